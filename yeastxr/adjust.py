@@ -1,0 +1,161 @@
+"""Which pairs' means are adjusted, and by how much: methods 2, 3 and 4, and rules of one's own."""
+
+import json
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from yeastxr.arguments import InputError, InputTypeError, check_number, shown
+from yeastxr.blocks import along, map_blocks
+from yeastxr.parameters import BindingParameters, PerturbationParameters
+from yeastxr.relations import check_relationships, conditions_hold, plain, tfs_named
+from yeastxr.schema import GENE, PARAMETERS, TF, SchemaError, check_array
+
+AdjustmentFunction = Callable[[xr.DataArray, xr.DataArray], xr.DataArray]
+
+_NAMED = "named_tf"  # the dim of the label columns that relationships name
+
+
+def check_matching(binding_effect: xr.DataArray, labels: xr.DataArray) -> xr.DataArray:
+    """Return binding effects in the labels' order of dims, or refuse them if dims or coordinates differ."""
+    effect = check_array(binding_effect, "binding_effect")
+    if set(effect.dims) != set(labels.dims):
+        raise SchemaError(f"binding_effect has the dims {effect.dims}; expected those of labels, {labels.dims}")
+    for dim in labels.dims:
+        if effect.sizes[dim] != labels.sizes[dim]:
+            raise SchemaError(
+                f"binding_effect has {effect.sizes[dim]} labels along {dim!r}; expected {labels.sizes[dim]}, as labels has"
+            )
+        if dim in labels.indexes and dim in effect.indexes and not labels.indexes[dim].equals(effect.indexes[dim]):
+            raise SchemaError(
+                f"binding_effect and labels have different labels along {dim!r}; expected the same in the same order"
+            )
+    return effect.transpose(*labels.dims)
+
+
+def slope_of_mean(max_mean_adjustment: float, effect: xr.DataArray, largest: float | None) -> xr.DataArray:
+    """Return by how much the mean of an adjusted pair rises per unit of its binding effect, a float64 without dims.
+
+    The largest binding effect is the one given, or what the parameters that made the effects allow, or the largest
+    observed; the last stays lazy for dask.
+    """
+    if largest is not None:
+        largest = check_number("largest_binding_effect", largest, least=0)
+        if largest == 0:
+            raise InputError("largest_binding_effect is 0; expected a number above 0")
+    else:
+        largest = _largest_possible(effect)
+    if max_mean_adjustment == 0:
+        return xr.DataArray(np.float64(0))
+    if largest is not None:
+        return xr.DataArray(np.float64(max_mean_adjustment / largest if largest else 0))
+    if effect.chunks:
+        from dask.graph_manipulation import clone
+
+        # A reduction that shares its input with what uses it would hold every chunk until it is done.
+        effect = effect.copy(data=clone(effect.data))
+    observed = effect.max().drop_vars(list(effect.coords), errors="ignore").astype(np.float64)
+    return xr.where(observed > 0, max_mean_adjustment / xr.where(observed > 0, observed, 1), 0.0)
+
+
+def _largest_possible(effect: xr.DataArray) -> float | None:
+    """Return the largest binding effect that the parameters in an array's attributes allow, if they are there."""
+    try:
+        made_by = json.loads(effect.attrs[PARAMETERS])
+        return BindingParameters(**BindingParameters.among(made_by)).largest_effect
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def adjusted_pairs(labels: xr.DataArray, tf_relationships: Mapping[Any, Iterable[Any]] | None) -> xr.DataArray:
+    """Say which pairs are adjusted: bound, and the conditions of their TF hold for their gene.
+
+    Parameters
+    ----------
+    labels
+        Bool, dims ``(..., gene, tf)``; NumPy or dask.
+    tf_relationships
+        From a TF to a list of conditions, all of which must hold: TFs, ``And``, ``Or``, ``Not``. None, an empty list
+        or a TF that is not there is no condition.
+
+    Returns
+    -------
+    xarray.DataArray
+        Bool, like the labels; dask-backed if they are.
+
+    Raises
+    ------
+    InputError
+        If a relationship names an unknown TF or is of the wrong type.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> labels = yx.generate_gene_population(100, bound=[0.5, 0.5], seed=1)
+    >>> both = yx.adjusted_pairs(labels, {0: [1]})
+    >>> bool((both.sel(tf=0) == labels.all("tf")).all()), bool((both.sel(tf=1) == labels.sel(tf=1)).all())
+    (True, True)
+    """
+    labels = check_array(labels, "label", argument="labels").transpose(..., GENE, TF)
+    checked = check_relationships(tf_relationships or {}, labels.indexes[TF])
+    conditions = {tf: entries for tf, entries in checked.items() if entries}
+    if not conditions:
+        return labels
+    at = {plain(tf): position for position, tf in enumerate(labels.indexes[TF])}
+    named = list(dict.fromkeys(tf for entries in conditions.values() for tf in tfs_named(entries)))
+    columns = labels.isel({TF: [at[tf] for tf in named]}).rename({TF: _NAMED}).drop_vars(_NAMED, errors="ignore")
+    if columns.chunks:
+        columns = columns.chunk({_NAMED: -1})
+    result = map_blocks(
+        _adjusted_block,
+        labels.dims,
+        [labels, along(TF, np.arange(labels.sizes[TF]), labels), columns],
+        dtype=np.bool_,
+        conditions={at[tf]: entries for tf, entries in conditions.items()},
+        named=tuple(named),
+    )
+    return result.assign_coords(labels.coords)
+
+
+def _adjusted_block(
+    label: np.ndarray,
+    tf: np.ndarray,
+    columns: np.ndarray,
+    *,
+    conditions: Mapping[int, tuple[Any, ...]],
+    named: tuple[Hashable, ...],
+    threads: int,
+) -> np.ndarray:
+    """Evaluate the conditions of a block's TFs on label columns ``(..., gene, 1, named)``, eight genes to a byte."""
+    genes = label.shape[-2]
+    bits = np.packbits(np.moveaxis(columns[..., 0, :], -1, 0), axis=-1)  # (named, ..., gene / 8)
+    by_name = dict(zip(named, bits, strict=True))
+    everywhere = np.full(bits.shape[1:], 0xFF, np.uint8)
+    adjusted = label.copy()
+    for t, position in enumerate(tf.reshape(-1)):
+        entries = conditions.get(int(position))
+        if entries:
+            holds = conditions_hold(by_name, entries, everywhere=everywhere)
+            adjusted[..., t] &= np.unpackbits(holds, axis=-1, count=genes).view(bool)
+    return adjusted
+
+
+def custom_mean(
+    function: AdjustmentFunction, labels: xr.DataArray, effect: xr.DataArray, asked: PerturbationParameters
+) -> xr.DataArray:
+    """Return the mean of each pair by a rule of the user's own, float64 in the labels' dims."""
+    if not callable(function):
+        raise InputTypeError(f"adjustment_function is {shown(function)}; expected a callable of labels and effects")
+    if asked.tf_relationships is not None or asked.max_mean_adjustment:
+        raise InputError(
+            "adjustment_function is given together with tf_relationships or max_mean_adjustment; expected one rule"
+        )
+    mean = function(labels, effect)
+    if not isinstance(mean, xr.DataArray) or not set(mean.dims) <= set(labels.dims):
+        raise SchemaError(
+            f"adjustment_function returned {shown(mean)}; expected a DataArray of means with dims among {labels.dims}"
+        )
+    mean = xr.align(mean, labels, join="exact", copy=False)[0].astype(np.float64)
+    return mean.broadcast_like(labels).transpose(*labels.dims)

@@ -1,0 +1,144 @@
+"""What an argument may be: one place that refuses bad input in one sentence.
+
+Every refusal names the argument, the value found and what is allowed, and is raised before any work is done.
+"""
+
+import difflib
+import math
+import numbers
+import secrets
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+SEED_END = 2**64
+POSITION_END = 2**32 - 1  # the law of draws counts positions in 32 bits and keeps the last one free
+
+
+class InputError(ValueError):
+    """An argument, a dataset or a file is not what it must be."""
+
+
+class InputTypeError(InputError, TypeError):
+    """An argument has the wrong type."""
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """Write a value for an error message, shortened when it is long.
+
+    Examples
+    --------
+    >>> shown([1, 2])
+    '[1, 2]'
+    """
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def suggestion(name: object, known: Iterable[object]) -> str:
+    """Say which of the known names are nearest to one that is not known, or which there are.
+
+    Examples
+    --------
+    >>> suggestion("GAL5", ["GAL4", "ABF1"])
+    "did you mean 'GAL4'?"
+    """
+    known = list(known)
+    if isinstance(name, str):
+        texts = {str(k): k for k in known}
+        near = difflib.get_close_matches(name, texts, n=3, cutoff=0.6)
+        if near:
+            return f"did you mean {' or '.join(shown(texts[n]) for n in near)}?"
+    if len(known) > 8 and all(isinstance(k, numbers.Integral) for k in known):
+        return f"known are the integers from {known[0]} to {known[-1]}"
+    listed = ", ".join(shown(k, 40) for k in known[:8])
+    return f"known are {listed}" + (f" and {len(known) - 8} more" if len(known) > 8 else "")
+
+
+def check_integer(name: str, value: object, *, least: int, most: int | None = None) -> int:
+    """Return an integer argument as an int, or refuse it."""
+    allowed = f"an integer of at least {least}" if most is None else f"an integer from {least} to {most}"
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+        raise InputTypeError(f"{name} is {shown(value)}; expected {allowed}")
+    if value < least or (most is not None and value > most):
+        raise InputError(f"{name} is {shown(value)}; expected {allowed}")
+    return int(value)
+
+
+def check_number(name: str, value: object, *, least: float = -math.inf, most: float = math.inf) -> float:
+    """Return a finite real argument within [least, most] as a float, or refuse it."""
+    if math.isinf(least) and math.isinf(most):
+        allowed = "a finite number"
+    elif math.isinf(most):
+        allowed = f"a finite number of at least {least:g}"
+    else:
+        allowed = f"a number from {least:g} to {most:g}"
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise InputTypeError(f"{name} is {shown(value)}; expected {allowed}")
+    number = float(value)
+    if not math.isfinite(number) or not least <= number <= most:
+        raise InputError(f"{name} is {shown(value)}; expected {allowed}")
+    return number
+
+
+def check_seed(value: object) -> int:
+    """Return the seed as an int in [0, 2**64); draw one when there is none."""
+    if value is None:
+        return secrets.randbits(64)
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+        raise InputTypeError(f"seed is {shown(value)}; expected an integer from 0 to 2**64 - 1")
+    if not 0 <= value < SEED_END:
+        raise InputError(f"seed is {shown(value)}; expected an integer from 0 to 2**64 - 1")
+    return int(value)
+
+
+def check_range(name: str, value: object, *, least: int) -> tuple[int, int]:
+    """Return an inclusive range of integers as a pair, or refuse it."""
+    allowed = f"two integers (first, last), {least} <= first <= last < 2**31"
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise InputTypeError(f"{name} is {shown(value)}; expected {allowed}")
+    ends = list(value)
+    if len(ends) != 2 or any(isinstance(e, bool | np.bool_) or not isinstance(e, numbers.Integral) for e in ends):
+        raise InputTypeError(f"{name} is {shown(value)}; expected {allowed}")
+    first, last = int(ends[0]), int(ends[1])
+    if not least <= first <= last < 2**31:
+        raise InputError(f"{name} is {shown(value)}; expected {allowed}")
+    return first, last
+
+
+def check_sequence(name: str, value: object, allowed: str) -> list[Any]:
+    """Return a sequence argument as a list; a scalar or a text is refused."""
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        return list(value)
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence | set | frozenset | range):
+        raise InputTypeError(f"{name} is {shown(value)}; expected {allowed}")
+    if isinstance(value, set | frozenset):
+        raise InputTypeError(f"{name} is a set, which has no order; expected {allowed}")
+    return list(value)
+
+
+def check_names(name: str, value: object) -> tuple[str, ...]:
+    """Return unique, non-empty list of names as a tuple of str, or refuse it."""
+    names = check_sequence(name, value, "a list of unique names")
+    if not names:
+        raise InputError(f"{name} is empty; expected at least one name")
+    seen: set[str] = set()
+    for item in names:
+        if not isinstance(item, str):
+            raise InputTypeError(f"{name} holds {shown(item)}; expected names that are text")
+        if item in seen:
+            raise InputError(f"{name} holds {shown(item)} twice; expected unique names")
+        try:
+            item.encode("utf-8")
+        except UnicodeEncodeError:
+            raise InputError(f"{name} holds {shown(item)}, which is not valid Unicode text") from None
+        seen.add(item)
+    return tuple(str(item) for item in names)
+
+
+def check_known(name: str, value: Hashable, known: Iterable[Hashable]) -> None:
+    """Refuse a label that is not among the known ones, naming the nearest."""
+    known = list(known)
+    if value not in known:
+        raise InputError(f"{name} is {shown(value)}, which is not known; {suggestion(value, known)}")

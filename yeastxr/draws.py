@@ -1,0 +1,341 @@
+"""The law of draws: every value is a pure function of (seed, stream, gene position, TF position, replicate).
+
+Plain arrays in and out. A counter-based generator, Philox4x32-10 (Salmon et al. 2011), is keyed by the seed and counts
+(gene, TF, stream, replicate), so no value depends on chunks, workers, threads or on what was computed before.
+
+Positions are given as arrays that broadcast against each other with the axes ``(..., gene, tf)``: replicates
+``(..., 1, 1)``, genes ``(G, 1)``, TFs ``(T,)``. Large planes are cut into slabs of genes that threads fill.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from yeastxr.arguments import InputError, check_integer
+
+LAW_VERSION = 1
+
+_SLAB_CELLS = 1 << 17  # small enough for slabs to share out evenly, large enough to make a thread's call worth it
+
+
+class Stream(IntEnum):
+    """One stream of draws per variable and purpose; the numbers are part of the law."""
+
+    LABEL = 0
+    BINDING_EFFECT = 1
+    BINDING_PVALUE = 2
+    PERTURBATION_EFFECT = 3
+    PERTURBATION_PVALUE = 4
+
+
+class Positions(NamedTuple):
+    """Where a block lies: replicate ``(..., 1, 1)``, gene ``(G, 1)`` and TF ``(T,)`` positions, or more leading 1s."""
+
+    replicate: np.ndarray
+    gene: np.ndarray
+    tf: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of a block at these positions, ``(..., G, T)``."""
+        return np.broadcast_shapes(self.replicate.shape, self.gene.shape, self.tf.shape)
+
+
+def thread_count() -> int:
+    """Return how many threads fill an array in memory: ``YEASTXR_THREADS``, or the cores this process may use.
+
+    Raises
+    ------
+    InputError
+        If the variable is set to anything but a positive integer.
+    """
+    asked = os.environ.get("YEASTXR_THREADS")
+    if asked is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not asked.strip().isdigit():
+        raise InputError(f"YEASTXR_THREADS is {asked!r}; expected a positive integer")
+    return check_integer("YEASTXR_THREADS", int(asked), least=1)
+
+
+def key(seed: int) -> tuple[np.uint64, np.uint64]:
+    """Split a 64-bit seed into Philox's two key words, the low one first."""
+    return np.uint64(seed & 0xFFFFFFFF), np.uint64(seed >> 32)
+
+
+def philox_words(counters: np.ndarray, seed: int) -> np.ndarray:
+    """Return the four words of Philox4x32-10 for each counter.
+
+    Parameters
+    ----------
+    counters
+        Shape (n, 4), uint32: gene, TF, stream and replicate of each.
+    seed
+        The key, in [0, 2**64).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n, 4), uint32.
+    """
+    from yeastxr import kernels
+
+    counters = np.ascontiguousarray(counters, np.uint32)
+    out = np.empty(counters.shape, np.uint32)
+    kernels.philox_words(counters, *key(seed), out)
+    return out
+
+
+def label_limits(
+    replicate: np.ndarray, tf: np.ndarray, bound_counts: np.ndarray, *, seed: int, genes: int, threads: int = 1
+) -> np.ndarray:
+    """Return, for each TF, the key below which exactly ``bound_counts`` of ``genes`` genes lie.
+
+    A pair's key is a word of 32 random bits with the gene's position behind it, so keys of a TF never tie and the count
+    is exact; ranking by position where two words are equal (once in 2**32 pairs) is all that it costs.
+
+    Parameters
+    ----------
+    replicate, tf
+        Positions that broadcast against each other to ``(..., T)``.
+    bound_counts
+        How many genes each TF binds, broadcastable to ``(..., T)``.
+    seed, genes
+        The seed, and how many genes there are in all.
+    threads
+        How many threads may work on it.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(..., T)``, uint64.
+    """
+    from yeastxr import kernels
+
+    shape = np.broadcast_shapes(replicate.shape, tf.shape)
+    replicates = np.broadcast_to(replicate, shape)
+    tfs, counts = np.broadcast_to(tf.astype(np.uint32), shape), np.broadcast_to(bound_counts, shape).astype(np.int64)
+    gene_positions = np.arange(genes, dtype=np.uint32)
+    out = np.empty(shape, np.uint64)
+
+    def fill(part: tuple[tuple[int, ...], slice]) -> None:
+        lead, columns = part
+        rows = np.uint64(replicates[lead][0])
+        kernels.label_limits(
+            *key(seed),
+            rows,
+            np.uint64(Stream.LABEL),
+            gene_positions,
+            np.ascontiguousarray(tfs[lead][columns]),
+            counts[lead][columns],
+            out[lead][columns],
+        )
+
+    columns_each = max(1, _SLAB_CELLS // genes)
+    _in_threads(fill, list(_parts(shape[:-1], shape[-1], columns_each)), threads)
+    return out
+
+
+def labels(limits: np.ndarray, *positions: np.ndarray, seed: int, threads: int = 1) -> np.ndarray:
+    """Return labels, bool ``(..., G, T)``: True where a pair's key lies below its TF's limit ``(..., 1, T)``."""
+    return _fill("labels", np.bool_, Stream.LABEL, positions, per_tf=[limits], seed=seed, threads=threads)
+
+
+def binding_effects(
+    label: np.ndarray,
+    *positions: np.ndarray,
+    hops: tuple[int, ...],
+    totals: tuple[float, float, float],
+    seed: int,
+    threads: int = 1,
+) -> np.ndarray:
+    """Return binding effects, float32 ``(..., G, T)``; see :func:`yeastxr.kernels.binding_effects`."""
+    stream = Stream.BINDING_EFFECT
+    return _fill(
+        "binding_effects",
+        np.float32,
+        stream,
+        positions,
+        planes=[label],
+        numbers=[hops, totals],
+        seed=seed,
+        threads=threads,
+    )
+
+
+def abs_quantiles(values: np.ndarray, *, fraction: float, threads: int = 1) -> np.ndarray:
+    """Return the quantile of ``|values|`` over genes for each TF, linear between order statistics.
+
+    Parameters
+    ----------
+    values
+        Shape ``(..., G, T)``, float32.
+    fraction
+        Which quantile, in [0, 1].
+    threads
+        How many threads may work on it.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(..., 1, T)``, float64.
+
+    Raises
+    ------
+    InputError
+        If a value is NaN, which has no place in an order.
+    """
+    from yeastxr import kernels
+
+    lead, (genes, tfs) = values.shape[:-2], values.shape[-2:]
+    out = np.empty((*lead, 1, tfs), np.float64)
+
+    def fill(part: tuple[tuple[int, ...], slice]) -> None:
+        index, columns = part
+        if kernels.abs_quantiles(values[index][:, columns], fraction, out[index][0, columns]):
+            raise InputError("an effect is NaN; expected numbers, which have an order")
+
+    _in_threads(fill, list(_parts(lead, tfs, max(1, _SLAB_CELLS // genes))), threads)
+    return out
+
+
+def pvalues(
+    effect: np.ndarray,
+    cutoffs: np.ndarray,
+    *positions: np.ndarray,
+    stream: Stream,
+    upper: float,
+    seed: int,
+    threads: int = 1,
+) -> np.ndarray:
+    """Return p-values, float32 ``(..., G, T)``: uniform on [0, upper] where ``|effect| >= cutoffs``, on [0, 1] elsewhere."""
+    ceiling = np.float32(upper)
+    if float(ceiling) > upper:
+        ceiling = np.nextafter(ceiling, np.float32(0))
+    return _fill(
+        "pvalues",
+        np.float32,
+        stream,
+        positions,
+        planes=[effect],
+        per_tf=[cutoffs],
+        numbers=[upper, ceiling],
+        seed=seed,
+        threads=threads,
+    )
+
+
+def perturbation_effects(
+    label: np.ndarray,
+    adjusted: np.ndarray,
+    effect: np.ndarray,
+    *positions: np.ndarray,
+    numbers: tuple[float, float, float, float, float],
+    seed: int,
+    threads: int = 1,
+) -> np.ndarray:
+    """Return perturbation effects, float32 ``(..., G, T)``; see :func:`yeastxr.kernels.perturbation_effects`."""
+    return _fill(
+        "perturbation_effects",
+        np.float32,
+        Stream.PERTURBATION_EFFECT,
+        positions,
+        planes=[label, adjusted, effect],
+        numbers=[numbers],
+        seed=seed,
+        threads=threads,
+    )
+
+
+def perturbation_effects_from_means(
+    label: np.ndarray,
+    mean: np.ndarray,
+    *positions: np.ndarray,
+    stds: tuple[float, float],
+    seed: int,
+    threads: int = 1,
+) -> np.ndarray:
+    """Return perturbation effects from given means, float32 ``(..., G, T)``."""
+    return _fill(
+        "perturbation_effects_from_means",
+        np.float32,
+        Stream.PERTURBATION_EFFECT,
+        positions,
+        planes=[label, mean],
+        numbers=[stds],
+        seed=seed,
+        threads=threads,
+    )
+
+
+def _fill(
+    kernel: str,
+    dtype: Any,
+    stream: Stream,
+    positions: tuple[np.ndarray, ...],
+    *,
+    seed: int,
+    threads: int,
+    planes: Sequence[np.ndarray] = (),
+    per_tf: Sequence[np.ndarray] = (),
+    numbers: Sequence[Any] = (),
+) -> np.ndarray:
+    """Run a kernel over a block, slab of genes by slab of genes.
+
+    ``planes`` are arrays ``(..., G, T)``, ``per_tf`` arrays ``(..., 1, T)``; ``numbers`` reach the kernel as they are.
+    """
+    from yeastxr import kernels
+
+    run = getattr(kernels, kernel)
+    where = Positions(*positions)
+    shape = np.broadcast_shapes(where.shape, *(array.shape for array in (*planes, *per_tf)))
+    lead_shape, genes, tfs = shape[:-2], shape[-2], shape[-1]
+    replicates = np.broadcast_to(where.replicate[..., 0, 0], lead_shape)
+    gene_positions = where.gene.reshape(-1).astype(np.uint32)
+    tf_positions = where.tf.reshape(-1).astype(np.uint32)
+    planes = [_expanded(array, shape) for array in planes]
+    per_tf = [_expanded(array, (*lead_shape, 1, tfs)) for array in per_tf]
+    out = np.empty(shape, dtype)
+
+    def fill(part: tuple[tuple[int, ...], slice]) -> None:
+        lead, rows = part
+        run(
+            *key(seed),
+            np.uint64(replicates[lead]),
+            np.uint64(stream),
+            gene_positions[rows],
+            tf_positions,
+            *(np.ascontiguousarray(array[lead][rows]) for array in planes),
+            *(np.ascontiguousarray(array[lead][0]) for array in per_tf),
+            *numbers,
+            out[lead][rows],
+        )
+
+    _in_threads(fill, list(_parts(lead_shape, genes, max(1, _SLAB_CELLS // max(tfs, 1)))), threads)
+    return out
+
+
+def _expanded(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Broadcast an array that needs it; a view would be read-only, and compiled for once more, so not without need."""
+    return array if array.shape == shape else np.broadcast_to(array, shape)
+
+
+def _parts(lead: tuple[int, ...], length: int, each: int) -> Iterator[tuple[tuple[int, ...], slice]]:
+    """Cut an axis of every leading index into slices of at most ``each``."""
+    for index in np.ndindex(lead):
+        for first in range(0, length, each):
+            yield index, slice(first, min(first + each, length))
+
+
+def _in_threads(work: Callable[[Any], None], parts: list[Any], threads: int) -> None:
+    """Do each part of some work, in threads where there are several of both."""
+    if min(threads, len(parts)) < 2:
+        for part in parts:
+            work(part)
+        return
+    with ThreadPoolExecutor(min(threads, len(parts)), thread_name_prefix="yeastxr") as pool:
+        for _ in pool.map(work, parts):
+            pass

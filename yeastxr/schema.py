@@ -1,0 +1,247 @@
+"""The data model, declared once: the five features in tensor order, their dims, dtypes, units and ranges.
+
+Validation, attributes, the table in the docs and the order of the tensor's last axis all come from :data:`FEATURES`.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from yeastxr.arguments import InputError, shown, suggestion
+
+GENE, TF, FEATURE, REPLICATE = "gene", "tf", "feature", "replicate"
+CORE_DIMS = (GENE, TF)
+BOUND_FRACTION = "bound_fraction"
+PARAMETERS = "parameters"  # the attribute in which an array says, as JSON, what made it
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One variable of a dataset, and its column in a tensor.
+
+    Parameters
+    ----------
+    name
+        The variable's name.
+    dtype
+        The dtype it is stored in; a tensor holds it as float32.
+    long_name, units, description
+        What it is, for people and plots.
+    least, most
+        The closed range of allowed values.
+    """
+
+    name: str
+    dtype: np.dtype
+    long_name: str
+    units: str
+    description: str
+    least: float
+    most: float
+
+    @property
+    def attrs(self) -> dict[str, str]:
+        """The attributes that every variable of this name carries."""
+        return {"long_name": self.long_name, "units": self.units, "description": self.description}
+
+
+FEATURES: tuple[Feature, ...] = (
+    Feature(
+        "label",
+        np.dtype(bool),
+        "bound",
+        "1",
+        "True where the gene is in the TF's bound group (bound and responsive)",
+        0,
+        1,
+    ),
+    Feature(
+        "binding_effect",
+        np.dtype("float32"),
+        "binding effect",
+        "1",
+        "Enrichment of experiment hops over background hops",
+        0,
+        math.inf,
+    ),
+    Feature(
+        "binding_pvalue",
+        np.dtype("float32"),
+        "binding p-value",
+        "1",
+        "p-value of the binding effect",
+        0,
+        1,
+    ),
+    Feature(
+        "perturbation_effect",
+        np.dtype("float32"),
+        "perturbation effect",
+        "noise s.d.",
+        "Signed effect of perturbing the TF on the gene, in units of its noise standard deviation",
+        -math.inf,
+        math.inf,
+    ),
+    Feature(
+        "perturbation_pvalue",
+        np.dtype("float32"),
+        "perturbation p-value",
+        "1",
+        "p-value of the perturbation effect",
+        0,
+        1,
+    ),
+)
+FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
+FEATURE_BY_NAME: dict[str, Feature] = {feature.name: feature for feature in FEATURES}
+
+
+class SchemaError(InputError):
+    """A dataset or an array does not follow the data model."""
+
+
+def text_array(texts: tuple[str, ...] | list[str]) -> np.ndarray:
+    """Return texts as a variable-width array, which comes back from zarr as it went in."""
+    return np.array(texts, dtype=np.dtypes.StringDType())
+
+
+def feature_coordinate() -> xr.DataArray:
+    """Return the index coordinate ``feature``: the five names in tensor order."""
+    return xr.DataArray(text_array(FEATURE_NAMES), dims=FEATURE, name=FEATURE)
+
+
+def features_of(ds: xr.Dataset) -> list[str]:
+    """Return the names of the features a dataset selects, in its order.
+
+    Parameters
+    ----------
+    ds
+        A yeastxr dataset; ``ds.sel(feature=[...])`` narrows and orders its features.
+
+    Returns
+    -------
+    list of str
+        The values of the coordinate ``feature``; one name when it is a scalar.
+
+    Raises
+    ------
+    SchemaError
+        If the coordinate is missing or holds a name that is not a feature.
+    """
+    if FEATURE not in ds.coords:
+        raise SchemaError(
+            f"the dataset has no coordinate 'feature'; expected one with names among {', '.join(FEATURE_NAMES)}"
+        )
+    names = [str(name) for name in np.atleast_1d(ds.coords[FEATURE].values)]
+    for name in names:
+        check_feature(name)
+        if name not in ds.data_vars:
+            raise SchemaError(f"the dataset lacks the variable {name!r} that its coordinate 'feature' names")
+    return names
+
+
+def check_feature(name: object) -> Feature:
+    """Return the feature of that name, or refuse the name and list the known ones."""
+    if not isinstance(name, str) or name not in FEATURE_BY_NAME:
+        raise SchemaError(f"feature {shown(name)} is not known; {suggestion(name, FEATURE_NAMES)}")
+    return FEATURE_BY_NAME[name]
+
+
+def check_array(array: object, name: str, *, argument: str | None = None) -> xr.DataArray:
+    """Return an array that follows the data model for one feature, or refuse it.
+
+    Dims, dtype and the index coordinates ``gene`` and ``tf`` are looked at; values are not, so nothing is computed.
+
+    Parameters
+    ----------
+    array
+        What should be a DataArray of the feature, dims ``(..., gene, tf)`` in any order.
+    name
+        The feature's name.
+    argument
+        What to call the array in messages; the feature's name by default.
+
+    Raises
+    ------
+    SchemaError
+        If it is no DataArray, or its dims, dtype or coordinates are wrong.
+    """
+    called = argument or name
+    feature = check_feature(name)
+    if not isinstance(array, xr.DataArray):
+        raise SchemaError(f"{called} is of type {type(array).__name__}; expected an xarray.DataArray of {name}")
+    check_dims(array, called)
+    if array.dtype != feature.dtype:
+        raise SchemaError(f"{called} has dtype {array.dtype}; expected {feature.dtype}")
+    return array
+
+
+def check_dims(array: xr.DataArray | xr.Dataset, called: str) -> None:
+    """Refuse an array or dataset that lacks ``gene`` or ``tf``, or whose labels along them repeat."""
+    for dim in CORE_DIMS:
+        if dim not in array.dims:
+            found = ", ".join(repr(str(d)) for d in array.dims) or "none"
+            raise SchemaError(f"{called} has no dimension {dim!r}; expected 'gene' and 'tf', found {found}")
+        if array.sizes[dim] == 0:
+            raise SchemaError(f"{called} has length 0 along {dim!r}; expected at least 1")
+        if dim not in array.indexes:
+            raise SchemaError(f"{called} has no index coordinate {dim!r}; expected unique integers or names")
+        index = array.indexes[dim]
+        if not index.is_unique:
+            repeated = index[index.duplicated()][0]
+            raise SchemaError(f"{called} has the {dim} {shown(repeated)} more than once; expected unique labels")
+
+
+def validate(ds: xr.Dataset) -> xr.Dataset:
+    """Check that a dataset follows the data model, without computing anything.
+
+    Parameters
+    ----------
+    ds
+        The dataset; its variables may be backed by NumPy or dask.
+
+    Returns
+    -------
+    xarray.Dataset
+        The same dataset, unchanged.
+
+    Raises
+    ------
+    SchemaError
+        If a dim, variable or coordinate is missing, or has the wrong dims or dtype; the message names the variable,
+        what was expected and what was found.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> ds = yx.simulate(genes=20, bound=[0.25], n_sample=[2], seed=1)
+    >>> yx.validate(ds) is ds
+    True
+    >>> yx.validate(ds.drop_vars("binding_effect"))
+    Traceback (most recent call last):
+    ...
+    yeastxr.schema.SchemaError: the dataset lacks the variable 'binding_effect'; found label, binding_pvalue, \
+perturbation_effect, perturbation_pvalue
+    """
+    if not isinstance(ds, xr.Dataset):
+        raise SchemaError(f"ds is of type {type(ds).__name__}; expected an xarray.Dataset")
+    check_dims(ds, "the dataset")
+    found = ", ".join(str(name) for name in ds.data_vars) or "none"
+    dims: set[object] | None = None
+    for feature in FEATURES:
+        if feature.name not in ds.data_vars:
+            raise SchemaError(f"the dataset lacks the variable {feature.name!r}; found {found}")
+        array = check_array(ds[feature.name], feature.name)
+        if dims is not None and set(array.dims) != dims:
+            raise SchemaError(
+                f"{feature.name} has the dims {array.dims}; expected the same dims as 'label', {ds['label'].dims}"
+            )
+        dims = set(array.dims)
+    features_of(ds)
+    if BOUND_FRACTION in ds.coords and ds.coords[BOUND_FRACTION].dims != (TF,):
+        raise SchemaError(
+            f"the coordinate {BOUND_FRACTION!r} has the dims {ds.coords[BOUND_FRACTION].dims}; expected ('tf',)"
+        )
+    return ds

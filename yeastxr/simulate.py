@@ -1,0 +1,389 @@
+"""A whole simulation: its specification, the dataset it makes, and sweeps over its parameters."""
+
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import product
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+
+from yeastxr import generate
+from yeastxr._version import __version__
+from yeastxr.arguments import InputError, InputTypeError, check_seed, check_sequence, shown, suggestion
+from yeastxr.blocks import Chunks
+from yeastxr.draws import LAW_VERSION
+from yeastxr.parameters import BindingParameters, PerturbationParameters, PopulationParameters, PvalueParameters
+from yeastxr.relations import from_json
+from yeastxr.schema import (
+    CORE_DIMS,
+    FEATURE,
+    FEATURE_NAMES,
+    GENE,
+    PARAMETERS,
+    TF,
+    SchemaError,
+    check_array,
+    feature_coordinate,
+    text_array,
+    validate,
+)
+
+SPECIFICATION = "specification"  # the attribute that holds the whole specification as JSON
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters, PopulationParameters):
+    """Everything that a simulated dataset depends on; checked when it is made, and immutable.
+
+    Parameters
+    ----------
+    genes
+        How many genes, or their names.
+    bound
+        Bound fractions, each in [0, 1].
+    n_sample
+        How many TFs to draw for each bound fraction; one each by default.
+    tfs
+        The names of the TFs, ``sum(n_sample)`` of them; integers from 0 by default.
+    replicates
+        How many independent replicates; none (no such dim) by default.
+    background_hops_range, unbound_experiment_hops_range, bound_experiment_hops_range
+        Inclusive ranges of hops.
+    total_background_hops, total_experiment_hops, pseudocount
+        Totals that the hops are fractions of, and what keeps their ratio finite.
+    large_effect_percentile, large_effect_upper_pval
+        From which quantile of |effect| on a p-value is small, and its upper end there; both in [0, 1].
+    unbound_mean, unbound_std, bound_mean, bound_std
+        Means and standard deviations of perturbation effects.
+    max_mean_adjustment
+        What the mean of a bound pair of the largest possible binding effect is raised by.
+    tf_relationships
+        From a TF to a list of conditions, all of which must hold: TFs, ``And``, ``Or``, ``Not``.
+    seed
+        An integer in [0, 2**64); drawn by default.
+
+    Raises
+    ------
+    InputError
+        If a parameter is not what it must be; the message names it, its value and what is allowed.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> spec = yx.SimulationSpec(genes=100, bound=[0.1, 0.2], tf_relationships={0: [yx.Not(1)]}, seed=42)
+    >>> yx.SimulationSpec.from_json(spec.to_json()) == spec
+    True
+    >>> spec
+    SimulationSpec(genes=100, bound=(0.1, 0.2), n_sample=(1, 1), tf_relationships={0: (Not(1),)}, seed=42)
+    """
+
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.with_known_tfs(self.tf_labels)
+        self._set(seed=check_seed(self.seed))
+
+    def __repr__(self) -> str:
+        said = [f for f in fields(self) if f.name in ("genes", "bound", "n_sample") or getattr(self, f.name) != f.default]
+        return f"SimulationSpec({', '.join(f'{f.name}={shown(getattr(self, f.name))}' for f in said)})"
+
+    def __hash__(self) -> int:
+        return hash(self.to_json())
+
+    def to_json(self) -> str:
+        """Return the specification as JSON, from which :meth:`from_json` makes an equal one."""
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Make a specification of the values that JSON or YAML hold.
+
+        Raises
+        ------
+        InputError
+            If a name is unknown or a value is not what it must be.
+        """
+        if not isinstance(values, Mapping):
+            raise InputTypeError(f"the specification is {shown(values)}; expected an object of parameters")
+        check_parameter_names(values)
+        values = dict(values)
+        if values.get("tf_relationships") is not None:
+            values["tf_relationships"] = from_json(values["tf_relationships"], named=values.get("tfs") is not None)
+        return cls(**values)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Make a specification of JSON; the inverse of :meth:`to_json`.
+
+        Raises
+        ------
+        InputError
+            If it is not JSON, a name is unknown, or a value is not what it must be.
+        """
+        try:
+            values = json.loads(text)
+        except (TypeError, ValueError, RecursionError):
+            raise InputError(f"the specification is {shown(text)}; expected JSON") from None
+        return cls.from_dict(values)
+
+    def simulate(self, chunks: Chunks = None) -> xr.Dataset:
+        """Make the dataset; see :func:`yeastxr.simulate`.
+
+        Parameters
+        ----------
+        chunks
+            None for NumPy; ``"auto"`` or a dict from dims to sizes for dask.
+
+        Returns
+        -------
+        xarray.Dataset
+            The five features with dims ``([replicate,] gene, tf)``.
+        """
+        seed = self.seed
+        labels = generate.generate_gene_population(**_given(self, PopulationParameters), seed=seed, chunks=chunks)
+        effect = generate.generate_binding_effects(labels, **_given(self, BindingParameters), seed=seed)
+        large = _given(self, PvalueParameters)
+        pvalue = generate.generate_pvalues(effect, **large, seed=seed)
+        response = generate.generate_perturbation_effects(
+            labels, effect, **_given(self, PerturbationParameters), seed=seed
+        )
+        return assemble(labels, effect, pvalue, response, generate.generate_pvalues(response, **large, seed=seed))
+
+
+def simulate(genes: int | Sequence[str], *, chunks: Chunks = None, **parameters: Any) -> xr.Dataset:
+    """Simulate binding and perturbation data: the four steps in one call.
+
+    Parameters
+    ----------
+    genes
+        How many genes, or their names.
+    chunks
+        None for NumPy; ``"auto"`` or a dict from dims to sizes for dask, when nothing is computed yet. The values are
+        the same, bit for bit.
+    **parameters
+        Those of :class:`yeastxr.SimulationSpec`: ``bound`` (required), ``n_sample``, ``tfs``, ``replicates``,
+        ``max_mean_adjustment``, ``tf_relationships``, ``seed`` and so on.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``label`` (bool), ``binding_effect``, ``binding_pvalue``, ``perturbation_effect`` and ``perturbation_pvalue``
+        (float32) with dims ``([replicate,] gene, tf)``; the attributes hold the specification, the seed and versions.
+
+    Raises
+    ------
+    InputError
+        If a parameter is not what it must be; the message names it, its value and what is allowed.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], n_sample=[1, 2], max_mean_adjustment=10.0, seed=42)
+    >>> dict(ds.sizes), int(ds.label.sum())
+    ({'gene': 1000, 'tf': 3, 'feature': 5}, 700)
+    >>> lazy = yx.simulate(genes=1000, bound=[0.1, 0.3], n_sample=[1, 2], max_mean_adjustment=10.0, seed=42,
+    ...                    chunks={"tf": 1})
+    >>> lazy.compute().identical(ds)
+    True
+    """
+    check_parameter_names(parameters)
+    return SimulationSpec(genes=genes, **parameters).simulate(chunks)
+
+
+def assemble(
+    labels: xr.DataArray,
+    binding_effect: xr.DataArray,
+    binding_pvalue: xr.DataArray,
+    perturbation_effect: xr.DataArray,
+    perturbation_pvalue: xr.DataArray,
+) -> xr.Dataset:
+    """Put the five features together into one dataset.
+
+    Where the arrays say in their attributes what made them, and that is one simulation with one seed, the dataset gets
+    its specification: it is then identical to what :func:`simulate` returns.
+
+    Parameters
+    ----------
+    labels, binding_effect, binding_pvalue, perturbation_effect, perturbation_pvalue
+        The outcomes of the steps, dims ``(..., gene, tf)``, with the same coordinates; NumPy or dask.
+
+    Returns
+    -------
+    xarray.Dataset
+        The features as variables with dims ``(..., gene, tf)``, and the coordinate ``feature``.
+
+    Raises
+    ------
+    InputError
+        If an array has the wrong dtype or dims, or coordinates that differ from the labels'.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> labels = yx.generate_gene_population(100, bound=[0.1, 0.2], seed=42)
+    >>> effect = yx.generate_binding_effects(labels, seed=42)
+    >>> pvalue = yx.generate_pvalues(effect, seed=42)
+    >>> response = yx.generate_perturbation_effects(labels, effect, seed=42)
+    >>> ds = yx.assemble(labels, effect, pvalue, response, yx.generate_pvalues(response, seed=42))
+    >>> ds.identical(yx.simulate(genes=100, bound=[0.1, 0.2], seed=42))
+    True
+    """
+    arrays = dict(
+        zip(
+            FEATURE_NAMES,
+            [labels, binding_effect, binding_pvalue, perturbation_effect, perturbation_pvalue],
+            strict=True,
+        )
+    )
+    arrays = {name: check_array(array, name).transpose(..., *CORE_DIMS) for name, array in arrays.items()}
+    for name, array in arrays.items():
+        if array.dims != arrays["label"].dims:
+            raise SchemaError(f"{name} has the dims {array.dims}; expected those of labels, {arrays['label'].dims}")
+        for dim in array.dims:
+            if dim in array.indexes and not array.indexes[dim].equals(arrays["label"].indexes.get(dim)):
+                raise SchemaError(f"{name} and labels have different labels along {dim!r}; expected the same")
+    ds = xr.Dataset(arrays).assign_coords({FEATURE: feature_coordinate()})
+    return validate(ds.assign_attrs(_provenance(ds)))
+
+
+def sweep(spec: SimulationSpec, **values: Any) -> xr.Dataset:
+    """Simulate over a grid of parameters, each swept one a new dim in front.
+
+    All points share the seed, so they differ by the parameter alone (common random numbers).
+
+    Parameters
+    ----------
+    spec
+        The specification that the points have in common.
+    **values
+        For each swept parameter a list of numbers; ``replicate=n`` asks for n replicates.
+
+    Returns
+    -------
+    xarray.Dataset
+        With one dim for each swept parameter in front of ``([replicate,] gene, tf)``, dask-backed.
+
+    Raises
+    ------
+    InputError
+        If a parameter is unknown, changes the shape of the data, or a value is not what it must be.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> spec = yx.SimulationSpec(genes=100, bound=[0.2], seed=42)
+    >>> ds = yx.sweep(spec, bound_mean=[3.0, 5.0, 10.0], replicate=2)
+    >>> dict(ds.perturbation_effect.sizes)
+    {'bound_mean': 3, 'replicate': 2, 'gene': 100, 'tf': 1}
+    """
+    values = dict(values)
+    if "replicate" in values:
+        spec = replace(spec, replicates=values.pop("replicate"))
+    sweepable = [f.name for f in fields(spec) if isinstance(f.default, int | float) and not isinstance(f.default, bool)]
+    for name, grid in values.items():
+        if name not in sweepable:
+            raise InputError(f"a sweep over {shown(name)} is not possible; {suggestion(name, sweepable)}")
+        if not check_sequence(name, grid, "a list of numbers to sweep over"):
+            raise InputError(f"{name} is empty; expected at least one number to sweep over")
+    points = [dict(zip(values, point, strict=True)) for point in product(*values.values())]
+    datasets = [replace(spec, **point).simulate(chunks="auto") for point in points]
+    for dim, grid in reversed(values.items()):
+        n = len(grid)
+        index = xr.DataArray(np.asarray(grid), dims=dim, name=dim)
+        datasets = [
+            xr.concat(
+                datasets[i : i + n], dim=index, data_vars="all", coords="minimal", compat="override", join="override"
+            )
+            for i in range(0, len(datasets), n)
+        ]
+    ds = datasets[0].drop_attrs(deep=False)
+    for name in FEATURE_NAMES:
+        ds[name].attrs.pop(PARAMETERS, None)  # no one set of parameters made the array
+    return ds.assign_attrs({**_attrs(spec), "sweep": json.dumps({dim: list(grid) for dim, grid in values.items()})})
+
+
+def spec_of(ds: xr.Dataset) -> SimulationSpec | None:
+    """Return the specification in a dataset's attributes, or None if there is none.
+
+    Raises
+    ------
+    SchemaError
+        If the attribute is there, but is not a specification.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> ds = yx.simulate(genes=100, bound=[0.2], seed=42)
+    >>> yx.spec_of(ds).simulate().identical(ds)
+    True
+    """
+    text = ds.attrs.get(SPECIFICATION)
+    if text is None:
+        return None
+    try:
+        return SimulationSpec.from_json(text)
+    except ValueError as error:
+        raise SchemaError(f"the attribute {SPECIFICATION!r} is not a specification: {error}") from None
+
+
+def check_parameter_names(values: Mapping[str, Any]) -> None:
+    """Refuse a name that is no parameter of a simulation, naming the nearest."""
+    known = [field.name for field in fields(SimulationSpec)]
+    for name in values:
+        if name not in known:
+            raise InputTypeError(f"{shown(name)} is not a parameter of a simulation; {suggestion(name, known)}")
+    if "bound" not in values:
+        raise InputTypeError("bound is missing; expected a list of fractions from 0 to 1")
+
+
+def _given(spec: SimulationSpec, group: type) -> dict[str, Any]:
+    return {field.name: getattr(spec, field.name) for field in fields(group)}
+
+
+def _attrs(spec: SimulationSpec) -> dict[str, Any]:
+    return {
+        SPECIFICATION: spec.to_json(),
+        "seed": spec.seed,
+        "law_version": LAW_VERSION,
+        "yeastxr_version": __version__,
+    }
+
+
+def _provenance(ds: xr.Dataset) -> dict[str, Any]:
+    """Return the attributes that a dataset's arrays vouch for together: a specification, or none."""
+    made_by: dict[str, Any] = {}
+    for name in FEATURE_NAMES:
+        try:
+            step = json.loads(ds[name].attrs[PARAMETERS])
+        except (KeyError, TypeError, ValueError):
+            return {}
+        if any(key in made_by and made_by[key] != value for key, value in step.items()):
+            return {}
+        made_by |= step
+    try:
+        made_by |= {dim + "s": _names(ds, dim) for dim in CORE_DIMS}
+        made_by["genes"] = ds.sizes[GENE] if made_by["genes"] is None else made_by["genes"]
+        spec = SimulationSpec.from_dict(made_by)
+    except (InputError, KeyError):
+        return {}
+    asked = {GENE: spec.n_genes, TF: len(spec.tf_labels)}
+    return _attrs(spec) if all(ds.sizes[dim] == n for dim, n in asked.items()) else {}
+
+
+def _names(ds: xr.Dataset, dim: str) -> list[str] | None:
+    """Return the names along a dim, or None where it has integers."""
+    index = ds.indexes[dim]
+    return [str(name) for name in index] if index.inferred_type == "string" else None
+
+
+_from_spec = [
+    p.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+    for p in inspect.signature(SimulationSpec).parameters.values()
+    if p.name != "genes"
+]
+_own = list(inspect.signature(simulate).parameters.values())
+simulate.__signature__ = inspect.Signature([_own[0], *_from_spec, _own[1]])  # type: ignore[attr-defined]
