@@ -1,8 +1,13 @@
 """yeastxr: simulated transcription-factor binding and perturbation data of yeast, as labelled xarray datasets."""
 
+from yeastxr import plot
 from yeastxr._version import __version__
+from yeastxr.accessor import YeastAccessor
 from yeastxr.adjust import adjusted_pairs
 from yeastxr.arguments import InputError
+from yeastxr.checks import check
+from yeastxr.checktable import CheckTable
+from yeastxr.exporting import export
 from yeastxr.generate import (
     generate_binding_effects,
     generate_gene_population,
@@ -10,26 +15,40 @@ from yeastxr.generate import (
     generate_pvalues,
 )
 from yeastxr.relations import And, Not, Or
+from yeastxr.report import report
 from yeastxr.schema import FEATURES, SchemaError, validate
 from yeastxr.simulate import SimulationSpec, assemble, simulate, spec_of, sweep
+from yeastxr.store import open, save
+from yeastxr.tensors import from_torch, to_dataarray, to_torch
 
 __all__ = [
     "FEATURES",
     "And",
+    "CheckTable",
     "InputError",
     "Not",
     "Or",
     "SchemaError",
     "SimulationSpec",
+    "YeastAccessor",
     "__version__",
     "adjusted_pairs",
     "assemble",
+    "check",
+    "export",
+    "from_torch",
     "generate_binding_effects",
     "generate_gene_population",
     "generate_perturbation_effects",
     "generate_pvalues",
+    "open",
+    "plot",
+    "report",
+    "save",
     "simulate",
     "spec_of",
     "sweep",
+    "to_dataarray",
+    "to_torch",
     "validate",
 ]

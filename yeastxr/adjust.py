@@ -26,7 +26,7 @@ def check_matching(binding_effect: xr.DataArray, labels: xr.DataArray) -> xr.Dat
     for dim in labels.dims:
         if effect.sizes[dim] != labels.sizes[dim]:
             raise SchemaError(
-                f"binding_effect has {effect.sizes[dim]} labels along {dim!r}; expected {labels.sizes[dim]}, as labels has"
+                f"binding_effect has length {effect.sizes[dim]} along {dim!r}; expected {labels.sizes[dim]}, as labels"
             )
         if dim in labels.indexes and dim in effect.indexes and not labels.indexes[dim].equals(effect.indexes[dim]):
             raise SchemaError(
@@ -116,7 +116,7 @@ def adjusted_pairs(labels: xr.DataArray, tf_relationships: Mapping[Any, Iterable
         conditions={at[tf]: entries for tf, entries in conditions.items()},
         named=tuple(named),
     )
-    return result.assign_coords(labels.coords)
+    return labels.copy(deep=False, data=result.data)
 
 
 def _adjusted_block(

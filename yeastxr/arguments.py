@@ -61,9 +61,10 @@ def check_integer(name: str, value: object, *, least: int, most: int | None = No
     allowed = f"an integer of at least {least}" if most is None else f"an integer from {least} to {most}"
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
         raise InputTypeError(f"{name} is {shown(value)}; expected {allowed}")
-    if value < least or (most is not None and value > most):
+    number = int(value)
+    if number < least or (most is not None and number > most):
         raise InputError(f"{name} is {shown(value)}; expected {allowed}")
-    return int(value)
+    return number
 
 
 def check_number(name: str, value: object, *, least: float = -math.inf, most: float = math.inf) -> float:
@@ -88,9 +89,10 @@ def check_seed(value: object) -> int:
         return secrets.randbits(64)
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
         raise InputTypeError(f"seed is {shown(value)}; expected an integer from 0 to 2**64 - 1")
-    if not 0 <= value < SEED_END:
+    seed = int(value)
+    if not 0 <= seed < SEED_END:
         raise InputError(f"seed is {shown(value)}; expected an integer from 0 to 2**64 - 1")
-    return int(value)
+    return seed
 
 
 def check_range(name: str, value: object, *, least: int) -> tuple[int, int]:
@@ -119,7 +121,7 @@ def check_sequence(name: str, value: object, allowed: str) -> list[Any]:
 
 
 def check_names(name: str, value: object) -> tuple[str, ...]:
-    """Return unique, non-empty list of names as a tuple of str, or refuse it."""
+    """Return a non-empty list of unique names as a tuple of str, or refuse it."""
     names = check_sequence(name, value, "a list of unique names")
     if not names:
         raise InputError(f"{name} is empty; expected at least one name")

@@ -22,7 +22,7 @@ CHUNK_CELLS = 3_300_000  # some 13 MB of float32: all of 6,600 genes for 500 TFs
 
 
 def template(asked: PopulationParameters, chunks: Chunks) -> xr.DataArray:
-    """Return an empty array with the dims, coordinates and chunks that a population asks for; its values mean nothing."""
+    """Return an array with the dims, coordinates and chunks that a population asks for; its values mean nothing."""
     sizes: dict[str, int] = {} if asked.replicates is None else {REPLICATE: asked.replicates}
     sizes |= {GENE: asked.n_genes, TF: len(asked.tf_labels)}
     coords: dict[str, Any] = {
@@ -91,43 +91,43 @@ def _lengths(dim: str, size: int, chunk: Any) -> tuple[int, ...]:
     return (each,) * (size // each) + ((size % each,) if size % each else ())
 
 
-def positions(like: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
+def positions(like: xr.DataArray) -> tuple[xr.Variable, xr.Variable, xr.Variable]:
     """Return where the cells of an array lie: replicate (0 where there is no such dim), gene and TF positions."""
-    replicate = (
-        along(REPLICATE, np.arange(like.sizes[REPLICATE]), like)
-        if REPLICATE in like.dims
-        else xr.DataArray(np.zeros((), np.int64))
-    )
+    if REPLICATE in like.dims:
+        replicate = along(REPLICATE, np.arange(like.sizes[REPLICATE]), like)
+    else:
+        replicate = xr.Variable((), np.int64(0))
     gene, tf = (along(dim, np.arange(like.sizes[dim]), like) for dim in (GENE, TF))
     return replicate, gene, tf
 
 
-def along(dim: str, values: np.ndarray, like: xr.DataArray) -> xr.DataArray:
-    """Return values along one dim of an array, without coordinates, chunked as that array is."""
-    array = xr.DataArray(values, dims=[dim])
-    return array.chunk({dim: like.chunksizes[dim]}) if like.chunks else array
+def along(dim: str, values: np.ndarray, like: xr.DataArray) -> xr.Variable:
+    """Return values along one dim of an array, chunked as that array is."""
+    variable = xr.Variable((dim,), values)
+    return variable.chunk({dim: like.chunksizes[dim]}) if like.chunks else variable
 
 
 def map_blocks(
     function: Callable[..., np.ndarray],
     dims: Sequence[Hashable],
-    arrays: Sequence[xr.DataArray],
+    arrays: Sequence[xr.DataArray | xr.Variable],
     *,
     dtype: Any,
     reduces: Hashable | None = None,
     **parameters: Any,
-) -> xr.DataArray:
+) -> xr.Variable:
     """Apply a function of plain arrays to labelled ones, block by block where any of them is dask-backed.
 
     Parameters
     ----------
     function
-        Takes one plain array for each labelled one, with axes in the order of ``dims`` (length 1 where a dim is missing,
-        then any dims of its own, whole), the parameters by name, and ``threads``; returns an array with axes ``dims``.
+        Takes one plain array for each labelled one, with axes in the order of ``dims`` (length 1 where a dim is
+        missing, then any dims of its own, whole), the parameters by name, and ``threads``; returns an array with axes
+        ``dims``.
     dims
         The dims of the result.
     arrays
-        What it is applied to; coordinates are not looked at.
+        What it is applied to, by dims; coordinates are not looked at.
     dtype
         The result's dtype.
     reduces
@@ -137,20 +137,21 @@ def map_blocks(
 
     Returns
     -------
-    xarray.DataArray
-        With these dims and no coordinates; dask-backed if any input is.
+    xarray.Variable
+        With these dims; dask-backed if any input is.
     """
-    axes = [array.transpose(*(d for d in dims if d in array.dims), ...) for array in arrays]
-    plain = [_with_all_axes(array, dims) for array in axes]
-    if not any(array.chunks for array in arrays):
-        return xr.DataArray(function(*plain, **parameters, threads=thread_count()), dims=dims)
+    variables = [array.variable if isinstance(array, xr.DataArray) else array for array in arrays]
+    variables = [v.transpose(*(d for d in dims if d in v.dims), ...) for v in variables]
+    plain = [_with_all_axes(variable, dims) for variable in variables]
+    if not any(variable.chunks for variable in variables):
+        return xr.Variable(dims, function(*plain, **parameters, threads=thread_count()))
 
     import dask.array as da
 
     pairs: list[Any] = []
-    for array, data in zip(axes, plain, strict=True):
-        own = [d for d in array.dims if d not in dims]
-        pairs += [data if array.chunks else da.from_array(data, chunks=-1, name=False), (*dims, *own)]
+    for variable, data in zip(variables, plain, strict=True):
+        own = [d for d in variable.dims if d not in dims]
+        pairs += [data if variable.chunks else da.from_array(data, chunks=-1, name=False), (*dims, *own)]
     result = da.blockwise(
         partial(function, **parameters, threads=1),
         tuple(dims),
@@ -161,11 +162,11 @@ def map_blocks(
         concatenate=True,
         token=getattr(function, "__name__", "block").strip("_"),
     )
-    return xr.DataArray(result, dims=dims)
+    return xr.Variable(dims, result)
 
 
-def _with_all_axes(array: xr.DataArray, dims: Sequence[Hashable]) -> Any:
+def _with_all_axes(variable: xr.Variable, dims: Sequence[Hashable]) -> Any:
     """Return the plain array with an axis of length 1 for each of the dims that it lacks."""
-    own = sum(d not in dims for d in array.dims)
-    index = tuple(slice(None) if d in array.dims else None for d in dims) + (slice(None),) * own
-    return array.data[index]
+    own = sum(d not in dims for d in variable.dims)
+    index = tuple(slice(None) if d in variable.dims else None for d in dims) + (slice(None),) * own
+    return np.asarray(variable.data)[index] if variable.ndim == 0 else variable.data[index]

@@ -20,6 +20,7 @@ from yeastxr.arguments import InputError, check_integer
 LAW_VERSION = 1
 
 _SLAB_CELLS = 1 << 17  # small enough for slabs to share out evenly, large enough to make a thread's call worth it
+_SLAB_COLUMNS = 48  # a multiple of the 16 floats in a line of memory
 
 
 class Stream(IntEnum):
@@ -134,8 +135,7 @@ def label_limits(
             out[lead][columns],
         )
 
-    columns_each = max(1, _SLAB_CELLS // genes)
-    _in_threads(fill, list(_parts(shape[:-1], shape[-1], columns_each)), threads)
+    _in_threads(fill, list(_parts(shape[:-1], shape[-1], _SLAB_COLUMNS)), threads)
     return out
 
 
@@ -190,7 +190,7 @@ def abs_quantiles(values: np.ndarray, *, fraction: float, threads: int = 1) -> n
     """
     from yeastxr import kernels
 
-    lead, (genes, tfs) = values.shape[:-2], values.shape[-2:]
+    lead, tfs = values.shape[:-2], values.shape[-1]
     out = np.empty((*lead, 1, tfs), np.float64)
 
     def fill(part: tuple[tuple[int, ...], slice]) -> None:
@@ -198,7 +198,7 @@ def abs_quantiles(values: np.ndarray, *, fraction: float, threads: int = 1) -> n
         if kernels.abs_quantiles(values[index][:, columns], fraction, out[index][0, columns]):
             raise InputError("an effect is NaN; expected numbers, which have an order")
 
-    _in_threads(fill, list(_parts(lead, tfs, max(1, _SLAB_CELLS // genes))), threads)
+    _in_threads(fill, list(_parts(lead, tfs, _SLAB_COLUMNS)), threads)
     return out
 
 
@@ -211,7 +211,7 @@ def pvalues(
     seed: int,
     threads: int = 1,
 ) -> np.ndarray:
-    """Return p-values, float32 ``(..., G, T)``: uniform on [0, upper] where ``|effect| >= cutoffs``, on [0, 1] elsewhere."""
+    """Return p-values, float32 ``(..., G, T)``: uniform, and on [0, upper] where ``|effect| >= cutoffs``."""
     ceiling = np.float32(upper)
     if float(ceiling) > upper:
         ceiling = np.nextafter(ceiling, np.float32(0))

@@ -326,7 +326,9 @@ def generate_perturbation_effects(
             seed=seed,
         )
         name = getattr(adjustment_function, "__qualname__", "a callable")
-        return _finished(response, labels, "perturbation_effect", {**asked.to_dict(), "adjustment_function": name}, seed)
+        return _finished(
+            response, labels, "perturbation_effect", {**asked.to_dict(), "adjustment_function": name}, seed
+        )
     response = map_blocks(
         _perturbation_block,
         labels.dims,
@@ -378,8 +380,10 @@ def _pvalues_of(effect: xr.DataArray, feature: str | None) -> tuple[str, str]:
     return feature, effects[feature]
 
 
-def _finished(data: xr.DataArray, like: xr.DataArray, name: str, made_by: Mapping[str, Any], seed: int) -> xr.DataArray:
+def _finished(
+    result: xr.Variable, like: xr.DataArray, name: str, made_by: Mapping[str, Any], seed: int
+) -> xr.DataArray:
     """Give an array its coordinates, its name, and attributes that say what it is and what made it."""
-    result = data.assign_coords(like.coords).rename(name)
-    attrs = {**FEATURE_BY_NAME[name].attrs, PARAMETERS: json.dumps({**made_by, "seed": seed})}
-    return result.assign_attrs(attrs)
+    array = like.copy(deep=False, data=result.data).rename(name)
+    array.attrs = {**FEATURE_BY_NAME[name].attrs, PARAMETERS: json.dumps({**made_by, "seed": seed})}
+    return array

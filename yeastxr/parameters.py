@@ -60,24 +60,22 @@ class PopulationParameters(Parameters):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        genes = self.genes
-        if isinstance(genes, str) or not isinstance(genes, Sequence) and not hasattr(genes, "__array__"):
-            genes = check_integer("genes", genes, least=1, most=POSITION_END)
-        elif getattr(genes, "ndim", 1) == 0:
-            genes = check_integer("genes", genes[()], least=1, most=POSITION_END)  # type: ignore[index]
+        genes: int | tuple[str, ...]
+        if isinstance(self.genes, list | tuple) or getattr(self.genes, "ndim", 0) == 1:
+            genes = check_names("genes", self.genes)
         else:
-            genes = check_names("genes", genes)
-        bound = check_sequence("bound", self.bound, "a list of fractions from 0 to 1")
-        if not bound:
+            genes = check_integer("genes", self.genes, least=1, most=POSITION_END)
+        fractions = check_sequence("bound", self.bound, "a list of fractions from 0 to 1")
+        if not fractions:
             raise InputError("bound is empty; expected at least one fraction from 0 to 1")
-        bound = tuple(check_number(f"bound[{i}]", b, least=0, most=1) for i, b in enumerate(bound))
-        n_sample = [1] * len(bound) if self.n_sample is None else self.n_sample
-        n_sample = check_sequence("n_sample", n_sample, "a list of counts of at least 1")
-        if len(n_sample) != len(bound):
+        bound = tuple(check_number(f"bound[{i}]", b, least=0, most=1) for i, b in enumerate(fractions))
+        counts = [1] * len(bound) if self.n_sample is None else self.n_sample
+        counts = check_sequence("n_sample", counts, "a list of counts of at least 1")
+        if len(counts) != len(bound):
             raise InputError(
-                f"n_sample has {len(n_sample)} entries and bound has {len(bound)}; expected as many counts as fractions"
+                f"n_sample has {len(counts)} entries and bound has {len(bound)}; expected as many counts as fractions"
             )
-        n_sample = tuple(check_integer(f"n_sample[{i}]", n, least=1) for i, n in enumerate(n_sample))
+        n_sample = tuple(check_integer(f"n_sample[{i}]", n, least=1) for i, n in enumerate(counts))
         if sum(n_sample) > POSITION_END:
             raise InputError(f"n_sample adds up to {sum(n_sample)} TFs; expected at most {POSITION_END}")
         tfs = None if self.tfs is None else check_names("tfs", self.tfs)

@@ -201,11 +201,15 @@ def from_json(value: Any, *, named: bool) -> dict[Hashable, list[Any]]:
     {0: [Or(3, Not(7))], 2: []}
     """
     if not isinstance(value, Mapping):
-        raise InputTypeError(f"tf_relationships is {shown(value)}; expected an object from a TF to a list of conditions")
+        raise InputTypeError(
+            f"tf_relationships is {shown(value)}; expected an object from a TF to a list of conditions"
+        )
     relationships: dict[Hashable, list[Any]] = {}
     for tf, entries in value.items():
         label = tf if named else _integer_key(tf)
-        relationships[label] = [_entry_from_json(entry) for entry in (entries if isinstance(entries, list) else [entries])]
+        relationships[label] = [
+            _entry_from_json(entry) for entry in (entries if isinstance(entries, list) else [entries])
+        ]
     return relationships
 
 
@@ -268,7 +272,9 @@ def _check_entry(entry: Any, where: str) -> None:
     if isinstance(entry, _Relation):
         return
     if isinstance(entry, bool | np.bool_) or not isinstance(entry, str | int | np.integer):
-        raise InputTypeError(f"{where} holds {shown(entry)}; expected a TF's label (an integer or text), And, Or or Not")
+        raise InputTypeError(
+            f"{where} holds {shown(entry)}; expected a TF's label (an integer or text), And, Or or Not"
+        )
 
 
 def _entry_to_json(entry: Any) -> Any:
@@ -287,7 +293,9 @@ def _entry_from_json(value: Any, level: int = 0) -> Any:
     kinds = {"and": And, "or": Or, "not": Not}
     operator = next(iter(value), None)
     if len(value) != 1 or operator not in kinds:
-        raise InputError(f'tf_relationships holds {shown(value)}; expected {{"and": [...]}}, {{"or": [...]}} or {{"not": ...}}')
+        raise InputError(
+            f'tf_relationships holds {shown(value)}; expected {{"and": [...]}}, {{"or": [...]}} or {{"not": ...}}'
+        )
     entries = value[operator] if isinstance(value[operator], list) else [value[operator]]
     return kinds[operator](*(_entry_from_json(entry, level + 1) for entry in entries))
 

@@ -109,7 +109,8 @@ def text_array(texts: tuple[str, ...] | list[str]) -> np.ndarray:
 
 def feature_coordinate() -> xr.DataArray:
     """Return the index coordinate ``feature``: the five names in tensor order."""
-    return xr.DataArray(text_array(FEATURE_NAMES), dims=FEATURE, name=FEATURE)
+    names = text_array(FEATURE_NAMES)
+    return xr.DataArray(names, coords={FEATURE: names}, dims=FEATURE, name=FEATURE)
 
 
 def features_of(ds: xr.Dataset) -> list[str]:

@@ -27,7 +27,6 @@ from yeastxr.schema import (
     SchemaError,
     check_array,
     feature_coordinate,
-    text_array,
     validate,
 )
 
@@ -88,7 +87,9 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
         self._set(seed=check_seed(self.seed))
 
     def __repr__(self) -> str:
-        said = [f for f in fields(self) if f.name in ("genes", "bound", "n_sample") or getattr(self, f.name) != f.default]
+        said = [
+            f for f in fields(self) if f.name in ("genes", "bound", "n_sample") or getattr(self, f.name) != f.default
+        ]
         return f"SimulationSpec({', '.join(f'{f.name}={shown(getattr(self, f.name))}' for f in said)})"
 
     def __hash__(self) -> int:
@@ -246,7 +247,9 @@ def assemble(
         for dim in array.dims:
             if dim in array.indexes and not array.indexes[dim].equals(arrays["label"].indexes.get(dim)):
                 raise SchemaError(f"{name} and labels have different labels along {dim!r}; expected the same")
-    ds = xr.Dataset(arrays).assign_coords({FEATURE: feature_coordinate()})
+    coords = {name: coord for array in reversed(arrays.values()) for name, coord in array.coords.items()}
+    variables = {name: array.variable for name, array in arrays.items()}
+    ds = xr.Dataset(variables, coords={**coords, FEATURE: feature_coordinate()})
     return validate(ds.assign_attrs(_provenance(ds)))
 
 
@@ -303,7 +306,10 @@ def sweep(spec: SimulationSpec, **values: Any) -> xr.Dataset:
     ds = datasets[0].drop_attrs(deep=False)
     for name in FEATURE_NAMES:
         ds[name].attrs.pop(PARAMETERS, None)  # no one set of parameters made the array
-    return ds.assign_attrs({**_attrs(spec), "sweep": json.dumps({dim: list(grid) for dim, grid in values.items()})})
+    attrs = _attrs(spec)
+    swept = {SPECIFICATION: spec.to_dict(), "values": {dim: list(grid) for dim, grid in values.items()}}
+    del attrs[SPECIFICATION]  # no one specification makes it all
+    return ds.assign_attrs({**attrs, "sweep": json.dumps(swept)})
 
 
 def spec_of(ds: xr.Dataset) -> SimulationSpec | None:

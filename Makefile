@@ -1,0 +1,41 @@
+# Everything runs in .venv, which is made on first use; nothing but python3, make and git is needed before.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+READY := .venv/.ready
+
+.PHONY: demo test lint bench docs clean
+
+demo: $(READY)
+	$(BIN)/yeastxr demo demo
+
+test: $(READY)
+	@echo "== Running the tests"
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python -m tests.benchmarks
+
+docs: $(READY)
+	$(PIP) install --progress-bar on -c .ci/constraints.txt -e '.[docs]'
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+	@echo "== The pages are in docs/_build/html/index.html"
+
+clean:
+	rm -rf .venv demo build dist
+
+$(READY): pyproject.toml .ci/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "yeastxr needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Name another: make PYTHON=python3.12"; exit 1; }
+	@echo "== Making .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv || \
+	  { echo "python3 can't make virtual environments here; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "== Installing yeastxr and what it needs into .venv (some 1.5 GB; a few minutes the first time)"
+	$(PIP) install --progress-bar on -c .ci/constraints.txt -e '.[test,lint]'
+	@touch $(READY)

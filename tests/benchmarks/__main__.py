@@ -1,0 +1,181 @@
+"""``make bench``: each figure a ratio against a rival in the same run; prints a table and writes docs/benchmarks.md."""
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+import yeastxr as yx
+from tests.benchmarks import rival
+from yeastxr.demo import BOOLEAN_RELATIONS, RELATED_TFS
+from yeastxr.relations import And, Not, Or
+
+BOUND = [0.1, 0.15, 0.2, 0.25, 0.3]
+PAGE = Path(__file__).parent.parent.parent / "docs" / "benchmarks.md"
+Row = tuple[str, str, str, str]
+
+
+def best(work: Callable[[], object], times: int = 5) -> float:
+    """Return the shortest of several times, in seconds, after one call that is not counted."""
+    work()
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def made(genes: int, tfs: int, **extra: object) -> object:
+    return yx.simulate(genes=genes, bound=BOUND, n_sample=[tfs // 5] * 5, max_mean_adjustment=10.0, seed=1, **extra)
+
+
+def ms(seconds: float) -> str:
+    return f"{seconds * 1e3:,.1f} ms"
+
+
+def eager() -> list[Row]:
+    """Time NumPy-backed simulation against the NumPy rival."""
+    rows = []
+    threads = len(os.sched_getaffinity(0))
+    for genes, tfs in [(1000, 10), (6600, 200), (6600, 2000)]:
+        other = best(lambda g=genes, t=tfs: rival.simulate(g, t), 3)
+        for count in sorted({threads, 1}, reverse=True):
+            os.environ["YEASTXR_THREADS"] = str(count)
+            ours = best(lambda g=genes, t=tfs: made(g, t))
+            name = f"simulate, method 2, {genes:,} x {tfs:,}, {count} thread{'s' * (count > 1)}"
+            each = f"{ms(ours)} ({ours / genes / tfs * 1e9:.1f} ns a cell)"
+            rows.append((name, each, ms(other), f"{other / ours:.1f}"))
+        del os.environ["YEASTXR_THREADS"]
+    return rows
+
+
+def repeated(relationships: dict, tfs: int) -> dict:
+    """Repeat a dictionary over ten TFs for every ten of many."""
+
+    def moved(entry: object, by: int) -> object:
+        if isinstance(entry, And | Or | Not):
+            return type(entry)(*(moved(e, by) for e in entry.entries))
+        return entry + by
+
+    tens = range(0, tfs, 10)
+    return {tf + by: [moved(e, by) for e in entries] for by in tens for tf, entries in relationships.items()}
+
+
+def methods() -> list[Row]:
+    """Time methods 3 and 4 against method 2."""
+    second = best(lambda: made(6600, 200))
+    rows = []
+    for name, relations in [("3", RELATED_TFS), ("4", BOOLEAN_RELATIONS)]:
+        rules = repeated(relations, 200)
+        ours = best(lambda r=rules: made(6600, 200, tf_relationships=r))
+        rows.append((f"method {name} against method 2, 6,600 x 200", ms(ours), ms(second), f"{second / ours:.2f}"))
+    return rows
+
+
+def steps() -> list[Row]:
+    """Time each step against NumPy's uniform numbers of the same count."""
+    genes, tfs = 6600, 2000
+    rng = np.random.default_rng(0)
+    uniform = best(lambda: rng.random((genes, tfs), dtype=np.float32))
+    labels = yx.generate_gene_population(genes, bound=BOUND, n_sample=[tfs // 5] * 5, seed=1)
+    effect = yx.generate_binding_effects(labels, seed=1)
+    work: dict[str, Callable[[], object]] = {
+        "labels": lambda: yx.generate_gene_population(genes, bound=BOUND, n_sample=[tfs // 5] * 5, seed=1),
+        "binding effects": lambda: yx.generate_binding_effects(labels, seed=1),
+        "p-values": lambda: yx.generate_pvalues(effect, seed=1),
+        "perturbation effects": lambda: yx.generate_perturbation_effects(
+            labels, effect, max_mean_adjustment=10.0, seed=1
+        ),
+    }
+    rows = []
+    for name, step in work.items():
+        ours = best(step)
+        rows.append((f"{name} against rng.random, 6,600 x 2,000", ms(ours), ms(uniform), f"{uniform / ours:.2f}"))
+    return rows
+
+
+def lazy() -> list[Row]:
+    """Time dask against eager, and how long graphs take to build."""
+    import dask
+
+    def summed(ds: object) -> None:
+        dask.compute(*(ds[name].sum() for name in ds.data_vars))
+
+    eagerly = best(lambda: summed(made(6600, 20_000)), 2)
+    lazily = best(lambda: summed(made(6600, 20_000, chunks="auto")), 2)
+    name = "dask against eager, sums of all variables, 6,600 x 20,000"
+    rows: list[Row] = [(name, ms(lazily), ms(eagerly), f"{eagerly / lazily:.2f}")]
+    for chunks in (10, 100, 1000):
+        built = best(lambda c=chunks: made(6600, 5 * c, chunks={"tf": 5}))
+        rows.append((f"graph of {chunks:,} chunks of all five variables", ms(built), "", ""))
+    return rows
+
+
+def process(*command: str, times: int = 5, **environment: str) -> float:
+    """Return the median wall time of a process, in seconds."""
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True, env={**os.environ, **environment})
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+def start() -> list[Row]:
+    """Time imports, and the command with a warm and a cold cache."""
+    ours, other = (process(sys.executable, "-c", f"import {name}", times=9) for name in ("yeastxr", "xarray"))
+    rows: list[Row] = [("import yeastxr against import xarray", ms(ours), ms(other), f"{other / ours:.2f}")]
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "yeastxr.cli", "simulate", f"{folder}/sim.zarr", "--overwrite", "--seed", "42"]
+        command += ["--genes", "1000", "--bound", ",".join(map(str, BOUND)), "--n-sample", "1,1,2,2,4"]
+        cold = process(*command, times=1, NUMBA_CACHE_DIR=f"{folder}/cache")
+        warm = process(*command, NUMBA_CACHE_DIR=f"{folder}/cache")
+    rows.append(("yeastxr simulate, the tutorial's size, cold cache", ms(cold), "", ""))
+    rows.append(("yeastxr simulate, the tutorial's size, warm cache", ms(warm), "", ""))
+    return rows
+
+
+def processor() -> str:
+    """Return the processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def main() -> None:
+    """Run all, print the table and write the page."""
+    rows: list[Row] = []
+    for part in (eager, methods, steps, lazy, start):
+        for row in part():
+            print(f"{row[0]:62} {row[1]:>28} {row[2]:>14} {row[3]:>6}", flush=True)
+            rows.append(row)
+    machine = f"{processor()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
+    versions = ", ".join(f"{m.__name__} {m.__version__}" for m in map(__import__, ("numpy", "xarray", "dask", "numba")))
+    page = [
+        "# Benchmarks",
+        "",
+        "Made by `make bench`. Each ratio is the rival's time over ours, both of the same run: above 1 is faster than",
+        "the rival. The rival of `simulate` is the same model in plain NumPy (`tests/benchmarks/rival.py`).",
+        "",
+        f"{date.today().isoformat()}, {machine}, {versions}.",
+        "",
+        "| what | yeastxr | rival | ratio |",
+        "|---|---:|---:|---:|",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
+    PAGE.write_text("\n".join(page) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""The command: what it leaves and prints, and how it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import xarray as xr
+from click.testing import CliRunner, Result
+
+import yeastxr as yx
+from yeastxr.cli import main
+from yeastxr.relations import to_json
+
+SIMULATE = ["--genes", "200", "--bound", "0.1,0.2", "--n-sample", "2,3", "--seed", "42"]
+
+
+def run(*args: object) -> Result:
+    return CliRunner().invoke(main, [str(arg) for arg in args], catch_exceptions=False)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    assert run("simulate", tmp_path / "sim.zarr", *SIMULATE).exit_code == 0
+    return tmp_path / "sim.zarr"
+
+
+def test_simulate__same_as_the_function(store: Path) -> None:
+    expected = yx.simulate(genes=200, bound=[0.1, 0.2], n_sample=[2, 3], seed=42)
+    xr.testing.assert_identical(yx.open(store).compute(), expected)
+
+
+def test_simulate__every_option(tmp_path: Path) -> None:
+    rules = {0: [1, yx.Or(2, yx.Not(1))], 2: []}
+    (tmp_path / "rules.json").write_text(json.dumps(to_json(rules)))
+    options = {
+        "bound": [0.5],
+        "n_sample": [3],
+        "replicates": 2,
+        "background_hops_range": [2, 50],
+        "unbound_experiment_hops_range": [0, 2],
+        "bound_experiment_hops_range": [3, 9],
+        "total_background_hops": 500,
+        "total_experiment_hops": 90,
+        "pseudocount": 0.01,
+        "large_effect_percentile": 0.8,
+        "large_effect_upper_pval": 0.1,
+        "unbound_mean": 0.5,
+        "unbound_std": 2.0,
+        "bound_mean": 4.0,
+        "bound_std": 0.5,
+        "max_mean_adjustment": 7.5,
+        "seed": 2**64 - 1,
+    }
+    args = [
+        part
+        for name, value in options.items()
+        for part in (f"--{name.replace('_', '-')}", ",".join(map(str, value)) if isinstance(value, list) else value)
+    ]
+    out = tmp_path / "sim.zarr"
+    result = run("simulate", out, "--genes", "a,b,c,d", *args, "--tf-relationships", tmp_path / "rules.json")
+    assert result.exit_code == 0, result.output
+    assert f"seed {2**64 - 1}" in result.output
+    expected = yx.simulate(genes=["a", "b", "c", "d"], tf_relationships=rules, **options)
+    xr.testing.assert_identical(yx.open(out).compute(), expected)
+
+
+def test_simulate__has_an_option_for_every_parameter() -> None:
+    from dataclasses import fields
+
+    names = {parameter.name for parameter in main.commands["simulate"].params}
+    assert {field.name for field in fields(yx.SimulationSpec)} <= names
+
+
+def test_simulate__seed_drawn_is_shown_and_stored(tmp_path: Path) -> None:
+    result = run("simulate", tmp_path / "sim.zarr", "--genes", "10", "--bound", "0.5")
+    seed = yx.spec_of(yx.open(tmp_path / "sim.zarr")).seed
+    assert f"seed {seed}" in result.output
+
+
+def test_simulate__quiet(tmp_path: Path) -> None:
+    assert run("simulate", tmp_path / "sim.zarr", *SIMULATE, "--quiet").output == ""
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--genes", "0", "genes is 0; expected an integer from 1 to 4294967295"),
+        ("--genes", "-1", "genes is -1; expected an integer from 1 to 4294967295"),
+        ("--genes", "1.5", "genes is 1.5; expected an integer from 1 to 4294967295"),
+        ("--genes", "a,a", "genes holds 'a' twice"),
+        ("--tfs", "a,b,c,d,d", "tfs holds 'd' twice"),
+        ("--tfs", "a,b", "tfs has 2 names; expected 5"),
+        ("--bound", "0.1,1.2", "bound[1] is 1.2; expected a number from 0 to 1"),
+        ("--bound", "0.1,nan", "bound[1] is nan; expected a number from 0 to 1"),
+        ("--bound", "0.1", "n_sample has 2 entries and bound has 1"),
+        ("--bound", "x", "'x' is not a list of the form number,..."),
+        ("--n-sample", "2,0", "n_sample[1] is 0; expected an integer of at least 1"),
+        ("--background-hops-range", "0,100", "background_hops_range is [0, 100]; expected two integers"),
+        ("--background-hops-range", "10,1", "background_hops_range is [10, 1]; expected two integers"),
+        ("--bound-experiment-hops-range", "1,2,3", "bound_experiment_hops_range is [1, 2, 3]; expected two integers"),
+        ("--large-effect-percentile", "1.5", "large_effect_percentile is 1.5; expected a number from 0 to 1"),
+        ("--bound-std", "-1", "bound_std is -1.0; expected a finite number of at least 0"),
+        ("--bound-mean", "nan", "bound_mean is nan; expected a finite number"),
+        ("--seed", "-1", "seed is -1; expected an integer from 0 to 2**64 - 1"),
+        ("--seed", str(2**64), "expected an integer from 0 to 2**64 - 1"),
+        ("--seed", "1.5", "'1.5' is not a valid integer"),
+        ("--replicates", "0", "replicates is 0; expected an integer"),
+    ],
+)
+def test_simulate__bad_input(tmp_path: Path, option: str, value: str, message: str) -> None:
+    result = run("simulate", tmp_path / "sim.zarr", *SIMULATE, option, value)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ('{"0": [9]}', "names the TF 9, which is not known; known are 0, 1, 2, 3, 4"),
+        ('{"GAL4": [1]}', "the TFs have no names; expected an integer"),
+        ('{"0": [{"and": []}]}', "And() is empty"),
+        ('{"0": [{"xor": [1, 2]}]}', "expected {"),
+        ('{"0": [1.5]}', "1.5; expected a TF's label"),
+        ("[1, 2]", "expected an object"),
+        ("{", "is not JSON"),
+    ],
+)
+def test_simulate__bad_relationships(tmp_path: Path, rules: str, message: str) -> None:
+    (tmp_path / "rules.json").write_text(rules)
+    result = run("simulate", tmp_path / "sim.zarr", *SIMULATE, "--tf-relationships", tmp_path / "rules.json")
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+    assert not (tmp_path / "sim.zarr").exists()
+
+
+def test_simulate__missing_options(tmp_path: Path) -> None:
+    result = run("simulate", tmp_path / "sim.zarr")
+    assert result.exit_code == 2
+    assert "--genes" in result.output
+
+
+def test_simulate__store_is_there(store: Path) -> None:
+    result = run("simulate", store, *SIMULATE[:-1], "43")
+    assert result.exit_code == 2
+    assert "overwrite" in result.output
+    assert yx.spec_of(yx.open(store)).seed == 42
+    assert run("simulate", store, *SIMULATE[:-1], "43", "--overwrite").exit_code == 0
+    assert yx.spec_of(yx.open(store)).seed == 43
+
+
+def test_info__says_what_made_it(store: Path) -> None:
+    output = run("info", store).output
+    for text in ("seed: 42", "genes: 200", "bound: [0.1, 0.2]", "law of draws 1", "binding_effect", "On disk"):
+        assert text in output
+
+
+@pytest.mark.parametrize("command", ["info", "check", "export"])
+def test_commands__no_such_store(tmp_path: Path, command: str) -> None:
+    result = run(command, tmp_path / "missing.zarr", *([tmp_path / "out.pt"] if command == "export" else []))
+    assert result.exit_code == 2
+    assert "missing.zarr" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_check__passes_and_fails(store: Path, tmp_path: Path) -> None:
+    result = run("check", store)
+    assert result.exit_code == 0
+    assert "0 failed" in result.output
+    ds = yx.open(store)
+    yx.save(ds.assign(perturbation_effect=abs(ds.perturbation_effect)), tmp_path / "bad.zarr")
+    result = run("check", tmp_path / "bad.zarr")
+    assert result.exit_code == 1
+    assert "FAIL" in result.output
+
+
+def test_export__tensor(store: Path, tmp_path: Path) -> None:
+    assert run("export", store, tmp_path / "tensor.pt").exit_code == 0
+    tensor = torch.load(tmp_path / "tensor.pt", weights_only=True)
+    assert torch.equal(tensor, yx.open(store).yeast.to_torch())
+
+
+def test_export__features(store: Path, tmp_path: Path) -> None:
+    run("export", store, tmp_path / "two.pt", "--features", "binding_effect,label")
+    tensor = torch.load(tmp_path / "two.pt", weights_only=True)
+    assert torch.equal(tensor, yx.open(store).yeast.to_torch()[..., [1, 0]])
+    result = run("export", store, tmp_path / "other.pt", "--features", "bindng_effect")
+    assert result.exit_code == 2
+    assert "did you mean 'binding_effect'" in result.output
+    assert not (tmp_path / "other.pt").exists()
+
+
+def test_export__refused(store: Path, tmp_path: Path) -> None:
+    result = run("export", store, tmp_path / "out.xyz")
+    assert result.exit_code == 2
+    assert ".pt" in result.output
+    (tmp_path / "tensor.pt").write_text("mine")
+    assert run("export", store, tmp_path / "tensor.pt").exit_code == 2
+    assert (tmp_path / "tensor.pt").read_text() == "mine"
+
+
+def test_demo__leaves_its_files(tmp_path: Path) -> None:
+    for _ in range(2):  # a second run replaces the first
+        result = run("demo", tmp_path / "demo")
+        assert result.exit_code == 0, result.output
+    assert {path.name for path in (tmp_path / "demo").iterdir()} == {"sim.zarr", "tensor.pt", "qc.html", "qc.png"}
+    assert torch.load(tmp_path / "demo" / "tensor.pt", weights_only=True).shape == (1000, 10, 5)
+    assert "Step 4" in result.output
+    assert "0 failed" in result.output
+    assert (tmp_path / "demo" / "qc.png").read_bytes().startswith(b"\x89PNG")

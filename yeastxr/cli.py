@@ -1,0 +1,195 @@
+"""The command ``yeastxr``: simulate, info, check, export, demo, with the names of the functions' parameters."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from yeastxr._version import __version__
+from yeastxr.arguments import InputError, shown
+
+
+class _Refused(click.ClickException):
+    """Bad input: one sentence, and the exit status of a wrong command line."""
+
+    exit_code = 2
+
+
+class _Group(click.Group):
+    """A group whose commands end in one sentence, not a traceback, when their input is bad."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            raise _Refused(str(error)) from error
+        except OSError as error:
+            raise click.ClickException(f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")) from error
+
+
+class _List(click.ParamType):
+    """Values with commas between them."""
+
+    def __init__(self, name: str, kind: Callable[[str], Any]) -> None:
+        self.name, self._kind = f"{name},...", kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return [self._kind(item.strip()) for item in str(value).split(",")]
+        except ValueError:
+            self.fail(f"{value!r} is not a list of the form {self.name}", param, ctx)
+
+
+class _Genes(click.ParamType):
+    """A count, or names with commas between them."""
+
+    name = "count or name,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        text = str(value)
+        for kind in (int, float):  # a number that is no count is refused as such, not taken for a name
+            try:
+                return kind(text)
+            except ValueError:
+                continue
+        return [name.strip() for name in text.split(",")]
+
+
+def _read_relationships(ctx: click.Context, param: click.Parameter, path: Path | None) -> Any:
+    if path is None:
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise click.BadParameter(f"{path} is not JSON: {error}", ctx=ctx, param=param) from None
+
+
+_FLOATS, _INTS = _List("number", float), _List("integer", int)
+_PARAMETERS: list[tuple[str, Any, str]] = [
+    ("bound", _FLOATS, "Bound fractions, each from 0 to 1, such as 0.1,0.2."),
+    ("n_sample", _INTS, "How many TFs for each bound fraction, such as 100,100; one each by default."),
+    ("tfs", _List("name", str), "Names of the TFs; integers from 0 by default."),
+    ("replicates", int, "How many replicates; none by default."),
+    ("background_hops_range", _INTS, "First and last number of background hops, such as 1,100."),
+    ("unbound_experiment_hops_range", _INTS, "The same for experiment hops of unbound pairs, such as 0,1."),
+    ("bound_experiment_hops_range", _INTS, "The same for experiment hops of bound pairs, such as 1,6."),
+    ("total_background_hops", int, "All background hops."),
+    ("total_experiment_hops", int, "All experiment hops."),
+    ("pseudocount", float, "What keeps the enrichment finite."),
+    ("large_effect_percentile", float, "From which quantile of |effect| on a p-value is small."),
+    ("large_effect_upper_pval", float, "The upper end of small p-values."),
+    ("unbound_mean", float, "Mean perturbation effect of unbound pairs."),
+    ("unbound_std", float, "Standard deviation of unbound pairs."),
+    ("bound_mean", float, "Mean perturbation effect of bound pairs."),
+    ("bound_std", float, "Standard deviation of bound pairs."),
+    ("max_mean_adjustment", float, "By how much binding raises the mean at most (methods 2 to 4)."),
+    ("seed", int, "An integer from 0 to 2**64 - 1; drawn and shown by default."),
+]
+
+
+def _simulation_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add an option for each parameter of a simulation; what is not given keeps the functions' default."""
+    relationships = click.option(
+        "--tf-relationships",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        callback=_read_relationships,
+        help='A JSON file from TFs to conditions, such as {"0": [1, {"or": [3, {"not": 7}]}]} (methods 3 and 4).',
+    )
+    command = relationships(command)
+    for name, kind, text in reversed(_PARAMETERS):
+        command = click.option(f"--{name.replace('_', '-')}", type=kind, help=text, required=name == "bound")(command)
+    return click.option("--genes", type=_Genes(), required=True, help="How many genes, or their names.")(command)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="yeastxr")
+def main() -> None:
+    """Simulate transcription-factor binding and perturbation data of yeast, as labelled datasets."""
+
+
+@main.command()
+@click.argument("out", type=click.Path(path_type=Path), metavar="OUT.zarr")
+@_simulation_options
+@click.option("--overwrite", is_flag=True, help="Replace OUT.zarr if it is a yeastxr store.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def simulate(out: Path, overwrite: bool, quiet: bool, **parameters: Any) -> None:
+    """Simulate a dataset and save it as a zarr store.
+
+    For example: yeastxr simulate sim.zarr --genes 6600 --bound 0.1,0.2 --n-sample 100,100 --seed 42
+    """
+    from yeastxr.simulate import SimulationSpec
+    from yeastxr.store import save
+
+    spec = SimulationSpec.from_dict({name: value for name, value in parameters.items() if value is not None})
+    start = time.perf_counter()
+    ds = spec.simulate(chunks="auto")
+    save(ds, out, overwrite=overwrite)
+    if not quiet:
+        sizes = " x ".join(f"{n:,} {dim}s" for dim, n in ds["label"].sizes.items())
+        click.echo(f"{out}: {sizes}, seed {spec.seed}, in {time.perf_counter() - start:.1f} s")
+
+
+@main.command()
+@click.argument("store", type=click.Path(path_type=Path))
+def info(store: Path) -> None:
+    """Say what a store holds and what made it."""
+    from yeastxr.simulate import spec_of
+    from yeastxr.store import open as open_store
+
+    ds = open_store(store)
+    on_disk = sum(file.stat().st_size for file in store.rglob("*") if file.is_file())
+    click.echo(repr(ds.drop_attrs(deep=False)))
+    click.echo(f"On disk: {on_disk / 1e6:,.1f} MB of {ds.nbytes / 1e6:,.1f} MB")
+    spec = spec_of(ds)
+    if spec is None:
+        click.echo("No specification: not one simulation's dataset.")
+        return
+    click.echo(f"Simulated by yeastxr {ds.attrs.get('yeastxr_version')}, law of draws {ds.attrs.get('law_version')}:")
+    for name, value in spec.to_dict().items():
+        if value is not None:
+            click.echo(f"  {name}: {shown(value, 100)}")
+
+
+@main.command()
+@click.argument("store", type=click.Path(path_type=Path))
+def check(store: Path) -> None:
+    """Check a store against the closed forms; the exit status is 1 if a check fails."""
+    from yeastxr.checks import check as check_dataset
+    from yeastxr.store import open as open_store
+
+    table = check_dataset(open_store(store))
+    click.echo(table)
+    if not table.passed:
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--features", type=_List("name", str), help="Which features, in this order; all by default.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it is there.")
+def export(store: Path, out: Path, features: list[str] | None, overwrite: bool) -> None:
+    """Write a store's data to OUT: a tensor (.pt), arrays (.npz) or a table (.csv, .csv.gz)."""
+    from yeastxr.exporting import export as export_dataset
+    from yeastxr.store import open as open_store
+
+    export_dataset(open_store(store), out, features=features, overwrite=overwrite)
+    click.echo(f"{out}: {out.stat().st_size / 1e6:,.1f} MB")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="yeastxr-demo")
+@click.option("--method", type=click.IntRange(1, 4), default=2, show_default=True, help="How means are adjusted.")
+def demo(folder: Path, method: int) -> None:
+    """Run the tutorial and leave a store, a tensor and QC pictures in FOLDER."""
+    from yeastxr.demo import run
+
+    run(folder, method=method, say=click.echo)
+
+
+if __name__ == "__main__":
+    main()

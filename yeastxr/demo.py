@@ -1,0 +1,105 @@
+"""The tutorial as a command: step by step, saying what it does, and leaving its outcome in a folder."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yeastxr as yx
+from yeastxr import And, Or
+
+SEED = 42
+POPULATION: dict[str, Any] = {
+    "genes": 1000,
+    "bound": [0.1, 0.15, 0.2, 0.25, 0.3],
+    "n_sample": [1, 1, 2, 2, 4],
+}
+RELATED_TFS: dict[int, list[Any]] = {
+    0: [1],
+    1: [8],
+    2: [5, 6],
+    3: [4],
+    4: [5],
+    5: [9],
+    6: [4],
+    7: [1, 4],
+    8: [6],
+    9: [4],
+}
+BOOLEAN_RELATIONS: dict[int, list[Any]] = {
+    0: [And(3, 4, 8), Or(3, 7), Or(1, 1)],
+    1: [And(5, Or(7, 8))],
+    2: [],
+    3: [Or(7, 9), And(6, 7)],
+    4: [And(1, 2)],
+    5: [Or(0, 1, 2, 8, 9)],
+    6: [And(0, Or(1, 2))],
+    7: [Or(2, And(5, 6, 9))],
+    8: [],
+    9: [And(6, And(3, Or(0, 9)))],
+}
+METHODS: dict[int, tuple[str, dict[str, Any]]] = {
+    1: ("no mean adjustment", {}),
+    2: ("means adjusted by binding", {"max_mean_adjustment": 10.0}),
+    3: ("means adjusted where related TFs bind", {"max_mean_adjustment": 10.0, "tf_relationships": RELATED_TFS}),
+    4: ("means adjusted by boolean relations", {"max_mean_adjustment": 10.0, "tf_relationships": BOOLEAN_RELATIONS}),
+}
+
+
+def run(folder: Path, *, method: int = 2, say: Callable[[str], Any] = print) -> None:
+    """Run the tutorial and leave ``sim.zarr``, ``tensor.pt``, ``qc.html`` and ``qc.png`` in a folder.
+
+    Parameters
+    ----------
+    folder
+        Where the files go; made if it is not there. Files of an earlier run are replaced.
+    method
+        Which of the four ways to adjust means the saved dataset uses.
+    say
+        What to print lines with.
+    """
+    from yeastxr import plot
+    from yeastxr.exporting import export
+
+    folder.mkdir(parents=True, exist_ok=True)
+    say("Step 1: which genes each TF binds (1,000 genes, 10 TFs)")
+    labels = yx.generate_gene_population(**POPULATION, seed=SEED)
+    say(f"  bound genes of each TF: {', '.join(map(str, labels.sum('gene').values))}")
+
+    say("Step 2: binding effects and their p-values")
+    binding = yx.generate_binding_effects(labels, seed=SEED)
+    binding_pvalue = yx.generate_pvalues(binding, seed=SEED)
+    say(f"  mean effect: {_mean(binding, labels):.3f} if bound, {_mean(binding, ~labels):.3f} if not")
+
+    say("Step 3: perturbation effects and their p-values, by each of the four methods")
+    datasets = {}
+    for number, (name, adjustment) in METHODS.items():
+        effect = yx.generate_perturbation_effects(labels, binding, **adjustment, seed=SEED)
+        pvalue = yx.generate_pvalues(effect, seed=SEED)
+        datasets[number] = yx.assemble(labels, binding, binding_pvalue, effect, pvalue)
+        sizes = abs(effect)
+        say(
+            f"  {number}. {name}: mean |effect| {_mean(sizes, labels):.3f} if bound, {_mean(sizes, ~labels):.3f} if not"
+        )
+
+    say(f"Step 4: one dataset (here with method {method}: {METHODS[method][0]})")
+    ds = datasets[method]
+    say(f"\n{ds!r}\n")
+    say("Sanity checks: the data against the closed forms")
+    table = yx.check(ds)
+    say(f"\n{table!r}\n")
+
+    say("Writing")
+    store = yx.save(ds, folder / "sim.zarr", overwrite=True)
+    say(f"  {store}: the dataset; ds = yx.open({str(store)!r})")
+    tensor = export(ds, folder / "tensor.pt", overwrite=True)
+    say(f"  {tensor}: a tensor {list(yx.to_torch(ds).shape)} [genes, TFs, features]; torch.load({str(tensor)!r})")
+    page = yx.report(ds, folder / "qc.html", checks=table)
+    say(f"  {page}: the checks and the pictures as a page; opens without a network")
+    picture = plot.save(plot.qc(ds), folder / "qc.png")
+    say(f"  {picture}: the pictures")
+    if not table.passed:
+        raise yx.InputError(f"the checks of the demo's dataset failed: {', '.join(table.failed)}")
+
+
+def _mean(values: Any, where: Any) -> float:
+    return float(values.where(where).mean())
