@@ -4,6 +4,10 @@ from collections.abc import Iterator
 
 import dask
 import pytest
+from hypothesis import settings
+
+settings.register_profile("yeastxr", deadline=None, derandomize=True, max_examples=15, print_blob=True)
+settings.load_profile("yeastxr")
 
 
 @pytest.fixture

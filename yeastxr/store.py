@@ -141,9 +141,11 @@ def open(store: str | os.PathLike[str], *, chunks: Any = "stored") -> xr.Dataset
         raise StoreError(
             f"store is {str(path)!r}, a zarr group that is unfinished or not yeastxr's; expected one that yeastxr saved"
         )
+    rechunk = isinstance(chunks, Mapping)  # cut after opening: what is stored stays the unit of reading
+    as_stored = rechunk or (isinstance(chunks, str) and chunks == "stored")
     try:
-        stored = isinstance(chunks, str) and chunks == "stored"
-        ds = xr.open_zarr(path, consolidated=False, chunks={} if stored else chunks)
+        ds = xr.open_zarr(path, consolidated=False, chunks={} if as_stored else chunks)
+        ds = ds.chunk(chunks) if rechunk else ds
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"store is {str(path)!r}, which can't be read: {str(error).splitlines()[0]}") from error
     del ds.attrs[COMPLETE]

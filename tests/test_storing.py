@@ -1,0 +1,286 @@
+"""Stores: the round trip, what is refused, and that nothing is lost."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+from hypothesis import given
+from hypothesis import strategies as st
+
+import yeastxr as yx
+from yeastxr.demo import POPULATION
+from yeastxr.schema import FEATURES
+
+NAMES = ["GAL4", "", "ä\n\t", "<script>alert(1)</script>", "a/b", "\x00nul", "酵母", "🍞"]
+
+
+def made(**extra: object) -> xr.Dataset:
+    return yx.simulate(**{**POPULATION, "genes": 60, "max_mean_adjustment": 10.0, "seed": 42, **extra})
+
+
+def files(path: Path) -> dict[str, bytes]:
+    return {str(f.relative_to(path)): f.read_bytes() for f in sorted(path.rglob("*")) if f.is_file()}
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {},
+        {"chunks": {"tf": 3}},
+        {"chunks": {"gene": 7, "tf": (1, 9)}},
+        {"replicates": 3},
+        {"replicates": 3, "chunks": {"replicate": 2, "tf": 4}},
+        {"tfs": [*NAMES, "x", "y"], "genes": [f"{name}{i}" for i in range(5) for name in NAMES]},
+        {"tf_relationships": {0: [1, yx.Or(2, yx.Not(3))]}},
+    ],
+    ids=str,
+)
+def test_save__round_trip(tmp_path: Path, extra: dict[str, object]) -> None:
+    ds = made(**extra)
+    back = yx.open(yx.save(ds, tmp_path / "sim.zarr"))
+    assert all(back[feature.name].chunks for feature in FEATURES)
+    loaded, whole = back.compute(), ds.compute()
+    xr.testing.assert_identical(loaded, whole)
+    for name in whole.variables:
+        assert loaded[name].dtype == whole[name].dtype, name
+        assert loaded[name].dims == whole[name].dims, name
+    assert yx.spec_of(back) == yx.spec_of(ds)
+    xr.testing.assert_identical(yx.spec_of(back).simulate(), whole)
+
+
+@given(names=st.lists(st.text(max_size=8), min_size=1, max_size=4, unique=True))
+def test_save__any_text_as_a_name(names: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("names")
+    try:
+        ds = yx.simulate(genes=4, bound=[0.5], n_sample=[len(names)], tfs=names, seed=1)
+    except yx.InputError as error:
+        assert "Unicode" in str(error)
+        return
+    back = yx.open(yx.save(ds, folder / "sim.zarr"))
+    assert list(back["tf"].values) == names
+    xr.testing.assert_identical(back.compute(), ds)
+
+
+@given(
+    gene=st.integers(20, 60),
+    tf=st.integers(3, 10),
+    again_gene=st.integers(20, 60),
+    again_tf=st.integers(3, 10),
+    part=st.slices(10),
+)
+def test_save__subset_rechunk_save(
+    gene: int, tf: int, again_gene: int, again_tf: int, part: slice, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("again")
+    ds = made()
+    first = yx.open(yx.save(ds.chunk(gene=gene, tf=tf), folder / "first.zarr"))
+    subset = first.isel(tf=part)
+    if subset.sizes["tf"] == 0:
+        with pytest.raises(yx.SchemaError, match="length 0 along 'tf'"):
+            yx.save(subset, folder / "second.zarr")
+        assert not (folder / "second.zarr").exists()
+        return
+    second = yx.open(yx.save(subset.chunk(gene=again_gene, tf=again_tf), folder / "second.zarr"))
+    xr.testing.assert_identical(second.compute(), ds.isel(tf=part))
+    third = yx.open(yx.save(second.isel(gene=slice(3, None, 2)), folder / "third.zarr"))
+    xr.testing.assert_identical(third.compute(), ds.isel(tf=part, gene=slice(3, None, 2)))
+
+
+def test_save__caller_unchanged(tmp_path: Path) -> None:
+    for ds in (made(), made(chunks={"tf": 3}), yx.open(yx.save(made(), tmp_path / "a.zarr"))):
+        attrs, encoding = json.dumps(ds.attrs), {name: str(v.encoding) for name, v in ds.variables.items()}
+        before = ds.copy(deep=True)
+        yx.save(ds, tmp_path / "b.zarr", overwrite=True)
+        xr.testing.assert_identical(ds, before)
+        assert json.dumps(ds.attrs) == attrs
+        assert {name: str(v.encoding) for name, v in ds.variables.items()} == encoding
+
+
+def test_save__dims_in_any_order_and_features_selected(tmp_path: Path) -> None:
+    ds = made(replicates=2).transpose("feature", "tf", "gene", "replicate")
+    back = yx.open(yx.save(ds.sel(feature=["label", "binding_effect"]), tmp_path / "sim.zarr"))
+    assert back["label"].dims == ("replicate", "gene", "tf")
+    assert list(back["feature"].values) == ["label", "binding_effect"]
+    scalar = yx.open(yx.save(made().sel(feature="label"), tmp_path / "scalar.zarr"))
+    assert scalar.yeast.to_torch().shape == (60, 10)
+
+
+def test_save__coordinates_of_the_users(tmp_path: Path) -> None:
+    ds = made().assign_coords(split=("gene", np.array(["train", "test"] * 30, dtype=np.dtypes.StringDType())))
+    xr.testing.assert_identical(yx.open(yx.save(ds, tmp_path / "sim.zarr")).compute(), ds)
+
+
+def test_save__plain_readers_see_the_schema(tmp_path: Path) -> None:
+    path = yx.save(made(), tmp_path / "sim.zarr")
+    plain = xr.open_zarr(path, consolidated=False)
+    group = zarr.open_group(path, mode="r")
+    for feature in FEATURES:
+        assert plain[feature.name].dtype == group[feature.name].dtype == feature.dtype
+        assert plain[feature.name].dims == ("gene", "tf")
+        assert group[feature.name].metadata.zarr_format == 3
+
+
+def test_save__no_chunk_is_left_out(tmp_path: Path) -> None:
+    path = yx.save(made(bound=[0.0], n_sample=[10], chunks={"tf": 5}), tmp_path / "sim.zarr")
+    assert len(list((path / "label" / "c").rglob("*"))) == 3  # one row of two chunks, all False
+
+
+def test_save__default_chunks(tmp_path: Path) -> None:
+    path = yx.save(made(genes=6600, n_sample=[1, 1, 1, 1, 596]), tmp_path / "sim.zarr")
+    assert zarr.open_group(path, mode="r")["binding_effect"].chunks == (6600, 500)
+
+
+def test_save__encoding(tmp_path: Path) -> None:
+    path = yx.save(made(), tmp_path / "sim.zarr", encoding={"binding_effect": {"compressors": None}})
+    assert zarr.open_group(path, mode="r")["binding_effect"].compressors == ()
+    for encoding, message in [({"bindng_effect": {}}, "did you mean 'binding_effect'"), ("zstd", "expected a dict")]:
+        with pytest.raises(yx.InputError, match=message):
+            yx.save(made(), tmp_path / "other.zarr", encoding=encoding)
+    assert not (tmp_path / "other.zarr").exists()
+
+
+def test_save__existing_store_is_kept(tmp_path: Path) -> None:
+    path = yx.save(made(), tmp_path / "sim.zarr")
+    before = files(path)
+    with pytest.raises(FileExistsError, match=r"sim\.zarr.*exists already.*overwrite"):
+        yx.save(made(seed=1), path)
+    assert files(path) == before
+    yx.save(made(seed=1), path, overwrite=True)
+    assert yx.spec_of(yx.open(path)).seed == 1
+    assert os.listdir(tmp_path) == ["sim.zarr"]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "empty folder", "zarr group", "link"])
+def test_save__never_replaces_what_is_not_its_own(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "mine"
+    match kind:
+        case "file":
+            path.write_text("mine")
+        case "folder":
+            path.mkdir()
+            (path / "precious").write_text("mine")
+        case "empty folder":
+            path.mkdir()
+        case "zarr group":
+            zarr.create_group(path)
+        case "link":
+            path.symlink_to(tmp_path / "nowhere")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(yx.InputError, match="not a yeastxr store"):
+        yx.save(made(), path, overwrite=True)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_save__onto_the_store_that_it_reads(tmp_path: Path) -> None:
+    ds = made()
+    path = yx.save(ds, tmp_path / "sim.zarr")
+    yx.save(yx.open(path).isel(tf=[3, 1]), path, overwrite=True)
+    xr.testing.assert_identical(yx.open(path).compute(), ds.isel(tf=[3, 1]))
+
+
+@pytest.mark.parametrize("overwrite", [False, True], ids=["fresh", "overwrite"])
+def test_save__failure_leaves_what_was_there(tmp_path: Path, overwrite: bool) -> None:
+    path = tmp_path / "sim.zarr"
+    if overwrite:
+        yx.save(made(), path)
+    before = files(tmp_path)
+
+    def broken(block: np.ndarray) -> np.ndarray:
+        raise KeyboardInterrupt
+
+    ds = made(chunks={"tf": 2})
+    bad = da.map_blocks(broken, ds["label"].data, dtype=bool, meta=np.empty((0, 0), bool))
+    with pytest.raises(KeyboardInterrupt):
+        yx.save(ds.assign(label=ds["label"].copy(data=bad)), path, overwrite=overwrite)
+    assert files(tmp_path) == before
+    assert len(list(tmp_path.iterdir())) == overwrite
+
+
+def test_save__bad_dataset_writes_nothing(tmp_path: Path) -> None:
+    for bad, message in [
+        (made().drop_vars("label"), "lacks the variable 'label'"),
+        (made().assign(label=made()["label"].astype("int8")), "label has dtype int8; expected bool"),
+        (made().rename(gene="genes"), "no dimension 'gene'"),
+        (made().assign_coords(odd=("gene", np.array([object()] * 60))), "odd holds"),
+    ]:
+        with pytest.raises(yx.InputError, match=message):
+            yx.save(bad, tmp_path / "deep" / "sim.zarr")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("store", [3, None, "", "s3://bucket/sim.zarr", b"sim.zarr"], ids=repr)
+def test_save__no_path(store: object) -> None:
+    with pytest.raises(yx.InputError, match="expected a path or a file:// URL"):
+        yx.save(made(), store)
+
+
+def test_save__file_url_and_missing_folders(tmp_path: Path) -> None:
+    path = tmp_path / "some folder" / "deeper" / "sim.zarr"
+    assert yx.save(made(), path.as_uri()) == path
+    assert yx.open(path.as_uri()).sizes["gene"] == 60
+
+
+def test_open__chunks(tmp_path: Path) -> None:
+    path = yx.save(made(), tmp_path / "sim.zarr")
+    assert yx.open(path, chunks=None)["label"].chunks is None
+    assert yx.open(path, chunks={"tf": 4})["label"].chunks == ((60,), (4, 4, 2))
+
+
+def test_open__is_lazy(tmp_path: Path, no_compute: None) -> None:
+    with dask.config.set(scheduler="threads"):
+        path = yx.save(made(), tmp_path / "sim.zarr")
+    yx.open(path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        ("nothing there", "does not exist"),
+        ("a file", "not a zarr store"),
+        ("a folder", "not a zarr store"),
+        ("zarr of another kind", "unfinished or not yeastxr's"),
+        ("no mark", "unfinished or not yeastxr's"),
+        ("a variable gone", "lacks the variable 'binding_effect'"),
+        ("metadata broken", "not a zarr store"),
+        ("metadata of an array broken", "can't be read"),
+    ],
+)
+def test_open__refused(tmp_path: Path, spoil: str, message: str) -> None:
+    path = tmp_path / "sim.zarr"
+    if spoil not in ("nothing there", "a file", "a folder", "zarr of another kind"):
+        yx.save(made(), path)
+    meta = path / "zarr.json"
+    match spoil:
+        case "a file":
+            path.write_text("x")
+        case "a folder":
+            path.mkdir()
+        case "zarr of another kind":
+            zarr.create_group(path)
+        case "no mark":
+            text = json.loads(meta.read_text())
+            del text["attributes"]["yeastxr_complete"]
+            meta.write_text(json.dumps(text))
+        case "a variable gone":
+            shutil.rmtree(path / "binding_effect")
+        case "metadata broken":
+            meta.write_text("{")
+        case "metadata of an array broken":
+            (path / "label" / "zarr.json").write_text("{")
+    with pytest.raises(yx.InputError, match=message) as caught:
+        yx.open(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_names__escaped_in_html() -> None:
+    ds = made(tfs=[*NAMES, "x", "y"])
+    assert "<script>" not in ds._repr_html_()
+    assert "<script>" not in ds["label"]._repr_html_()
