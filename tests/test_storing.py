@@ -1,7 +1,6 @@
 """Stores: the round trip, what is refused, and that nothing is lost."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -55,14 +54,13 @@ def test_save__round_trip(tmp_path: Path, extra: dict[str, object]) -> None:
     xr.testing.assert_identical(yx.spec_of(back).simulate(), whole)
 
 
-@given(names=st.lists(st.text(max_size=8), min_size=1, max_size=4, unique=True))
+UNICODE = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)  # half a surrogate pair is no text
+
+
+@given(names=st.lists(UNICODE, min_size=1, max_size=4, unique=True))
 def test_save__any_text_as_a_name(names: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("names")
-    try:
-        ds = yx.simulate(genes=4, bound=[0.5], n_sample=[len(names)], tfs=names, seed=1)
-    except yx.InputError as error:
-        assert "Unicode" in str(error)
-        return
+    ds = yx.simulate(genes=4, bound=[0.5], n_sample=[len(names)], tfs=names, seed=1)
     back = yx.open(yx.save(ds, folder / "sim.zarr"))
     assert list(back["tf"].values) == names
     xr.testing.assert_identical(back.compute(), ds)
@@ -154,7 +152,7 @@ def test_save__existing_store_is_kept(tmp_path: Path) -> None:
     assert files(path) == before
     yx.save(made(seed=1), path, overwrite=True)
     assert yx.spec_of(yx.open(path)).seed == 1
-    assert os.listdir(tmp_path) == ["sim.zarr"]
+    assert [path.name for path in tmp_path.iterdir()] == ["sim.zarr"]
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "empty folder", "zarr group", "link"])

@@ -33,6 +33,19 @@ def holoviews() -> Any:
     return hv
 
 
+def embedded(figures: list[Any]) -> tuple[str, list[str]]:
+    """Return scripts that draw bokeh figures without a network, and the place of each figure, as HTML.
+
+    Bokeh's own ``file_html`` won't do: with panel loaded, its pages also ask for files of panel's.
+    """
+    from bokeh.embed import components
+    from bokeh.resources import Resources
+
+    library = Resources(mode="inline", components=["bokeh", "bokeh-gl"]).js_raw
+    script, places = components(tuple(figures))
+    return "".join(f"<script>{code}</script>\n" for code in library) + script, list(places)
+
+
 def histogram(counts: xr.Dataset, of: str) -> Any:
     """Draw counts by label as an overlay of two histograms.
 
@@ -60,15 +73,8 @@ def histogram(counts: xr.Dataset, of: str) -> Any:
         layer.opts(hv.opts.Histogram(facecolor=colour, alpha=0.6, **line, backend="matplotlib"))
     beyond = _beyond(counts, edges)
     xlabel = _axis(hv, feature).pprint_label + (f"\n{beyond}" if beyond else "")
-    return _overlay(
-        hv,
-        layers,
-        f"{FEATURE_BY_NAME[feature].long_name.capitalize()}s",
-        of,
-        xlabel,
-        "gene–TF pairs",
-        (edges[0], edges[-1]),
-    )
+    limits = {"xlim": (edges[0], edges[-1]), "ylim": (0, 1.05 * max(1, int(counts["cells"].max())))}
+    return _overlay(hv, layers, f"{FEATURE_BY_NAME[feature].long_name.capitalize()}s", of, xlabel, _COUNTS, limits)
 
 
 def points(pairs: xr.Dataset, of: str) -> Any:
@@ -179,39 +185,36 @@ def _percent(share: float) -> str:
 
 
 def _overlay(
-    hv: Any, layers: list[Any], what: str, of: str, xlabel: str, ylabel: str, xlim: tuple[float, float] | None = None
+    hv: Any, layers: list[Any], what: str, of: str, xlabel: str, ylabel: str, limits: dict[str, Any] | None = None
 ) -> Any:
     """Lay bound over unbound, and set size, titles and a legend above the data, for both backends."""
     shared: dict[str, Any] = {
-        "title": f"{what}, {of}" if of else what,
+        "title": f"{what}\n{of}" if of else what,
         "xlabel": xlabel,
         "ylabel": ylabel,
         "show_grid": True,
         "show_legend": True,
         "padding": 0.04,
+        **(limits or {}),
     }
-    if xlim is not None:
-        shared["xlim"] = xlim
-    upright = {f"{axis}.axis_label_text_font_style": "normal" for axis in ("xaxis", "yaxis")}
-    legend = {"margin": 0, "padding": 2, "border_line_alpha": 0, "background_fill_alpha": 0}
     return hv.Overlay(layers).opts(
         hv.opts.Overlay(
             **shared,
             width=480,
             height=400,
             legend_position="top",
-            legend_opts=legend,
-            backend_opts={**upright, "plot.toolbar.logo": None},
+            legend_opts={"margin": 0, "padding": 2, "border_line_alpha": 0, "background_fill_alpha": 0},
             autohide_toolbar=True,
+            hooks=[_finish_bokeh],
             backend="bokeh",
         ),
         hv.opts.Overlay(
             **shared,
-            legend_position="inner",
-            legend_opts=_MATPLOTLIB_LEGEND,
-            hooks=[_finish],
             aspect=1.3,
             fig_inches=5,
+            legend_position="inner",
+            legend_opts=_MATPLOTLIB_LEGEND,
+            hooks=[_finish_matplotlib],
             backend="matplotlib",
         ),
     )
@@ -231,9 +234,23 @@ _MATPLOTLIB_LEGEND = {
 }
 
 
-def _finish(plot: Any, element: Any) -> None:
+def _finish_bokeh(plot: Any, element: Any) -> None:
+    """Give bokeh what holoviews has no option for: upright labels, counts in full and at whole numbers."""
+    from bokeh.models import BasicTicker, NumeralTickFormatter
+
+    xaxis, yaxis = plot.handles["xaxis"], plot.handles["yaxis"]
+    xaxis.axis_label_text_font_style = yaxis.axis_label_text_font_style = "normal"
+    plot.handles["plot"].toolbar.logo = None
+    if yaxis.axis_label == _COUNTS:
+        yaxis.formatter = NumeralTickFormatter(format="0,0")
+        yaxis.ticker = BasicTicker(min_interval=1, num_minor_ticks=0)
+        for grid in plot.handles["plot"].ygrid:
+            grid.ticker = yaxis.ticker
+
+
+def _finish_matplotlib(plot: Any, element: Any) -> None:
     """Give matplotlib what holoviews has no option for: a title above the legend, a faint grid, counts in full."""
-    from matplotlib.ticker import StrMethodFormatter
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     axis = plot.handles["axis"]
     title = axis.get_title()
@@ -244,4 +261,5 @@ def _finish(plot: Any, element: Any) -> None:
     axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)
     if axis.get_ylabel() == _COUNTS:
+        axis.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
         axis.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))

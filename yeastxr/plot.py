@@ -24,7 +24,16 @@ if TYPE_CHECKING:
 MAX_POINTS = 20_000
 
 _MATPLOTLIB_FORMATS = (".png", ".svg", ".pdf")
-_PLAIN = re.compile(r"[A-Za-z0-9 _.,:;+*/()'-]{1,40}")  # no font lacks these, and no library reads them as markup
+_PLAIN = re.compile(r"[A-Za-z0-9 _.,:;+*/()'-]{1,24}")  # no font lacks these, and no library reads them as markup
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>yeastxr</title>
+{scripts}
+</head>
+<body>{place}</body>
+</html>
+"""
 
 Labels = Hashable | Iterable[Hashable] | None
 
@@ -252,11 +261,8 @@ def save(element: Any, path: str | Path) -> Path:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         if suffix == ".html":
-            from bokeh.embed import file_html
-            from bokeh.resources import INLINE
-
-            page = file_html(hv.render(element, backend="bokeh"), INLINE, title="yeastxr")
-            temporary.write_text(page, encoding="utf-8")
+            scripts, places = elements.embedded([hv.render(element, backend="bokeh")])
+            temporary.write_text(_PAGE.format(scripts=scripts, place=places[0]), encoding="utf-8")
         else:
             from matplotlib import pyplot
 

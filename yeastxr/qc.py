@@ -196,7 +196,32 @@ def largest_effects(ds: xr.Dataset, *features: str) -> dict[str, float]:
 
 
 def number_of_cells(ds: xr.Dataset, *features: str) -> int:
-    """Check that a dataset has labels and features that can be summarized, and return how many cells each has."""
+    """Return how many cells a dataset has, once it is known to have labels and these features; nothing is computed.
+
+    Parameters
+    ----------
+    ds
+        A dataset, dims ``(..., gene, tf)``, NumPy or dask.
+    *features
+        Names of features, none of them ``label``.
+
+    Returns
+    -------
+    int
+        The product of the sizes of all dims.
+
+    Raises
+    ------
+    InputError
+        If a feature is unknown or ``label``, or the dataset lacks a variable, a dim or an index.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> from yeastxr import qc
+    >>> qc.number_of_cells(yx.simulate(genes=1000, bound=[0.1, 0.3], seed=42), "binding_effect")
+    2000
+    """
     return _arrays(ds, *features)[0].size
 
 

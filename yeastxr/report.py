@@ -10,7 +10,8 @@ import xarray as xr
 
 from yeastxr import plot
 from yeastxr.arguments import InputError, InputTypeError, shown
-from yeastxr.elements import holoviews
+from yeastxr.elements import embedded, holoviews
+from yeastxr.schema import CORE_DIMS, GENE, TF
 
 TITLE = "Quality report of a yeastxr dataset"
 
@@ -61,7 +62,7 @@ def report(ds: xr.Dataset, path: str | Path, *, checks: Any = None, title: str =
     sections = [_summary(ds)]
     if checks is not None:
         sections.append(f'<section><h2>Checks</h2><div class="wide">{checks._repr_html_()}</div></section>')
-    page = _page(title, "".join(sections), _figures(pictures), _details(ds))
+    page = _page(str(title), "".join(sections), _figures(pictures), _details(ds))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         temporary.write_text(page, encoding="utf-8")
@@ -74,14 +75,14 @@ def report(ds: xr.Dataset, path: str | Path, *, checks: Any = None, title: str =
 def _summary(ds: xr.Dataset) -> str:
     """Return a table of sizes and of where the dataset comes from."""
     label = ds["label"]
-    names = {"gene": "Genes", "tf": "TFs"}
-    rows = {names.get(str(dim), str(dim)): f"{size:,}" for dim, size in reversed(list(label.sizes.items()))}
+    rows = {"Genes": f"{label.sizes[GENE]:,}", "TFs": f"{label.sizes[TF]:,}"}
+    rows |= {str(dim).capitalize(): f"{size:,}" for dim, size in label.sizes.items() if dim not in CORE_DIMS}
     rows["Cells"] = f"{label.size:,}"
     rows |= {word: str(ds.attrs[name]) for name, word in _PROVENANCE.items() if name in ds.attrs}
     body = "".join(
         f"<div><dt>{html.escape(word)}</dt><dd>{html.escape(value)}</dd></div>" for word, value in rows.items()
     )
-    return f"<section><h2>Dataset</h2><dl>{body}</dl></section>"
+    return f'<section><h2>Dataset</h2><dl class="facts">{body}</dl></section>'
 
 
 def _figures(pictures: Any) -> list[Any]:
@@ -112,29 +113,45 @@ def _indented(text: Any) -> str:
 
 
 def _page(title: str, top: str, figures: list[Any], bottom: str) -> str:
-    from bokeh.embed import file_html
-    from bokeh.resources import INLINE
-
-    return file_html(
-        figures, INLINE, title=str(title), template=_TEMPLATE, template_variables={"top": top, "bottom": bottom}
-    )
-
-
-# Blocks of the template that bokeh makes its pages of. What it is given as `top` and `bottom` is HTML already, the title is escaped here.
-_TEMPLATE = """\
-{% block postamble %}
+    """Return the page; top and bottom are HTML already."""
+    scripts, places = embedded(figures)
+    pictures = "\n".join(f'<div class="picture">{place}</div>' for place in places)
+    title = html.escape(title)
+    return f"""\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
 <style>
+{_STYLE}</style>
+{scripts}
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+{top}
+<section><h2>Pictures</h2>
+{pictures}
+</section>
+{bottom}
+</main>
+</body>
+</html>
+"""
+
+
+_STYLE = """\
   :root { color-scheme: light; }
-  html, body { display: block; height: auto; margin: 0; background: #fff; }
-  body { color: #1c1c1c; font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+  body { margin: 0; background: #fff; color: #1c1c1c; font: 16px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; }
   main { box-sizing: border-box; max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
   h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 1rem; overflow-wrap: anywhere; }
   h2 { font-size: 1.15rem; margin: 2rem 0 .6rem; padding-bottom: .25rem; border-bottom: 1px solid #ddd; }
-  dl { display: flex; flex-wrap: wrap; gap: .6rem 2rem; margin: 0; }
-  dt { color: #595959; font-size: .85rem; }
-  dd { margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
-  table { border-collapse: collapse; font-size: .9rem; }
+  .facts { display: flex; flex-wrap: wrap; gap: .6rem 2rem; margin: 0; }
+  .facts dt { color: #595959; font-size: .85rem; }
+  .facts dd { margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+  .wide > table { border-collapse: collapse; font-size: .9rem; }
   .yeastxr-checks th, .yeastxr-checks td { padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #eee; }
   .wide { overflow-x: auto; }
   .picture { margin: 0 0 1.5rem; break-inside: avoid; }
@@ -142,17 +159,4 @@ _TEMPLATE = """\
   summary { cursor: pointer; }
   pre { overflow-x: auto; padding: .8rem; background: #f6f6f6; font-size: .8rem; }
   @media print { main { max-width: none; padding: 0; } h2 { break-after: avoid; } tr { break-inside: avoid; } }
-</style>
-{% endblock %}
-{% block contents %}
-{% from macros import embed %}
-<main>
-<h1>{{ title | e }}</h1>
-{{ top | safe }}
-<section><h2>Pictures</h2>
-{% for root in roots %}<div class="picture">{{ embed(root) }}</div>
-{% endfor %}</section>
-{{ bottom | safe }}
-</main>
-{% endblock %}
 """

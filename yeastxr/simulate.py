@@ -54,7 +54,7 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
     total_background_hops, total_experiment_hops, pseudocount
         Totals that the hops are fractions of, and what keeps their ratio finite.
     large_effect_percentile, large_effect_upper_pval
-        From which quantile of |effect| on a p-value is small, and its upper end there; both in [0, 1].
+        From which quantile of ``|effect|`` on a p-value is small, and its upper end there; both in [0, 1].
     unbound_mean, unbound_std, bound_mean, bound_std
         Means and standard deviations of perturbation effects.
     max_mean_adjustment
