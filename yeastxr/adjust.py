@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from yeastxr.arguments import InputError, InputTypeError, check_number, shown
+from yeastxr.arguments import InputError, InputTypeError, check_number, plain, shown
 from yeastxr.blocks import along, map_blocks
 from yeastxr.parameters import BindingParameters, PerturbationParameters
-from yeastxr.relations import check_relationships, conditions_hold, plain, tfs_named
+from yeastxr.relations import check_relationships, conditions_hold, tfs_named
 from yeastxr.schema import GENE, PARAMETERS, TF, SchemaError, check_array
 
 AdjustmentFunction = Callable[[xr.DataArray, xr.DataArray], xr.DataArray]
@@ -51,13 +51,27 @@ def slope_of_mean(max_mean_adjustment: float, effect: xr.DataArray, largest: flo
         return xr.DataArray(np.float64(0))
     if largest is not None:
         return xr.DataArray(np.float64(max_mean_adjustment / largest if largest else 0))
-    if effect.chunks:
-        from dask.graph_manipulation import clone
+    return xr.DataArray(_largest_observed(effect)).pipe(
+        lambda most: xr.where(most > 0, max_mean_adjustment / xr.where(most > 0, most, 1), 0.0)
+    )
 
-        # A reduction that shares its input with what uses it would hold every chunk until it is done.
-        effect = effect.copy(data=clone(effect.data))
-    observed = effect.max().drop_vars(list(effect.coords), errors="ignore").astype(np.float64)
-    return xr.where(observed > 0, max_mean_adjustment / xr.where(observed > 0, observed, 1), 0.0)
+
+def _largest_observed(effect: xr.DataArray) -> Any:
+    """Return the largest of some effects, float64 without dims; for dask in a pass of its own, when it is needed.
+
+    A reduction in the graph of what uses it would hold every chunk in memory until it is done.
+    """
+    if not effect.chunks:
+        return np.float64(effect.values.max())
+    import dask
+    import dask.array as da
+
+    most = effect.data.max()
+
+    def read() -> np.float64:
+        return np.float64(most.compute(scheduler="synchronous"))
+
+    return da.from_delayed(dask.delayed(read, pure=False)(), shape=(), dtype=np.float64)
 
 
 def _largest_possible(effect: xr.DataArray) -> float | None:

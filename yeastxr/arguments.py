@@ -56,6 +56,11 @@ def suggestion(name: object, known: Iterable[object]) -> str:
     return f"known are {listed}" + (f" and {len(known) - 8} more" if len(known) > 8 else "")
 
 
+def plain(label: Any) -> Hashable:
+    """Return a label as the plain Python value that equals it, so that 3 and numpy.int64(3) are one."""
+    return label.item() if isinstance(label, np.generic) else label
+
+
 def check_integer(name: str, value: object, *, least: int, most: int | None = None) -> int:
     """Return an integer argument as an int, or refuse it."""
     allowed = f"an integer of at least {least}" if most is None else f"an integer from {least} to {most}"
@@ -137,10 +142,3 @@ def check_names(name: str, value: object) -> tuple[str, ...]:
             raise InputError(f"{name} holds {shown(item)}, which is not valid Unicode text") from None
         seen.add(item)
     return tuple(str(item) for item in names)
-
-
-def check_known(name: str, value: Hashable, known: Iterable[Hashable]) -> None:
-    """Refuse a label that is not among the known ones, naming the nearest."""
-    known = list(known)
-    if value not in known:
-        raise InputError(f"{name} is {shown(value)}, which is not known; {suggestion(value, known)}")

@@ -143,7 +143,7 @@ def map_blocks(
     variables = [array.variable if isinstance(array, xr.DataArray) else array for array in arrays]
     variables = [v.transpose(*(d for d in dims if d in v.dims), ...) for v in variables]
     plain = [_with_all_axes(variable, dims) for variable in variables]
-    if not any(variable.chunks for variable in variables):
+    if not any(variable.chunks is not None for variable in variables):
         return xr.Variable(dims, function(*plain, **parameters, threads=thread_count()))
 
     import dask.array as da
@@ -151,7 +151,7 @@ def map_blocks(
     pairs: list[Any] = []
     for variable, data in zip(variables, plain, strict=True):
         own = [d for d in variable.dims if d not in dims]
-        pairs += [data if variable.chunks else da.from_array(data, chunks=-1, name=False), (*dims, *own)]
+        pairs += [data if variable.chunks is not None else da.from_array(data, chunks=-1, name=False), (*dims, *own)]
     result = da.blockwise(
         partial(function, **parameters, threads=1),
         tuple(dims),
@@ -169,4 +169,4 @@ def _with_all_axes(variable: xr.Variable, dims: Sequence[Hashable]) -> Any:
     """Return the plain array with an axis of length 1 for each of the dims that it lacks."""
     own = sum(d not in dims for d in variable.dims)
     index = tuple(slice(None) if d in variable.dims else None for d in dims) + (slice(None),) * own
-    return np.asarray(variable.data)[index] if variable.ndim == 0 else variable.data[index]
+    return (variable.data if variable.chunks is not None else np.asarray(variable.data))[index]

@@ -85,8 +85,7 @@ def generate_gene_population(
         genes=asked.n_genes,
     )
     labels = map_blocks(draws.labels, like.dims, [limits, replicate, gene, tf], dtype=np.bool_, seed=seed)
-    # Names are the coordinates' business; here it is enough to know whether there are any.
-    made_by = {**asked.to_dict(), "genes": None, "tfs": None}
+    made_by = {**asked.to_dict(), "genes": asked.n_genes, "tfs": None}  # names are the coordinates' business
     return _finished(labels, like, "label", made_by, seed)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from yeastxr.arguments import InputError, InputTypeError, shown, suggestion
+from yeastxr.arguments import InputError, InputTypeError, plain, shown, suggestion
 
 _MAX_DEPTH = 100  # deeper nesting than anyone writes by hand; keeps evaluation and JSON far from Python's own limit
 
@@ -257,11 +257,6 @@ def _fold(operation: Callable[[np.ndarray, np.ndarray], np.ndarray], arrays: lis
     for array in arrays[1:]:
         result = operation(result, array)
     return result
-
-
-def plain(label: Any) -> Hashable:
-    """Return a label as the plain Python value that equals it, so that 3 and numpy.int64(3) are one."""
-    return label.item() if isinstance(label, np.generic) else label
 
 
 def _plain_entry(entry: Any) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from yeastxr.arguments import InputError, shown, suggestion
+from yeastxr.arguments import InputError, plain, shown, suggestion
 
 GENE, TF, FEATURE, REPLICATE = "gene", "tf", "feature", "replicate"
 CORE_DIMS = (GENE, TF)
@@ -191,7 +191,7 @@ def check_dims(array: xr.DataArray | xr.Dataset, called: str) -> None:
             raise SchemaError(f"{called} has no index coordinate {dim!r}; expected unique integers or names")
         index = array.indexes[dim]
         if not index.is_unique:
-            repeated = index[index.duplicated()][0]
+            repeated = plain(index[index.duplicated()][0])
             raise SchemaError(f"{called} has the {dim} {shown(repeated)} more than once; expected unique labels")
 
 

@@ -371,13 +371,12 @@ def _provenance(ds: xr.Dataset) -> dict[str, Any]:
             return {}
         made_by |= step
     try:
-        made_by |= {dim + "s": _names(ds, dim) for dim in CORE_DIMS}
-        made_by["genes"] = ds.sizes[GENE] if made_by["genes"] is None else made_by["genes"]
-        spec = SimulationSpec.from_dict(made_by)
-    except (InputError, KeyError):
+        if made_by["genes"] != ds.sizes[GENE] or sum(made_by["n_sample"]) != ds.sizes[TF]:
+            return {}
+        names = {dim + "s": _names(ds, dim) for dim in CORE_DIMS}
+        return _attrs(SimulationSpec.from_dict(made_by | {key: value for key, value in names.items() if value}))
+    except (InputError, KeyError, TypeError):
         return {}
-    asked = {GENE: spec.n_genes, TF: len(spec.tf_labels)}
-    return _attrs(spec) if all(ds.sizes[dim] == n for dim, n in asked.items()) else {}
 
 
 def _names(ds: xr.Dataset, dim: str) -> list[str] | None:
