@@ -140,18 +140,15 @@ def map_blocks(
     xarray.Variable
         With these dims; dask-backed if any input is.
     """
-    variables = [array.variable if isinstance(array, xr.DataArray) else array for array in arrays]
-    variables = [v.transpose(*(d for d in dims if d in v.dims), ...) for v in variables]
-    plain = [_with_all_axes(variable, dims) for variable in variables]
-    if not any(variable.chunks is not None for variable in variables):
-        return xr.Variable(dims, function(*plain, **parameters, threads=thread_count()))
+    inputs = [_by_dims(array, dims) for array in arrays]
+    if all(isinstance(data, np.ndarray) for data, _ in inputs):
+        return xr.Variable(dims, function(*(data for data, _ in inputs), **parameters, threads=thread_count()))
 
     import dask.array as da
 
     pairs: list[Any] = []
-    for variable, data in zip(variables, plain, strict=True):
-        own = [d for d in variable.dims if d not in dims]
-        pairs += [data if variable.chunks is not None else da.from_array(data, chunks=-1, name=False), (*dims, *own)]
+    for data, axes in inputs:
+        pairs += [da.from_array(data, chunks=-1, name=False) if isinstance(data, np.ndarray) else data, axes]
     result = da.blockwise(
         partial(function, **parameters, threads=1),
         tuple(dims),
@@ -165,8 +162,12 @@ def map_blocks(
     return xr.Variable(dims, result)
 
 
-def _with_all_axes(variable: xr.Variable, dims: Sequence[Hashable]) -> Any:
-    """Return the plain array with an axis of length 1 for each of the dims that it lacks."""
-    own = sum(d not in dims for d in variable.dims)
-    index = tuple(slice(None) if d in variable.dims else None for d in dims) + (slice(None),) * own
-    return (variable.data if variable.chunks is not None else np.asarray(variable.data))[index]
+def _by_dims(array: xr.DataArray | xr.Variable, dims: Sequence[Hashable]) -> tuple[Any, tuple[Hashable, ...]]:
+    """Return the plain array with axes in the order of the dims, of length 1 where it lacks one, and then its own."""
+    variable = array.variable if isinstance(array, xr.DataArray) else array
+    order = [d for d in dims if d in variable.dims]
+    own = [d for d in variable.dims if d not in dims]
+    data = variable.transpose(*order, *own).data
+    if len(order) < len(dims):
+        data = data[tuple(slice(None) if d in order else None for d in dims)]
+    return data, (*dims, *own)

@@ -109,8 +109,7 @@ def text_array(texts: tuple[str, ...] | list[str]) -> np.ndarray:
 
 def feature_coordinate() -> xr.DataArray:
     """Return the index coordinate ``feature``: the five names in tensor order."""
-    names = text_array(FEATURE_NAMES)
-    return xr.DataArray(names, coords={FEATURE: names}, dims=FEATURE, name=FEATURE)
+    return xr.DataArray(xr.IndexVariable(FEATURE, text_array(FEATURE_NAMES)), name=FEATURE)
 
 
 def features_of(ds: xr.Dataset) -> list[str]:

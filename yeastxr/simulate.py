@@ -152,7 +152,8 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
         response = generate.generate_perturbation_effects(
             labels, effect, **_given(self, PerturbationParameters), seed=seed
         )
-        return assemble(labels, effect, pvalue, response, generate.generate_pvalues(response, **large, seed=seed))
+        response_pvalue = generate.generate_pvalues(response, **large, seed=seed)
+        return _joined([labels, effect, pvalue, response, response_pvalue]).assign_attrs(_attrs(self))
 
 
 def simulate(genes: int | Sequence[str], *, chunks: Chunks = None, **parameters: Any) -> xr.Dataset:
@@ -247,10 +248,15 @@ def assemble(
         for dim in array.dims:
             if dim in array.indexes and not array.indexes[dim].equals(arrays["label"].indexes.get(dim)):
                 raise SchemaError(f"{name} and labels have different labels along {dim!r}; expected the same")
-    coords = {name: coord for array in reversed(arrays.values()) for name, coord in array.coords.items()}
-    variables = {name: array.variable for name, array in arrays.items()}
-    ds = xr.Dataset(variables, coords={**coords, FEATURE: feature_coordinate()})
-    return validate(ds.assign_attrs(_provenance(ds)))
+    ds = _joined(list(arrays.values()))
+    others = {name: coord for array in arrays.values() for name, coord in array.coords.items() if name not in ds.coords}
+    return validate(ds.assign_coords(others).assign_attrs(_provenance(ds)))
+
+
+def _joined(arrays: Sequence[xr.DataArray]) -> xr.Dataset:
+    """Put the features together, in order, as variables over the coordinates of the first."""
+    variables = {name: array.variable for name, array in zip(FEATURE_NAMES, arrays, strict=True)}
+    return xr.Dataset(variables, coords=arrays[0].coords).assign_coords({FEATURE: feature_coordinate()})
 
 
 def sweep(spec: SimulationSpec, **values: Any) -> xr.Dataset:
