@@ -190,12 +190,13 @@ def abs_quantiles(values: np.ndarray, *, fraction: float, threads: int = 1) -> n
     """
     from yeastxr import kernels
 
+    values = np.ascontiguousarray(values)
     lead, tfs = values.shape[:-2], values.shape[-1]
     out = np.empty((*lead, 1, tfs), np.float64)
 
     def fill(part: tuple[tuple[int, ...], slice]) -> None:
         index, columns = part
-        if kernels.abs_quantiles(values[index][:, columns], fraction, out[index][0, columns]):
+        if kernels.abs_quantiles(values[index], columns.start, columns.stop, fraction, out[index][0]):
             raise InputError("an effect is NaN; expected numbers, which have an order")
 
     _in_threads(fill, list(_parts(lead, tfs, _SLAB_COLUMNS)), threads)

@@ -243,21 +243,21 @@ def next_order_statistic(values, kth, k):
 
 
 @_compiled
-def abs_quantiles(values, fraction, out):
-    """Fill ``out[t]`` with the quantile of ``|values[:, t]|``, linear between order statistics, in float64.
+def abs_quantiles(values, begin, end, fraction, out):
+    """Fill ``out[begin:end]`` with quantiles of ``|values[:, t]|``, linear between order statistics, in float64.
 
     The bits of a non-negative float32 are in the order of its values, so the selection runs on them as integers.
     Returns the number of values that are NaN; the quantiles mean something only when there are none.
     """
-    n, tfs = values.shape
+    n = values.shape[0]
     rank = fraction * (n - 1)
     k = min(int(rank), n - 1)
     weight = rank - k
     tile = np.empty((16, n), np.float32)  # columns gathered by lines of memory, 16 floats each, not one by one
     bits = tile.view(np.uint32)
     nans = 0
-    for first in range(0, tfs, 16):
-        width = min(16, tfs - first)
+    for first in range(begin, end, 16):
+        width = min(16, end - first)
         for g in range(n):
             for j in range(width):
                 value = values[g, first + j]
