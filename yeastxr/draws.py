@@ -4,13 +4,14 @@ Plain arrays in and out. A counter-based generator, Philox4x32-10 (Salmon et al.
 (gene, TF, stream, replicate), so no value depends on chunks, workers, threads or on what was computed before.
 
 Positions are given as arrays that broadcast against each other with the axes ``(..., gene, tf)``: replicates
-``(..., 1, 1)``, genes ``(G, 1)``, TFs ``(T,)``. Large planes are cut into slabs of genes that threads fill.
+``(..., 1, 1)``, genes ``(G, 1)``, TFs ``(T,)``. Large planes are cut into slabs of TFs that threads fill.
 """
 
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,6 @@ from yeastxr.arguments import InputError, check_integer
 LAW_VERSION = 1
 
 _SLAB_CELLS = 1 << 17  # small enough for slabs to share out evenly, large enough to make a thread's call worth it
-_SLAB_COLUMNS = 48  # a multiple of the 16 floats in a line of memory
 
 
 class Stream(IntEnum):
@@ -91,7 +91,7 @@ def philox_words(counters: np.ndarray, seed: int) -> np.ndarray:
 
 
 def label_limits(
-    replicate: np.ndarray, tf: np.ndarray, bound_counts: np.ndarray, *, seed: int, genes: int, threads: int = 1
+    bound_counts: np.ndarray, *positions: np.ndarray, seed: int, genes: int, threads: int = 1
 ) -> np.ndarray:
     """Return, for each TF, the key below which exactly ``bound_counts`` of ``genes`` genes lie.
 
@@ -100,10 +100,10 @@ def label_limits(
 
     Parameters
     ----------
-    replicate, tf
-        Positions that broadcast against each other to ``(..., T)``.
     bound_counts
-        How many genes each TF binds, broadcastable to ``(..., T)``.
+        How many genes each TF binds, ``(..., 1, T)``.
+    *positions
+        Replicate ``(..., 1, 1)`` and TF ``(..., 1, T)`` positions.
     seed, genes
         The seed, and how many genes there are in all.
     threads
@@ -112,36 +112,42 @@ def label_limits(
     Returns
     -------
     numpy.ndarray
-        Shape ``(..., T)``, uint64.
+        Shape ``(..., 1, T)``, uint64.
     """
     from yeastxr import kernels
 
-    shape = np.broadcast_shapes(replicate.shape, tf.shape)
-    replicates = np.broadcast_to(replicate, shape)
-    tfs, counts = np.broadcast_to(tf.astype(np.uint32), shape), np.broadcast_to(bound_counts, shape).astype(np.int64)
-    gene_positions = np.arange(genes, dtype=np.uint32)
+    replicate, tf = positions
+    shape = np.broadcast_shapes(replicate.shape, tf.shape, bound_counts.shape)
+    replicates = np.broadcast_to(replicate[..., 0, 0], shape[:-2])
+    gene_positions, tf_positions = np.arange(genes, dtype=np.uint32), tf.reshape(-1).astype(np.uint32)
+    counts = np.broadcast_to(bound_counts, shape)
     out = np.empty(shape, np.uint64)
 
     def fill(part: tuple[tuple[int, ...], slice]) -> None:
-        lead, columns = part
-        rows = np.uint64(replicates[lead][0])
+        lead, tfs = part
         kernels.label_limits(
             *key(seed),
-            rows,
+            np.uint64(replicates[lead]),
             np.uint64(Stream.LABEL),
             gene_positions,
-            np.ascontiguousarray(tfs[lead][columns]),
-            counts[lead][columns],
-            out[lead][columns],
+            tf_positions[tfs],
+            counts[lead][0, tfs].astype(np.int64),
+            out[lead][0, tfs],
         )
 
-    _in_threads(fill, list(_parts(shape[:-1], shape[-1], _SLAB_COLUMNS)), threads)
+    _in_threads(fill, list(_parts(shape[:-2], shape[-1], genes)), threads)
     return out
 
 
 def labels(limits: np.ndarray, *positions: np.ndarray, seed: int, threads: int = 1) -> np.ndarray:
     """Return labels, bool ``(..., G, T)``: True where a pair's key lies below its TF's limit ``(..., 1, T)``."""
     return _fill("labels", np.bool_, Stream.LABEL, positions, per_tf=[limits], seed=seed, threads=threads)
+
+
+def label_columns(bound_counts: np.ndarray, *positions: np.ndarray, seed: int, threads: int = 1) -> np.ndarray:
+    """Return labels, bool ``(..., G, T)``, of a block with all genes, given how many each TF binds ``(..., 1, T)``."""
+    counts = bound_counts.astype(np.int64)
+    return _fill("label_columns", np.bool_, Stream.LABEL, positions, per_tf=[counts], seed=seed, threads=threads)
 
 
 def binding_effects(
@@ -190,16 +196,16 @@ def abs_quantiles(values: np.ndarray, *, fraction: float, threads: int = 1) -> n
     """
     from yeastxr import kernels
 
-    values = np.ascontiguousarray(values)
     lead, tfs = values.shape[:-2], values.shape[-1]
     out = np.empty((*lead, 1, tfs), np.float64)
+    columns = values.swapaxes(-1, -2)
 
     def fill(part: tuple[tuple[int, ...], slice]) -> None:
-        index, columns = part
-        if kernels.abs_quantiles(values[index], columns.start, columns.stop, fraction, out[index][0]):
+        index, some = part
+        if kernels.abs_quantiles(np.ascontiguousarray(columns[index][some]), fraction, out[index][0, some]):
             raise InputError("an effect is NaN; expected numbers, which have an order")
 
-    _in_threads(fill, list(_parts(lead, tfs, _SLAB_COLUMNS)), threads)
+    _in_threads(fill, list(_parts(lead, tfs, values.shape[-2])), threads)
     return out
 
 
@@ -284,9 +290,10 @@ def _fill(
     per_tf: Sequence[np.ndarray] = (),
     numbers: Sequence[Any] = (),
 ) -> np.ndarray:
-    """Run a kernel over a block, slab of genes by slab of genes.
+    """Run a kernel over a block, slab of TFs by slab of TFs.
 
     ``planes`` are arrays ``(..., G, T)``, ``per_tf`` arrays ``(..., 1, T)``; ``numbers`` reach the kernel as they are.
+    The result lies TF-major in memory, as kernels want it: where an input does, too, it is not copied.
     """
     from yeastxr import kernels
 
@@ -297,26 +304,26 @@ def _fill(
     replicates = np.broadcast_to(where.replicate[..., 0, 0], lead_shape)
     gene_positions = where.gene.reshape(-1).astype(np.uint32)
     tf_positions = where.tf.reshape(-1).astype(np.uint32)
-    planes = [_expanded(array, shape) for array in planes]
+    columns = [_expanded(array, shape).swapaxes(-1, -2) for array in planes]
     per_tf = [_expanded(array, (*lead_shape, 1, tfs)) for array in per_tf]
-    out = np.empty(shape, dtype)
+    out = np.empty((*lead_shape, tfs, genes), dtype)
 
     def fill(part: tuple[tuple[int, ...], slice]) -> None:
-        lead, rows = part
+        lead, some = part
         run(
             *key(seed),
             np.uint64(replicates[lead]),
             np.uint64(stream),
-            gene_positions[rows],
-            tf_positions,
-            *(np.ascontiguousarray(array[lead][rows]) for array in planes),
-            *(np.ascontiguousarray(array[lead][0]) for array in per_tf),
+            gene_positions,
+            tf_positions[some],
+            *(np.ascontiguousarray(array[lead][some]) for array in columns),
+            *(np.ascontiguousarray(array[lead][0, some]) for array in per_tf),
             *numbers,
-            out[lead][rows],
+            out[lead][some],
         )
 
-    _in_threads(fill, list(_parts(lead_shape, genes, max(1, _SLAB_CELLS // max(tfs, 1)))), threads)
-    return out
+    _in_threads(fill, list(_parts(lead_shape, tfs, genes)), threads)
+    return out.swapaxes(-1, -2)
 
 
 def _expanded(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -324,11 +331,12 @@ def _expanded(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return array if array.shape == shape else np.broadcast_to(array, shape)
 
 
-def _parts(lead: tuple[int, ...], length: int, each: int) -> Iterator[tuple[tuple[int, ...], slice]]:
-    """Cut an axis of every leading index into slices of at most ``each``."""
+def _parts(lead: tuple[int, ...], tfs: int, genes: int) -> Iterator[tuple[tuple[int, ...], slice]]:
+    """Cut every plane into slabs of some TFs."""
+    each = max(1, _SLAB_CELLS // genes)
     for index in np.ndindex(lead):
-        for first in range(0, length, each):
-            yield index, slice(first, min(first + each, length))
+        for first in range(0, tfs, each):
+            yield index, slice(first, min(first + each, tfs))
 
 
 def _in_threads(work: Callable[[Any], None], parts: list[Any], threads: int) -> None:
@@ -337,6 +345,11 @@ def _in_threads(work: Callable[[Any], None], parts: list[Any], threads: int) -> 
         for part in parts:
             work(part)
         return
-    with ThreadPoolExecutor(min(threads, len(parts)), thread_name_prefix="yeastxr") as pool:
-        for _ in pool.map(work, parts):
-            pass
+    for _ in _pool(os.getpid(), threads).map(work, parts):
+        pass
+
+
+@lru_cache(maxsize=1)
+def _pool(process: int, threads: int) -> ThreadPoolExecutor:
+    """Return the threads of this process; they stay, as starting some takes as long as a small simulation."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="yeastxr")

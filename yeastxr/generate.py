@@ -76,15 +76,19 @@ def generate_gene_population(
     like = template(asked, chunks)
     replicate, gene, tf = positions(like)
     bound_counts = [round(asked.n_genes * fraction) for fraction in asked.bound_fractions]
-    limits = map_blocks(
-        draws.label_limits,
-        like.dims,
-        [replicate, tf, along(TF, np.array(bound_counts, np.int64), like)],
-        dtype=np.uint64,
-        seed=seed,
-        genes=asked.n_genes,
-    )
-    labels = map_blocks(draws.labels, like.dims, [limits, replicate, gene, tf], dtype=np.bool_, seed=seed)
+    counts = along(TF, np.array(bound_counts, np.int64), like)
+    if like.chunks and len(like.chunksizes[GENE]) > 1:
+        limits = map_blocks(
+            draws.label_limits,
+            like.dims,
+            [counts, replicate, tf],
+            dtype=np.uint64,
+            seed=seed,
+            genes=asked.n_genes,
+        )
+        labels = map_blocks(draws.labels, like.dims, [limits, replicate, gene, tf], dtype=np.bool_, seed=seed)
+    else:
+        labels = map_blocks(draws.label_columns, like.dims, [counts, replicate, gene, tf], dtype=np.bool_, seed=seed)
     made_by = {**asked.to_dict(), "genes": asked.n_genes, "tfs": None}  # names are the coordinates' business
     return _finished(labels, like, "label", made_by, seed)
 

@@ -1,8 +1,9 @@
 """The kernels of the law of draws: from positions to values, in numba, for one plane of genes x TFs.
 
 Only + - * / sqrt and bit operations lead to a value, each rounded by itself (no fastmath, no fused multiply-add), so a
-value has the same bits on every CPU. The loops run over TFs inside, so that a row of the plane is one vector loop.
-This is the only room that imports numba: import it when a value is wanted, not before.
+value has the same bits on every CPU. Planes lie TF-major, ``[tf, gene]``: the genes of a TF are one run of memory and
+one vector loop, and what puts them in order needs no gathering. This is the only room that imports numba: import it
+when a value is wanted, not before.
 """
 
 import numpy as np
@@ -126,29 +127,46 @@ def select(values, k):
     return low
 
 
+@_inlined
+def label_key(gene, tf, replicate, stream, k0, k1):
+    """Return a pair's key: 32 random bits, and the gene's position behind them."""
+    a, _, _, _ = philox(gene, tf, stream, replicate, k0, k1)
+    return (a << _32) | gene
+
+
 @_compiled
 def label_limits(k0, k1, replicate, stream, genes, tfs, bound_counts, out):
     """Fill ``out[t]`` with the key below which exactly ``bound_counts[t]`` of all genes lie for TF ``tfs[t]``."""
     keys = np.empty(genes.size, np.uint64)
     for t in range(tfs.size):
-        if bound_counts[t] >= genes.size:
-            out[t] = np.uint64(0xFFFFFFFFFFFFFFFF)
-            continue
         tf = uint64(tfs[t])
         for g in range(genes.size):
-            a, _, _, _ = philox(uint64(genes[g]), tf, stream, replicate, k0, k1)
-            keys[g] = (a << _32) | uint64(genes[g])
-        out[t] = select(keys, bound_counts[t])
+            keys[g] = label_key(uint64(genes[g]), tf, replicate, stream, k0, k1)
+        count = bound_counts[t]
+        out[t] = select(keys, count) if count < genes.size else np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 @_compiled
 def labels(k0, k1, replicate, stream, genes, tfs, limits, out):
     """Fill a plane of labels: True where the pair's key lies below its TF's limit."""
-    for g in range(genes.size):
-        gene = uint64(genes[g])
-        for t in range(tfs.size):
-            a, _, _, _ = philox(gene, uint64(tfs[t]), stream, replicate, k0, k1)
-            out[g, t] = ((a << _32) | gene) < limits[t]
+    for t in range(tfs.size):
+        tf, limit = uint64(tfs[t]), limits[t]
+        for g in range(genes.size):
+            out[t, g] = label_key(uint64(genes[g]), tf, replicate, stream, k0, k1) < limit
+
+
+@_compiled
+def label_columns(k0, k1, replicate, stream, genes, tfs, bound_counts, out):
+    """Fill a plane of labels that has all genes: each key is drawn once, for its TF's limit and for the label."""
+    keys = np.empty(genes.size, np.uint64)
+    for t in range(tfs.size):
+        tf = uint64(tfs[t])
+        for g in range(genes.size):
+            keys[g] = label_key(uint64(genes[g]), tf, replicate, stream, k0, k1)
+        count = bound_counts[t]
+        limit = select(keys, count) if count < genes.size else np.uint64(0xFFFFFFFFFFFFFFFF)
+        for g in range(genes.size):
+            out[t, g] = keys[g] < limit
 
 
 @_compiled
@@ -162,16 +180,56 @@ def binding_effects(k0, k1, replicate, stream, genes, tfs, label, hops, totals, 
     unbound_first, unbound_n = float64(hops[2]), uint64(hops[3])
     bound_first, bound_n = float64(hops[4]), uint64(hops[5])
     experiment_total, background_total, pseudocount = totals
-    for g in range(genes.size):
-        gene = uint64(genes[g])
-        for t in range(tfs.size):
-            a, b, c, d = philox(gene, uint64(tfs[t]), stream, replicate, k0, k1)
+    for t in range(tfs.size):
+        tf = uint64(tfs[t])
+        for g in range(genes.size):
+            a, b, c, d = philox(uint64(genes[g]), tf, stream, replicate, k0, k1)
             background = background_first + float64(below(a, b, background_n))
-            bound = label[g, t]
+            bound = label[t, g]
             n = bound_n if bound else unbound_n
             first = bound_first if bound else unbound_first
             experiment = first + float64(below(c, d, n))
-            out[g, t] = np.float32((experiment / experiment_total) / (background / background_total + pseudocount))
+            out[t, g] = np.float32((experiment / experiment_total) / (background / background_total + pseudocount))
+
+
+@_compiled
+def next_order_statistic(values, kth, k):
+    """Return the value of rank k + 1 among uint32, given the one of rank k."""
+    upto = 0
+    following = np.uint32(0xFFFFFFFF)
+    for i in range(values.size):
+        value = values[i]
+        at_most = value <= kth
+        upto += at_most
+        following = min(following, np.uint32(0xFFFFFFFF) if at_most else value)
+    return kth if upto > k + 1 else following
+
+
+@_compiled
+def abs_quantiles(values, fraction, out):
+    """Fill ``out[t]`` with the quantile of ``|values[t]|``, linear between order statistics, in float64.
+
+    The bits of a non-negative float32 are in the order of its values, so the selection runs on them as integers.
+    Returns the number of values that are NaN; the quantiles mean something only when there are none.
+    """
+    n = values.shape[1]
+    rank = fraction * (n - 1)
+    k = min(int(rank), n - 1)
+    weight = rank - k
+    column = np.empty(n, np.float32)
+    bits = column.view(np.uint32)
+    nans = 0
+    for t in range(values.shape[0]):
+        for g in range(n):
+            value = values[t, g]
+            nans += value != value
+            column[g] = abs(value)
+        low_bits = select(bits, k)
+        high_bits = next_order_statistic(bits, low_bits, k) if weight > 0.0 else low_bits
+        low = float64(np.uint32(low_bits).view(np.float32))
+        high = float64(np.uint32(high_bits).view(np.float32))
+        out[t] = low + (high - low) * weight
+    return nans
 
 
 @_compiled
@@ -180,14 +238,14 @@ def pvalues(k0, k1, replicate, stream, genes, tfs, effect, cutoffs, upper, ceili
 
     ``ceiling`` is the largest float32 that is not above ``upper``, so that rounding can't carry a value past it.
     """
-    for g in range(genes.size):
-        gene = uint64(genes[g])
-        for t in range(tfs.size):
-            a, _, _, _ = philox(gene, uint64(tfs[t]), stream, replicate, k0, k1)
+    for t in range(tfs.size):
+        tf, cutoff = uint64(tfs[t]), cutoffs[t]
+        for g in range(genes.size):
+            a, _, _, _ = philox(uint64(genes[g]), tf, stream, replicate, k0, k1)
             uniform = (float64(a) + 0.5) * (1.0 / 4294967296.0)
             small = min(np.float32(uniform * upper), ceiling)
-            large = abs(float64(effect[g, t])) >= cutoffs[t]
-            out[g, t] = small if large else np.float32(uniform)
+            large = abs(float64(effect[t, g])) >= cutoff
+            out[t, g] = small if large else np.float32(uniform)
 
 
 @_inlined
@@ -208,65 +266,22 @@ def perturbation_effects(k0, k1, replicate, stream, genes, tfs, label, adjusted,
     adjusted pair over its binding effect.
     """
     unbound_mean, unbound_std, bound_mean, bound_std, slope = numbers
-    for g in range(genes.size):
-        gene = uint64(genes[g])
-        for t in range(tfs.size):
-            a, b, c, _ = philox(gene, uint64(tfs[t]), stream, replicate, k0, k1)
-            mean = bound_mean + slope * float64(effect[g, t]) if adjusted[g, t] else unbound_mean
-            std = bound_std if label[g, t] else unbound_std
-            out[g, t] = signed_normal(a, b, c, mean, std)
+    for t in range(tfs.size):
+        tf = uint64(tfs[t])
+        for g in range(genes.size):
+            a, b, c, _ = philox(uint64(genes[g]), tf, stream, replicate, k0, k1)
+            mean = bound_mean + slope * float64(effect[t, g]) if adjusted[t, g] else unbound_mean
+            std = bound_std if label[t, g] else unbound_std
+            out[t, g] = signed_normal(a, b, c, mean, std)
 
 
 @_compiled
 def perturbation_effects_from_means(k0, k1, replicate, stream, genes, tfs, label, mean, stds, out):
     """Fill a plane of perturbation effects from given means; ``stds`` holds the unbound and the bound s.d."""
     unbound_std, bound_std = stds
-    for g in range(genes.size):
-        gene = uint64(genes[g])
-        for t in range(tfs.size):
-            a, b, c, _ = philox(gene, uint64(tfs[t]), stream, replicate, k0, k1)
-            std = bound_std if label[g, t] else unbound_std
-            out[g, t] = signed_normal(a, b, c, float64(mean[g, t]), std)
-
-
-@_compiled
-def next_order_statistic(values, kth, k):
-    """Return the smallest value of rank k + 1, given the one of rank k."""
-    upto = 0
-    following = np.uint32(0xFFFFFFFF)
-    for i in range(values.size):
-        value = values[i]
-        at_most = value <= kth
-        upto += at_most
-        following = min(following, np.uint32(0xFFFFFFFF) if at_most else value)
-    return kth if upto > k + 1 else following
-
-
-@_compiled
-def abs_quantiles(values, begin, end, fraction, out):
-    """Fill ``out[begin:end]`` with quantiles of ``|values[:, t]|``, linear between order statistics, in float64.
-
-    The bits of a non-negative float32 are in the order of its values, so the selection runs on them as integers.
-    Returns the number of values that are NaN; the quantiles mean something only when there are none.
-    """
-    n = values.shape[0]
-    rank = fraction * (n - 1)
-    k = min(int(rank), n - 1)
-    weight = rank - k
-    tile = np.empty((16, n), np.float32)  # columns gathered by lines of memory, 16 floats each, not one by one
-    bits = tile.view(np.uint32)
-    nans = 0
-    for first in range(begin, end, 16):
-        width = min(16, end - first)
-        for g in range(n):
-            for j in range(width):
-                value = values[g, first + j]
-                nans += value != value
-                tile[j, g] = abs(value)
-        for j in range(width):
-            low_bits = select(bits[j], k)
-            high_bits = next_order_statistic(bits[j], low_bits, k) if weight > 0.0 else low_bits
-            low = float64(np.uint32(low_bits).view(np.float32))
-            high = float64(np.uint32(high_bits).view(np.float32))
-            out[first + j] = low + (high - low) * weight
-    return nans
+    for t in range(tfs.size):
+        tf = uint64(tfs[t])
+        for g in range(genes.size):
+            a, b, c, _ = philox(uint64(genes[g]), tf, stream, replicate, k0, k1)
+            std = bound_std if label[t, g] else unbound_std
+            out[t, g] = signed_normal(a, b, c, float64(mean[t, g]), std)
