@@ -113,14 +113,20 @@ def adjusted_pairs(labels: xr.DataArray, tf_relationships: Mapping[Any, Iterable
     (True, True)
     """
     labels = check_array(labels, "label", argument="labels").transpose(..., GENE, TF)
-    checked = check_relationships(tf_relationships or {}, labels.indexes[TF])
-    conditions = {tf: entries for tf, entries in checked.items() if entries}
+    return where_conditions_hold(labels, check_relationships(tf_relationships or {}, labels.indexes[TF]))
+
+
+def where_conditions_hold(labels: xr.DataArray, relationships: Mapping[Any, Iterable[Any]]) -> xr.DataArray:
+    """Say which pairs are adjusted, given labels and relationships that have been checked."""
+    conditions = {tf: tuple(entries) for tf, entries in relationships.items() if entries}
     if not conditions:
         return labels
     at = {plain(tf): position for position, tf in enumerate(labels.indexes[TF])}
     named = list(dict.fromkeys(tf for entries in conditions.values() for tf in tfs_named(entries)))
-    columns = labels.isel({TF: [at[tf] for tf in named]}).rename({TF: _NAMED}).drop_vars(_NAMED, errors="ignore")
-    if columns.chunks:
+    # TF in front: then columns are taken as runs of memory.
+    columns = labels.variable.transpose(TF, ...)[[at[tf] for tf in named]]
+    columns = xr.Variable((_NAMED, *columns.dims[1:]), columns.data)
+    if columns.chunks is not None:
         columns = columns.chunk({_NAMED: -1})
     result = map_blocks(
         _adjusted_block,
@@ -138,16 +144,16 @@ def _adjusted_block(
     tf: np.ndarray,
     columns: np.ndarray,
     *,
-    conditions: Mapping[int, tuple[Any, ...]],
+    conditions: Mapping[int, Iterable[Any]],
     named: tuple[Hashable, ...],
     threads: int,
 ) -> np.ndarray:
     """Evaluate the conditions of a block's TFs on label columns ``(..., gene, 1, named)``, eight genes to a byte."""
     genes = label.shape[-2]
-    bits = np.packbits(np.moveaxis(columns[..., 0, :], -1, 0), axis=-1)  # (named, ..., gene / 8)
+    bits = np.packbits(np.moveaxis(columns[..., 0, :], -1, 0), axis=-1)  # (named, ..., genes / 8)
     by_name = dict(zip(named, bits, strict=True))
     everywhere = np.full(bits.shape[1:], 0xFF, np.uint8)
-    adjusted = label.copy()
+    adjusted = label.copy(order="K")
     for t, position in enumerate(tf.reshape(-1)):
         entries = conditions.get(int(position))
         if entries:

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from yeastxr import draws
-from yeastxr.adjust import AdjustmentFunction, adjusted_pairs, check_matching, custom_mean, slope_of_mean
+from yeastxr.adjust import AdjustmentFunction, check_matching, custom_mean, slope_of_mean, where_conditions_hold
 from yeastxr.arguments import InputError, check_seed
 from yeastxr.blocks import Chunks, along, map_blocks, positions, template
 from yeastxr.parameters import (
@@ -337,7 +337,7 @@ def generate_perturbation_effects(
         labels.dims,
         [
             labels,
-            adjusted_pairs(labels, asked.tf_relationships),
+            where_conditions_hold(labels, asked.tf_relationships or {}),
             binding_effect,
             slope_of_mean(asked.max_mean_adjustment, binding_effect, largest_binding_effect),
             *where,

@@ -5,7 +5,7 @@ A mapping from a TF to a list of conditions, all of which must hold for a gene: 
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,10 @@ _MAX_DEPTH = 100  # deeper nesting than anyone writes by hand; keeps evaluation 
 
 @dataclass(frozen=True, init=False, repr=False)
 class _Relation:
-    """What And, Or and Not share: entries, a readable repr, equality and a hash."""
+    """What And, Or and Not share: entries, how deep they are nested, a readable repr, equality and a hash."""
 
     entries: tuple[Any, ...]
+    depth: int = field(compare=False)
 
     def __init__(self, *entries: Any) -> None:
         name = type(self).__name__
@@ -28,7 +29,8 @@ class _Relation:
         for entry in entries:
             _check_entry(entry, f"{name}()")
         object.__setattr__(self, "entries", entries)
-        if depth(self) > _MAX_DEPTH:
+        object.__setattr__(self, "depth", 1 + max(getattr(entry, "depth", 0) for entry in entries))
+        if self.depth > _MAX_DEPTH:
             raise InputError(f"{name}() is nested more than {_MAX_DEPTH} deep; expected a flatter relation")
 
     def __repr__(self) -> str:
@@ -104,11 +106,6 @@ class Not(_Relation):
 
 
 Relationships = Mapping[Hashable, Iterable[Any]]
-
-
-def depth(entry: Any) -> int:
-    """Return how deep an entry is nested: 0 for a plain TF."""
-    return 1 + max(map(depth, entry.entries)) if isinstance(entry, _Relation) else 0
 
 
 def tfs_named(entries: Iterable[Any]) -> Iterator[Hashable]:
@@ -260,7 +257,12 @@ def _fold(operation: Callable[[np.ndarray, np.ndarray], np.ndarray], arrays: lis
 
 
 def _plain_entry(entry: Any) -> Any:
-    return type(entry)(*map(_plain_entry, entry.entries)) if isinstance(entry, _Relation) else plain(entry)
+    """Return an entry whose labels are plain Python values: itself, where they are already."""
+    if not isinstance(entry, _Relation):
+        return plain(entry)
+    if any(isinstance(tf, np.generic) for tf in tfs_named(entry.entries)):
+        return type(entry)(*map(_plain_entry, entry.entries))
+    return entry
 
 
 def _check_entry(entry: Any, where: str) -> None:
