@@ -152,14 +152,12 @@ def _adjusted_block(
     genes = label.shape[-2]
     bits = np.packbits(np.moveaxis(columns[..., 0, :], -1, 0), axis=-1)  # (named, ..., genes / 8)
     by_name = dict(zip(named, bits, strict=True))
-    everywhere = np.full(bits.shape[1:], 0xFF, np.uint8)
-    adjusted = label.copy(order="K")
+    holds = np.full((tf.size, *bits.shape[1:]), 0xFF, np.uint8)
     for t, position in enumerate(tf.reshape(-1)):
         entries = conditions.get(int(position))
         if entries:
-            holds = conditions_hold(by_name, entries, everywhere=everywhere)
-            adjusted[..., t] &= np.unpackbits(holds, axis=-1, count=genes).view(bool)
-    return adjusted
+            holds[t] = conditions_hold(by_name, entries)
+    return label & np.moveaxis(np.unpackbits(holds, axis=-1, count=genes).view(bool), 0, -1)
 
 
 def custom_mean(

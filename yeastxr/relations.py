@@ -4,8 +4,9 @@ A mapping from a TF to a list of conditions, all of which must hold for a gene: 
 ``And``, ``Or``, ``Not`` of conditions, nested at will. TFs are named by their labels.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -210,9 +211,7 @@ def from_json(value: Any, *, named: bool) -> dict[Hashable, list[Any]]:
     return relationships
 
 
-def conditions_hold(
-    columns: Mapping[Hashable, np.ndarray], entries: Iterable[Any], *, everywhere: np.ndarray
-) -> np.ndarray:
+def conditions_hold(columns: Mapping[Hashable, np.ndarray], entries: Iterable[Any]) -> np.ndarray:
     """Say where all conditions of one TF hold.
 
     Parameters
@@ -220,9 +219,7 @@ def conditions_hold(
     columns
         For each TF that is named, where it binds: arrays of one shape, bool, or of bits packed in unsigned integers.
     entries
-        The conditions, all of which must hold.
-    everywhere
-        An array of that shape that is true (or all bits set) everywhere: the answer when there is no condition.
+        The conditions, at least one, all of which must hold.
 
     Returns
     -------
@@ -234,10 +231,10 @@ def conditions_hold(
     >>> import numpy as np
     >>> from yeastxr import Not
     >>> columns = {1: np.array([True, False]), 2: np.array([True, True])}
-    >>> conditions_hold(columns, [2, Not(1)], everywhere=np.array([True, True]))
+    >>> conditions_hold(columns, [2, Not(1)])
     array([False,  True])
     """
-    return _fold(np.bitwise_and, [everywhere, *(_holds(columns, entry) for entry in entries)])
+    return reduce(np.bitwise_and, [_holds(columns, entry) for entry in entries])
 
 
 def _holds(columns: Mapping[Hashable, np.ndarray], entry: Any) -> np.ndarray:
@@ -245,15 +242,8 @@ def _holds(columns: Mapping[Hashable, np.ndarray], entry: Any) -> np.ndarray:
         return ~_holds(columns, entry.entries[0])
     if isinstance(entry, _Relation):
         operation = np.bitwise_and if isinstance(entry, And) else np.bitwise_or
-        return _fold(operation, [_holds(columns, e) for e in entry.entries])
+        return reduce(operation, [_holds(columns, e) for e in entry.entries])
     return columns[entry]
-
-
-def _fold(operation: Callable[[np.ndarray, np.ndarray], np.ndarray], arrays: list[np.ndarray]) -> np.ndarray:
-    result = arrays[0]
-    for array in arrays[1:]:
-        result = operation(result, array)
-    return result
 
 
 def _plain_entry(entry: Any) -> Any:
