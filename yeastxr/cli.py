@@ -121,12 +121,15 @@ def simulate(out: Path, overwrite: bool, quiet: bool, **parameters: Any) -> None
 
     For example: yeastxr simulate sim.zarr --genes 6600 --bound 0.1,0.2 --n-sample 100,100 --seed 42
     """
+    from yeastxr.blocks import CHUNK_CELLS
     from yeastxr.simulate import SimulationSpec
     from yeastxr.store import save
 
     spec = SimulationSpec.from_dict({name: value for name, value in parameters.items() if value is not None})
     start = time.perf_counter()
-    ds = spec.simulate(chunks="auto")
+    # What fits in one chunk is made at once: dask would take longer to load than the rest takes to run.
+    small = spec.n_genes * len(spec.tf_labels) * (spec.replicates or 1) <= CHUNK_CELLS
+    ds = spec.simulate(chunks=None if small else "auto")
     save(ds, out, overwrite=overwrite)
     if not quiet:
         sizes = " x ".join(f"{n:,} {dim}s" for dim, n in ds["label"].sizes.items())

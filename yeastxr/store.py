@@ -12,10 +12,10 @@ import numpy as np
 import xarray as xr
 
 from yeastxr.arguments import InputError, InputTypeError, shown, suggestion
+from yeastxr.blocks import CHUNK_CELLS
 from yeastxr.schema import CORE_DIMS, FEATURE_BY_NAME, FEATURE_NAMES, GENE, TF, SchemaError, validate
 
 COMPLETE = "yeastxr_complete"  # the root attribute that is written last
-CHUNK_CELLS = 3_300_000  # some 13 MB of float32: all of 6,600 genes for 500 TFs
 
 
 class StoreError(InputError):
@@ -81,15 +81,18 @@ def save(
     given = _check_encoding(ds, encoding)
     _check_free(path, overwrite=overwrite)
     plain = ds.transpose(..., *CORE_DIMS, "feature", missing_dims="ignore").drop_encoding()
-    chunked = plain.chunk({dim: n for dim, n in _grid(plain, given).items() if dim in plain.dims})
-    encodings = {name: _default_encoding(chunked[name]) | dict(given.get(str(name), {})) for name in FEATURE_NAMES} | {
-        name: dict(values) for name, values in given.items() if name not in FEATURE_NAMES
-    }
+    grid = _grid(plain, given)
+    # Dask writes chunks in parallel; for one chunk of an array in memory it would only take time to load.
+    if plain.chunks or any(n < plain.sizes[dim] for dim, n in grid.items()):
+        plain = plain.chunk(grid)
+    encodings: dict[Any, dict[str, Any]] = {name: dict(values) for name, values in given.items()}
+    for name in FEATURE_NAMES:
+        encodings[name] = _default_encoding(plain[name], grid) | encodings.get(name, {})
 
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
-        _write(chunked, partial, encodings)
+        _write(plain, partial, encodings)
         _move(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -236,14 +239,14 @@ def _grid(ds: xr.Dataset, given: Mapping[str, Mapping[str, Any]]) -> dict[Hashab
     return lengths
 
 
-def _default_encoding(array: xr.DataArray) -> dict[str, Any]:
-    """Return the codecs that packed and wrote best, see docs/design.md, and the chunks of the array."""
+def _default_encoding(array: xr.DataArray, grid: Mapping[Hashable, int]) -> dict[str, Any]:
+    """Return the codecs that packed and wrote best, see docs/design.md, and the lengths of chunks."""
     from zarr.codecs import BloscCodec
 
     bool_codec = BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle")
     float_codec = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle")
     codec = bool_codec if FEATURE_BY_NAME[str(array.name)].dtype == bool else float_codec
-    return {"compressors": (codec,), "chunks": tuple(sizes[0] for sizes in array.chunks or ())}
+    return {"compressors": (codec,), "chunks": tuple(grid[dim] for dim in array.dims)}
 
 
 def _write(ds: xr.Dataset, path: Path, encoding: dict[Any, dict[str, Any]]) -> None:
