@@ -11,7 +11,7 @@ from yeastxr.arguments import InputError, InputTypeError, check_number, plain, s
 from yeastxr.blocks import along, map_blocks
 from yeastxr.parameters import BindingParameters, PerturbationParameters
 from yeastxr.relations import check_relationships, conditions_hold, tfs_named
-from yeastxr.schema import GENE, PARAMETERS, TF, SchemaError, check_array
+from yeastxr.schema import PARAMETERS, TF, SchemaError, check_array, ordered
 
 AdjustmentFunction = Callable[[xr.DataArray, xr.DataArray], xr.DataArray]
 
@@ -32,7 +32,7 @@ def check_matching(binding_effect: xr.DataArray, labels: xr.DataArray) -> xr.Dat
             raise SchemaError(
                 f"binding_effect and labels have different labels along {dim!r}; expected the same in the same order"
             )
-    return effect.transpose(*labels.dims)
+    return effect if effect.dims == labels.dims else effect.transpose(*labels.dims)
 
 
 def slope_of_mean(max_mean_adjustment: float, effect: xr.DataArray, largest: float | None) -> xr.DataArray:
@@ -112,7 +112,7 @@ def adjusted_pairs(labels: xr.DataArray, tf_relationships: Mapping[Any, Iterable
     >>> bool((both.sel(tf=0) == labels.all("tf")).all()), bool((both.sel(tf=1) == labels.sel(tf=1)).all())
     (True, True)
     """
-    labels = check_array(labels, "label", argument="labels").transpose(..., GENE, TF)
+    labels = ordered(check_array(labels, "label", argument="labels"))
     return where_conditions_hold(labels, check_relationships(tf_relationships or {}, labels.indexes[TF]))
 
 
@@ -122,19 +122,22 @@ def where_conditions_hold(labels: xr.DataArray, relationships: Mapping[Any, Iter
     if not conditions:
         return labels
     at = {plain(tf): position for position, tf in enumerate(labels.indexes[TF])}
-    named = list(dict.fromkeys(tf for entries in conditions.values() for tf in tfs_named(entries)))
-    # TF in front: then columns are taken as runs of memory.
-    columns = labels.variable.transpose(TF, ...)[[at[tf] for tf in named]]
-    columns = xr.Variable((_NAMED, *columns.dims[1:]), columns.data)
-    if columns.chunks is not None:
-        columns = columns.chunk({_NAMED: -1})
+    named = {tf: at[tf] for entries in conditions.values() for tf in tfs_named(entries)}
+    columns = labels.variable.transpose(TF, ...)
+    if labels.chunks:  # every block is given the columns that are named, and no others
+        columns = columns[list(named.values())].chunk({TF: -1})
+        named = {tf: position for position, tf in enumerate(named)}
     result = map_blocks(
         _adjusted_block,
         labels.dims,
-        [labels, along(TF, np.arange(labels.sizes[TF]), labels), columns],
+        [
+            labels,
+            along(TF, np.arange(labels.sizes[TF]), labels),
+            xr.Variable((_NAMED, *columns.dims[1:]), columns.data),
+        ],
         dtype=np.bool_,
         conditions={at[tf]: entries for tf, entries in conditions.items()},
-        named=tuple(named),
+        named=named,
     )
     return labels.copy(deep=False, data=result.data)
 
@@ -145,19 +148,20 @@ def _adjusted_block(
     columns: np.ndarray,
     *,
     conditions: Mapping[int, Iterable[Any]],
-    named: tuple[Hashable, ...],
+    named: Mapping[Hashable, int],
     threads: int,
 ) -> np.ndarray:
     """Evaluate the conditions of a block's TFs on label columns ``(..., gene, 1, named)``, eight genes to a byte."""
     genes = label.shape[-2]
-    bits = np.packbits(np.moveaxis(columns[..., 0, :], -1, 0), axis=-1)  # (named, ..., genes / 8)
-    by_name = dict(zip(named, bits, strict=True))
-    holds = np.full((tf.size, *bits.shape[1:]), 0xFF, np.uint8)
+    bits = {tf: np.packbits(columns[..., 0, position], axis=-1) for tf, position in named.items()}
+    holds = np.full((tf.size, *label.shape[:-2], -(-genes // 8)), 0xFF, np.uint8)
     for t, position in enumerate(tf.reshape(-1)):
         entries = conditions.get(int(position))
         if entries:
-            holds[t] = conditions_hold(by_name, entries)
-    return label & np.moveaxis(np.unpackbits(holds, axis=-1, count=genes).view(bool), 0, -1)
+            holds[t] = conditions_hold(bits, entries)
+    adjusted = np.moveaxis(np.unpackbits(holds, axis=-1, count=genes).view(bool), 0, -1)
+    adjusted &= label  # in place: fresh memory costs more than the work
+    return adjusted
 
 
 def custom_mean(

@@ -93,15 +93,16 @@ def _lengths(dim: str, size: int, chunk: Any) -> tuple[int, ...]:
 
 def positions(like: xr.DataArray) -> tuple[xr.Variable, xr.Variable, xr.Variable]:
     """Return where the cells of an array lie: replicate (0 where there is no such dim), gene and TF positions."""
-    if REPLICATE in like.dims:
-        replicate = along(REPLICATE, np.arange(like.sizes[REPLICATE]), like)
+    variable = like.variable
+    if REPLICATE in variable.dims:
+        replicate = along(REPLICATE, np.arange(variable.sizes[REPLICATE]), variable)
     else:
         replicate = xr.Variable((), np.int64(0))
-    gene, tf = (along(dim, np.arange(like.sizes[dim]), like) for dim in (GENE, TF))
+    gene, tf = (along(dim, np.arange(variable.sizes[dim]), variable) for dim in (GENE, TF))
     return replicate, gene, tf
 
 
-def along(dim: str, values: np.ndarray, like: xr.DataArray) -> xr.Variable:
+def along(dim: str, values: np.ndarray, like: xr.DataArray | xr.Variable) -> xr.Variable:
     """Return values along one dim of an array, chunked as that array is."""
     variable = xr.Variable((dim,), values)
     return variable.chunk({dim: like.chunksizes[dim]}) if like.chunks else variable
@@ -167,7 +168,7 @@ def _by_dims(array: xr.DataArray | xr.Variable, dims: Sequence[Hashable]) -> tup
     variable = array.variable if isinstance(array, xr.DataArray) else array
     order = [d for d in dims if d in variable.dims]
     own = [d for d in variable.dims if d not in dims]
-    data = variable.transpose(*order, *own).data
+    data = variable.data if variable.dims == (*order, *own) else variable.transpose(*order, *own).data
     if len(order) < len(dims):
         data = data[tuple(slice(None) if d in order else None for d in dims)]
     return data, (*dims, *own)

@@ -20,7 +20,7 @@ from yeastxr.parameters import (
     PopulationParameters,
     PvalueParameters,
 )
-from yeastxr.schema import FEATURE_BY_NAME, GENE, PARAMETERS, TF, SchemaError, check_array
+from yeastxr.schema import FEATURE_BY_NAME, GENE, PARAMETERS, TF, SchemaError, check_array, ordered
 
 
 def generate_gene_population(
@@ -151,7 +151,7 @@ def generate_binding_effects(
         pseudocount=pseudocount,
     )
     seed = check_seed(seed)
-    labels = check_array(labels, "label", argument="labels").transpose(..., GENE, TF)
+    labels = ordered(check_array(labels, "label", argument="labels"))
     ranges = (asked.background_hops_range, asked.unbound_experiment_hops_range, asked.bound_experiment_hops_range)
     effect = map_blocks(
         draws.binding_effects,
@@ -214,7 +214,7 @@ def generate_pvalues(
     )
     seed = check_seed(seed)
     name, of = _pvalues_of(effect, feature)
-    effect = check_array(effect, of, argument="effect").transpose(..., GENE, TF)
+    effect = ordered(check_array(effect, of, argument="effect"))
     whole = effect.chunk({GENE: -1}) if effect.chunks else effect  # a quantile is over all genes of a TF
     cutoffs = map_blocks(
         draws.abs_quantiles,
@@ -315,7 +315,7 @@ def generate_perturbation_effects(
         tf_relationships=tf_relationships,
     )
     seed = check_seed(seed)
-    labels = check_array(labels, "label", argument="labels").transpose(..., GENE, TF)
+    labels = ordered(check_array(labels, "label", argument="labels"))
     asked.with_known_tfs(labels.indexes[TF])
     binding_effect = check_matching(binding_effect, labels)
     where = positions(labels)
@@ -387,6 +387,7 @@ def _finished(
     result: xr.Variable, like: xr.DataArray, name: str, made_by: Mapping[str, Any], seed: int
 ) -> xr.DataArray:
     """Give an array its coordinates, its name, and attributes that say what it is and what made it."""
-    array = like.copy(deep=False, data=result.data).rename(name)
+    array = like.copy(deep=False, data=result.data)
+    array.name = name
     array.attrs = {**FEATURE_BY_NAME[name].attrs, PARAMETERS: json.dumps({**made_by, "seed": seed})}
     return array

@@ -178,7 +178,7 @@ class PerturbationParameters(Parameters):
         self._set(**{name: check_number(name, getattr(self, name), least=0) for name in stds})
 
     def with_known_tfs(self, tfs: Iterable[Hashable]) -> Self:
-        """Check the relationships against the TFs there are, and keep them as a dict of tuples."""
+        """Check the relationships against the TFs there are."""
         if self.tf_relationships is not None:
             self._set(tf_relationships=check_relationships(self.tf_relationships, tfs))
         return self

@@ -18,10 +18,11 @@ _MAX_DEPTH = 100  # deeper nesting than anyone writes by hand; keeps evaluation 
 
 @dataclass(frozen=True, init=False, repr=False)
 class _Relation:
-    """What And, Or and Not share: entries, how deep they are nested, a readable repr, equality and a hash."""
+    """What And, Or and Not share: entries, how deep they are nested, what they name, a repr, equality and a hash."""
 
     entries: tuple[Any, ...]
     depth: int = field(compare=False)
+    named: tuple[Hashable, ...] = field(compare=False)  # every TF in it, repeats included
 
     def __init__(self, *entries: Any) -> None:
         name = type(self).__name__
@@ -29,7 +30,9 @@ class _Relation:
             raise InputError(f"{name}() is empty; expected at least one TF or relation")
         for entry in entries:
             _check_entry(entry, f"{name}()")
+        entries = tuple(map(plain, entries))
         object.__setattr__(self, "entries", entries)
+        object.__setattr__(self, "named", tuple(tfs_named(entries)))
         object.__setattr__(self, "depth", 1 + max(getattr(entry, "depth", 0) for entry in entries))
         if self.depth > _MAX_DEPTH:
             raise InputError(f"{name}() is nested more than {_MAX_DEPTH} deep; expected a flatter relation")
@@ -106,7 +109,24 @@ class Not(_Relation):
         super().__init__(*entries)
 
 
-Relationships = Mapping[Hashable, Iterable[Any]]
+class Relationships(Mapping[Hashable, tuple[Any, ...]]):
+    """Relationships that have been checked: from TFs to tuples of conditions, all labels plain; immutable."""
+
+    def __init__(self, conditions: Mapping[Hashable, tuple[Any, ...]]) -> None:
+        self._conditions = dict(conditions)
+        self.tfs = frozenset(self._conditions).union(*map(tfs_named, self._conditions.values()))  # all it speaks of
+
+    def __getitem__(self, tf: Hashable) -> tuple[Any, ...]:
+        return self._conditions[tf]
+
+    def __iter__(self) -> Iterator[Hashable]:
+        return iter(self._conditions)
+
+    def __len__(self) -> int:
+        return len(self._conditions)
+
+    def __repr__(self) -> str:
+        return repr(self._conditions)
 
 
 def tfs_named(entries: Iterable[Any]) -> Iterator[Hashable]:
@@ -120,13 +140,13 @@ def tfs_named(entries: Iterable[Any]) -> Iterator[Hashable]:
     """
     for entry in entries:
         if isinstance(entry, _Relation):
-            yield from tfs_named(entry.entries)
+            yield from entry.named
         else:
             yield entry
 
 
-def check_relationships(value: Any, tfs: Iterable[Hashable]) -> dict[Hashable, tuple[Any, ...]]:
-    """Return TF relationships as a dict of tuples, every TF a known one, or refuse them.
+def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
+    """Return TF relationships whose every TF is a known one, or refuse them.
 
     Parameters
     ----------
@@ -137,8 +157,8 @@ def check_relationships(value: Any, tfs: Iterable[Hashable]) -> dict[Hashable, t
 
     Returns
     -------
-    dict
-        From TF labels to tuples of conditions, plain Python labels throughout; TFs without a condition are kept.
+    Relationships
+        From TF labels to tuples of conditions; TFs without a condition are kept.
 
     Raises
     ------
@@ -150,20 +170,25 @@ def check_relationships(value: Any, tfs: Iterable[Hashable]) -> dict[Hashable, t
             f"tf_relationships is {shown(value)}; expected a dict from a TF to a list of TFs, And, Or and Not"
         )
     known = {plain(tf): None for tf in tfs}
+    if isinstance(value, Relationships) and value.tfs <= known.keys():
+        return value
     checked: dict[Hashable, tuple[Any, ...]] = {}
     for tf, entries in value.items():
         where = f"tf_relationships[{shown(tf)}]"
         if isinstance(entries, str | bytes | _Relation | Mapping) or not isinstance(entries, Iterable):
             raise InputTypeError(f"{where} is {shown(entries)}; expected a list of TFs, And, Or and Not")
-        conditions = tuple(entries)
+        conditions = tuple(map(plain, entries))
         for entry in conditions:
             _check_entry(entry, where)
         _check_entry(tf, "the keys of tf_relationships")
-        for named, place in [(tf, "tf_relationships"), *((t, where) for t in tfs_named(conditions))]:
-            if plain(named) not in known:
-                raise InputError(f"{place} names the TF {shown(named)}, which is not known; {suggestion(named, known)}")
-        checked[plain(tf)] = tuple(map(_plain_entry, conditions))
-    return checked
+        for place, some in [("tf_relationships", [plain(tf)]), (where, tfs_named(conditions))]:
+            for named in some:
+                if named not in known:
+                    raise InputError(
+                        f"{place} names the TF {shown(named)}, which is not known; {suggestion(named, known)}"
+                    )
+        checked[plain(tf)] = conditions
+    return Relationships(checked)
 
 
 def to_json(relationships: Mapping[Hashable, Iterable[Any]]) -> dict[str, list[Any]]:
@@ -244,15 +269,6 @@ def _holds(columns: Mapping[Hashable, np.ndarray], entry: Any) -> np.ndarray:
         operation = np.bitwise_and if isinstance(entry, And) else np.bitwise_or
         return reduce(operation, [_holds(columns, e) for e in entry.entries])
     return columns[entry]
-
-
-def _plain_entry(entry: Any) -> Any:
-    """Return an entry whose labels are plain Python values: itself, where they are already."""
-    if not isinstance(entry, _Relation):
-        return plain(entry)
-    if any(isinstance(tf, np.generic) for tf in tfs_named(entry.entries)):
-        return type(entry)(*map(_plain_entry, entry.entries))
-    return entry
 
 
 def _check_entry(entry: Any, where: str) -> None:

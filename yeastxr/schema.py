@@ -5,6 +5,7 @@ Validation, attributes, the table in the docs and the order of the tensor's last
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import xarray as xr
@@ -107,9 +108,15 @@ def text_array(texts: tuple[str, ...] | list[str]) -> np.ndarray:
     return np.array(texts, dtype=np.dtypes.StringDType())
 
 
-def feature_coordinate() -> xr.DataArray:
+@cache
+def feature_coordinate() -> xr.Coordinates:
     """Return the index coordinate ``feature``: the five names in tensor order."""
-    return xr.DataArray(xr.IndexVariable(FEATURE, text_array(FEATURE_NAMES)), name=FEATURE)
+    return xr.Coordinates({FEATURE: (FEATURE, text_array(FEATURE_NAMES))})
+
+
+def ordered(array: xr.DataArray) -> xr.DataArray:
+    """Return an array with ``gene`` and ``tf`` as its last dims: itself, where they are already."""
+    return array if array.dims[-2:] == CORE_DIMS else array.transpose(..., *CORE_DIMS)
 
 
 def features_of(ds: xr.Dataset) -> list[str]:

@@ -19,7 +19,6 @@ from yeastxr.parameters import BindingParameters, PerturbationParameters, Popula
 from yeastxr.relations import from_json
 from yeastxr.schema import (
     CORE_DIMS,
-    FEATURE,
     FEATURE_NAMES,
     GENE,
     PARAMETERS,
@@ -256,7 +255,7 @@ def assemble(
 def _joined(arrays: Sequence[xr.DataArray]) -> xr.Dataset:
     """Put the features together, in order, as variables over the coordinates of the first."""
     variables = {name: array.variable for name, array in zip(FEATURE_NAMES, arrays, strict=True)}
-    return xr.Dataset(variables, coords=arrays[0].coords).assign_coords({FEATURE: feature_coordinate()})
+    return xr.Dataset(variables, coords=arrays[0].coords | feature_coordinate())
 
 
 def sweep(spec: SimulationSpec, **values: Any) -> xr.Dataset:

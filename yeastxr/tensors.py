@@ -195,7 +195,9 @@ def from_torch(
             if len(checked) != sizes[dim]:
                 raise InputError(f"{dim}s has {len(checked)} names; the tensor has {sizes[dim]} along that axis")
             coords[dim] = text_array(checked)
-    ds = xr.Dataset(variables, coords=coords).assign_coords({FEATURE: feature_coordinate().sel({FEATURE: names})})
+    ds = xr.Dataset(variables, coords=coords).assign_coords(
+        {FEATURE: feature_coordinate()[FEATURE].sel({FEATURE: names})}
+    )
     if like is None:
         return ds
     if genes is not None or tfs is not None:
