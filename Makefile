@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/.ready
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test test-slow lint bench docs clean
 
 demo: $(READY)
 	$(BIN)/yeastxr demo demo
@@ -12,6 +12,10 @@ demo: $(READY)
 test: $(READY)
 	@echo "== Running the tests"
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-slow: $(READY)
+	@echo "== Running the long tests on large samples"
+	$(BIN)/python -m pytest -m slow
 
 lint: $(READY)
 	$(BIN)/ruff check .

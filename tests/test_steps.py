@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import yeastxr as yx
+from tests.boolean import holds
 from yeastxr import draws
 from yeastxr.demo import BOOLEAN_RELATIONS, METHODS, POPULATION, RELATED_TFS
 from yeastxr.schema import FEATURE_NAMES
@@ -177,18 +178,6 @@ def test_method_2__raises_in_proportion_to_binding() -> None:
     assert abs(slope - 10 / largest) < 6 * error
     unbound = abs(ds["perturbation_effect"].values[~ds["label"].values].astype(float))
     assert abs(unbound.mean() - 0.79788) < 6 * unbound.std() / np.sqrt(unbound.size)
-
-
-def holds(entry: object, bound: set[int]) -> bool:
-    """Evaluate a condition for one gene, given the TFs that bind it: plain Python, on its own."""
-    kind = type(entry).__name__
-    if kind == "And":
-        return all(holds(e, bound) for e in entry.entries)
-    if kind == "Or":
-        return any(holds(e, bound) for e in entry.entries)
-    if kind == "Not":
-        return not holds(entry.entries[0], bound)
-    return entry in bound
 
 
 @pytest.mark.parametrize("relations", [RELATED_TFS, BOOLEAN_RELATIONS], ids=["method 3", "method 4"])

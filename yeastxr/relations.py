@@ -29,7 +29,8 @@ class _Relation:
         if not entries:
             raise InputError(f"{name}() is empty; expected at least one TF or relation")
         for entry in entries:
-            _check_entry(entry, f"{name}()")
+            if not isinstance(entry, _Relation):
+                _check_label(entry, f"{name}()")
         entries = tuple(map(plain, entries))
         object.__setattr__(self, "entries", entries)
         object.__setattr__(self, "named", tuple(tfs_named(entries)))
@@ -174,19 +175,20 @@ def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
         return value
     checked: dict[Hashable, tuple[Any, ...]] = {}
     for tf, entries in value.items():
-        where = f"tf_relationships[{shown(tf)}]"
         if isinstance(entries, str | bytes | _Relation | Mapping) or not isinstance(entries, Iterable):
-            raise InputTypeError(f"{where} is {shown(entries)}; expected a list of TFs, And, Or and Not")
+            raise InputTypeError(f"{_of(tf)} is {shown(entries)}; expected a list of TFs, And, Or and Not")
         conditions = tuple(map(plain, entries))
         for entry in conditions:
-            _check_entry(entry, where)
-        _check_entry(tf, "the keys of tf_relationships")
-        for place, some in [("tf_relationships", [plain(tf)]), (where, tfs_named(conditions))]:
-            for named in some:
-                if named not in known:
-                    raise InputError(
-                        f"{place} names the TF {shown(named)}, which is not known; {suggestion(named, known)}"
-                    )
+            if not isinstance(entry, _Relation):
+                _check_label(entry, _of(tf))
+        _check_label(tf, "the keys of tf_relationships")
+        if plain(tf) not in known:
+            raise InputError(f"tf_relationships names the TF {shown(tf)}, which is not known; {suggestion(tf, known)}")
+        for named in tfs_named(conditions):
+            if named not in known:
+                raise InputError(
+                    f"{_of(tf)} names the TF {shown(named)}, which is not known; {suggestion(named, known)}"
+                )
         checked[plain(tf)] = conditions
     return Relationships(checked)
 
@@ -271,12 +273,14 @@ def _holds(columns: Mapping[Hashable, np.ndarray], entry: Any) -> np.ndarray:
     return columns[entry]
 
 
-def _check_entry(entry: Any, where: str) -> None:
-    if isinstance(entry, _Relation):
-        return
-    if isinstance(entry, bool | np.bool_) or not isinstance(entry, str | int | np.integer):
+def _of(tf: object) -> str:
+    return f"tf_relationships[{shown(tf)}]"
+
+
+def _check_label(label: Any, where: str) -> None:
+    if isinstance(label, bool | np.bool_) or not isinstance(label, str | int | np.integer):
         raise InputTypeError(
-            f"{where} holds {shown(entry)}; expected a TF's label (an integer or text), And, Or or Not"
+            f"{where} holds {shown(label)}; expected a TF's label (an integer or text), And, Or or Not"
         )
 
 

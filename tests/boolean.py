@@ -1,0 +1,31 @@
+"""Relations of TFs for tests: random ones, and one gene at a time in plain Python."""
+
+from hypothesis import strategies as st
+
+from yeastxr import And, Not, Or
+
+
+def holds(entry: object, bound: set) -> bool:
+    """Evaluate a condition for one gene, given the TFs that bind it."""
+    if isinstance(entry, And):
+        return all(holds(e, bound) for e in entry.entries)
+    if isinstance(entry, Or):
+        return any(holds(e, bound) for e in entry.entries)
+    if isinstance(entry, Not):
+        return not holds(entry.entries[0], bound)
+    return entry in bound
+
+
+def conditions(tfs: list) -> st.SearchStrategy:
+    """Return conditions on some TFs, nested at will."""
+
+    def nested(inner: st.SearchStrategy) -> st.SearchStrategy:
+        some = st.lists(inner, min_size=1, max_size=4)
+        return some.map(lambda e: And(*e)) | some.map(lambda e: Or(*e)) | inner.map(Not)
+
+    return st.recursive(st.sampled_from(tfs), nested, max_leaves=12)
+
+
+def relationships(tfs: list) -> st.SearchStrategy[dict]:
+    """Return relationships of some TFs; lists may be empty."""
+    return st.dictionaries(st.sampled_from(tfs), st.lists(conditions(tfs), max_size=3), max_size=len(tfs))
