@@ -14,12 +14,14 @@ from yeastxr.generate import (
     generate_perturbation_effects,
     generate_pvalues,
 )
+from yeastxr.growing import extend
 from yeastxr.relations import And, Not, Or
 from yeastxr.report import report
 from yeastxr.schema import FEATURES, SchemaError, validate
 from yeastxr.simulate import SimulationSpec, assemble, simulate, spec_of, sweep
 from yeastxr.store import open, save
 from yeastxr.tensors import from_torch, to_dataarray, to_torch
+from yeastxr.verify import Verification, verify
 
 __all__ = [
     "FEATURES",
@@ -30,12 +32,14 @@ __all__ = [
     "Or",
     "SchemaError",
     "SimulationSpec",
+    "Verification",
     "YeastAccessor",
     "__version__",
     "adjusted_pairs",
     "assemble",
     "check",
     "export",
+    "extend",
     "from_torch",
     "generate_binding_effects",
     "generate_gene_population",
@@ -51,4 +55,5 @@ __all__ = [
     "to_dataarray",
     "to_torch",
     "validate",
+    "verify",
 ]

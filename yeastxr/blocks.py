@@ -4,6 +4,7 @@ A function of plain arrays is applied to DataArrays whose dims are brought into 
 NumPy-backed arrays go through it at once, with all threads; dask-backed ones block by block, one thread a block.
 """
 
+import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
@@ -149,17 +150,19 @@ def map_blocks(
 
     pairs: list[Any] = []
     for data, axes in inputs:
-        pairs += [da.from_array(data, chunks=-1, name=False) if isinstance(data, np.ndarray) else data, axes]
-    result = da.blockwise(
-        partial(function, **parameters, threads=1),
-        tuple(dims),
-        *pairs,
-        dtype=dtype,
-        meta=np.empty((0,) * len(dims), dtype),
-        adjust_chunks=None if reduces is None else {reduces: 1},
-        concatenate=True,
-        token=getattr(function, "__name__", "block").strip("_"),
-    )
+        pairs += [da.from_array(data, chunks=-1) if isinstance(data, np.ndarray) else data, axes]
+    with warnings.catch_warnings():  # vectors of positions make many blocks together; that is meant
+        warnings.filterwarnings("ignore", "Increasing number of chunks", da.PerformanceWarning)
+        result = da.blockwise(
+            partial(function, **parameters, threads=1),
+            tuple(dims),
+            *pairs,
+            dtype=dtype,
+            meta=np.empty((0,) * len(dims), dtype),
+            adjust_chunks=None if reduces is None else {reduces: 1},
+            concatenate=True,
+            token=getattr(function, "__name__", "block").strip("_"),
+        )
     return xr.Variable(dims, result)
 
 

@@ -1,9 +1,10 @@
-"""The command ``yeastxr``: simulate, info, check, export, demo, with the names of the functions' parameters."""
+"""The command ``yeastxr``: simulate, info, verify, check, export, demo, with the names of the functions' parameters."""
 
 import json
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,20 @@ def _read_relationships(ctx: click.Context, param: click.Parameter, path: Path |
         raise click.BadParameter(f"{path} is not JSON: {error}", ctx=ctx, param=param) from None
 
 
+def _read_spec(ctx: click.Context, param: click.Parameter, path: Path | None) -> dict[str, Any]:
+    import yaml
+
+    if path is None:
+        return {}
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise click.BadParameter(f"{path} is not YAML: {' '.join(str(error).split())}", ctx=ctx, param=param) from None
+    if not isinstance(values, dict):
+        raise click.BadParameter(f"{path} is {shown(values)}; expected parameters with values", ctx=ctx, param=param)
+    return values
+
+
 _FLOATS, _INTS = _List("number", float), _List("integer", int)
 _PARAMETERS: list[tuple[str, Any, str]] = [
     ("bound", _FLOATS, "Bound fractions, each from 0 to 1, such as 0.1,0.2."),
@@ -101,8 +116,8 @@ def _simulation_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     command = relationships(command)
     for name, kind, text in reversed(_PARAMETERS):
-        command = click.option(f"--{name.replace('_', '-')}", type=kind, help=text, required=name == "bound")(command)
-    return click.option("--genes", type=_Genes(), required=True, help="How many genes, or their names.")(command)
+        command = click.option(f"--{name.replace('_', '-')}", type=kind, help=text)(command)
+    return click.option("--genes", type=_Genes(), help="How many genes, or their names.")(command)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -112,42 +127,104 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("out", type=click.Path(path_type=Path), metavar="OUT.zarr")
+@click.argument("out", metavar="OUT.zarr")
+@click.option(
+    "--spec",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    callback=_read_spec,
+    help="A YAML or JSON file of parameters, as `yeastxr info --spec` prints it; options go before what it says.",
+)
 @_simulation_options
 @click.option("--overwrite", is_flag=True, help="Replace OUT.zarr if it is a yeastxr store.")
+@click.option("--workers", type=click.IntRange(1), help="Compute in so many processes instead of in threads.")
+@click.option("--scheduler", metavar="ADDRESS", help="Compute on a dask cluster, such as tcp://host:8786.")
+@click.option("--progress/--no-progress", default=None, help="Show a bar; by default where somebody looks.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-def simulate(out: Path, overwrite: bool, quiet: bool, **parameters: Any) -> None:
-    """Simulate a dataset and save it as a zarr store.
+def simulate(
+    out: str,
+    spec: dict[str, Any],
+    overwrite: bool,
+    workers: int | None,
+    scheduler: str | None,
+    progress: bool | None,
+    quiet: bool,
+    **parameters: Any,
+) -> None:
+    """Simulate a dataset and save it as a zarr store: a folder, or a URL such as s3://bucket/sim.zarr.
+
+    A run that ends early is taken up where it ended by the same command.
 
     For example: yeastxr simulate sim.zarr --genes 6600 --bound 0.1,0.2 --n-sample 100,100 --seed 42
     """
     from yeastxr.blocks import CHUNK_CELLS
     from yeastxr.simulate import SimulationSpec
-    from yeastxr.store import save
+    from yeastxr.store import save, unfinished_seed
 
-    spec = SimulationSpec.from_dict({name: value for name, value in parameters.items() if value is not None})
+    values = spec | {name: value for name, value in parameters.items() if value is not None}
+    for name in ("genes", "bound"):
+        if name not in values:
+            raise click.UsageError(f"Missing option '--{name}', or '--spec' with a file that says it.")
+    if values.get("seed") is None:
+        values["seed"] = unfinished_seed(out)
+    asked = SimulationSpec.from_dict(values)
     start = time.perf_counter()
-    # What fits in one chunk is made at once: dask would take longer to load than the rest takes to run.
-    small = spec.n_genes * len(spec.tf_labels) * (spec.replicates or 1) <= CHUNK_CELLS
-    ds = spec.simulate(chunks=None if small else "auto")
-    save(ds, out, overwrite=overwrite)
+    with _cluster(workers, scheduler):
+        # What fits in one chunk is made at once: dask would take longer to load than the rest takes to run.
+        small = asked.n_genes * len(asked.tf_labels) * (asked.replicates or 1) <= CHUNK_CELLS
+        ds = asked.simulate(chunks=None if small and not (workers or scheduler) else "auto")
+        save(ds, out, overwrite=overwrite, progress=False if quiet else progress)
     if not quiet:
         sizes = " x ".join(f"{n:,} {dim}s" for dim, n in ds["label"].sizes.items())
-        click.echo(f"{out}: {sizes}, seed {spec.seed}, in {time.perf_counter() - start:.1f} s")
+        click.echo(f"{out}: {sizes}, seed {asked.seed}, in {time.perf_counter() - start:.1f} s")
+
+
+def _cluster(workers: int | None, scheduler: str | None) -> AbstractContextManager[Any]:
+    """Connect to a dask cluster, or start one on this machine; neither by default."""
+    if workers is None and scheduler is None:
+        return nullcontext()
+    if workers is not None and scheduler is not None:
+        raise click.UsageError("--workers starts a cluster and --scheduler names one; expected one of them.")
+    try:
+        from distributed import Client
+    except ImportError:
+        raise _Refused("distributed is not installed; pip install 'yeastxr[distributed]'") from None
+    try:
+        if scheduler is not None:
+            return Client(scheduler, timeout=10)
+        return Client(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+    except (OSError, ValueError) as error:
+        raise _Refused(f"--scheduler is {scheduler!r}, which can't be reached: {error}") from None
 
 
 @main.command()
-@click.argument("store", type=click.Path(path_type=Path))
-def info(store: Path) -> None:
+@click.argument("store")
+@click.option("--spec", "as_spec", is_flag=True, help="Print the specification alone, as YAML for `simulate --spec`.")
+def info(store: str, as_spec: bool) -> None:
     """Say what a store holds and what made it."""
+    import yaml
+
+    from yeastxr.layout import COMPLETE
+    from yeastxr.location import StoreError, locate
     from yeastxr.simulate import spec_of
     from yeastxr.store import open as open_store
+    from yeastxr.template import root_attrs
 
-    ds = open_store(store)
-    on_disk = sum(file.stat().st_size for file in store.rglob("*") if file.is_file())
-    click.echo(repr(ds.drop_attrs(deep=False)))
-    click.echo(f"On disk: {on_disk / 1e6:,.1f} MB of {ds.nbytes / 1e6:,.1f} MB")
+    location = locate(store, read_only=True)
+    complete = root_attrs(location)[COMPLETE] is True
+    ds = open_store(store, incomplete=True)
     spec = spec_of(ds)
+    if as_spec:
+        if spec is None:
+            raise StoreError(f"store is {store!r}, which has no specification; expected a simulation")
+        values = {name: value for name, value in spec.to_dict().items() if value is not None}
+        click.echo(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None), nl=False)
+        return
+    click.echo(repr(ds.drop_attrs(deep=False)))
+    if location.path is not None:
+        on_disk = sum(file.stat().st_size for file in location.path.rglob("*") if file.is_file())
+        click.echo(f"On disk: {on_disk / 1e6:,.1f} MB of {ds.nbytes / 1e6:,.1f} MB")
+    if not complete:
+        click.echo("Unfinished: the same simulate command again, or verify --repair, finishes it.")
     if spec is None:
         click.echo("No specification: not one simulation's dataset.")
         return
@@ -155,6 +232,21 @@ def info(store: Path) -> None:
     for name, value in spec.to_dict().items():
         if value is not None:
             click.echo(f"  {name}: {shown(value, 100)}")
+
+
+@main.command()
+@click.argument("store")
+@click.option("--against-spec", is_flag=True, help="Make every block again and compare bits.")
+@click.option("--repair", is_flag=True, help="Make again what is missing or damaged; finishes unfinished stores, too.")
+@click.option("--progress/--no-progress", default=None, help="Show a bar; by default where somebody looks.")
+def verify(store: str, against_spec: bool, repair: bool, progress: bool | None) -> None:
+    """Tell which blocks of a store are whole, missing or damaged; the exit status is 0 only if it is whole."""
+    from yeastxr.verify import verify as verify_store
+
+    found = verify_store(store, against="spec" if against_spec else "digests", repair=repair, progress=progress)
+    click.echo(found)
+    if not found.whole:
+        sys.exit(1)
 
 
 @main.command()
