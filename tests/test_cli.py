@@ -210,3 +210,81 @@ def test_demo__leaves_its_files(tmp_path: Path) -> None:
     assert "Step 4" in result.output
     assert "0 failed" in result.output
     assert (tmp_path / "demo" / "qc.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_spec_file__makes_the_store_again(store: Path, tmp_path: Path) -> None:
+    printed = run("info", "--spec", store)
+    assert printed.exit_code == 0
+    (tmp_path / "spec.yaml").write_text(printed.output)
+    again = tmp_path / "again.zarr"
+    assert run("simulate", again, "--spec", tmp_path / "spec.yaml").exit_code == 0
+    xr.testing.assert_identical(yx.open(again).compute(), yx.open(store).compute())
+    other = tmp_path / "other.zarr"
+    assert run("simulate", other, "--spec", tmp_path / "spec.yaml", "--seed", "7", "--genes", "50").exit_code == 0
+    assert dict(yx.open(other).sizes) == {"gene": 50, "tf": 5, "feature": 5}
+    assert yx.open(other).attrs["seed"] == 7
+
+
+def test_spec_file__with_relations_and_names(tmp_path: Path) -> None:
+    spec = yx.SimulationSpec(
+        genes=["a", "ü: no", "- x"], tfs=["GAL4", "1", "true"], bound=[0.5], n_sample=[3], seed=1, replicates=2,
+        max_mean_adjustment=1.5, tf_relationships={"GAL4": [yx.Or("1", yx.Not("true"))], "1": []},
+    )  # fmt: skip
+    path = yx.save(spec.simulate(), tmp_path / "sim.zarr")
+    (tmp_path / "spec.yaml").write_text(run("info", "--spec", path).output, encoding="utf-8")
+    assert run("simulate", tmp_path / "again.zarr", "--spec", tmp_path / "spec.yaml").exit_code == 0
+    assert yx.spec_of(yx.open(tmp_path / "again.zarr")) == spec
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("genes: [", "is not YAML"),
+        ("- 3", "expected parameters with values"),
+        ("genes: 10", "'--bound'"),
+        ("{genes: 10, bound: [0.5], sede: 3}", "did you mean 'seed'"),
+        ("!!python/object/apply:os.system ['true']", "is not YAML"),
+        ("{genes: 10, bound: [2]}", "bound[0] is 2"),
+    ],
+)
+def test_spec_file__refused(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text(text)
+    result = run("simulate", tmp_path / "sim.zarr", "--spec", tmp_path / "spec.yaml")
+    assert result.exit_code == 2
+    assert message in result.output
+    assert not (tmp_path / "sim.zarr").exists()
+
+
+def test_verify__exit_status_and_repair(store: Path) -> None:
+    assert run("verify", store).exit_code == 0
+    chunk = store / "label" / "c" / "0" / "0"
+    chunk.write_bytes(chunk.read_bytes()[:-4] + b"oops")
+    found = run("verify", store)
+    assert found.exit_code == 1
+    assert "label, block 0.0 (gene 0:200, tf 0:5): damaged" in found.output
+    assert run("verify", store, "--repair").exit_code == 0
+    assert "is whole" in run("verify", store, "--against-spec").output
+
+
+def test_simulate__takes_up_what_was_ended_with_the_seed_it_had(tmp_path: Path) -> None:
+    import zarr
+
+    out = tmp_path / "sim.zarr"
+    args = ["simulate", out, "--genes", "50", "--bound", "0.2"]
+    assert run(*args).exit_code == 0
+    seed = yx.open(out).attrs["seed"]
+    zarr.open_group(out, mode="r+").attrs["yeastxr_complete"] = False
+    assert "Unfinished" in run("info", out).output
+    assert run(*args).exit_code == 0
+    assert yx.open(out).attrs["seed"] == seed
+
+
+def test_simulate__in_processes(tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="distributed is not installed")
+    out = tmp_path / "sim.zarr"
+    assert run("simulate", out, *SIMULATE, "--workers", "2").exit_code == 0
+    expected = yx.simulate(genes=200, bound=[0.1, 0.2], n_sample=[2, 3], seed=42)
+    xr.testing.assert_identical(yx.open(out).compute(), expected)
+    refused = run("simulate", tmp_path / "x.zarr", *SIMULATE, "--workers", "2", "--scheduler", "tcp://127.0.0.1:1")
+    assert refused.exit_code == 2
+    assert "expected one of them" in refused.output

@@ -299,3 +299,64 @@ def test_names__escaped_in_html() -> None:
     ds = made(tfs=[*NAMES, "x", "y"])
     assert "<script>" not in ds._repr_html_()
     assert "<script>" not in ds["label"]._repr_html_()
+
+
+@pytest.mark.parametrize("extra", [{}, {"replicates": 2}], ids=["plain", "replicates"])
+def test_save__direct_chunks_are_zarrs_byte_for_byte(
+    extra: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ds = made(**extra, chunks={"tf": 4, "gene": 25})  # with blocks that the end cuts short
+    direct = files(yx.save(ds, tmp_path / "direct.zarr"))
+    with monkeypatch.context() as patch:
+        patch.setattr("yeastxr.writing.DirectArray.of", lambda array, lengths: None)
+        assert files(yx.save(ds, tmp_path / "zarr.zarr")) == direct
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    [
+        {"compressors": None},
+        {"filters": None},
+        {"chunks": (30, 2)},
+        {"chunks": (15, 1), "shards": (30, 2)},
+        {"serializer": zarr.codecs.BytesCodec(endian="big")},
+        {"compressors": (zarr.codecs.BloscCodec(cname="zstd"), zarr.codecs.Crc32cCodec())},
+        {"fill_value": 7},
+    ],
+    ids=lambda encoding: ", ".join(encoding),
+)
+def test_save__any_codecs(encoding: dict, tmp_path: Path) -> None:
+    path = yx.save(made(chunks={"tf": 2, "gene": 30}), tmp_path / "sim.zarr", encoding={"binding_effect": encoding})
+    xr.testing.assert_identical(yx.open(path).compute(), made())
+    assert yx.verify(path, against="spec").whole
+    chunk = next(file for file in (path / "binding_effect").rglob("c/*/*") if file.is_file())
+    chunk.write_bytes(chunk.read_bytes()[:-1] + b"\x55")
+    assert not yx.verify(path).whole
+    chunk.unlink()
+    assert any("missing" in problem for problem in yx.verify(path).problems)
+    assert yx.verify(path, repair=True).whole
+
+
+@pytest.mark.parametrize(
+    ("encoding", "message"),
+    [({"chunks": (7, 2)}, None), ({"dtype": "f8"}, "'dtype'"), ({"chunks": (60,)}, "one for each of")],
+    ids=str,
+)
+def test_save__encodings_that_do_not_fit(encoding: dict, message: str | None, tmp_path: Path) -> None:
+    if message is None:  # two features of different chunks
+        with pytest.raises(yx.InputError, match="divide blocks"):
+            yx.save(made(), tmp_path / "x.zarr", encoding={"label": {"chunks": (60, 3)}, "binding_effect": encoding})
+    else:
+        with pytest.raises(yx.InputError, match=message):
+            yx.save(made(), tmp_path / "x.zarr", encoding={"binding_effect": encoding})
+    assert not (tmp_path / "x.zarr").exists()
+
+
+def test_progress__bar_where_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    yx.save(made(), tmp_path / "quiet.zarr")
+    assert capsys.readouterr().err == ""
+    yx.save(made(chunks={"tf": 1}), tmp_path / "loud.zarr", progress=True)
+    assert "writing" in (err := capsys.readouterr().err)
+    assert "cells/s" in err
+    with pytest.raises(yx.InputError, match="progress is 'yes'"):
+        yx.save(made(), tmp_path / "x.zarr", progress="yes")

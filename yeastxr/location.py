@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlparse
+from zipfile import BadZipFile
 
 from yeastxr.arguments import InputError, InputTypeError, shown
 
@@ -55,7 +56,11 @@ class Location:
         """Tell whether anything is there at all."""
         if self.path is not None:
             return self.path.exists() or self.path.is_symlink()
-        return not wait(self.store.is_empty(""))
+        try:
+            return not wait(self.store.is_empty(""))
+        except Exception as error:  # each kind of store has errors of its own
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise StoreError(f"store is {self.name}, which can't be reached: {reason}") from None
 
     def attrs(self) -> dict[str, Any] | None:
         """Return the attributes of the zarr v3 group that is there, or None if there is none that can be read."""
@@ -65,7 +70,7 @@ class Location:
             return None
         try:
             return dict(zarr.open_group(self.store, mode="r", zarr_format=3, use_consolidated=False).attrs)
-        except (KeyError, TypeError, ValueError, OSError, RecursionError):
+        except (KeyError, TypeError, ValueError, OSError, RecursionError, BadZipFile):
             return None
 
     def clear(self) -> None:

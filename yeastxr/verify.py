@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from yeastxr.arguments import InputError, shown
+from yeastxr.direct import DirectArray
 from yeastxr.layout import COMPLETE, Block, Layout, Records, digest, everywhere, made_of
 from yeastxr.location import Location, StoreError, StoreLike, locate, wait
 from yeastxr.progress import progress_bar
@@ -143,7 +144,9 @@ class _Reader:
     """Tells the state of a block of each feature: against digests, and against values where they are given."""
 
     def __init__(self, arrays: list[Any], layout: Layout, digests: np.ndarray) -> None:
-        self._arrays, self._layout, self._digests = arrays, layout, digests
+        self._layout, self._digests = layout, digests
+        lengths = tuple(layout.lengths.values())
+        self._arrays = [DirectArray.of(array, lengths) or array for array in arrays]
 
     def __call__(self, *made: np.ndarray, block_id: Block) -> np.ndarray:
         block = block_id[1:]
@@ -156,12 +159,17 @@ class _Reader:
 
     def _state(self, array: Any, block: Block, expected: int, made: np.ndarray | None) -> int:
         region = self._layout.region(block)
-        if not expected or not _all_chunks_exist(array, region):
+        if not expected:
             return _MISSING
         try:
-            values = np.asarray(array[region])
+            if isinstance(array, DirectArray):
+                values = array.read(block, tuple(part.stop - part.start for part in region))
+            else:
+                values = np.asarray(array[region]) if _all_chunks_exist(array, region) else None
         except Exception:  # whatever a decoder makes of damaged bytes
             return _DAMAGED
+        if values is None:
+            return _MISSING
         if digest(values) != expected or (made is not None and digest(made) != expected):
             return _DAMAGED
         return _WHOLE

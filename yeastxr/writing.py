@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from yeastxr.direct import DirectArray
 from yeastxr.draws import thread_count
 from yeastxr.layout import Block, Layout, Records, digest, everywhere
 from yeastxr.location import Location, wait
@@ -37,7 +38,9 @@ class BlockWriter:
     """Writes a block of all features that are wanted, and returns their digests; it travels to other machines."""
 
     def __init__(self, arrays: Sequence[Any], layout: Layout, todo: np.ndarray) -> None:
-        self._arrays, self._layout, self._todo = list(arrays), layout, todo
+        self._layout, self._todo = layout, todo
+        lengths = tuple(layout.lengths.values())
+        self._arrays = [DirectArray.of(array, lengths) or array for array in arrays]
 
     def __call__(self, *values: np.ndarray, block_id: Block) -> np.ndarray:
         """Write what is wanted of a block; ``block_id`` has a 0 in front."""
@@ -45,17 +48,20 @@ class BlockWriter:
         region, wanted = self._layout.region(block), self._todo[everywhere(block)]
         digests = np.zeros((len(values), *(1 for _ in block)), np.uint64)
 
-        async def write() -> None:
-            work = [
-                array.async_array.setitem(region, value)
-                for array, value, want in zip(self._arrays, values, wanted, strict=True)
-                if want
-            ]
-            await asyncio.gather(*work)
-
-        wait(write())
+        by_zarr = []
         for i in np.flatnonzero(wanted):
+            array = self._arrays[i]
+            if isinstance(array, DirectArray):
+                array.write(block, values[i])
+            else:
+                by_zarr.append((array, values[i]))
             digests[i] = digest(values[i])
+
+        async def write() -> None:
+            await asyncio.gather(*(array.async_array.setitem(region, value) for array, value in by_zarr))
+
+        if by_zarr:
+            wait(write())
         return digests
 
 

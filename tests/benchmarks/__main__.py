@@ -145,6 +145,83 @@ print(summed(20_000) - before)
     return float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
 
 
+def storage() -> list[Row]:
+    """Time saves against ready-made blocks, and against xarray's own; many small blocks; memory."""
+    import shutil
+
+    import dask.array as da
+    import xarray as xr
+
+    def saved(save: Callable[[], object], folder: str) -> float:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.sync()
+        start = time.perf_counter()
+        save()
+        return time.perf_counter() - start
+
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        path = f"{folder}/sim.zarr"
+        for tfs, rounds in [(10_000, 3), (60_000, 1)]:
+            lazy = made(6600, tfs, chunks={"tf": 500})
+            block = made(6600, 500)
+            ready: xr.Dataset = lazy.drop_attrs(deep=False)
+            for name in list(ready.data_vars):
+                one = da.from_array(block[name].values, chunks=-1, name=False)
+                ready[name] = ready[name].copy(data=da.concatenate([one] * (tfs // 500), axis=1))
+            times = [
+                (
+                    saved(lambda ds=lazy: yx.save(ds, path), path),
+                    saved(lambda ds=ready: yx.save(ds, path), path),
+                    saved(lambda ds=lazy: ds.to_zarr(path, consolidated=False, zarr_format=3), path),
+                )
+                for _ in range(rounds)
+            ]
+            ours, others, plain = (min(column) for column in zip(*times, strict=True))
+            rows.append(
+                (f"save against ready-made blocks, 6,600 x {tfs:,}", ms(ours), ms(others), f"{others / ours:.2f}")
+            )
+            rows.append((f"save against xarray's to_zarr, 6,600 x {tfs:,}", ms(ours), ms(plain), f"{plain / ours:.2f}"))
+        small = made(100, 5000, chunks={"tf": 1})
+        seconds = saved(lambda: yx.save(small, path), path)
+        rows.append(("save of 5,000 blocks of 100 x 1, each of 5 files, a file", ms(seconds / 25_000), "", ""))
+        start = time.perf_counter()
+        yx.verify(path)
+        rows.append(("verify of the same, a file", ms((time.perf_counter() - start) / 25_000), "", ""))
+        for tfs in (6_000, 60_000):
+            shutil.rmtree(path, ignore_errors=True)
+            rows.append(
+                (f"peak memory of yeastxr simulate, 6,600 x {tfs:,}", f"{peak_of_command(path, tfs):,.0f} MB", "", "")
+            )
+    return rows
+
+
+def peak_of_command(path: str, tfs: int) -> float:
+    """Return the peak memory of the command, in MB."""
+    code = """
+import sys
+from pathlib import Path
+from yeastxr.cli import main
+main(sys.argv[1:], standalone_mode=False)
+print(int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024)
+"""
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "simulate",
+        path,
+        "--genes",
+        "6600",
+        "--bound",
+        "0.1",
+        "--n-sample",
+        str(tfs),
+    ]
+    run = subprocess.run([*command, "--quiet", "--seed", "1"], check=True, capture_output=True, text=True)
+    return float(run.stdout)
+
+
 def process(*command: str, times: int = 5, **environment: str) -> float:
     """Return the median wall time of a process, in seconds."""
     seconds = []
@@ -184,7 +261,7 @@ def processor() -> str:
 def main() -> None:
     """Run all, print the table and write the page."""
     rows: list[Row] = []
-    for part in (eager, methods, steps, lazy, start):
+    for part in (eager, methods, steps, lazy, start, storage):
         for row in part():
             print(f"{row[0]:62} {row[1]:>28} {row[2]:>14} {row[3]:>6}", flush=True)
             rows.append(row)
