@@ -15,8 +15,8 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
 def test_readme__python_blocks_run_and_print_what_is_shown(
@@ -26,13 +26,23 @@ def test_readme__python_blocks_run_and_print_what_is_shown(
     names: dict[str, object] = {}
     for block in blocks("python"):
         exec(compile(block, "README.md", "exec"), names)
-    assert capsys.readouterr().out == blocks("text")[0]
+    assert capsys.readouterr().out == "".join(blocks("text"))
+
+
+def test_storage_page__python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "storage.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    for block in blocks("python", page):
+        exec(compile(block.replace("[300, 300]", "[30, 30]"), "storage.md", "exec"), names)
+    assert names["found"]
+    assert names["yx"].open("large.zarr").sizes["tf"] == 160
 
 
 def test_readme__commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     commands = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("yeastxr ")]
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
         result = CliRunner().invoke(main, shlex.split(command)[1:], catch_exceptions=False)
         assert result.exit_code == 0, result.output

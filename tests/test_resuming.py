@@ -230,3 +230,54 @@ def test_save__memory_is_bounded_by_blocks(tmp_path: Path) -> None:
         yx.save(ds.assign(label=ds["label"].copy(data=label)), tmp_path / "sim.zarr")
     assert len(most) == 40
     assert max(most) <= (os.cpu_count() or 1) + 1
+
+
+STAGES = ["create_group", "to_zarr", "create_array", "write records"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_ended_before_the_first_block__starts_anew(
+    stage: str, tmp_path: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "sim.zarr"
+    places = {
+        "create_group": (zarr, "create_group"),
+        "to_zarr": (xr.Dataset, "to_zarr"),
+        "create_array": (zarr.Group, "create_array"),
+        "write records": (Records, "write"),
+    }
+
+    def ends(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*places[stage], ends)
+        with pytest.raises(KeyboardInterrupt):
+            yx.save(made(), path)
+    yx.save(made(), path)
+    assert files(path) == whole
+
+
+@pytest.mark.parametrize("stage", ["template.resize", "Array.resize", "to_zarr", "first block"])
+def test_extend__ended_at_any_stage_is_repaired(stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = yx.save(made(), tmp_path / "sim.zarr")
+    places = {
+        "template.resize": "yeastxr.growing.resize",
+        "Array.resize": "zarr.Array.resize",
+        "to_zarr": "xarray.Dataset.to_zarr",
+        "first block": "yeastxr.growing.write_missing",
+    }
+
+    def ends(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(places[stage], ends)
+        with pytest.raises(KeyboardInterrupt):
+            yx.extend(path, bound=[0.5], n_sample=[7])
+    for refused in (lambda: yx.open(path), lambda: yx.extend(path, bound=[0.5])):
+        with pytest.raises(yx.InputError, match="unfinished"):
+            refused()
+    assert yx.verify(path, repair=True).whole
+    larger = yx.simulate(**{**SPEC, "bound": [0.2, 0.5], "n_sample": [120, 7]})
+    xr.testing.assert_identical(yx.open(path).compute(), larger)

@@ -155,7 +155,7 @@ def test_save__existing_store_is_kept(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["sim.zarr"]
 
 
-@pytest.mark.parametrize("kind", ["file", "folder", "empty folder", "zarr group", "link"])
+@pytest.mark.parametrize("kind", ["file", "folder", "zarr group", "link"])
 def test_save__never_replaces_what_is_not_its_own(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "mine"
     match kind:
@@ -164,8 +164,6 @@ def test_save__never_replaces_what_is_not_its_own(tmp_path: Path, kind: str) -> 
         case "folder":
             path.mkdir()
             (path / "precious").write_text("mine")
-        case "empty folder":
-            path.mkdir()
         case "zarr group":
             zarr.create_group(path)
         case "link":
@@ -174,6 +172,11 @@ def test_save__never_replaces_what_is_not_its_own(tmp_path: Path, kind: str) -> 
     with pytest.raises(yx.InputError, match="not a yeastxr store"):
         yx.save(made(), path, overwrite=True)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_save__into_an_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "sim.zarr").mkdir()
+    assert yx.verify(yx.save(made(), tmp_path / "sim.zarr")).whole
 
 
 def test_save__onto_the_store_that_it_reads(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from yeastxr.arguments import InputError, shown
-from yeastxr.layout import Layout, Records, everywhere, made_of
+from yeastxr.layout import COMPLETE, Layout, Records, everywhere, made_of
 from yeastxr.location import StoreError, StoreLike, locate
 from yeastxr.simulate import SimulationSpec
 from yeastxr.template import mark, resize, root_attrs
@@ -67,11 +67,14 @@ def extend(
     True
     """
     location = locate(store, storage_options=storage_options)
-    root_attrs(location)
+    if root_attrs(location)[COMPLETE] is not True:
+        raise StoreError(
+            f"store is {location.name}, which is unfinished; expected verify with repair to finish it first"
+        )
     records = Records.read(location)
     old = simulation_in(records, location)
     asked = _larger(old, bound, n_sample, tfs, replicates, tf_relationships)
-    if asked == old and not records.todo().any():
+    if asked == old:
         raise StoreError("extend is given nothing to add; expected bound fractions of new TFs, or more replicates")
     sizes = {"replicate": asked.replicates or 1, "gene": asked.n_genes, "tf": len(asked.tf_labels)}
     layout = Layout({dim: sizes[dim] for dim in records.layout.sizes}, records.layout.lengths)
@@ -84,8 +87,8 @@ def extend(
             grown.digests[everywhere(block)] = records.digests[everywhere(block)]
     with location.locked():
         mark(location, complete=False)
+        grown.write(location)  # first: from here on, repairing the store makes the larger one
         resize(location, layout, ds)
-        grown.write(location)
         write_missing(ds, location, grown, progress=progress, title="extending")
         mark(location, complete=True)
     return location.given

@@ -97,12 +97,12 @@ def save(
         )
     if there == "complete" and location.path is not None:
         aside = location.beside("new")
-        if _what_is_there(aside) == "unfinished" and differences(_made_of(aside), asked):
+        if _what_is_there(aside) != "nothing" and _changes(aside, asked):
             aside.clear()
         _write(plain, aside, layout, asked, given, progress)
         _move(aside.path, location.path)  # type: ignore[arg-type]
         return location.given
-    if there == "unfinished" and (changed := differences(_made_of(location), asked)):
+    if there == "unfinished" and (changed := _changes(location, asked)):
         if not overwrite:
             raise StoreExistsError(
                 f"store is {location.name}, which holds an unfinished save of something else ({'; '.join(changed)}); "
@@ -198,6 +198,9 @@ def _what_is_there(location: Location) -> str:
     if not location.exists():
         return "nothing"
     attrs = location.attrs()
+    folder = location.path if attrs is None and location.path is not None and location.path.is_dir() else None
+    if folder is not None and all(file.suffix == ".partial" for file in folder.iterdir()):
+        return "nothing"  # empty, or a writer ended before its first file
     if attrs is None or COMPLETE not in attrs:
         raise StoreExistsError(
             f"store is {location.name}, where something is that is not a yeastxr store; expected a new place"
@@ -205,12 +208,12 @@ def _what_is_there(location: Location) -> str:
     return "complete" if attrs[COMPLETE] is True else "unfinished"
 
 
-def _made_of(location: Location) -> dict[str, Any]:
-    """Return what an unfinished store is to be made of; nothing, where it was ended before it said so."""
+def _changes(location: Location, asked: dict[str, Any]) -> list[str]:
+    """Say how an unfinished store differs from what is asked; not at all, where it ended before it said what it is."""
     try:
-        return Records.read(location).made_of
+        return differences(Records.read(location).made_of, asked)
     except StoreError:
-        return {}
+        return []
 
 
 def _write(

@@ -56,12 +56,14 @@ def plain_attrs(attrs: Mapping[Any, Any]) -> dict[str, Any]:
 def write_template(
     ds: xr.Dataset, location: Location, layout: Layout, encoding: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Write metadata, coordinates and whatever is no feature."""
+    """Write metadata, coordinates and whatever is no feature; what an earlier run left of them goes."""
     import zarr
 
+    location.clear()
+    zarr.create_group(location.store, attributes={COMPLETE: False})  # the mark is there from the first file on
     rest = ds.drop_vars(FEATURE_NAMES).assign_attrs({COMPLETE: False})
     others = {name: dict(values) for name, values in encoding.items() if name not in FEATURE_NAMES}
-    rest.to_zarr(location.store, mode="w", zarr_format=3, consolidated=False, encoding=others)
+    rest.to_zarr(location.store, mode="a", zarr_format=3, consolidated=False, encoding=others)
     group = zarr.open_group(location.store, mode="r+", use_consolidated=False)
     for name in FEATURE_NAMES:
         group.create_array(
@@ -75,7 +77,7 @@ def write_template(
 
 
 def resize(location: Location, layout: Layout, ds: xr.Dataset) -> None:
-    """Bring arrays, coordinates and attributes to the shape of a larger simulation."""
+    """Bring arrays, coordinates and attributes to the shape of a larger simulation; again, where a run ended in it."""
     import zarr
 
     group = zarr.open_group(location.store, mode="r+", use_consolidated=False)
@@ -85,7 +87,7 @@ def resize(location: Location, layout: Layout, ds: xr.Dataset) -> None:
         array.update_attributes(plain_attrs(ds[name].attrs))
     rest = ds.drop_vars(FEATURE_NAMES)
     for key, coord in rest.coords.items():
-        if set(coord.dims) & {TF, "replicate"}:
+        if set(coord.dims) & {TF, "replicate"} and str(key) in group:
             del group[str(key)]
     new = rest.assign_attrs({COMPLETE: False})
     new.to_zarr(location.store, mode="a", zarr_format=3, consolidated=False)

@@ -16,7 +16,7 @@ from yeastxr.location import Location, StoreError, StoreLike, locate, wait
 from yeastxr.progress import progress_bar
 from yeastxr.schema import FEATURE_NAMES
 from yeastxr.simulate import SimulationSpec, spec_of
-from yeastxr.template import mark, root_attrs
+from yeastxr.template import mark, resize, root_attrs
 from yeastxr.writing import feature_arrays, for_each_block, in_threads, write_missing
 
 _WHOLE, _MISSING, _DAMAGED = range(3)
@@ -233,17 +233,15 @@ def _repair(
     progress: bool | None,
 ) -> None:
     """Make again what is not whole, and mark the store as whole."""
-    import zarr
-
     if made_of(made, records.layout, {})["coordinates"].keys() != records.made_of["coordinates"].keys():
         raise StoreError(
             f"store is {location.name}, whose coordinates are not a simulation's alone; it is not repaired"
         )
     with location.locked():
         location.sweep()
-        for name in coordinates:
-            array = zarr.open_array(location.store, path=name, mode="r+")
-            array[...] = made[name].values
+        shapes = {array.shape for array in feature_arrays(location)}
+        if coordinates or shapes != {tuple(records.layout.sizes.values())}:
+            resize(location, records.layout, made)
         records.digests[states != _WHOLE] = 0
         write_missing(made, location, records, progress=progress, title="repairing")
         mark(location, complete=True)
