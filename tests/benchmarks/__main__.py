@@ -162,7 +162,7 @@ def storage() -> list[Row]:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(dir=".") as folder:
         path = f"{folder}/sim.zarr"
-        for tfs, rounds in [(10_000, 3), (60_000, 1)]:
+        for tfs, rounds in [(10_000, 6), (60_000, 2)]:
             lazy = made(6600, tfs, chunks={"tf": 500})
             block = made(6600, 500)
             ready: xr.Dataset = lazy.drop_attrs(deep=False)
