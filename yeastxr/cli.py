@@ -174,7 +174,10 @@ def simulate(
         # What fits in one chunk is made at once: dask would take longer to load than the rest takes to run.
         small = asked.n_genes * len(asked.tf_labels) * (asked.replicates or 1) <= CHUNK_CELLS
         ds = asked.simulate(chunks=None if small and not (workers or scheduler) else "auto")
-        save(ds, out, overwrite=overwrite, progress=False if quiet else progress)
+        try:
+            save(ds, out, overwrite=overwrite, progress=False if quiet else progress)
+        except KeyboardInterrupt:
+            raise click.ClickException(f"interrupted; the same command again goes on where {out} ended") from None
     if not quiet:
         sizes = " x ".join(f"{n:,} {dim}s" for dim, n in ds["label"].sizes.items())
         click.echo(f"{out}: {sizes}, seed {asked.seed}, in {time.perf_counter() - start:.1f} s")

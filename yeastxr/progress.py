@@ -40,6 +40,7 @@ def progress_bar(title: str, cells: int, *, show: bool | None) -> Iterator[Calla
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
     class Speed(ProgressColumn):
         """Cells and bytes a second."""
@@ -47,9 +48,10 @@ def progress_bar(title: str, cells: int, *, show: bool | None) -> Iterator[Calla
         def render(self, task: Any) -> str:
             speed = task.finished_speed or task.speed or 0.0
             done = task.completed * CELL_BYTES / 1e6
-            return f"{task.completed:,.0f} cells, {done:,.0f} MB, {speed / 1e6:,.1f} M cells/s"
+            return f"{done:,.0f} MB, {speed / 1e6:,.1f} M cells/s"
 
-    columns = [TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), Speed(), TimeRemainingColumn()]
+    speed = Speed(table_column=Column(no_wrap=True))
+    columns = [TextColumn("{task.description}"), BarColumn(24), TaskProgressColumn(), speed, TimeRemainingColumn()]
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=cells)
         yield lambda n: bar.advance(task, n)

@@ -52,8 +52,8 @@ def save(
         Where to: a path, a URL such as ``file://``, ``memory://`` or ``s3://`` (the extra ``cloud``), or a zarr store.
         Missing folders are made.
     overwrite
-        Whether to replace a yeastxr store that is there; in a folder it stays until the new one is whole. Nothing else
-        is ever replaced.
+        Whether to replace a yeastxr store that is there. In a folder it stays until the new one is whole; elsewhere it
+        goes first, so a dataset that reads it must not be saved onto it. Nothing else is ever replaced.
     encoding
         For each variable, zarr encodings that go before the defaults: chunks, shards, compressors and so on.
     progress
