@@ -177,6 +177,15 @@ def test_extend__equals_the_larger_simulation(cut: int, extra: dict, tmp_path: P
         xr.testing.assert_identical(yx.open(path).compute(), expected)
 
 
+def test_extend__coordinates_of_the_users_are_not_lost(tmp_path: Path) -> None:
+    path = yx.save(made().assign_coords(split=("tf", np.arange(10))), tmp_path / "sim.zarr")
+    before = files(path)
+    with pytest.raises(yx.InputError, match=r"coordinates of its own \(split\)"):
+        yx.extend(path, bound=[0.5])
+    assert files(path) == before
+    assert yx.verify(path).whole
+
+
 def test_extend__interrupted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import yeastxr.writing as writing
 
@@ -205,7 +214,11 @@ def test_extend__interrupted(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         ({"bound": [2.0]}, r"bound\[5\] is 2.0"),
         ({"bound": [0.5], "tfs": ["GAL4"]}, "expected no names"),
         ({"n_sample": [3]}, "bound is missing"),
-        ({"replicates": 2}, "expected at least the store's None"),
+        ({"replicates": 2}, "no such dimension"),
+        ({"bound": 0.5}, "bound is 0.5"),
+        ({"bound": [0.5], "n_sample": 3}, "n_sample is 3"),
+        ({"bound": [0.5], "n_sample": [3, 4]}, "expected as many"),
+        ({"bound": [0.5], "tf_relationships": [10]}, "expected a dict"),
         ({"bound": [0.5], "tf_relationships": {0: [10]}}, "there already"),
         ({"bound": [0.5], "tf_relationships": {10: [11]}}, "not known"),
     ],

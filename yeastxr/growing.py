@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from yeastxr.arguments import InputError, shown
+from yeastxr.arguments import InputError, InputTypeError, check_integer, check_sequence, shown
 from yeastxr.layout import COMPLETE, Layout, Records, everywhere, made_of
 from yeastxr.location import StoreError, StoreLike, locate
 from yeastxr.simulate import SimulationSpec
@@ -79,10 +77,14 @@ def extend(
     sizes = {"replicate": asked.replicates or 1, "gene": asked.n_genes, "tf": len(asked.tf_labels)}
     layout = Layout({dim: sizes[dim] for dim in records.layout.sizes}, records.layout.lengths)
     ds = asked.simulate(chunks=layout.lengths)
+    own = sorted(set(records.made_of["coordinates"]) - set(map(str, ds.coords)))
+    if own:
+        raise StoreError(
+            f"store is {location.name}, which has coordinates of its own ({', '.join(own)}); expected none"
+        )
     target = {**made_of(ds, layout, {}), "encoding": records.made_of["encoding"]}
     grown = Records.new(target, layout)
-    kept = [range(n) for n in records.layout.shape]
-    for block in np.ndindex(*map(len, kept)):
+    for block in records.layout.blocks():
         if records.layout.region(block) == layout.region(block):
             grown.digests[everywhere(block)] = records.digests[everywhere(block)]
     with location.locked():
@@ -99,20 +101,28 @@ def _larger(
 ) -> SimulationSpec:
     """Return the specification of the larger simulation."""
     changes: dict[str, Any] = {}
-    if list(bound):
-        counts = [1] * len(list(bound)) if n_sample is None else list(n_sample)
-        changes |= {"bound": [*old.bound, *bound], "n_sample": [*(old.n_sample or ()), *counts]}
+    fractions = check_sequence("bound", bound, "a list of fractions from 0 to 1")
+    if fractions:
+        counts = [1] * len(fractions) if n_sample is None else n_sample
+        counts = check_sequence("n_sample", counts, "a list of counts of at least 1")
+        if len(counts) != len(fractions):
+            raise InputError(f"n_sample has {len(counts)} entries and bound has {len(fractions)}; expected as many")
+        changes |= {"bound": [*old.bound, *fractions], "n_sample": [*(old.n_sample or ()), *counts]}
         if (tfs is None) != (old.tfs is None):
             wanted = "names, as the others have them" if tfs is None else "no names, as the others have none"
             raise InputError(f"tfs is {shown(tfs)}; expected {wanted}")
-        changes |= {} if tfs is None else {"tfs": [*(old.tfs or ()), *tfs]}
+        changes |= {} if tfs is None else {"tfs": [*(old.tfs or ()), *check_sequence("tfs", tfs, "a list of names")]}
     elif n_sample is not None or tfs is not None:
         raise InputError("bound is missing; expected bound fractions of the new TFs")
     if replicates is not None:
-        if old.replicates is None or replicates < old.replicates:
-            raise InputError(f"replicates is {shown(replicates)}; expected at least the store's {old.replicates}")
-        changes["replicates"] = replicates
+        if old.replicates is None:
+            raise InputError(f"replicates is {shown(replicates)}; expected none, as the store has no such dimension")
+        changes["replicates"] = check_integer("replicates", replicates, least=old.replicates)
     if tf_relationships is not None:
+        if not isinstance(tf_relationships, Mapping):
+            raise InputTypeError(
+                f"tf_relationships is {shown(tf_relationships)}; expected a dict from new TFs to lists"
+            )
         known = set(old.tf_labels)
         for tf in tf_relationships:
             if tf in known:
