@@ -130,6 +130,20 @@ def test_s3__save_kill_resume_open_verify(s3: dict[str, object]) -> None:
     assert yx.verify(url, against="spec", storage_options=s3).whole
 
 
+@pytest.mark.parametrize("url", ["s3://", "gopher://x/y", "s3"], ids=str)
+def test_urls__refused_in_one_sentence(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(yx.InputError) as caught:
+        yx.open(url)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that can't be written to, /proc")
+def test_save__where_nothing_can_be_written() -> None:
+    with pytest.raises(yx.InputError, match="can't be written to"):
+        yx.save(made(), "/proc/sim.zarr")
+
+
 def test_cloud__not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "obstore.store", None)
     with pytest.raises(yx.InputError, match=r"pip install 'yeastxr\[cloud\]'"):

@@ -59,8 +59,7 @@ class Location:
         try:
             return not wait(self.store.is_empty(""))
         except Exception as error:  # each kind of store has errors of its own
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise StoreError(f"store is {self.name}, which can't be reached: {reason}") from None
+            raise StoreError(f"store is {self.name}, which can't be reached: {_first_line(error)}") from None
 
     def attrs(self) -> dict[str, Any] | None:
         """Return the attributes of the zarr v3 group that is there, or None if there is none that can be read."""
@@ -106,6 +105,10 @@ class Location:
                 yield
                 file.unlink(missing_ok=True)
         except Timeout:
+            if not file.exists():
+                raise StoreError(
+                    f"store is {self.name}, whose folder can't be written to; expected one that can"
+                ) from None
             raise StoreExistsError(
                 f"store is {self.name}, which another process is writing; expected that to end first"
             ) from None
@@ -161,7 +164,11 @@ def locate(store: StoreLike, *, storage_options: Mapping[str, Any] | None = None
             "or: pip install 'yeastxr[cloud]'"
         ) from None
     except Exception as error:
-        raise InputError(f"store is {shown(text)}, which is refused: {error}; {_EXPECTED}") from None
+        raise InputError(f"store is {shown(text)}, which is refused ({_first_line(error)}); {_EXPECTED}") from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _local(path: Path) -> "zarr.abc.store.Store":
