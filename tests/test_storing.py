@@ -311,7 +311,7 @@ def test_save__direct_chunks_are_zarrs_byte_for_byte(
     ds = made(**extra, chunks={"tf": 4, "gene": 25})  # with blocks that the end cuts short
     direct = files(yx.save(ds, tmp_path / "direct.zarr"))
     with monkeypatch.context() as patch:
-        patch.setattr("yeastxr.writing.DirectArray.of", lambda array, lengths: None)
+        patch.setattr("yeastxr.direct.DirectArray.of", lambda array, lengths: None)
         assert files(yx.save(ds, tmp_path / "zarr.zarr")) == direct
 
 

@@ -36,6 +36,17 @@ def shown(value: object, limit: int = 80) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
+def first_line(error: BaseException) -> str:
+    r"""Return the first line of an error's message, or its type where it has none.
+
+    Examples
+    --------
+    >>> first_line(ValueError("no such thing\nand why"))
+    'no such thing'
+    """
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def suggestion(name: object, known: Iterable[object]) -> str:
     """Say which of the known names are nearest to one that is not known, or which there are.
 

@@ -4,13 +4,14 @@ For chunks of some kB the way through zarr's asynchronous layers takes many time
 left out for what yeastxr itself stores by default: whole chunks, blosc, a local folder. All else goes through zarr.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
 
-from yeastxr.layout import Block
+from yeastxr.layout import Block, Layout
 
 
 class DirectArray:
@@ -74,3 +75,9 @@ class DirectArray:
 
     def _file(self, block: Block) -> Path:
         return self._root / self._array.metadata.encode_chunk_key(block)
+
+
+def direct_where_possible(arrays: Sequence[Any], layout: Layout) -> list[Any]:
+    """Return zarr arrays for direct use, block by block, and those for which it is not possible as they are."""
+    lengths = tuple(layout.lengths.values())
+    return [DirectArray.of(array, lengths) or array for array in arrays]

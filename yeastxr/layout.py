@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from yeastxr.arguments import InputTypeError, shown, suggestion
+from yeastxr.arguments import InputTypeError, first_line, shown, suggestion
 from yeastxr.blocks import CHUNK_CELLS
 from yeastxr.location import Location, StoreError
 from yeastxr.schema import CORE_DIMS, FEATURE_BY_NAME, FEATURE_NAMES, GENE, TF
@@ -169,8 +169,7 @@ class Records:
             if digests.shape != (len(FEATURE_NAMES), *layout.shape):
                 raise ValueError(f"digests of the shape {digests.shape}")
         except Exception as error:
-            reason = (str(error).splitlines() or ["nothing there"])[0]
-            raise StoreError(f"store is {location.name}, whose records can't be read: {reason}") from None
+            raise StoreError(f"store is {location.name}, whose records can't be read: {first_line(error)}") from None
         return cls(made_of, layout, digests)
 
     def write(self, location: Location) -> None:
@@ -212,7 +211,7 @@ def made_of(ds: xr.Dataset, layout: Layout, encoding: Mapping[str, Any]) -> dict
         "values": values,
         "sizes": layout.sizes,
         "blocks": layout.lengths,
-        "encoding": {name: {key: str(value) for key, value in values.items()} for name, values in encoding.items()},
+        "encoding": {name: {key: str(value) for key, value in asked.items()} for name, asked in encoding.items()},
         "coordinates": {str(name): f"{digest(coord.values):016x}" for name, coord in ds.coords.items()},
     }
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlparse
 from zipfile import BadZipFile
 
-from yeastxr.arguments import InputError, InputTypeError, shown
+from yeastxr.arguments import InputError, InputTypeError, first_line, shown
 
 if TYPE_CHECKING:
     import zarr.abc.store
@@ -59,7 +59,7 @@ class Location:
         try:
             return not wait(self.store.is_empty(""))
         except Exception as error:  # each kind of store has errors of its own
-            raise StoreError(f"store is {self.name}, which can't be reached: {_first_line(error)}") from None
+            raise StoreError(f"store is {self.name}, which can't be reached: {first_line(error)}") from None
 
     def attrs(self) -> dict[str, Any] | None:
         """Return the attributes of the zarr v3 group that is there, or None if there is none that can be read."""
@@ -164,11 +164,7 @@ def locate(store: StoreLike, *, storage_options: Mapping[str, Any] | None = None
             "or: pip install 'yeastxr[cloud]'"
         ) from None
     except Exception as error:
-        raise InputError(f"store is {shown(text)}, which is refused ({_first_line(error)}); {_EXPECTED}") from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"store is {shown(text)}, which is refused ({first_line(error)}); {_EXPECTED}") from None
 
 
 def _local(path: Path) -> "zarr.abc.store.Store":

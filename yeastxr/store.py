@@ -11,7 +11,7 @@ from typing import Any
 
 import xarray as xr
 
-from yeastxr.arguments import InputError, shown
+from yeastxr.arguments import InputError, first_line, shown
 from yeastxr.layout import (
     COMPLETE,
     Layout,
@@ -176,8 +176,7 @@ def open(
     except InputError:
         raise
     except Exception as error:  # whatever readers make of metadata that is not what it must be
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise StoreError(f"store is {location.name}, which can't be read: {reason}") from error
+        raise StoreError(f"store is {location.name}, which can't be read: {first_line(error)}") from error
     ds.attrs.pop(COMPLETE, None)
     try:
         return validate(ds)

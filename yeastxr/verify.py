@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from yeastxr.arguments import InputError, shown
-from yeastxr.direct import DirectArray
+from yeastxr.arguments import InputError, first_line, shown
+from yeastxr.direct import DirectArray, direct_where_possible
 from yeastxr.layout import COMPLETE, Block, Layout, Records, digest, everywhere, made_of
 from yeastxr.location import Location, StoreError, StoreLike, locate, wait
 from yeastxr.progress import progress_bar
@@ -145,8 +145,7 @@ class _Reader:
 
     def __init__(self, arrays: list[Any], layout: Layout, digests: np.ndarray) -> None:
         self._layout, self._digests = layout, digests
-        lengths = tuple(layout.lengths.values())
-        self._arrays = [DirectArray.of(array, lengths) or array for array in arrays]
+        self._arrays = direct_where_possible(arrays, layout)
 
     def __call__(self, *made: np.ndarray, block_id: Block) -> np.ndarray:
         block = block_id[1:]
@@ -192,8 +191,7 @@ def _states(location: Location, records: Records, made: xr.Dataset | None, progr
     try:
         reader = _Reader(feature_arrays(location), records.layout, records.digests)
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise StoreError(f"store is {location.name}, whose arrays can't be opened: {reason}") from None
+        raise StoreError(f"store is {location.name}, whose arrays can't be opened: {first_line(error)}") from None
     states = np.full(records.digests.shape, _MISSING, np.uint8)
     blocks = list(records.layout.blocks())
     with progress_bar("verifying", sum(map(records.layout.cells, blocks)), show=progress) as tell:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from yeastxr.direct import DirectArray
+from yeastxr.direct import DirectArray, direct_where_possible
 from yeastxr.draws import thread_count
 from yeastxr.layout import Block, Layout, Records, digest, everywhere
 from yeastxr.location import Location, wait
@@ -39,8 +39,7 @@ class BlockWriter:
 
     def __init__(self, arrays: Sequence[Any], layout: Layout, todo: np.ndarray) -> None:
         self._layout, self._todo = layout, todo
-        lengths = tuple(layout.lengths.values())
-        self._arrays = [DirectArray.of(array, lengths) or array for array in arrays]
+        self._arrays = direct_where_possible(arrays, layout)
 
     def __call__(self, *values: np.ndarray, block_id: Block) -> np.ndarray:
         """Write what is wanted of a block; ``block_id`` has a 0 in front."""
