@@ -1,5 +1,8 @@
 """Tensors: shape, strides, order of columns, lazy data, and the way back."""
 
+from pathlib import Path
+
+import dask
 import numpy as np
 import pytest
 import torch
@@ -78,11 +81,156 @@ def test_to_torch__no_such_device(device: object) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
-def test_to_torch__cuda_equals_cpu() -> None:
-    tensor = made().yeast.to_torch(device="cuda")
+@pytest.mark.parametrize("chunks", [None, {"tf": 3}], ids=["numpy", "dask"])
+@pytest.mark.parametrize("layout", ["interleaved", "planar"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_to_torch__cuda_equals_cpu(chunks: object, layout: str, dtype: torch.dtype) -> None:
+    ds = made(chunks=chunks, replicates=2)
+    tensor = ds.yeast.to_torch("cuda", dtype, layout=layout)
     assert tensor.is_cuda
-    assert tensor.stride() == (50, 5, 1)
-    assert torch.equal(tensor.cpu(), made().yeast.to_torch())
+    assert tensor.stride() == ds.yeast.to_torch(dtype=dtype, layout=layout).stride()
+    assert torch.equal(tensor.cpu(), ds.yeast.to_torch(dtype=dtype))
+    again = torch.full_like(tensor, -1.0)
+    assert ds.yeast.to_torch(out=again, layout=layout) is again
+    assert torch.equal(again, tensor)
+
+
+@pytest.mark.parametrize("staged_bytes", [1, 3000, 1 << 23])
+def test_fill_on_device__every_slab_where_it_belongs(
+    ds: xr.Dataset, staged_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way to a GPU, but for the GPU: the same slabs through buffers that are not pinned."""
+    from yeastxr import devices
+    from yeastxr.reading import alike
+
+    monkeypatch.setattr(devices, "_STAGED_BYTES", staged_bytes)
+    for names in (FEATURE_NAMES, ("perturbation_effect", "label")):
+        out = torch.full((1000, 10, len(names)), -1.0)
+        devices.fill_on_device(alike(ds, names), out, pinned=False)
+        assert torch.equal(out, ds.yeast.to_torch(features=names))
+
+
+@pytest.mark.parametrize("tfs", [1, 2, 63, 64, 65, 300])
+@pytest.mark.parametrize("genes", [1, 255, 257])
+def test_to_torch__tiles_of_any_size(genes: int, tfs: int) -> None:
+    ds = yx.simulate(genes=genes, bound=[0.3], n_sample=[tfs], seed=1)
+    expected = np.stack([ds[name].values for name in FEATURE_NAMES], axis=-1, dtype=np.float32)
+    out = torch.full(expected.shape, -1.0)
+    np.testing.assert_array_equal(ds.yeast.to_torch(out=out).numpy(), expected)
+    gene_major = ds.assign({name: ds[name].copy(data=np.ascontiguousarray(ds[name].values)) for name in FEATURE_NAMES})
+    np.testing.assert_array_equal(gene_major.yeast.to_torch().numpy(), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_to_torch__planar_is_the_same_in_other_memory(ds: xr.Dataset, dtype: torch.dtype) -> None:
+    planar = ds.yeast.to_torch(layout="planar", dtype=dtype)
+    assert torch.equal(planar, ds.yeast.to_torch(dtype=dtype))
+    assert planar.dtype == dtype
+    assert planar.movedim(-1, 0).swapaxes(-1, -2).is_contiguous() or planar.movedim(-1, 0).is_contiguous()
+
+
+def test_to_torch__out_is_filled_and_returned(ds: xr.Dataset) -> None:
+    expected = ds.yeast.to_torch()
+    for dtype in (torch.float32, torch.float64):
+        out = torch.full((1000, 10, 5), -1.0, dtype=dtype)
+        assert ds.yeast.to_torch(out=out) is out
+        assert torch.equal(out, expected.to(dtype))
+    planar = torch.full((5, 1000, 10), -1.0).movedim(0, -1)
+    assert torch.equal(ds.yeast.to_torch(out=planar, layout="planar"), expected)
+    one = torch.full((1000, 10), -1.0)
+    assert torch.equal(ds.yeast.to_torch(out=one, features="binding_effect"), expected[..., 1])
+    part = torch.full((3, 1000, 10, 5), -1.0)
+    ds.yeast.to_torch(out=part[1])
+    assert torch.equal(part[1], expected)
+    assert (part[[0, 2]] == -1).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"out": torch.zeros(3, 2)}, r"out has the shape \[3, 2\]; expected \[1000, 10, 5\]"),
+        ({"out": np.zeros((1000, 10, 5))}, "out is of type ndarray; expected a torch.Tensor"),
+        ({"out": torch.zeros(5, 1000, 10).movedim(0, -1)}, "expected contiguous memory, or layout='planar'"),
+        (
+            {"out": torch.zeros(1000, 10, 5), "dtype": torch.float64},
+            "out is torch.float32 on cpu; expected torch.float64",
+        ),
+        ({"out": torch.zeros(1000, 10, 5, dtype=torch.int32)}, "dtype is torch.int32"),
+        ({"layout": "columns"}, "layout is 'columns'; expected 'interleaved' or 'planar'"),
+        ({"features": []}, "features is empty"),
+        ({"features": "bindng_effect"}, "did you mean 'binding_effect'"),
+        ({"features": ["label", 3]}, "feature 3 is not known"),
+        ({"features": 3}, "features is 3; expected names of features"),
+        ({"device": "cuda:99"}, "torch finds 0 CUDA GPUs here"),
+    ],
+    ids=str,
+)
+def test_to_torch__refused(options: dict[str, object], message: str) -> None:
+    if torch.cuda.is_available():
+        message = message.replace("finds 0", r"finds \d+")
+    with pytest.raises(yx.InputError, match=message):
+        made().yeast.to_torch(**options)
+
+
+def test_to_torch__features_go_before_the_selection(ds: xr.Dataset) -> None:
+    tensor = ds.sel(feature=["label"]).yeast.to_torch(features=["perturbation_effect", "label"])
+    assert torch.equal(tensor, ds.yeast.to_torch()[..., [3, 0]])
+    assert torch.equal(ds.yeast.to_torch(features="binding_pvalue"), ds.yeast.to_torch()[..., 2])
+
+
+def test_to_torch__from_a_store_not_yet_read(tmp_path: Path) -> None:
+    ds = made(replicates=3)
+    path = yx.save(ds, tmp_path / "sim.zarr")
+    for chunks in ("stored", None, {"tf": 7}):
+        assert torch.equal(yx.open(path, chunks=chunks).yeast.to_torch(), ds.yeast.to_torch())
+
+
+def test_to_torch__features_in_different_chunks() -> None:
+    ds = made(chunks={"tf": 3})
+    ds["label"] = ds["label"].chunk({"gene": 100, "tf": 4})
+    ds["binding_effect"] = ds["binding_effect"].compute()
+    assert torch.equal(ds.yeast.to_torch(), made().yeast.to_torch())
+
+
+def test_to_torch__by_a_scheduler_of_other_processes() -> None:
+    with dask.config.set(scheduler="processes", num_workers=1):
+        assert torch.equal(made(chunks={"tf": 5}).yeast.to_torch(), made().yeast.to_torch())
+
+
+def test_to_torch__holds_no_second_copy_of_a_lazy_dataset() -> None:
+    """Blocks are let go of once they are in the tensor."""
+    import gc
+    import weakref
+
+    alive: list[weakref.ref] = []
+    most = 0
+
+    def watched(block: np.ndarray) -> np.ndarray:
+        nonlocal most
+        result = block.copy()
+        alive.append(weakref.ref(result))
+        most = max(most, sum(ref() is not None for ref in alive))
+        return result
+
+    ds = made(chunks={"tf": 1})
+    array = ds["binding_effect"]
+    ds["binding_effect"] = array.copy(data=array.data.map_blocks(watched, dtype=array.dtype, meta=array.data._meta))
+    with dask.config.set(scheduler="threads", num_workers=2):
+        ds.yeast.to_torch()
+    gc.collect()
+    assert len(alive) == 10
+    assert most <= 4
+    assert not any(ref() is not None for ref in alive)
+
+
+@pytest.mark.parametrize(
+    "features", [("binding_effect", "perturbation_effect"), (["label", "binding_effect"], "label")]
+)
+def test_xy__pairs(ds: xr.Dataset, features: tuple) -> None:
+    pair = ds.yeast.xy(*features)
+    assert torch.equal(pair.x, ds.yeast.to_torch(features=features[0]))
+    assert torch.equal(pair.y, ds.yeast.to_torch(features=features[1]))
+    assert pair.x.is_contiguous()
 
 
 def test_to_torch__missing_variable() -> None:

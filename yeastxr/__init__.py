@@ -5,6 +5,7 @@ from yeastxr._version import __version__
 from yeastxr.accessor import YeastAccessor
 from yeastxr.adjust import adjusted_pairs
 from yeastxr.arguments import InputError
+from yeastxr.batches import Batches, SimulatedBatches
 from yeastxr.checks import check
 from yeastxr.checktable import CheckTable
 from yeastxr.exporting import export
@@ -19,18 +20,22 @@ from yeastxr.relations import And, Not, Or
 from yeastxr.report import report
 from yeastxr.schema import FEATURES, SchemaError, validate
 from yeastxr.simulate import SimulationSpec, assemble, simulate, spec_of, sweep
+from yeastxr.splitting import split
 from yeastxr.store import open, save
-from yeastxr.tensors import from_torch, to_dataarray, to_torch
+from yeastxr.tensors import Pair, from_torch, to_dataarray, to_torch, xy
 from yeastxr.verify import Verification, verify
 
 __all__ = [
     "FEATURES",
     "And",
+    "Batches",
     "CheckTable",
     "InputError",
     "Not",
     "Or",
+    "Pair",
     "SchemaError",
+    "SimulatedBatches",
     "SimulationSpec",
     "Verification",
     "YeastAccessor",
@@ -51,9 +56,11 @@ __all__ = [
     "save",
     "simulate",
     "spec_of",
+    "split",
     "sweep",
     "to_dataarray",
     "to_torch",
     "validate",
     "verify",
+    "xy",
 ]

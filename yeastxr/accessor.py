@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from yeastxr import checks, schema, store, tensors
+from yeastxr import checks, schema, splitting, store, tensors
+from yeastxr.batches import Batches
 from yeastxr.checktable import CheckTable
 from yeastxr.simulate import SimulationSpec, spec_of
 
 if TYPE_CHECKING:
     import holoviews as hv
     import torch
+
+    from yeastxr.torchdata import SampleDataset
 
 
 @xr.register_dataset_accessor("yeast")
@@ -51,9 +54,27 @@ class YeastAccessor:
         """Stack the selected features along a last dim; see :func:`yeastxr.to_dataarray`."""
         return tensors.to_dataarray(self._ds)
 
-    def to_torch(self, device: Any = None, dtype: Any = None) -> "torch.Tensor":
+    def to_torch(self, device: Any = None, dtype: Any = None, **options: Any) -> "torch.Tensor":
         """Return a tensor ``[..., genes, TFs, features]``; see :func:`yeastxr.to_torch`."""
-        return tensors.to_torch(self._ds, device=device, dtype=dtype)
+        return tensors.to_torch(self._ds, device, dtype, **options)
+
+    def xy(self, *features: Any, **options: Any) -> tensors.Pair:
+        """Return a pair of tensors for a model; see :func:`yeastxr.xy`."""
+        return tensors.xy(self._ds, *features, **options)
+
+    def split(self, *fractions: float, **options: Any) -> xr.Dataset:
+        """Assign genes, TFs or replicates to train, val and test; see :func:`yeastxr.split`."""
+        return splitting.split(self._ds, *fractions, **options)
+
+    def batches(self, batch_size: int, **options: Any) -> Batches:
+        """Return batches of tensors for training; see :class:`yeastxr.Batches`."""
+        return Batches(self._ds, batch_size, **options)
+
+    def samples(self, **options: Any) -> "SampleDataset":
+        """Return samples by their number, for torch's DataLoader; see :class:`yeastxr.torchdata.SampleDataset`."""
+        from yeastxr.torchdata import SampleDataset
+
+        return SampleDataset(self._ds, **options)
 
     def save(self, path: str | Path, **options: Any) -> Path:
         """Save the dataset to zarr; see :func:`yeastxr.save`."""

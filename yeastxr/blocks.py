@@ -13,9 +13,9 @@ import numpy as np
 import xarray as xr
 
 from yeastxr.arguments import InputError, InputTypeError, shown, suggestion
-from yeastxr.draws import thread_count
 from yeastxr.parameters import PopulationParameters
 from yeastxr.schema import BOUND_FRACTION, GENE, REPLICATE, TF, text_array
+from yeastxr.threads import thread_count
 
 Chunks = None | Literal["auto"] | Mapping[str, int | tuple[int, ...] | Literal["auto"]]
 

@@ -7,16 +7,14 @@ Positions are given as arrays that broadcast against each other with the axes ``
 ``(..., 1, 1)``, genes ``(G, 1)``, TFs ``(T,)``. Large planes are cut into slabs of TFs that threads fill.
 """
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from yeastxr.arguments import InputError, check_integer
+from yeastxr.arguments import InputError
+from yeastxr.threads import in_threads
 
 LAW_VERSION = 1
 
@@ -31,6 +29,9 @@ class Stream(IntEnum):
     BINDING_PVALUE = 2
     PERTURBATION_EFFECT = 3
     PERTURBATION_PVALUE = 4
+    SPLIT = 5
+    SHUFFLE = 6
+    SHUFFLE_BLOCKS = 7
 
 
 class Positions(NamedTuple):
@@ -44,22 +45,6 @@ class Positions(NamedTuple):
     def shape(self) -> tuple[int, ...]:
         """The shape of a block at these positions, ``(..., G, T)``."""
         return np.broadcast_shapes(self.replicate.shape, self.gene.shape, self.tf.shape)
-
-
-def thread_count() -> int:
-    """Return how many threads fill an array in memory: ``YEASTXR_THREADS``, or the cores this process may use.
-
-    Raises
-    ------
-    InputError
-        If the variable is set to anything but a positive integer.
-    """
-    asked = os.environ.get("YEASTXR_THREADS")
-    if asked is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not asked.strip().isdigit():
-        raise InputError(f"YEASTXR_THREADS is {asked!r}; expected a positive integer")
-    return check_integer("YEASTXR_THREADS", int(asked), least=1)
 
 
 def key(seed: int) -> tuple[np.uint64, np.uint64]:
@@ -88,6 +73,29 @@ def philox_words(counters: np.ndarray, seed: int) -> np.ndarray:
     out = np.empty(counters.shape, np.uint32)
     kernels.philox_words(counters, *key(seed), out)
     return out
+
+
+def keys(positions: np.ndarray, *, stream: Stream, seed: int, epoch: int = 0) -> np.ndarray:
+    """Return a random key for each of some positions, to put them in an order that depends on nothing else.
+
+    Parameters
+    ----------
+    positions
+        Shape (n,), integers in [0, 2**64).
+    stream, seed, epoch
+        What the order is for, the key, and which order it is.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n,), uint64.
+    """
+    counters = np.empty((len(positions), 4), np.uint32)
+    where = positions.astype(np.uint64)
+    counters[:, 0], counters[:, 1] = where & 0xFFFFFFFF, where >> 32
+    counters[:, 2], counters[:, 3] = int(stream), epoch
+    words = philox_words(counters, seed).astype(np.uint64)
+    return (words[:, 0] << 32) | words[:, 1]
 
 
 def label_limits(
@@ -135,7 +143,7 @@ def label_limits(
             out[lead][0, tfs],
         )
 
-    _in_threads(fill, list(_parts(shape[:-2], shape[-1], genes)), threads)
+    in_threads(fill, list(_parts(shape[:-2], shape[-1], genes)), threads)
     return out
 
 
@@ -205,7 +213,7 @@ def abs_quantiles(values: np.ndarray, *, fraction: float, threads: int = 1) -> n
         if kernels.abs_quantiles(np.ascontiguousarray(columns[index][some]), fraction, out[index][0, some]):
             raise InputError("an effect is NaN; expected numbers, which have an order")
 
-    _in_threads(fill, list(_parts(lead, tfs, values.shape[-2])), threads)
+    in_threads(fill, list(_parts(lead, tfs, values.shape[-2])), threads)
     return out
 
 
@@ -322,7 +330,7 @@ def _fill(
             out[lead][some],
         )
 
-    _in_threads(fill, list(_parts(lead_shape, tfs, genes)), threads)
+    in_threads(fill, list(_parts(lead_shape, tfs, genes)), threads)
     return out.swapaxes(-1, -2)
 
 
@@ -337,19 +345,3 @@ def _parts(lead: tuple[int, ...], tfs: int, genes: int) -> Iterator[tuple[tuple[
     for index in np.ndindex(lead):
         for first in range(0, tfs, each):
             yield index, slice(first, min(first + each, tfs))
-
-
-def _in_threads(work: Callable[[Any], None], parts: list[Any], threads: int) -> None:
-    """Do each part of some work, in threads where there are several of both."""
-    if min(threads, len(parts)) < 2:
-        for part in parts:
-            work(part)
-        return
-    for _ in _pool(os.getpid(), threads).map(work, parts):
-        pass
-
-
-@lru_cache(maxsize=1)
-def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    """Return the threads of this process; they stay, as starting some takes as long as a small simulation."""
-    return ThreadPoolExecutor(threads, thread_name_prefix="yeastxr")

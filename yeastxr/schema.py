@@ -15,6 +15,7 @@ from yeastxr.arguments import InputError, plain, shown, suggestion
 GENE, TF, FEATURE, REPLICATE = "gene", "tf", "feature", "replicate"
 CORE_DIMS = (GENE, TF)
 BOUND_FRACTION = "bound_fraction"
+SPLIT = "split"
 PARAMETERS = "parameters"  # the attribute in which an array says, as JSON, what made it
 
 

@@ -1,12 +1,14 @@
 """Datasets to torch tensors of shape ``[..., genes, TFs, features]``, and back; torch loads when it is first used."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from yeastxr.arguments import InputError, InputTypeError, check_names, shown
+from yeastxr.arguments import InputError, InputTypeError, check_names, check_sequence, shown
+from yeastxr.interleaving import empty, interleave, slabs
+from yeastxr.reading import Region, alike, for_each_block, in_memory
 from yeastxr.schema import (
     CORE_DIMS,
     FEATURE,
@@ -22,6 +24,8 @@ from yeastxr.schema import (
     text_array,
     validate,
 )
+from yeastxr.splitting import part_of
+from yeastxr.threads import thread_count
 
 if TYPE_CHECKING:
     import torch
@@ -62,65 +66,136 @@ def to_dataarray(ds: xr.Dataset) -> xr.DataArray:
     return stacked.rename("data").transpose(..., *CORE_DIMS, FEATURE).assign_coords({FEATURE: ds.coords[FEATURE]})
 
 
-def to_torch(ds: xr.Dataset, device: Any = None, dtype: Any = None) -> "torch.Tensor":
-    """Return the selected features as one contiguous tensor.
+def to_torch(
+    ds: xr.Dataset,
+    device: Any = None,
+    dtype: Any = None,
+    *,
+    out: "torch.Tensor | None" = None,
+    layout: Literal["interleaved", "planar"] = "interleaved",
+    features: str | Sequence[str] | None = None,
+) -> "torch.Tensor":
+    """Return the selected features as one tensor.
 
-    A dask-backed dataset is computed block by block straight into the tensor.
+    Made in one pass by all threads. A dataset that is not in memory is computed or read block by block, straight into
+    the tensor. To a CUDA GPU features cross the bus in their own dtypes, a label as one byte, through pinned buffers.
 
     Parameters
     ----------
     ds
         The dataset; its coordinate ``feature`` selects and orders the columns.
     device
-        Where the tensor goes, such as ``"cuda"``; the CPU by default.
+        Where the tensor goes, such as ``"cuda"`` or ``"mps"``; the CPU by default.
     dtype
         A floating-point torch dtype; ``torch.float32`` by default.
+    out
+        A tensor to fill and return, of the right shape and, for interleaved, contiguous; its device and dtype are taken
+        where none are given. Filling memory again takes half the time of filling new memory.
+    layout
+        ``"interleaved"`` for contiguous memory; ``"planar"`` for a view of the same shape whose memory lies feature by
+        feature, which is quicker to make, and to read one feature of.
+    features
+        Names of features that go before the dataset's own selection; one name as text gives no last axis.
 
     Returns
     -------
     torch.Tensor
-        Shape ``[..., genes, TFs, features]``, contiguous: strides end in ``(TFs * features, features, 1)``. Without the
-        last axis where ``feature`` is a scalar.
+        Shape ``[..., genes, TFs, features]``; interleaved, strides end in ``(TFs * features, features, 1)``. Without
+        the last axis where the selection is one feature's name.
 
     Raises
     ------
     SchemaError
-        If the dataset does not follow the data model.
+        If the dataset does not follow the data model, or a feature is not known.
     InputError
-        If the device is not there, or the dtype is not a floating-point one.
+        If the device is not there, the dtype is not a floating-point one, or ``out`` does not fit.
 
     Examples
     --------
     >>> import yeastxr as yx
-    >>> tensor = to_torch(yx.simulate(genes=1000, bound=[0.1], n_sample=[10], seed=42))
+    >>> ds = yx.simulate(genes=1000, bound=[0.1], n_sample=[10], seed=42)
+    >>> tensor = to_torch(ds)
     >>> tensor.shape, tensor.stride()
     (torch.Size([1000, 10, 5]), (50, 5, 1))
+    >>> to_torch(ds, features=["binding_effect", "perturbation_effect"]).shape
+    torch.Size([1000, 10, 2])
     """
-    import torch
+    from yeastxr.devices import check_device, check_dtype, fill_on_device
 
     validate(ds)
-    names = features_of(ds)
-    dtype = torch.float32 if dtype is None else dtype
-    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
-        raise InputTypeError(f"dtype is {shown(dtype)}; expected a floating-point torch dtype such as torch.float32")
-    where = _check_device(device)
-    columns = [ds[name].transpose(..., *CORE_DIMS) for name in names]
-    filled = torch.empty((*columns[0].shape, len(names)), dtype=torch.float32)
-    lazy: list[tuple[Any, np.ndarray]] = []
-    for i, column in enumerate(columns):
-        target = filled.numpy()[..., i]
-        if column.chunks:
-            lazy.append((column.data, target))
-        else:
-            target[...] = column.values
-    if lazy:
-        import dask.array as da
+    names, one = _selected(ds, features)
+    if layout not in ("interleaved", "planar"):
+        raise InputError(f"layout is {shown(layout)}; expected 'interleaved' or 'planar'")
+    arrays = alike(ds, names)
+    shape = arrays[0].shape if one else (*arrays[0].shape, len(names))
+    if out is not None:
+        _check_out(out, shape, layout)
+        device, dtype = (given or own for given, own in ((device, out.device), (dtype, out.dtype)))
+    where, kind = check_device(device), check_dtype(dtype)
+    if out is not None and (out.device.type != where.type or out.dtype != kind):
+        raise InputError(f"out is {out.dtype} on {out.device}; expected {kind} on {where}, as device and dtype ask for")
+    tensor = _memory(arrays, layout, where, kind) if out is None else out.detach()
+    columns = tensor if tensor.ndim > arrays[0].ndim else tensor[..., None]
+    if where.type == "cuda":
+        fill_on_device(arrays, columns)
+    elif where.type == "cpu":
+        _fill(arrays, columns)
+    else:
+        columns.copy_(to_torch(ds, features=names))
+    if out is not None:
+        return out
+    return tensor[..., 0] if one else tensor
 
-        sources, targets = zip(*lazy, strict=True)
-        da.store(list(sources), list(targets), lock=False)  # blocks do not overlap
-    if ds.coords[FEATURE].ndim == 0:
-        filled = filled[..., 0]
-    return filled.to(device=where, dtype=dtype)
+
+class Pair(NamedTuple):
+    """What a model is given, and what it is to predict."""
+
+    x: "torch.Tensor"
+    y: "torch.Tensor"
+
+
+def xy(
+    ds: xr.Dataset,
+    x: str | Sequence[str] = "binding_effect",
+    y: str | Sequence[str] = "perturbation_effect",
+    *,
+    split: str | None = None,
+    device: Any = None,
+    dtype: Any = None,
+) -> Pair:
+    """Return features as a pair of tensors for a model.
+
+    Parameters
+    ----------
+    ds
+        The dataset; NumPy or dask.
+    x, y
+        The features that a model is given and those it predicts: a name, or a list of names for one more axis.
+    split
+        A part of the dataset's split, such as ``"train"``; see :func:`yeastxr.split`. All by default.
+    device, dtype
+        As for :func:`to_torch`.
+
+    Returns
+    -------
+    Pair
+        ``x`` and ``y``, each ``[..., genes, TFs]``, or ``[..., genes, TFs, features]`` for a list of names.
+
+    Raises
+    ------
+    InputError
+        If a feature or part is not known, or as for :func:`to_torch`.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> ds = yx.split(yx.simulate(genes=1000, bound=[0.1], n_sample=[10], seed=42), seed=1)
+    >>> x, y = xy(ds, split="test")
+    >>> x.shape, y.shape
+    (torch.Size([100, 10]), torch.Size([100, 10]))
+    """
+    ds = part_of(validate(ds), split)
+    return Pair(*(to_torch(ds, device, dtype, features=names) for names in (x, y)))
 
 
 def from_torch(
@@ -214,19 +289,66 @@ def ds_dims(ds: xr.Dataset) -> tuple[str, ...]:
     return tuple(str(dim) for dim in ds["label"].transpose(..., *CORE_DIMS).dims[:-2])
 
 
-def _check_device(device: Any) -> "torch.device":
-    """Return the device, or refuse one that is not there."""
+def _selected(ds: xr.Dataset, features: Any) -> tuple[list[str], bool]:
+    """Return the names of features to take, and whether it is one without an axis."""
+    if features is None:
+        return features_of(ds), ds.coords[FEATURE].ndim == 0
+    names = [features] if isinstance(features, str) else check_sequence("features", features, "names of features")
+    if not names:
+        raise InputError("features is empty; expected at least one name")
+    return [check_feature(name).name for name in names], isinstance(features, str)
+
+
+def _check_out(out: Any, shape: tuple[int, ...], layout: str) -> None:
     import torch
 
-    try:
-        where = torch.device("cpu" if device is None else device)
-    except (RuntimeError, TypeError):
-        raise InputError(f"device is {shown(device)}; expected a torch device such as 'cpu' or 'cuda'") from None
-    if where.type == "cuda" and (where.index or 0) >= torch.cuda.device_count():
-        count = torch.cuda.device_count()
-        raise InputError(
-            f"device is {str(where)!r}, but torch finds {count} CUDA GPUs here; expected one of those or 'cpu'"
-        )
-    if where.type == "mps" and not torch.backends.mps.is_available():
-        raise InputError("device is 'mps', but torch finds no such GPU here; expected 'cpu'")
-    return where
+    if not isinstance(out, torch.Tensor):
+        raise InputTypeError(f"out is of type {type(out).__name__}; expected a torch.Tensor")
+    if tuple(out.shape) != shape:
+        raise InputError(f"out has the shape {list(out.shape)}; expected {list(shape)}")
+    if layout == "interleaved" and not out.is_contiguous():
+        raise InputError(f"out has the strides {out.stride()}; expected contiguous memory, or layout='planar'")
+
+
+def _memory(arrays: list[xr.DataArray], layout: str, where: Any, kind: Any) -> "torch.Tensor":
+    """Return memory for a tensor of some features, not filled."""
+    import torch
+
+    shape, features = arrays[0].shape, len(arrays)
+    swapped = layout == "planar" and not _gene_major(arrays[0])
+    if layout == "interleaved":
+        memory = (*shape, features)
+    else:
+        memory = (features, *shape[:-2], *(reversed(shape[-2:]) if swapped else shape[-2:]))
+    if where.type == "cpu" and kind == torch.float32:
+        tensor = torch.from_numpy(empty(memory, thread_count()))
+    else:
+        tensor = torch.empty(memory, dtype=kind, device=where)
+    if layout == "planar":
+        tensor = tensor.movedim(0, -1)
+        tensor = tensor.swapaxes(-2, -3) if swapped else tensor
+    return tensor
+
+
+def _gene_major(array: xr.DataArray) -> bool:
+    """Tell whether an array in memory lies gene by gene; datasets are made TF by TF."""
+    return in_memory(array) and not array.chunks and bool(array.values.flags.c_contiguous)
+
+
+def _fill(arrays: list[xr.DataArray], out: "torch.Tensor") -> None:
+    """Fill ``out[..., i]``, on the CPU, with feature i."""
+    import torch
+
+    threads = 1 if arrays[0].chunks else thread_count()  # blocks of dask come from several threads already
+
+    def take(region: Region, planes: list[np.ndarray]) -> None:
+        target = out[region]
+        if out.dtype == torch.float32:
+            interleave(planes, target.numpy(), threads)
+            return
+        for some in slabs(target.shape[-2], planes):  # NumPy knows no bfloat16
+            part = empty((*target.shape[:-2], some.stop - some.start, len(planes)))
+            interleave([plane[..., some] for plane in planes], part, threads)
+            target[..., some, :].copy_(torch.from_numpy(part))
+
+    for_each_block(arrays, take)

@@ -14,11 +14,11 @@ import numpy as np
 import xarray as xr
 
 from yeastxr.direct import DirectArray, direct_where_possible
-from yeastxr.draws import thread_count
 from yeastxr.layout import Block, Layout, Records, digest, everywhere
 from yeastxr.location import Location, wait
 from yeastxr.progress import progress_bar
 from yeastxr.schema import FEATURE_NAMES
+from yeastxr.threads import thread_count
 
 _RECORD_EVERY = 1.0  # seconds; what a killed writer did since then is done again
 BlockFunction = Callable[..., np.ndarray]
