@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/.ready
 
-.PHONY: demo test test-slow lint bench docs clean
+.PHONY: demo test test-slow lint bench bench-annbatch docs clean
 
 demo: $(READY)
 	$(BIN)/yeastxr demo demo
@@ -24,7 +24,12 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 bench: $(READY)
-	$(BIN)/python -m tests.benchmarks
+	$(PIP) install --quiet -c .ci/constraints.txt -e '.[bench]'
+	$(BIN)/python -m tests.benchmarks $(PARTS)
+
+bench-annbatch:
+	python3.12 -m venv .venv-annbatch
+	.venv-annbatch/bin/python -m pip install --quiet 'annbatch[zarrs]'
 
 docs: $(READY)
 	$(PIP) install --progress-bar on -c .ci/constraints.txt -e '.[docs]'
@@ -32,7 +37,7 @@ docs: $(READY)
 	@echo "== The pages are in docs/_build/html/index.html"
 
 clean:
-	rm -rf .venv demo build dist
+	rm -rf .venv .venv-annbatch demo build dist
 
 $(READY): pyproject.toml .ci/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -39,6 +39,16 @@ def test_storage_page__python_blocks_run(tmp_path: Path, monkeypatch: pytest.Mon
     assert names["yx"].open("large.zarr").sizes["tf"] == 160
 
 
+def test_training_page__python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in blocks("python", (ROOT / "docs" / "training.md").read_text(encoding="utf-8")):
+        exec(compile(block, "training.md", "exec"), names)
+    assert names["tensor"].shape == (8, 1000, 10, 5)
+    assert names["held_out"].sizes["gene"] == 100
+    assert names["x"].shape == names["y"].shape == (256, 10)
+
+
 def test_readme__commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     commands = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("yeastxr ")]
@@ -56,12 +66,20 @@ def test_readme__links_lead_somewhere() -> None:
         assert (ROOT / link).exists(), link
 
 
+QUICK = {"train_models.py": ("--quick",)}
+
+
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_examples__run(example: Path, tmp_path: Path) -> None:
     result = subprocess.run(
-        [sys.executable, "-W", "error", str(example), str(tmp_path)], capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error", str(example), str(tmp_path), *QUICK.get(example.name, ())],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
+    if example.name == "train_models.py":
+        assert (tmp_path / "train_models.png").stat().st_size > 10_000
     if example.name == "tutorial.py":
         assert "torch.Size([1000, 10, 5])" in result.stdout
         assert "bound/unbound ratio is correct: True" in result.stdout

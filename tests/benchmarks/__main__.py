@@ -3,7 +3,6 @@
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,38 +13,12 @@ from pathlib import Path
 import numpy as np
 
 import yeastxr as yx
-from tests.benchmarks import rival
+from tests.benchmarks import rival, training
+from tests.benchmarks.common import BOUND, Row, best, by_turns, found_by, made, ms, process
 from yeastxr.demo import BOOLEAN_RELATIONS, RELATED_TFS
 from yeastxr.relations import And, Not, Or
 
-BOUND = [0.1, 0.15, 0.2, 0.25, 0.3]
 PAGE = Path(__file__).parent.parent.parent / "docs" / "benchmarks.md"
-Row = tuple[str, str, str, str]
-
-
-def best(work: Callable[[], object], times: int = 5) -> float:
-    """Return the shortest of several times, in seconds, after one call that is not counted."""
-    work()
-    seconds = []
-    for _ in range(times):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
-
-
-def paired(ours: Callable[[], object], other: Callable[[], object], times: int = 7) -> tuple[float, float]:
-    """Return the shortest times of two, called by turns, so that a slow moment of the machine meets both."""
-    both = [(best(ours, 1), best(other, 1)) for _ in range(times)]
-    return min(first for first, _ in both), min(second for _, second in both)
-
-
-def made(genes: int, tfs: int, **extra: object) -> object:
-    return yx.simulate(genes=genes, bound=BOUND, n_sample=[tfs // 5] * 5, max_mean_adjustment=10.0, seed=1, **extra)
-
-
-def ms(seconds: float) -> str:
-    return f"{seconds * 1e3:,.1f} ms"
 
 
 def eager() -> list[Row]:
@@ -56,7 +29,7 @@ def eager() -> list[Row]:
         for count in sorted({threads, 1}, reverse=True):
             os.environ["YEASTXR_THREADS"] = str(count)
             work, others = (lambda g=genes, t=tfs: made(g, t)), (lambda g=genes, t=tfs: rival.simulate(g, t))
-            ours, other = paired(work, others, 7)
+            ours, other = by_turns(work, others)
             name = f"simulate, method 2, {genes:,} x {tfs:,}, {count} thread{'s' * (count > 1)}"
             each = f"{ms(ours)} ({ours / genes / tfs * 1e9:.1f} ns a cell)"
             rows.append((name, each, ms(other), f"{other / ours:.1f}"))
@@ -81,7 +54,7 @@ def methods() -> list[Row]:
     rows = []
     for name, relations in [("3", RELATED_TFS), ("4", BOOLEAN_RELATIONS)]:
         rules = repeated(relations, 200)
-        ours, second = paired(lambda r=rules: made(6600, 200, tf_relationships=r), lambda: made(6600, 200), 25)
+        ours, second = by_turns(lambda r=rules: made(6600, 200, tf_relationships=r), lambda: made(6600, 200), times=25)
         rows.append((f"method {name} against method 2, 6,600 x 200", ms(ours), ms(second), f"{second / ours:.2f}"))
     return rows
 
@@ -115,7 +88,9 @@ def lazy() -> list[Row]:
     def summed(ds: object) -> None:
         dask.compute(*(ds[name].sum() for name in ds.data_vars))
 
-    lazily, eagerly = paired(lambda: summed(made(6600, 20_000, chunks="auto")), lambda: summed(made(6600, 20_000)), 2)
+    lazily, eagerly = by_turns(
+        lambda: summed(made(6600, 20_000, chunks="auto")), lambda: summed(made(6600, 20_000)), times=2
+    )
     name = "dask against eager, sums of all variables, 6,600 x 20,000"
     rows: list[Row] = [(name, ms(lazily), ms(eagerly), f"{eagerly / lazily:.2f}")]
     for chunks in (10, 100, 1000):
@@ -124,25 +99,22 @@ def lazy() -> list[Row]:
     nested = {tf: [And(tf, Or((tf + 1) % 1000, Not((tf + 2) % 1000), And(5, 7)))] for tf in range(1000)}
     built = best(lambda: made(6600, 1000, chunks="auto", tf_relationships=nested))
     rows.append(("graph of 1,000 TFs, each with a nested relation of 5 terms", ms(built), "", ""))
-    rows.append((f"peak memory of {name.split(', ', 1)[1]}, above the baseline", f"{peak_of_sums():,.0f} MB", "", ""))
+    rows.append(
+        (f"peak memory of {name.split(', ', 1)[1]}, above the baseline", f"{found_by(_PEAK_OF_SUMS):,.0f} MB", "", "")
+    )
     return rows
 
 
-def peak_of_sums() -> float:
-    """Return by how many MB the sums of a lazy simulation raise the memory of a process that has loaded everything."""
-    code = """
+_PEAK_OF_SUMS = """
 import dask
-from pathlib import Path
-from tests.benchmarks.__main__ import made
+from tests.benchmarks.common import made, peak_memory
 def summed(tfs):
     ds = made(6600, tfs, chunks="auto")
     dask.compute(*(ds[name].sum() for name in ds.data_vars))
-    status = Path("/proc/self/status").read_text()  # getrusage would count the parent's memory, too
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+    return peak_memory()
 before = summed(10)
 print(summed(20_000) - before)
 """
-    return float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
 
 
 def storage() -> list[Row]:
@@ -190,48 +162,19 @@ def storage() -> list[Row]:
         rows.append(("verify of the same, a file", ms((time.perf_counter() - start) / 25_000), "", ""))
         for tfs in (6_000, 60_000):
             shutil.rmtree(path, ignore_errors=True)
-            rows.append(
-                (f"peak memory of yeastxr simulate, 6,600 x {tfs:,}", f"{peak_of_command(path, tfs):,.0f} MB", "", "")
-            )
+            peak = found_by(_PEAK_OF_COMMAND, path, str(tfs))
+            rows.append((f"peak memory of yeastxr simulate, 6,600 x {tfs:,}", f"{peak:,.0f} MB", "", ""))
     return rows
 
 
-def peak_of_command(path: str, tfs: int) -> float:
-    """Return the peak memory of the command, in MB."""
-    code = """
+_PEAK_OF_COMMAND = """
 import sys
-from pathlib import Path
+from tests.benchmarks.common import peak_memory
 from yeastxr.cli import main
-main(sys.argv[1:], standalone_mode=False)
-print(int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024)
+options = ["--genes", "6600", "--bound", "0.1", "--n-sample", sys.argv[2], "--quiet", "--seed", "1"]
+main(["simulate", sys.argv[1], *options], standalone_mode=False)
+print(peak_memory())
 """
-    command = [
-        sys.executable,
-        "-c",
-        code,
-        "simulate",
-        path,
-        "--genes",
-        "6600",
-        "--bound",
-        "0.1",
-        "--n-sample",
-        str(tfs),
-    ]
-    run = subprocess.run([*command, "--quiet", "--seed", "1"], check=True, capture_output=True, text=True)
-    return float(run.stdout)
-
-
-def process(*command: str, times: int = 5, **environment: str) -> float:
-    """Return the median wall time of a process, in seconds."""
-    seconds = []
-    environment = {**os.environ, **environment}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as for users: modules are compiled once
-    for _ in range(times):
-        start = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True, env=environment)
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
 
 
 def start() -> list[Row]:
@@ -260,29 +203,49 @@ def processor() -> str:
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def main() -> None:
-    """Run all, print the table and write the page."""
+PARTS: dict[str, Callable[[], list[Row]]] = {
+    "simulate": eager,
+    "methods": methods,
+    "steps": steps,
+    "lazy": lazy,
+    "start": start,
+    "storage": storage,
+    "tensors": training.tensors,
+    "batches": training.batches,
+}
+
+
+def main(names: list[str]) -> None:
+    """Run the parts of these names, or all; print a table and, after all, write the page."""
     rows: list[Row] = []
-    for part in (eager, methods, steps, lazy, start, storage):
-        for row in part():
-            print(f"{row[0]:62} {row[1]:>28} {row[2]:>14} {row[3]:>6}", flush=True)
+    for name in names or PARTS:
+        for row in PARTS[name]():
+            print(f"{row[0]:90} {row[1]:>28} {row[2]:>18} {row[3]:>6}", flush=True)
             rows.append(row)
+    if names:
+        return
     machine = f"{processor()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
-    versions = ", ".join(f"{m.__name__} {m.__version__}" for m in map(__import__, ("numpy", "xarray", "dask", "numba")))
-    page = [
-        "# Benchmarks",
-        "",
-        "Made by `make bench`. Each ratio is the rival's time over ours, both of the same run: above 1 is faster than",
-        "the rival. The rival of `simulate` is the same model in plain NumPy (`tests/benchmarks/rival.py`).",
-        "",
-        f"{date.today().isoformat()}, {machine}, {versions}.",
-        "",
-        "| what | yeastxr | rival | ratio |",
-        "|---|---:|---:|---:|",
-        *(f"| {' | '.join(row)} |" for row in rows),
-    ]
-    PAGE.write_text("\n".join(page) + "\n")
+    modules = map(__import__, ("numpy", "xarray", "dask", "numba", "zarr", "torch"))
+    versions = ", ".join(f"{module.__name__} {module.__version__}" for module in modules)
+    PAGE.write_text(HEAD.format(date=date.today().isoformat(), machine=machine, versions=versions))
+    with PAGE.open("a") as page:
+        page.writelines(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+HEAD = """\
+# Benchmarks
+
+Made by `make bench` (a part alone: `make bench PARTS=tensors`). Each ratio is the rival's time over ours, or our rate
+over the rival's, both of the same run: above 1 is faster than the rival. The rival of `simulate` is the same model in
+plain NumPy (`tests/benchmarks/rival.py`); annbatch takes part where `make bench-annbatch` could install it. The machine
+is shared and noisy; each time is the best of several, taken by turns. No figure here is of a GPU: none was at hand.
+
+{date}, {machine}, {versions}.
+
+| what | yeastxr | rival | ratio |
+|---|---:|---:|---:|
+"""
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
