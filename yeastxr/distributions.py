@@ -207,6 +207,10 @@ class Lattice(Distribution):
         object.__setattr__(self, "_upto", np.concatenate([[0.0], np.minimum(upto, 1.0)]))
         object.__setattr__(self, "_above", np.concatenate([np.minimum(above, 1.0), [0.0]]))
 
+    def size(self) -> "Lattice":
+        """Return the distribution of the absolute value."""
+        return Lattice.of(np.abs(self.values), self.probabilities)
+
     @property
     def kind(self) -> Kind:
         """Discrete."""

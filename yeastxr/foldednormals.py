@@ -93,7 +93,7 @@ class FoldedNormals(_Components):
     --------
     >>> size = FoldedNormals([0.9, 0.1], [0.0, 3.0], [1.0, 1.0])
     >>> round(size.mean, 4), round(size.std, 4), round(size.sf(3.0), 4), round(size.quantile(0.9), 4)
-    (1.0182, 0.9294, 0.0524, 2.2521)
+    (1.0182, 0.9292, 0.0524, 2.2425)
     """
 
     @cached_property
@@ -222,7 +222,7 @@ class SignedFoldedNormals(_Components):
     --------
     >>> effect = SignedFoldedNormals([0.9, 0.1], [0.0, 3.0], [1.0, 1.0])
     >>> round(effect.std, 4), round(effect.pdf(0.0), 4), round(effect.cdf(-3.0), 4), round(effect.quantile(0.95), 4)
-    (1.3784, 0.3595, 0.0262, 2.2521)
+    (1.3784, 0.3595, 0.0262, 2.2425)
     """
 
     def size(self) -> FoldedNormals:

@@ -3,8 +3,8 @@
 The cutoff is ``X[k] + (X[k+1] - X[k]) w``, X being the TF's n values of |effect| in rising order (from 0), k the whole
 part of ``(n - 1) q`` and w the rest. Let r be ``(n - 1) q`` rounded up. If w is 0 the cutoff is X[r] itself. If not, it
 lies above X[k] and not above X[k+1] = X[r], or both are equal: no value lies in between, so whatever is at least the
-cutoff is at least X[r]. Either way **an effect is large if and only if it is at least the r-th order statistic**, which
-is to say: at most n - 1 - r of the other genes' values are larger. That holds with ties, and makes the chance of a value
+cutoff is at least X[r]. Either way **an effect is large if and only if it is at least the r-th order statistic**: at
+most n - 1 - r of the other genes' values are larger. That holds with ties, and makes the chance of a value to be large
 a tail of a sum of two independent binomials: the bound genes left, and the unbound genes left.
 
 One exception: where w is a rounding error of ``(n - 1) q`` (55.00000000000001 of 100 genes and quantile 0.55), the
@@ -199,7 +199,7 @@ def _panels(chance: Chance, d: FoldedNormals, left: np.ndarray, right: np.ndarra
 
 
 def _chance(v: np.ndarray, left: Sequence[tuple[int, Group]], rank: Rank) -> np.ndarray:
-    """Return the probability that a value v is large, given how many genes of which groups there are besides its own."""
+    """Return the probability that a value v is large, given how many genes of which groups are left beside it."""
     if not left:
         return np.ones(v.shape)
     counts, chances = [count for count, _ in left], [group.sf(v) for _, group in left]

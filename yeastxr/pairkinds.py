@@ -82,15 +82,13 @@ def pairs_of(
         if value is not None and not isinstance(value, bool | np.bool_):
             raise InputTypeError(f"{name} is {shown(value)}; expected True, False or None")
     if adjusted is not None and not label:
-        raise InputError(
-            f"adjusted is {adjusted} and label is {label}; expected label=True, as bound pairs have conditions"
-        )
+        raise InputError(f"adjusted is {adjusted} and label is {label}; expected label=True with it")
     kinds = kinds_of_tfs(check_spec(spec))
     if tf is not None and plain(tf) not in kinds:
         raise InputError(f"tf is {shown(tf)}, which is not known; {suggestion(tf, kinds)}")
     counts = Counter(kinds.values() if tf is None else [kinds[plain(tf)]])
     bound, unbound = label is None or bool(label), not label
-    hold, fail = bound and adjusted is not False, bound and not adjusted
+    hold, fail = bound and (adjusted is None or bool(adjusted)), bound and not adjusted
     return {
         kind: Pairs(
             hold=n_tfs * hold * kind.bound * kind.adjusted,
@@ -153,7 +151,7 @@ def _responses(binding: BindingParameters, numbers: _Numbers) -> tuple[FoldedNor
 def _stored(weights: np.ndarray | float, means: np.ndarray | float, std: float) -> FoldedNormals:
     if std == 0:
         with np.errstate(over="ignore"):
-            means = np.float32(means)
+            means = np.asarray(means, np.float32)
     return FoldedNormals(np.asarray(weights), np.asarray(means), np.asarray(std))
 
 

@@ -120,9 +120,8 @@ def _formula(entry: Any, wanted: bool) -> Any:
     if isinstance(entry, Not):
         return _formula(entry.entries[0], not wanted)
     if isinstance(entry, And | Or):
-        return _joined(
-            "and" if isinstance(entry, And) == wanted else "or", [_formula(e, wanted) for e in entry.entries]
-        )
+        operator = "and" if isinstance(entry, And) is wanted else "or"
+        return _joined(operator, [_formula(e, wanted) for e in entry.entries])
     return _Binds(entry, wanted)
 
 
