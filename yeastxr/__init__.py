@@ -1,6 +1,6 @@
 """yeastxr: simulated transcription-factor binding and perturbation data of yeast, as labelled xarray datasets."""
 
-from yeastxr import plot
+from yeastxr import plot, theory
 from yeastxr._version import __version__
 from yeastxr.accessor import YeastAccessor
 from yeastxr.adjust import adjusted_pairs
@@ -58,6 +58,7 @@ __all__ = [
     "spec_of",
     "split",
     "sweep",
+    "theory",
     "to_dataarray",
     "to_torch",
     "validate",
