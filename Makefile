@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/.ready
 
-.PHONY: demo test test-slow lint bench bench-annbatch docs clean
+.PHONY: demo test test-slow lint bench bench-annbatch studies docs clean
 
 demo: $(READY)
 	$(BIN)/yeastxr demo demo
@@ -30,6 +30,9 @@ bench: $(READY)
 bench-annbatch:
 	python3.12 -m venv .venv-annbatch
 	.venv-annbatch/bin/python -m pip install --quiet 'annbatch[zarrs]'
+
+studies: $(READY)
+	YEASTXR_THREADS=1 $(BIN)/python -m tests.studies
 
 docs: $(READY)
 	$(PIP) install --progress-bar on -c .ci/constraints.txt -e '.[docs]'

@@ -46,9 +46,9 @@ class YeastAccessor:
         """Check the dataset against the data model; see :func:`yeastxr.validate`."""
         return schema.validate(self._ds)
 
-    def check(self) -> CheckTable:
-        """Check the dataset against the closed forms; see :func:`yeastxr.check`."""
-        return checks.check(self._ds)
+    def check(self, **options: Any) -> CheckTable:
+        """Check the dataset against theory; see :func:`yeastxr.check`."""
+        return checks.check(self._ds, **options)
 
     def to_dataarray(self) -> xr.DataArray:
         """Stack the selected features along a last dim; see :func:`yeastxr.to_dataarray`."""

@@ -116,11 +116,16 @@ def adjusted_pairs(labels: xr.DataArray, tf_relationships: Mapping[Any, Iterable
     return where_conditions_hold(labels, check_relationships(tf_relationships or {}, labels.indexes[TF]))
 
 
-def where_conditions_hold(labels: xr.DataArray, relationships: Mapping[Any, Iterable[Any]]) -> xr.DataArray:
-    """Say which pairs are adjusted, given labels and relationships that have been checked."""
+def where_conditions_hold(
+    labels: xr.DataArray, relationships: Mapping[Any, Iterable[Any]], *, bound_only: bool = True
+) -> xr.DataArray:
+    """Say which pairs are adjusted, given labels and relationships that have been checked.
+
+    With ``bound_only=False``, say where the conditions of each TF would hold if it were bound.
+    """
     conditions = {tf: tuple(entries) for tf, entries in relationships.items() if entries}
     if not conditions:
-        return labels
+        return labels if bound_only else xr.ones_like(labels)
     at = {plain(tf): position for position, tf in enumerate(labels.indexes[TF])}
     named = {tf: at[tf] for entries in conditions.values() for tf in tfs_named(entries)}
     columns = labels.variable.transpose(TF, ...)
@@ -136,8 +141,9 @@ def where_conditions_hold(labels: xr.DataArray, relationships: Mapping[Any, Iter
             xr.Variable((_NAMED, *columns.dims[1:]), columns.data),
         ],
         dtype=np.bool_,
-        conditions={at[tf]: entries for tf, entries in conditions.items()},
+        conditions={at[tf]: (tf, entries) for tf, entries in conditions.items()},
         named=named,
+        bound_only=bound_only,
     )
     return labels.copy(deep=False, data=result.data)
 
@@ -147,8 +153,9 @@ def _adjusted_block(
     tf: np.ndarray,
     columns: np.ndarray,
     *,
-    conditions: Mapping[int, Iterable[Any]],
+    conditions: Mapping[int, tuple[Hashable, Iterable[Any]]],
     named: Mapping[Hashable, int],
+    bound_only: bool,
     threads: int,
 ) -> np.ndarray:
     """Evaluate the conditions of a block's TFs on label columns ``(..., gene, 1, named)``, eight genes to a byte."""
@@ -156,11 +163,13 @@ def _adjusted_block(
     bits = {tf: np.packbits(columns[..., 0, position], axis=-1) for tf, position in named.items()}
     holds = np.full((tf.size, *label.shape[:-2], -(-genes // 8)), 0xFF, np.uint8)
     for t, position in enumerate(tf.reshape(-1)):
-        entries = conditions.get(int(position))
+        own, entries = conditions.get(int(position), (None, ()))
         if entries:
-            holds[t] = conditions_hold(bits, entries)
+            bound = {own: np.full_like(holds[t], 0xFF)} if own in bits and not bound_only else {}
+            holds[t] = conditions_hold(bits | bound, entries)
     adjusted = np.moveaxis(np.unpackbits(holds, axis=-1, count=genes).view(bool), 0, -1)
-    adjusted &= label  # in place: fresh memory costs more than the work
+    if bound_only:
+        adjusted &= label  # in place: fresh memory costs more than the work
     return adjusted
 
 

@@ -1,8 +1,10 @@
 """The outcome of checks: a table that prints in a terminal, in a notebook and in a report."""
 
 import html
+import math
 from dataclasses import dataclass
 
+import numpy as np
 import xarray as xr
 
 from yeastxr.schema import text_array
@@ -12,13 +14,16 @@ from yeastxr.schema import text_array
 class Check:
     """One row of the table: what was looked at, what was expected, what was found, and whether they agree.
 
-    ``passed`` is None where the check does not apply; ``found`` then says why.
+    ``passed`` is None where the check does not apply, or only describes; ``statistic`` and ``pvalue`` are NaN where the
+    check is not a test.
     """
 
     name: str
     expected: str
     found: str
     passed: bool | None
+    statistic: float = math.nan
+    pvalue: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,8 @@ class CheckTable:
     ----------
     rows
         The checks.
+    level
+        The chance that a right dataset fails any of them.
 
     Examples
     --------
@@ -36,9 +43,12 @@ class CheckTable:
     >>> table = yx.check(yx.simulate(genes=500, bound=[0.1, 0.2], seed=42))
     >>> table.passed, table.failed
     (True, [])
+    >>> float(table.to_dataset().pvalue.sel(check="signs: share positive").round(3))
+    0.217
     """
 
     rows: tuple[Check, ...]
+    level: float = math.nan
 
     @property
     def passed(self) -> bool:
@@ -51,22 +61,39 @@ class CheckTable:
         return [row.name for row in self.rows if row.passed is False]
 
     def to_dataset(self) -> xr.Dataset:
-        """Return the table as a Dataset with the dim ``check``: ``expected``, ``found`` and ``verdict``, all text."""
-        columns = {
+        """Return the table as a Dataset.
+
+        Returns
+        -------
+        xarray.Dataset
+            Along the dim ``check``, which holds the names: ``expected``, ``found`` and ``verdict`` (text), and
+            ``statistic`` and ``pvalue`` (float64, NaN where the check is not a test). The attribute ``level`` is the
+            chance that a right dataset fails any.
+        """
+        texts = {
             "expected": [row.expected for row in self.rows],
             "found": [row.found for row in self.rows],
             "verdict": [verdict(row) for row in self.rows],
         }
+        numbers = {
+            "statistic": [row.statistic for row in self.rows],
+            "pvalue": [row.pvalue for row in self.rows],
+        }
         return xr.Dataset(
-            {name: ("check", text_array(values)) for name, values in columns.items()},
+            {name: ("check", text_array(values)) for name, values in texts.items()}
+            | {name: ("check", np.array(values)) for name, values in numbers.items()},
             coords={"check": text_array([row.name for row in self.rows])},
+            attrs={"level": self.level},
         )
 
     def __repr__(self) -> str:
-        cells = [("check", "expected", "found", ""), *((r.name, r.expected, r.found, verdict(r)) for r in self.rows)]
-        widths = [max(len(row[i]) for row in cells) for i in range(3)]
+        cells = [_HEAD, *map(_texts, self.rows)]
+        widths = [max(len(row[i]) for row in cells) for i in range(len(_HEAD))]
         lines = [
-            "  ".join([*(text.ljust(width) for text, width in zip(row[:3], widths, strict=True)), row[3]]).rstrip()
+            "  ".join(
+                text.rjust(width) if i in _NUMBERS else text.ljust(width)
+                for i, (text, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
             for row in cells
         ]
         return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:], self.summary])
@@ -74,11 +101,11 @@ class CheckTable:
     def _repr_html_(self) -> str:
         body = "".join(
             "<tr>"
-            + "".join(f'<td style="text-align:left">{html.escape(t)}</td>' for t in (r.name, r.expected, r.found))
+            + "".join(f'<td style="text-align:{_align(i)}">{html.escape(t)}</td>' for i, t in enumerate(_texts(r)[:-1]))
             + f'<td style="text-align:left;font-weight:bold;color:{_COLOUR[r.passed]}">{verdict(r)}</td></tr>'
             for r in self.rows
         )
-        head = "".join(f'<th style="text-align:left">{t}</th>' for t in ("check", "expected", "found", ""))
+        head = "".join(f'<th style="text-align:{_align(i)}">{t}</th>' for i, t in enumerate(_HEAD))
         return (
             f'<table class="yeastxr-checks"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
             f"<p>{html.escape(self.summary)}</p>"
@@ -91,9 +118,20 @@ class CheckTable:
         return f"{counts[0]} passed, {counts[1]} failed" + (f", {counts[2]} not applicable" if counts[2] else "")
 
 
+_HEAD = ("check", "expected", "found", "statistic", "p-value", "")
+_NUMBERS = (3, 4)
 _COLOUR = {True: "#00734d", False: "#b3261e", None: "#666666"}
 
 
 def verdict(row: Check) -> str:
     """Return how a row ends: ``pass``, ``FAIL`` or ``n/a``."""
     return {True: "pass", False: "FAIL", None: "n/a"}[row.passed]
+
+
+def _texts(row: Check) -> tuple[str, ...]:
+    numbers = ("" if math.isnan(number) else f"{number:.3g}" for number in (row.statistic, row.pvalue))
+    return (row.name, row.expected, row.found, *numbers, verdict(row))
+
+
+def _align(column: int) -> str:
+    return "right" if column in _NUMBERS else "left"

@@ -256,12 +256,14 @@ def verify(store: str, against_spec: bool, repair: bool, progress: bool | None) 
 
 @main.command()
 @click.argument("store", type=click.Path(path_type=Path))
-def check(store: Path) -> None:
-    """Check a store against the closed forms; the exit status is 1 if a check fails."""
+@click.option("--level", type=float, default=0.001, show_default=True, help="The chance that a right dataset fails.")
+@click.option("--progress/--no-progress", default=None, help="Show a bar; by default where somebody looks.")
+def check(store: Path, level: float, progress: bool | None) -> None:
+    """Check a store against theory; the exit status is 1 if a check fails."""
     from yeastxr.checks import check as check_dataset
     from yeastxr.store import open as open_store
 
-    table = check_dataset(open_store(store))
+    table = check_dataset(open_store(store), level=level, progress=progress)
     click.echo(table)
     if not table.passed:
         sys.exit(1)
