@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import yeastxr as yx
-from yeastxr import qc
+from yeastxr import binning, qc
 
 TUTORIAL = {
     "genes": 1000,
@@ -99,13 +99,22 @@ def test_histogram__edges_belong_to_the_bin_on_their_right_the_last_to_its_left(
     assert [int(counts[name]) for name in ("below", "above", "missing")] == [1, 1, 1]
 
 
-@pytest.mark.parametrize("limits", [(0.1, 0.7), (1e-30, 3e-30), (-1e30, 2e30), (1 / 3, 1 / 3 + 1e-12)])
-def test_slots__right_in_spite_of_rounding(limits: tuple[float, float]) -> None:
-    edges = np.linspace(*limits, 61)
-    values = np.concatenate([edges, np.nextafter(edges, -np.inf), np.nextafter(edges, np.inf), [-np.inf, np.inf]])
-    expected = np.searchsorted(edges, values, side="right")
-    expected[values == edges[-1]] = 60
-    np.testing.assert_array_equal(qc._slots(values, edges), expected)
+@pytest.mark.parametrize("limits", [(0.1, 0.7), (1e-30, 3e-30), (-1e30, 2e30), (1 / 3, 1 / 3 + 1e-12), (-1, 1)])
+@pytest.mark.parametrize("root", [False, True])
+def test_places__right_in_spite_of_rounding(limits: tuple[float, float], root: bool) -> None:
+    from yeastxr import summarykernels
+
+    binned = binning.axis("limits", limits, 60, root=root)
+    near = binned.edges.astype(np.float32)
+    around = [near, np.nextafter(near, np.float32(-np.inf)), np.nextafter(near, np.float32(np.inf))]
+    values = np.concatenate([*around, np.float32([0, 1e-45, -1e-45, np.inf, -np.inf])])
+    expected = np.searchsorted(binned.edges, values.astype(np.float64), side="right")
+    expected[values.astype(np.float64) == binned.edges[-1]] = 60
+    axes, slots = binning.packed([binned]), np.empty(1, np.uint32)
+    for value, place in zip(values, expected, strict=True):
+        found = np.zeros(62, np.int64)
+        summarykernels.count(np.array([value]), axes, 0, slots, found)
+        assert np.flatnonzero(found).tolist() == [place]
 
 
 def test_histogram__infinities_and_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
