@@ -29,3 +29,12 @@ def conditions(tfs: list) -> st.SearchStrategy:
 def relationships(tfs: list) -> st.SearchStrategy[dict]:
     """Return relationships of some TFs; lists may be empty."""
     return st.dictionaries(st.sampled_from(tfs), st.lists(conditions(tfs), max_size=3), max_size=len(tfs))
+
+
+def nested_conditions(tfs: list, depth: int) -> st.SearchStrategy:
+    """Return conditions on some TFs, nested at most so deep, TFs repeated at will."""
+    inner = st.sampled_from(tfs)
+    for _ in range(depth):
+        some = st.lists(inner, min_size=1, max_size=3)
+        inner = st.sampled_from(tfs) | some.map(lambda e: And(*e)) | some.map(lambda e: Or(*e)) | inner.map(Not)
+    return inner

@@ -335,7 +335,7 @@ def _elementwise(function: Callable[[np.ndarray], np.ndarray], x: Any) -> Any:
         known = ~np.isnan(x)
         if not known.all():
             return np.where(known, function(np.where(known, x, 0.5)), np.nan)[()]
-        return function(x)[()]
+        return np.asarray(function(x))[()]
 
     if isinstance(x, xr.DataArray):
         return xr.apply_ufunc(values, x, dask="parallelized", output_dtypes=[np.float64])

@@ -146,10 +146,10 @@ def distribution(
     (2.3889, 6.1012, 0.9137)
     >>> response = yx.theory.distribution(spec, "perturbation_effect", label=True)
     >>> round(response.std, 4), round(response.size().mean, 4), round(response.cdf(-5.0), 4)
-    (3.4887, 3.3028, 0.0361)
+    (3.5362, 3.303, 0.0311)
     >>> pvalue = yx.theory.distribution(spec, "binding_pvalue", label=True, tf=1)
     >>> round(pvalue.mean, 4)
-    0.3974
+    0.3975
     """
     name = check_feature(feature).name
     pairs = _some_pairs(spec, label, adjusted, tf)
