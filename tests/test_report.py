@@ -2,14 +2,18 @@
 
 import html
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import xarray as xr
+from click.testing import CliRunner
 
 import yeastxr as yx
+from yeastxr.cli import main
+from yeastxr.demo import METHODS
 
 TUTORIAL = {
     "genes": 1000,
@@ -46,8 +50,9 @@ def test_report__says_what_the_dataset_is(chunks: object, tmp_path: Path) -> Non
     for word, value in {"Genes": "1,000", "TFs": "10", "Cells": "10,000", "Seed": "42"}.items():
         assert f"<dt>{word}</dt><dd>{value}</dd>" in page
     assert table._repr_html_() in page
-    assert "&quot;max_mean_adjustment&quot;: 10.0" in page
-    assert page.count("data-root-id") == 3
+    assert "<td>max_mean_adjustment</td><td>10.0</td>" in page
+    assert f"All {len(table.rows)} checks passed." in page
+    assert page.count("data-root-id") == 7
     assert '<meta name="viewport"' in page
 
 
@@ -55,13 +60,95 @@ def test_report__extra_dims_and_nothing_known(tmp_path: Path) -> None:
     ds = made(genes=20, replicates=3, chunks={}).drop_attrs(deep=False)
     page = without_scripts(written(ds, tmp_path))
     assert "<dt>Replicate</dt><dd>3</dd>" in page
-    for absent in ("Seed", "<summary>Specification", "<h2>Checks"):
+    for absent in ("Seed", "<summary>Specification", "lines: theory"):
         assert absent not in page
+    assert "<h2>Checks" in page
+    assert "<h2>Checks" not in without_scripts(written(ds, tmp_path, checks=False))
+
+
+def test_report__failed_checks_stand_on_top(tmp_path: Path) -> None:
+    ds = made()
+    ds["perturbation_effect"] = abs(ds["perturbation_effect"])
+    page = without_scripts(written(ds, tmp_path))
+    assert '<p class="verdict failed">' in page
+    assert page.index("signs: share positive") < page.index("<h2>Dataset")
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {},
+        {"tfs": [f"TF {i}" for i in range(10)], "replicates": 2, "genes": 50, "bound_mean": 4.5},
+        {"tfs": ["a,b", "-c", "3", "it's", *"efghij"], "genes": 50},
+        {"tf_relationships": {0: [1, yx.Or(2, yx.Not(3))]}},
+        {"bound": [0.123456789], "n_sample": [3], "background_hops_range": (2, 50), "pseudocount": 1e-7},
+    ],
+    ids=["plain", "names", "hostile-names", "relations", "numbers"],
+)
+def test_report__what_it_says_makes_the_dataset_again(
+    extra: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ds = made(**extra)
+    frames = [
+        html.unescape(text) for text in re.findall(r"Copy</button><pre>(.*?)</pre>", written(ds, tmp_path), re.DOTALL)
+    ]
+    assert len(frames) in (2, 3)
+    if len(frames) == 3:
+        Path("spec.json").write_text(frames[1], encoding="utf-8")
+    program, *words = shlex.split(frames[0])
+    assert program == "yeastxr"
+    result = CliRunner().invoke(main, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    xr.testing.assert_identical(yx.open("again.zarr").load(), ds)
+    names: dict[str, object] = {}
+    exec(frames[-1], names)
+    xr.testing.assert_identical(names["ds"], ds)
+
+
+def test_report__tf_table_holds_what_was_found(tmp_path: Path) -> None:
+    ds = made(**METHODS[4][1])
+    page = written(ds, tmp_path)
+    head = re.findall(r'aria-sort="none"><button type="button">(.*?)</button>', page)
+    assert head[:5] == ["TF", "bound, asked", "bound, found", "conditions hold, found", "conditions hold, expected"]
+    body = re.search(r'id="tf-table".*?<tbody>(.*?)</tbody>', page, re.DOTALL)[1]
+    rows = [re.findall(r"<td>(.*?)</td>", row) for row in body.split("</tr>") if row]
+    assert len(rows) == 10
+    one = dict(zip(head, rows[5], strict=True))
+    bound = ds.label.sel(tf=5)
+    assert float(one["bound, found"]) == 0.25
+    assert float(one["conditions hold, found"]) == pytest.approx(
+        float(yx.adjusted_pairs(ds.label, ds.yeast.spec.tf_relationships).sel(tf=5).sum() / bound.sum()), rel=1e-3
+    )
+    assert float(one["mean |perturbation|, bound"]) == pytest.approx(
+        float(abs(ds.perturbation_effect.sel(tf=5)).where(bound).mean()), rel=1e-3
+    )
+
+
+def test_report__stays_small_with_many_tfs(tmp_path: Path) -> None:
+    ds = yx.simulate(genes=20, bound=[0.2], n_sample=[30_000], seed=1, chunks="auto")
+    page = ds.yeast.report(tmp_path / "qc.html", checks=False)
+    assert page.stat().st_size < 5e6
+    text = page.read_text(encoding="utf-8")
+    assert "30,000 TFs, the first 20,000 of them here" in text
+    assert text.count("<tr><td>") < 600
+
+
+def test_command__report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    yx.save(made(genes=100), "sim.zarr")
+    result = CliRunner().invoke(main, ["report", "sim.zarr"], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert re.fullmatch(r"sim\.html: 1\.\d MB; \d+ passed, 0 failed\n", result.output), result.output
+    result = CliRunner().invoke(main, ["report", "none.zarr", "x.html"])
+    assert result.exit_code == 2
+    assert "none.zarr" in result.output
+    assert not Path("x.html").exists()
 
 
 def test_report__broken_specification_is_shown_as_it_is(tmp_path: Path) -> None:
     ds = made(genes=20).assign_attrs(specification="{<oops>")
-    assert "<pre>{&lt;oops&gt;</pre>" in written(ds, tmp_path)
+    assert "The specification can't be read:</p><pre>{&lt;oops&gt;</pre>" in written(ds, tmp_path)
 
 
 def test_report__loads_nothing(tmp_path: Path) -> None:
@@ -127,6 +214,18 @@ setTimeout(() => {
     }
   }
   setTimeout(() => {
+    // Sort the TFs by name, downwards, and find one.
+    const button = document.querySelector("#tf-table button");
+    const names = () => [...document.querySelectorAll("#tf-table td:first-child")].map((cell) => cell.textContent);
+    const before = names();
+    button.click();
+    button.click();
+    const order = button.parentElement.getAttribute("aria-sort");
+    const turned = names().join() === [...before].sort().reverse().join() && order;
+    const filter = document.getElementById("tf-filter");
+    filter.value = "img src";
+    filter.dispatchEvent(new Event("input"));
+    console.log(`SORTED ${turned} ${names().length} of ${before.length}`);
     const found = { canvases: 0, images: 0, text: "" };
     const walk = (node) => {
       found.canvases += node.tagName == "CANVAS" && node.width > 100;
@@ -156,7 +255,7 @@ def test_report__in_a_browser(tmp_path: Path) -> None:
             f"--user-data-dir={tmp_path / 'profile'}",
             "--host-resolver-rules=MAP * ~NOTFOUND",
             "--virtual-time-budget=8000",
-            "--window-size=900,2600",
+            "--window-size=900,5200",
             f"--screenshot={picture}",
             (tmp_path / "watched.html").as_uri(),
         ],
@@ -169,7 +268,8 @@ def test_report__in_a_browser(tmp_path: Path) -> None:
     found = re.search(r"FOUND (\d+) (\d+) (.*?) END", done.stderr, re.DOTALL)
     assert found, done.stderr[-2000:]
     canvases, images, text = int(found[1]), int(found[2]), found[3]
-    assert canvases >= 3
+    assert canvases >= 7
+    assert "SORTED descending 1 of 2" in done.stderr
     assert images == 0
     assert any(f"TF: {name}" in text for name in EVIL), text[-500:]
     assert {"orange", "blue"} <= colours_in(picture)

@@ -84,7 +84,7 @@ class YeastAccessor:
         """Write a page with the checks and the plots; see :func:`yeastxr.report`."""
         from yeastxr.report import report
 
-        return report(self._ds, path, checks=self.check(), **options)
+        return report(self._ds, path, **options)
 
     @property
     def plot(self) -> "YeastPlots":
@@ -106,24 +106,49 @@ class YeastPlots:
 
     def binding_histogram(self, **options: Any) -> "hv.Overlay":
         """Histogram of binding effects by label; see :func:`yeastxr.plot.binding_histogram`."""
-        from yeastxr import plot
-
-        return plot.binding_histogram(self._ds, **options)
+        return self._draw("binding_histogram", **options)
 
     def perturbation_histogram(self, **options: Any) -> "hv.Overlay":
         """Histogram of perturbation effects by label; see :func:`yeastxr.plot.perturbation_histogram`."""
-        from yeastxr import plot
+        return self._draw("perturbation_histogram", **options)
 
-        return plot.perturbation_histogram(self._ds, **options)
+    def pvalue_histogram(self, kind: str = "binding", **options: Any) -> "hv.Overlay":
+        """Histogram of p-values by label; see :func:`yeastxr.plot.pvalue_histogram`."""
+        return self._draw("pvalue_histogram", kind, **options)
 
     def binding_vs_perturbation(self, **options: Any) -> "hv.Overlay":
         """Binding against perturbation effects by label; see :func:`yeastxr.plot.binding_vs_perturbation`."""
-        from yeastxr import plot
+        return self._draw("binding_vs_perturbation", **options)
 
-        return plot.binding_vs_perturbation(self._ds, **options)
+    def quantile_quantile(self, **options: Any) -> "hv.Overlay":
+        """Quantiles of perturbation effects against theory; see :func:`yeastxr.plot.quantile_quantile`."""
+        return self._draw("quantile_quantile", **options)
+
+    def relation_status(self, **options: Any) -> "hv.Overlay":
+        """Perturbation effects by whether conditions hold; see :func:`yeastxr.plot.relation_status`."""
+        return self._draw("relation_status", **options)
+
+    def bound_fraction(self, **options: Any) -> "hv.Overlay":
+        """Bound fraction of each TF, asked for and found; see :func:`yeastxr.plot.bound_fraction`."""
+        return self._draw("bound_fraction", **options)
+
+    def label_map(self, **options: Any) -> "hv.Image":
+        """Which genes each TF binds; see :func:`yeastxr.plot.label_map`."""
+        return self._draw("label_map", **options)
+
+    def cobinding(self, **options: Any) -> "hv.Image":
+        """Which TFs bind the same genes; see :func:`yeastxr.plot.cobinding`."""
+        return self._draw("cobinding", **options)
+
+    def compare(self, feature: str = "perturbation_effect", **options: Any) -> "hv.Overlay":
+        """Compare a feature along a swept dim; see :func:`yeastxr.plot.compare`."""
+        return self._draw("compare", feature, **options)
 
     def qc(self, **options: Any) -> "hv.Layout":
         """Lay out the standard set of plots; see :func:`yeastxr.plot.qc`."""
+        return self._draw("qc", **options)
+
+    def _draw(self, name: str, *arguments: Any, **options: Any) -> Any:
         from yeastxr import plot
 
-        return plot.qc(self._ds, **options)
+        return getattr(plot, name)(self._ds, *arguments, **options)

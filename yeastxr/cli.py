@@ -1,8 +1,9 @@
-"""The command ``yeastxr``: simulate, info, verify, check, export, demo, with the names of the functions' parameters."""
+"""The command ``yeastxr``: simulate, info, verify, check, report, export, demo; options are named as parameters."""
 
 import atexit
 import gc
 import json
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -76,8 +77,14 @@ def _read_spec(ctx: click.Context, param: click.Parameter, path: Path | None) ->
 
     if path is None:
         return {}
+
+    class Loader(yaml.SafeLoader):
+        """YAML that takes 1e-10 for a number, as JSON does."""
+
+    exponent = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", exponent, list("-+0123456789"))
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader)  # a SafeLoader
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise click.BadParameter(f"{path} is not YAML: {' '.join(str(error).split())}", ctx=ctx, param=param) from None
     if not isinstance(values, dict):
@@ -267,6 +274,26 @@ def check(store: Path, level: float, progress: bool | None) -> None:
     click.echo(table)
     if not table.passed:
         sys.exit(1)
+
+
+@main.command()
+@click.argument("store")
+@click.argument("out", type=click.Path(path_type=Path), required=False)
+@click.option("--title", help="The page's title.")
+@click.option("--level", type=float, default=0.001, show_default=True, help="The chance that a right dataset fails.")
+@click.option("--progress/--no-progress", default=None, help="Show a bar; by default where somebody looks.")
+def report(store: str, out: Path | None, title: str | None, level: float, progress: bool | None) -> None:
+    """Write a page with checks, pictures and how to make a store's dataset again; by default STORE.html, here."""
+    from yeastxr.checks import check as check_dataset
+    from yeastxr.report import TITLE
+    from yeastxr.report import report as write_report
+    from yeastxr.store import open as open_store
+
+    ds = open_store(store)
+    path = Path(f"{Path(store.rstrip('/')).stem or 'report'}.html") if out is None else out
+    table = check_dataset(ds, level=level, progress=progress)
+    write_report(ds, path, checks=table, title=TITLE if title is None else title)
+    click.echo(f"{path}: {path.stat().st_size / 1e6:,.1f} MB; {table.summary}")
 
 
 @main.command()

@@ -22,14 +22,14 @@ _FIXED = {"binding_effect": (0.0, 5.0), "binding_pvalue": (0.0, 1.0), "perturbat
 
 def specifications(ds: xr.Dataset) -> list[SimulationSpec]:
     """Return every specification that data may come from: one, those of a sweep, or none."""
-    spec = spec_of(ds)
-    if spec is not None:
-        return [spec]
     try:
+        spec = spec_of(ds)
+        if spec is not None:
+            return [spec]
         swept = json.loads(ds.attrs["sweep"])
         common, values = SimulationSpec.from_dict(swept[SPECIFICATION]), swept["values"]
         return [replace(common, **dict(zip(values, point, strict=True))) for point in product(*values.values())]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError):  # none, or one that can't be read: then data tell
         return []
 
 
