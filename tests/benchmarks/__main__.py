@@ -15,6 +15,7 @@ import numpy as np
 import yeastxr as yx
 from tests.benchmarks import rival, training
 from tests.benchmarks.common import BOUND, Row, best, by_turns, found_by, made, ms, process
+from tests.benchmarks.summaries import summaries
 from yeastxr.demo import BOOLEAN_RELATIONS, RELATED_TFS
 from yeastxr.relations import And, Not, Or
 
@@ -212,6 +213,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "storage": storage,
     "tensors": training.tensors,
     "batches": training.batches,
+    "summaries": summaries,
 }
 
 
