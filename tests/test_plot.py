@@ -151,6 +151,30 @@ def test_qc__reads_once_and_not_at_all_with_a_summary() -> None:
         plot.qc(ds, tf=1, summary=summary)
 
 
+def test_qc__linked_where_they_show_the_same() -> None:
+    from bokeh.models import Plot
+
+    figures = list(drawn(plot.qc(made(genes=100)), "bokeh").select({"type": Plot}))
+    binding, perturbation, pairs, pvalue, other_pvalue, fractions, quantiles = sorted(
+        figures, key=lambda figure: TITLES.index(figure.title.text)
+    )
+    assert pvalue.x_range is other_pvalue.x_range
+    assert pairs.y_range is quantiles.y_range
+    assert pairs.x_range is not binding.x_range
+    assert len({id(figure.y_range) for figure in (binding, perturbation, pvalue, fractions, pairs)}) == 5
+
+
+TITLES = [
+    "Binding effects",
+    "Perturbation effects",
+    "Perturbation over binding",
+    "Binding p-values",
+    "Perturbation p-values",
+    "Bound fraction by TF",
+    "Quantiles: |perturbation effect|",
+]
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("max_points", [20_000, 0], ids=["points", "bins"])
 def test_qc__draws(backend: str, max_points: int) -> None:

@@ -148,7 +148,7 @@ def pvalue_histogram(
     >>> from yeastxr import plot
     >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], seed=42)
     >>> plot.pvalue_histogram(ds, "perturbation").get(0).kdims
-    [Dimension('perturbation_pvalue', label='perturbation p-value')]
+    [Dimension('pvalue', label='p-value')]
     """
     if kind not in ("binding", "perturbation"):
         raise InputError(f"kind is {shown(kind)}; expected 'binding' or 'perturbation'")

@@ -61,9 +61,20 @@ def flat(column: xr.DataArray) -> np.ndarray:
 
 
 def overlay(
-    hv: Any, layers: list[Any], what: str, of: str, xlabel: str, ylabel: str, limits: dict[str, Any] | None = None
+    hv: Any,
+    layers: list[Any],
+    what: str,
+    of: str,
+    xlabel: str,
+    ylabel: str,
+    limits: dict[str, Any] | None = None,
+    *,
+    linked: bool = False,
 ) -> Any:
-    """Lay elements over each other, and set size, titles and a legend above the data, for both backends."""
+    """Lay elements over each other, and set size, titles and a legend above the data, for both backends.
+
+    Linked ones share axes of the same dimension with each other in a layout of bokeh's: zooming into one does into all.
+    """
     shared: dict[str, Any] = {
         "title": f"{what}\n{of}" if of else what,
         "xlabel": xlabel,
@@ -81,6 +92,7 @@ def overlay(
             legend_position="top",
             legend_opts={"margin": 0, "padding": 2, "border_line_alpha": 0, "background_fill_alpha": 0},
             autohide_toolbar=True,
+            shared_axes=linked,
             hooks=[finish_bokeh],
             backend="bokeh",
         ),

@@ -29,10 +29,11 @@ def histogram(counts: xr.Dataset, of: str, expected: Mapping[bool, np.ndarray] |
     hv = holoviews()
     feature = counts.attrs["feature"]
     edges = np.append(counts["left"].values, counts["right"].values[-1])
+    pairs = hv.Dimension(("pairs", f"{FEATURE_BY_NAME[feature].long_name}, pairs"))
     layers = []
     for bound, name in NAMES.items():
         layer = hv.Histogram(
-            (edges, counts["cells"].sel(label=bound).values), kdims=[dimension(feature)], vdims=["pairs"], label=name
+            (edges, counts["cells"].sel(label=bound).values), kdims=[dimension(feature)], vdims=[pairs], label=name
         )
         line = {"line_color": "white", "line_width": 0.5}
         layer.opts(hv.opts.Histogram(color=COLOURS[bound], alpha=0.6, **line, tools=["hover"], backend="bokeh"))
@@ -41,12 +42,13 @@ def histogram(counts: xr.Dataset, of: str, expected: Mapping[bool, np.ndarray] |
         layers.append(layer)
     most = int(counts["cells"].max())
     for bound, values in (expected or {}).items():
-        layers.append(_line(counts["bin"].values, values, feature, "pairs", f"{NAMES[bound]}, {THEORY}", DARK[bound]))
+        layers.append(_line(counts["bin"].values, values, feature, pairs, f"{NAMES[bound]}, {THEORY}", DARK[bound]))
         most = max(most, int(np.ceil(values.max())))
     notes = "; ".join(filter(None, [THEORY_LINES if expected else "", _beyond(counts, edges)]))
-    xlabel = dimension(feature).pprint_label + (f"\n{notes}" if notes else "")
+    xlabel = _label_of(feature) + (f"\n{notes}" if notes else "")
     limits = {"xlim": (edges[0], edges[-1]), "ylim": (0, 1.05 * max(1, most))}
-    return overlay(hv, layers, _title(feature), of, xlabel, COUNTS, limits)
+    linked = feature.endswith("pvalue")  # both kinds have one dimension
+    return overlay(hv, layers, _title(feature), of, xlabel, COUNTS, limits, linked=linked)
 
 
 def densities(
@@ -82,7 +84,7 @@ def densities(
         )
     held = np.flatnonzero(np.sum(list(shares.values()), axis=0))
     limits = {"xlim": (edges[held[0]], edges[held[-1] + 1]) if held.size else (edges[0], edges[-1]), "ylim": (0, None)}
-    xlabel = dimension(feature).pprint_label + ("\ndashed: theory" if lines else "")
+    xlabel = _label_of(feature) + ("\ndashed: theory" if lines else "")
     return overlay(hv, layers, what, of, xlabel, f"density ({_per(feature)})", limits)
 
 
@@ -122,14 +124,17 @@ def quantile_quantile(points: Mapping[bool, tuple[np.ndarray, ...]], feature: st
         layers.append(layer)
     xlabel = f"{by_theory.pprint_label}\nshaded: within chance (3 s.d.)"
     limits = {"xlim": (0, 1.04 * most), "ylim": (0, 1.04 * most)}
-    return overlay(hv, layers, f"Quantiles: {found.label}", of, xlabel, f"{found.pprint_label}, found", limits)
+    ylabel = f"{found.pprint_label}, found"
+    return overlay(hv, layers, f"Quantiles: {found.label}", of, xlabel, ylabel, limits, linked=True)
 
 
 def dimension(quantity: str) -> Any:
-    """Return a feature, or the size of perturbation effects, as a holoviews dimension."""
+    """Return a feature, or the size of perturbation effects, as a holoviews dimension; p-values share one."""
     hv = holoviews()
-    if quantity != _SIZE:
-        return axis(hv, quantity)
+    if quantity.endswith("pvalue"):
+        return hv.Dimension(("pvalue", "p-value"))
+    if quantity != _SIZE:  # bokeh links axes by label: a histogram of binding effects is not to follow their scatter
+        return axis(hv, quantity).clone(label=f"{FEATURE_BY_NAME[quantity].long_name} (bin)")
     effect = FEATURE_BY_NAME["perturbation_effect"]
     return hv.Dimension((_SIZE, f"|{effect.long_name}|"), unit=effect.units)
 
@@ -144,7 +149,7 @@ def _per(feature: str) -> str:
     return f"1 / {unit}" if unit else "1 / unit"
 
 
-def _line(x: np.ndarray, y: np.ndarray, feature: str, of: str, label: str, colour: str, *, dashed: bool = False) -> Any:
+def _line(x: np.ndarray, y: np.ndarray, feature: str, of: Any, label: str, colour: str, *, dashed: bool = False) -> Any:
     """Draw what theory says in each bin as a line of steps."""
     hv = holoviews()
     curve = hv.Curve((x, y), kdims=[dimension(feature)], vdims=[of], label=label)
@@ -169,3 +174,9 @@ def _beyond(counts: xr.Dataset, edges: np.ndarray) -> str:
 
 def _percent(share: float) -> str:
     return "< 0.1 %" if share < 0.001 else f"{100 * share:.1f} %"
+
+
+def _label_of(quantity: str) -> str:
+    """Return what an axis is called, with its unit."""
+    hv = holoviews()
+    return str((dimension(quantity) if quantity == _SIZE else axis(hv, quantity)).pprint_label)

@@ -127,11 +127,11 @@ def qc(
         pictures.append(summaryplots.quantiles_of(ds, of, summary))
     if "status_histogram" in summary:
         pictures.append(summaryplots.statuses_of(ds, of, summary))
-    # Axes are not shared: the histogram of binding effects ends at 5, their scatter does not.
+    # Pictures say themselves which are linked: a histogram of binding effects ends at 5, their scatter does not.
     return (
         hv.Layout(pictures)
         .opts(
-            hv.opts.Layout(shared_axes=False, backend="bokeh"),
+            hv.opts.Layout(shared_axes=True, backend="bokeh"),
             hv.opts.Layout(shared_axes=False, sublabel_format="", hspace=0.35, vspace=0.4, backend="matplotlib"),
         )
         .cols(3)

@@ -62,7 +62,7 @@ def points(pairs: xr.Dataset, of: str, lines: Lines = None) -> Any:
         layers.append(layer)
     xlabel, ylabel = (one.pprint_label for one in _plane(hv))
     xlabel += "\nlines: mean by theory" if lines else ""
-    return overlay(hv, layers + _expected(hv, lines), _TITLE, of, xlabel, ylabel)
+    return overlay(hv, layers + _expected(hv, lines), _TITLE, of, xlabel, ylabel, linked=True)
 
 
 def binned_points(counts: xr.Dataset, of: str, lines: Lines = None) -> Any:
@@ -102,7 +102,7 @@ def binned_points(counts: xr.Dataset, of: str, lines: Lines = None) -> Any:
         layers.append(layer)
     xlabel, ylabel = (one.pprint_label for one in _plane(hv))
     xlabel += "\na marker is a bin, the larger the more pairs" + ("; lines: mean by theory" if lines else "")
-    return overlay(hv, layers + _expected(hv, lines), _TITLE, of, xlabel, ylabel)
+    return overlay(hv, layers + _expected(hv, lines), _TITLE, of, xlabel, ylabel, linked=True)
 
 
 def _expected(hv: Any, lines: Lines) -> list[Any]:
