@@ -93,7 +93,7 @@ class PopulationParameters(Parameters):
 
     @property
     def tf_labels(self) -> Sequence[Hashable]:
-        """The labels of the TFs: their names, or integers from 0."""
+        """The labels of the TFs, which are their names or integers from 0."""
         return range(sum(self.n_sample or ())) if self.tfs is None else self.tfs
 
     @property

@@ -206,7 +206,7 @@ def to_json(relationships: Mapping[Hashable, Iterable[Any]]) -> dict[str, list[A
 
 
 def from_json(value: Any, *, named: bool) -> dict[Hashable, list[Any]]:
-    """Return relationships from their JSON form; the inverse of :func:`to_json`.
+    """Return relationships from their JSON form; the inverse of :func:`~yeastxr.relations.to_json`.
 
     Parameters
     ----------
