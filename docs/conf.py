@@ -80,9 +80,12 @@ html_math_renderer = "drawn"
 html_static_path = ["_static"]
 html_css_files = ["yeastxr.css"]
 html_show_sourcelink = False
+# Pages outside of sections have nothing to list beside them.
+alone = ("install", "tutorial", "benchmarks", "changelog", "design", "house", "contributing", "validation")
+html_sidebars = {page: [] for page in alone}
 html_theme_options = {
     "show_toc_level": 2,
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 7,
     "navbar_align": "left",
     "show_prev_next": True,
     "secondary_sidebar_items": ["page-toc"],

@@ -31,7 +31,13 @@ class Parameters:
             object.__setattr__(self, name, value)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the parameters as plain values that JSON holds."""
+        """Return the parameters as plain values that JSON holds.
+
+        Returns
+        -------
+        dict
+            From names to numbers, texts, lists and None.
+        """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         if values.get("tf_relationships") is not None:
             values["tf_relationships"] = to_json(values["tf_relationships"])

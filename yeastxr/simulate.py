@@ -103,12 +103,28 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
         return hash(self.to_json())
 
     def to_json(self) -> str:
-        """Return the specification as JSON, from which :meth:`from_json` makes an equal one."""
+        """Return the specification as JSON, from which :meth:`from_json` makes an equal one.
+
+        Returns
+        -------
+        str
+            One JSON object: every parameter by its name.
+        """
         return json.dumps(self.to_dict())
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Make a specification of the values that JSON or YAML hold.
+
+        Parameters
+        ----------
+        values
+            Parameters by name; ``tf_relationships`` as :func:`yeastxr.relations.to_json` writes it.
+
+        Returns
+        -------
+        SimulationSpec
+            The specification.
 
         Raises
         ------
@@ -126,6 +142,16 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Make a specification of JSON; the inverse of :meth:`to_json`.
+
+        Parameters
+        ----------
+        text
+            One JSON object of parameters by name.
+
+        Returns
+        -------
+        SimulationSpec
+            The specification.
 
         Raises
         ------
@@ -327,6 +353,16 @@ def sweep(spec: SimulationSpec, **values: Any) -> xr.Dataset:
 
 def spec_of(ds: xr.Dataset) -> SimulationSpec | None:
     """Return the specification in a dataset's attributes, or None if there is none.
+
+    Parameters
+    ----------
+    ds
+        The dataset; only its attributes are looked at.
+
+    Returns
+    -------
+    SimulationSpec or None
+        What made the dataset, if the attributes say so.
 
     Raises
     ------

@@ -30,7 +30,9 @@ def svg(tex: str) -> str:
     body = body.replace('clip-path="url(#', f'clip-path="url(#{prefix}')
     style = f"width:{width:.3f}em;height:{height:.3f}em;vertical-align:{-depth / _SIZE:.3f}em"
     label = html.escape(tex, quote=True)
-    return f'<svg class="formula" role="img" aria-label="{label}" style="{style}" {box} fill="currentColor">{body}'
+    return (
+        f'<svg class="formula" role="img" aria-label="{label}" style="{style}" {box} fill="currentColor">{body.strip()}'
+    )
 
 
 def _inline(translator: Any, node: nodes.math) -> None:
@@ -39,7 +41,8 @@ def _inline(translator: Any, node: nodes.math) -> None:
 
 
 def _display(translator: Any, node: nodes.math_block) -> None:
-    parts = [svg(line) for line in node.astext().split("\\\\") if line.strip()]
+    tex = node.astext().replace("\\frac", "\\dfrac")
+    parts = [svg(line) for line in tex.split("\\\\") if line.strip()]
     translator.body.append("".join(f'<div class="formula-block">{part}</div>' for part in parts))
     raise nodes.SkipNode
 

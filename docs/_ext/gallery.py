@@ -19,13 +19,13 @@ _RUN = "printed.txt"  # what a run leaves last
 def write(examples: Path, folder: Path) -> None:
     """Run the examples whose code, or the package's, has changed, and write their pages."""
     folder.mkdir(parents=True, exist_ok=True)
-    scripts = sorted(examples.glob("*.py"))
+    scripts = sorted(examples.glob("*.py"), key=lambda script: len(script.read_text(encoding="utf-8")))  # short first
     package = b"".join(file.read_bytes() for file in sorted((examples.parent / "yeastxr").glob("*.py")))
     with ThreadPoolExecutor(2) as threads:
         runs = list(threads.map(lambda script: _run(script, folder.parent / "_build" / "gallery", package), scripts))
     cards, names = [], []
     for script, run in zip(scripts, runs, strict=True):
-        title = script.stem.replace("_", " ").capitalize()
+        title = script.stem.replace("_", " ").capitalize().replace("tfs", "TFs")
         about = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8"))) or ""
         pictures = []
         for picture in sorted(run.glob("*.png")):
