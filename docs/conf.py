@@ -38,7 +38,7 @@ templates_path = ["_templates"]
 nitpicky = True
 nitpick_ignore_regex = [
     # Words of prose where numpydoc has a type.
-    (r"py:class", r"(zarr store|str to float|values|probabilities|One line)"),
+    (r"py:class", r"(zarr store|str to \w+|values|probabilities|One line)"),
     # Bases that other projects have, whose pages have no such name.
     (r"py:class", r"(lightning|pytorch_lightning|yeastxr\.parameters)\..*"),
 ]

@@ -17,6 +17,10 @@ import yeastxr as yx
 from tests.pages import DOCS, ROOT, blocks, cells, commands, links, name_of, pages
 from yeastxr.cli import main
 
+sys.path.insert(0, str(DOCS / "_ext"))
+
+import links as checker
+
 README = ROOT / "README.md"
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
@@ -166,3 +170,22 @@ def test_examples__run_and_draw(
         printed = capsys.readouterr().out
         assert "torch.Size([1000, 10, 5])" in printed
         assert "bound/unbound ratio is correct: True" in printed
+
+
+def test_links__what_leads_nowhere_is_found(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text(
+        '<a href="b.html#here">x</a><a href="https://example.org">y</a><h1 id="top">z</h1>'
+    )
+    (tmp_path / "b.html").write_text('<h1 id="here">x</h1><a href="a.html#top">y</a><a href="#here">z</a>')
+    assert checker.problems(tmp_path) == []
+    (tmp_path / "b.html").write_text(
+        '<a href="c.html">x</a><a href="a.html#bottom">y</a><script src="https://example.org/x.js"></script>'
+        '<img src="gone.png">'
+    )
+    found = checker.problems(tmp_path)
+    assert [line.split(": ")[0] for line in found] == ["a.html", "b.html", "b.html", "b.html", "b.html"]
+    assert "no place" in found[0]
+    assert "no page" in found[1]
+    assert "no place" in found[2]
+    assert "from elsewhere" in found[3]
+    assert "not there" in found[4]

@@ -93,6 +93,7 @@ PROJECTS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     "holoviews": (
         "https://holoviews.org/",
         {
+            "holoviews.Image": ("py:class", "reference_manual/holoviews.element.html#holoviews.element.Image"),
             "holoviews.Layout": ("py:class", "reference_manual/holoviews.core.html#holoviews.core.Layout"),
             "holoviews.Overlay": ("py:class", "reference_manual/holoviews.core.html#holoviews.core.Overlay"),
         },

@@ -72,10 +72,10 @@ MODULES = ("plot", "qc", "theory", "torchdata", "datamodule")
 
 
 def names_of(module: str) -> list[str]:
-    """Return the public functions and classes of a module: its ``__all__``, or what it defines itself."""
+    """Return the public functions and classes of a module: those of its ``__all__``, or what it defines itself."""
     loaded = importlib.import_module(f"yeastxr.{module}")
     if hasattr(loaded, "__all__"):
-        return list(loaded.__all__)
+        return [name for name in loaded.__all__ if callable(getattr(loaded, name))]  # constants are told of where used
     return [
         name
         for name, value in vars(loaded).items()
@@ -103,7 +103,7 @@ def _page(title: str, about: str, names: list[str]) -> str:
         about = f".. automodule:: {title}\n   :no-members:"
     return (
         f"# {title}\n\n```{{eval-rst}}\n{about}\n\n.. currentmodule:: yeastxr\n\n"
-        f".. autosummary::\n   :toctree: generated\n\n{summary}\n```\n"
+        f".. autosummary::\n   :toctree: generated\n   :nosignatures:\n\n{summary}\n```\n"
     )
 
 
@@ -120,7 +120,7 @@ def write(folder: Path) -> None:
         summary = "\n".join(f"   {name}" for name in names)
         index += (
             f"\n## [{title}]({file}.md)\n\n```{{eval-rst}}\n.. currentmodule:: yeastxr\n\n"
-            f".. autosummary::\n\n{summary}\n```\n"
+            f".. autosummary::\n   :nosignatures:\n\n{summary}\n```\n"
         )
     files = "\n".join(title.lower().replace(" ", "-").replace(".", "-") for title in pages)
     _write(folder / "index.md", f"{index}\n```{{toctree}}\n:hidden:\n\n{files}\n```\n")
