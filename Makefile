@@ -22,6 +22,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m numpydoc lint yeastxr/*.py
 
 bench: $(READY)
 	$(PIP) install --quiet -c .ci/constraints.txt -e '.[bench]'
@@ -37,6 +38,7 @@ studies: $(READY)
 docs: $(READY)
 	$(PIP) install --progress-bar on -c .ci/constraints.txt -e '.[docs]'
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python docs/_ext/links.py docs/_build/html
 	@echo "== The pages are in docs/_build/html/index.html"
 
 clean:

@@ -1,4 +1,4 @@
-"""Simulate, check, look up by name, and make a tensor: ten lines."""
+"""Simulate, check, look up by name, draw, and make a tensor: the shortest tour."""
 
 import yeastxr as yx
 from yeastxr import Not, Or
@@ -14,3 +14,4 @@ ds = yx.simulate(
 print(ds.yeast.check())
 print("GAL4's effect on YBR020W:", float(ds.perturbation_effect.sel(gene="YBR020W", tf="GAL4")))
 print("Tensor:", ds.yeast.to_torch().shape)
+yx.plot.save(ds.yeast.plot.qc(), "quickstart.png")

@@ -6,7 +6,6 @@ whether its conditions hold. Half a minute on 2 cores; ``--quick`` only shows th
 """
 
 import sys
-from pathlib import Path
 
 import holoviews as hv
 import torch
@@ -49,7 +48,6 @@ def known_mean(ds: xr.Dataset) -> torch.Tensor:
 
 
 quick = "--quick" in sys.argv
-folder = Path(next((word for word in sys.argv[1:] if word != "--quick"), "."))
 genes, replicates, epochs = (1000, 2, 2) if quick else (6600, 10, 12)
 bars = []
 print(f"{'Explained variance on held-out genes':42} {'linear':>8} {'MLP':>8} {'attainable':>11}")
@@ -71,4 +69,4 @@ for method, (name, adjustment) in METHODS.items():
 hv.extension("matplotlib")
 chart = hv.Bars(bars, ["method", "model"], hv.Dimension("explained variance", range=(0, 1)))
 chart.opts(multi_level=False, color=hv.dim("model").categorize(COLOURS), xlabel="", fig_inches=(7, 4))
-print("Drawn in", yx.plot.save(chart.opts(title="Size of the response, held-out genes"), folder / "train_models.png"))
+print("Drawn in", yx.plot.save(chart.opts(title="Size of the response, held-out genes"), "train_models.png"))

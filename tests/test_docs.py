@@ -1,85 +1,191 @@
-"""What the README and the examples say is what happens."""
+"""What README, the pages and the examples say is what happens."""
 
 import re
+import runpy
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import xarray as xr
 from click.testing import CliRunner
 
+import yeastxr as yx
+from tests.pages import DOCS, ROOT, blocks, cells, commands, links, name_of, pages
 from yeastxr.cli import main
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+sys.path.insert(0, str(DOCS / "_ext"))
+
+import links as checker
+
+README = ROOT / "README.md"
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+RUN = [page for page in pages() if blocks(page, "python") or cells(page)]
+HERE = {"README.md", "docs/guide/cli.md"}  # pages whose commands run anywhere; others need a cluster, a cloud or a disk
 
 
-def blocks(language: str, text: str = README) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+@pytest.fixture(autouse=True)
+def _closed_figures() -> Iterator[None]:
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
-def test_readme__python_blocks_run_and_print_what_is_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    for block in blocks("python"):
-        exec(compile(block, "README.md", "exec"), names)
-    assert capsys.readouterr().out == "".join(blocks("text"))
-
-
-def test_storage_page__python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    page = (ROOT / "docs" / "storage.md").read_text(encoding="utf-8")
-    names: dict[str, object] = {}
-    for block in blocks("python", page):
-        exec(compile(block.replace("[300, 300]", "[30, 30]"), "storage.md", "exec"), names)
+def _storage_is_as_it_says(names: dict[str, Any]) -> None:
     assert names["found"]
-    assert names["yx"].open("large.zarr").sizes["tf"] == 160
+    assert yx.open("large.zarr").sizes["tf"] == 160
 
 
-def test_training_page__python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    for block in blocks("python", (ROOT / "docs" / "training.md").read_text(encoding="utf-8")):
-        exec(compile(block, "training.md", "exec"), names)
+def _training_is_as_it_says(names: dict[str, Any]) -> None:
     assert names["tensor"].shape == (8, 1000, 10, 5)
     assert names["held_out"].sizes["gene"] == 100
     assert names["x"].shape == names["y"].shape == (256, 10)
 
 
-def test_readme__commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _ported_code_gives_what_the_tutorial_does(names: dict[str, Any]) -> None:
+    """Compare shapes, and moments within 6 standard errors of the closed forms."""
+    labels, tensor = names["labels"], names["final_data_tensor"]
+    assert tensor.shape == (1000, 10, 5)
+    assert tensor.stride() == (50, 5, 1)
+    assert tensor.dtype == names["torch"].float32
+    assert names["counts"].tolist() == [100, 150, 200, 200, 250, 250, 300, 300, 300, 300]
+    assert names["bound_binding"].shape == (2350,)
+    assert names["again"].gene.values[999] == "gene 999"
+    assert names["ds"].identical(yx.simulate(1000, bound=names["bound"], n_sample=names["n_sample"], seed=42))
+
+    def near(values: xr.DataArray, where: xr.DataArray, mean: float, std: float) -> None:
+        chosen = values.values[where.values].astype(float)
+        assert chosen.size > 50
+        assert abs(chosen.mean() - mean) < 6 * std / chosen.size**0.5
+
+    near(names["binding_effect"], labels, 2.3889, 6.1012)
+    near(names["binding_effect"], ~labels, 0.34127, 1.1397)
+    near(abs(names["effects_1"]), labels, 3.00076, 1)
+    near(abs(names["effects_1"]), ~labels, 0.79788, 0.6028)
+    near(names["pvalues_1"], labels | True, 0.46, 0.3)
+    adjusted = {
+        "effects_2": labels,
+        "effects_3": yx.adjusted_pairs(labels, {0: [1], 7: [1, 4]}),
+        "effects_4": yx.adjusted_pairs(labels, {0: [yx.And(3, 4, 8), yx.Or(3, 7)]}),
+    }
+    raised_by = 10 * 2.3889 / 78.947  # the mean of what binding adds
+    for name, holds in adjusted.items():
+        effect = abs(names[name])
+        near(effect, holds, 3.0008 + raised_by, (1 + (10 * 6.1012 / 78.947) ** 2) ** 0.5)
+        if name != "effects_2":
+            near(effect, labels & ~holds, 0.79788, 0.6028)
+        near(effect, ~labels, 0.79788, 0.6028)
+
+
+AFTERWARDS = {
+    "docs/guide/storage.md": _storage_is_as_it_says,
+    "docs/guide/training.md": _training_is_as_it_says,
+    "docs/howto/port.md": _ported_code_gives_what_the_tutorial_does,
+}
+
+
+@pytest.mark.parametrize("page", RUN, ids=name_of)
+def test_page__blocks_run_and_print_what_is_shown(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
-    commands = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("yeastxr ")]
-    assert len(commands) == 6
-    for command in commands:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks(page, "python") + cells(page):
+        exec(compile(block.replace("[300, 300]", "[30, 30]"), name_of(page), "exec"), names)
+    if not cells(page):  # what cells print is put in when the site is built
+        assert capsys.readouterr().out.splitlines() == "".join(blocks(page, "text")).splitlines()
+    if name_of(page) in AFTERWARDS:
+        AFTERWARDS[name_of(page)](names)
+
+
+@pytest.mark.parametrize("page", [page for page in pages() if commands(page)], ids=name_of)
+def test_page__commands_are_known(page: Path) -> None:
+    for line in commands(page):
+        command, *words = shlex.split(line.split(" > ")[0])[1:]
+        known = {option for parameter in main.commands[command].params for option in parameter.opts}
+        known |= {option for parameter in main.commands[command].params for option in parameter.secondary_opts}
+        assert {word for word in words if word.startswith("--")} <= known, line
+
+
+@pytest.mark.parametrize("page", [page for page in pages() if name_of(page) in HERE], ids=name_of)
+def test_page__commands_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert len(commands(page)) >= 5
+    for command in commands(page):
         result = CliRunner().invoke(main, shlex.split(command)[1:], catch_exceptions=False)
         assert result.exit_code == 0, result.output
 
 
-def test_readme__links_lead_somewhere() -> None:
-    links = re.findall(r"\]\(([^)]+)\)", README)
-    local = [link for link in links if "://" not in link]
-    assert local
-    for link in local:
-        assert (ROOT / link).exists(), link
+def test_page__make_targets_are_there() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for page in pages():
+        for line in "".join(blocks(page, "sh")).splitlines():
+            if line.startswith("make "):
+                assert set(line.split("#")[0].split('PARTS="')[0].split()[1:]) <= targets, line
 
 
-QUICK = {"train_models.py": ("--quick",)}
+@pytest.mark.parametrize("page", pages(), ids=name_of)
+def test_page__links_lead_somewhere(page: Path) -> None:
+    made = {DOCS / "gallery" / f"{example.stem}.md" for example in EXAMPLES} | {DOCS / "gallery" / "index.md"}
+    for link in links(page):
+        target = (page.parent / link.split("#")[0]).resolve()
+        if not link.startswith("#") and target.parent != DOCS / "reference":  # its pages are tested with its names
+            assert target in made or target.is_file(), link
 
 
-@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
-def test_examples__run(example: Path, tmp_path: Path) -> None:
-    result = subprocess.run(
-        [sys.executable, "-W", "error", str(example), str(tmp_path), *QUICK.get(example.name, ())],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    if example.name == "train_models.py":
-        assert (tmp_path / "train_models.png").stat().st_size > 10_000
+def test_readme__citation_and_package_have_one_version() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {yx.__version__}\n" in citation
+    assert f"## {yx.__version__}" in (DOCS / "changelog.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_examples__are_short_and_say_what_they_show(example: Path) -> None:
+    text = example.read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 80
+    assert text.startswith('"""')
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_examples__run_and_draw(
+    example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(example)])
+    if example.name == "train_models.py":  # it seeds torch's global state, which no test should share
+        done = subprocess.run(
+            [sys.executable, "-W", "error", str(example), "--quick"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    else:
+        runpy.run_path(str(example), run_name="__main__")
+    pictures = list(tmp_path.glob("*.png"))
+    assert pictures
+    assert all(picture.stat().st_size > 10_000 for picture in pictures)
     if example.name == "tutorial.py":
-        assert "torch.Size([1000, 10, 5])" in result.stdout
-        assert "bound/unbound ratio is correct: True" in result.stdout
+        printed = capsys.readouterr().out
+        assert "torch.Size([1000, 10, 5])" in printed
+        assert "bound/unbound ratio is correct: True" in printed
+
+
+def test_links__what_leads_nowhere_is_found(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text(
+        '<a href="b.html#here">x</a><a href="https://example.org">y</a><h1 id="top">z</h1>'
+    )
+    (tmp_path / "b.html").write_text('<h1 id="here">x</h1><a href="a.html#top">y</a><a href="#here">z</a>')
+    assert checker.problems(tmp_path) == []
+    (tmp_path / "b.html").write_text(
+        '<a href="c.html">x</a><a href="a.html#bottom">y</a><script src="https://example.org/x.js"></script>'
+        '<img src="gone.png">'
+    )
+    found = checker.problems(tmp_path)
+    assert [line.split(": ")[0] for line in found] == ["a.html", "b.html", "b.html", "b.html", "b.html"]
+    assert "no place" in found[0]
+    assert "no page" in found[1]
+    assert "no place" in found[2]
+    assert "from elsewhere" in found[3]
+    assert "not there" in found[4]

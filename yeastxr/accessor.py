@@ -99,6 +99,13 @@ class YeastPlots:
     ----------
     ds
         The dataset.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], seed=42)
+    >>> [histogram.label for histogram in ds.yeast.plot.binding_histogram()]
+    ['unbound', 'bound']
     """
 
     def __init__(self, ds: xr.Dataset) -> None:

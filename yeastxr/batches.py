@@ -132,17 +132,34 @@ class Batches:
         )
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next iteration that of some epoch, from its start."""
+        """Make the next iteration that of some epoch, from its start.
+
+        Parameters
+        ----------
+        epoch
+            At least 0; epochs differ in their order where batches are shuffled.
+        """
         self._next = self._at = (check_integer("epoch", epoch, least=0), 0)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the iteration is, so that :meth:`load_state_dict` goes on with the next batch."""
+        """Return where the iteration is, so that :meth:`load_state_dict` goes on with the next batch.
+
+        Returns
+        -------
+        dict
+            ``epoch``, ``batch``, and what the order follows from; plain numbers, which JSON and ``torch.save`` hold.
+        """
         epoch, batch = self._at
         at = (epoch + 1, 0) if batch == len(self) else (epoch, batch)
         return {"epoch": at[0], "batch": at[1], "order": self._identity()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where :meth:`state_dict` was called; the next iteration gives the rest of that epoch.
+
+        Parameters
+        ----------
+        state
+            What :meth:`state_dict` returned.
 
         Raises
         ------
@@ -164,6 +181,11 @@ class Batches:
     def order(self, epoch: int = 0) -> xr.Dataset:
         """Return which sample comes when in an epoch, over all ranks.
 
+        Parameters
+        ----------
+        epoch
+            At least 0.
+
         Returns
         -------
         xarray.Dataset
@@ -175,7 +197,18 @@ class Batches:
         return xr.Dataset({"position": ("sample", position), "plane": ("sample", plane)})
 
     def shared(self, part: int, parts: int) -> "Batches":
-        """Return the batches of one of several workers of this rank."""
+        """Return the batches of one of several workers of this rank.
+
+        Parameters
+        ----------
+        part, parts
+            Which worker, of how many.
+
+        Returns
+        -------
+        Batches
+            The same batches for a share of the samples.
+        """
         import copy
 
         other = copy.copy(self)

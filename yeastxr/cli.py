@@ -104,7 +104,7 @@ _PARAMETERS: list[tuple[str, Any, str]] = [
     ("total_background_hops", int, "All background hops."),
     ("total_experiment_hops", int, "All experiment hops."),
     ("pseudocount", float, "What keeps the enrichment finite."),
-    ("large_effect_percentile", float, "From which quantile of |effect| on a p-value is small."),
+    ("large_effect_percentile", float, "From which quantile of absolute effects on a p-value is small."),
     ("large_effect_upper_pval", float, "The upper end of small p-values."),
     ("unbound_mean", float, "Mean perturbation effect of unbound pairs."),
     ("unbound_std", float, "Standard deviation of unbound pairs."),

@@ -31,7 +31,13 @@ class Parameters:
             object.__setattr__(self, name, value)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the parameters as plain values that JSON holds."""
+        """Return the parameters as plain values that JSON holds.
+
+        Returns
+        -------
+        dict
+            From names to numbers, texts, lists and None.
+        """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         if values.get("tf_relationships") is not None:
             values["tf_relationships"] = to_json(values["tf_relationships"])
@@ -93,7 +99,7 @@ class PopulationParameters(Parameters):
 
     @property
     def tf_labels(self) -> Sequence[Hashable]:
-        """The labels of the TFs: their names, or integers from 0."""
+        """The labels of the TFs, which are their names or integers from 0."""
         return range(sum(self.n_sample or ())) if self.tfs is None else self.tfs
 
     @property

@@ -89,13 +89,13 @@ class Not(_Relation):
 
     Parameters
     ----------
-    entry
-        A TF by its label, or a relation.
+    *entries
+        One entry: a TF by its label, or a relation.
 
     Raises
     ------
     InputError
-        If the entry is neither a label nor a relation.
+        If there is not one entry, or it is neither a label nor a relation.
 
     Examples
     --------
@@ -196,6 +196,16 @@ def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
 def to_json(relationships: Mapping[Hashable, Iterable[Any]]) -> dict[str, list[Any]]:
     """Return relationships in a form that JSON holds: ``{"and": [...]}``, ``{"or": [...]}``, ``{"not": entry}``.
 
+    Parameters
+    ----------
+    relationships
+        From TFs to conditions: TFs, ``And``, ``Or``, ``Not``.
+
+    Returns
+    -------
+    dict of str to list
+        The same, keys as text.
+
     Examples
     --------
     >>> from yeastxr import And, Or, Not
@@ -206,7 +216,7 @@ def to_json(relationships: Mapping[Hashable, Iterable[Any]]) -> dict[str, list[A
 
 
 def from_json(value: Any, *, named: bool) -> dict[Hashable, list[Any]]:
-    """Return relationships from their JSON form; the inverse of :func:`to_json`.
+    """Return relationships from their JSON form; the inverse of :func:`~yeastxr.relations.to_json`.
 
     Parameters
     ----------
@@ -214,6 +224,11 @@ def from_json(value: Any, *, named: bool) -> dict[Hashable, list[Any]]:
         An object from a TF to a list of conditions. A TF or a condition may stand alone instead of a list of one.
     named
         Whether TFs have names; otherwise they are integers, and the object's keys are read as such.
+
+    Returns
+    -------
+    dict
+        From TFs to lists of conditions.
 
     Raises
     ------

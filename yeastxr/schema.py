@@ -33,6 +33,13 @@ class Feature:
         What it is, for people and plots.
     least, most
         The closed range of allowed values.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> feature = yx.FEATURES[3]
+    >>> feature.name, feature.units, feature.dtype
+    ('perturbation_effect', 'noise s.d.', dtype('float32'))
     """
 
     name: str
@@ -96,6 +103,7 @@ FEATURES: tuple[Feature, ...] = (
         1,
     ),
 )
+"""The five features in the order of a tensor's last axis; what validation, attributes and docs are made from."""
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 FEATURE_BY_NAME: dict[str, Feature] = {feature.name: feature for feature in FEATURES}
 

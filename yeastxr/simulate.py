@@ -48,14 +48,22 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
         The names of the TFs, ``sum(n_sample)`` of them; integers from 0 by default.
     replicates
         How many independent replicates; none (no such dim) by default.
-    background_hops_range, unbound_experiment_hops_range, bound_experiment_hops_range
-        Inclusive ranges of hops.
-    total_background_hops, total_experiment_hops, pseudocount
-        Totals that the hops are fractions of, and what keeps their ratio finite.
-    large_effect_percentile, large_effect_upper_pval
-        From which quantile of ``|effect|`` on a p-value is small, and its upper end there; both in [0, 1].
-    unbound_mean, unbound_std, bound_mean, bound_std
-        Means and standard deviations of perturbation effects.
+    background_hops_range
+        First and last number of background hops, at least 1.
+    unbound_experiment_hops_range, bound_experiment_hops_range
+        First and last number of experiment hops of unbound and of bound pairs, at least 0.
+    total_background_hops, total_experiment_hops
+        The totals that the hops are fractions of, at least 1.
+    pseudocount
+        Keeps the ratio of hops finite, at least 0.
+    large_effect_percentile
+        From which quantile of ``|effect|``, over the genes of a TF, on a p-value is small, in [0, 1].
+    large_effect_upper_pval
+        The upper end of small p-values, in [0, 1].
+    unbound_mean, bound_mean
+        Means of perturbation effects of unbound and of bound pairs, in units of the noise's standard deviation.
+    unbound_std, bound_std
+        Standard deviations of perturbation effects of unbound and of bound pairs, at least 0.
     max_mean_adjustment
         What the mean of a bound pair of the largest possible binding effect is raised by.
     tf_relationships
@@ -95,12 +103,28 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
         return hash(self.to_json())
 
     def to_json(self) -> str:
-        """Return the specification as JSON, from which :meth:`from_json` makes an equal one."""
+        """Return the specification as JSON, from which :meth:`from_json` makes an equal one.
+
+        Returns
+        -------
+        str
+            One JSON object: every parameter by its name.
+        """
         return json.dumps(self.to_dict())
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Make a specification of the values that JSON or YAML hold.
+
+        Parameters
+        ----------
+        values
+            Parameters by name; ``tf_relationships`` as :func:`yeastxr.relations.to_json` writes it.
+
+        Returns
+        -------
+        SimulationSpec
+            The specification.
 
         Raises
         ------
@@ -118,6 +142,16 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Make a specification of JSON; the inverse of :meth:`to_json`.
+
+        Parameters
+        ----------
+        text
+            One JSON object of parameters by name.
+
+        Returns
+        -------
+        SimulationSpec
+            The specification.
 
         Raises
         ------
@@ -319,6 +353,16 @@ def sweep(spec: SimulationSpec, **values: Any) -> xr.Dataset:
 
 def spec_of(ds: xr.Dataset) -> SimulationSpec | None:
     """Return the specification in a dataset's attributes, or None if there is none.
+
+    Parameters
+    ----------
+    ds
+        The dataset; only its attributes are looked at.
+
+    Returns
+    -------
+    SimulationSpec or None
+        What made the dataset, if the attributes say so.
 
     Raises
     ------

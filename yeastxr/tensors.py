@@ -148,7 +148,20 @@ def to_torch(
 
 
 class Pair(NamedTuple):
-    """What a model is given, and what it is to predict."""
+    """What a model is given, and what it is to predict; unpacks as ``x, y``.
+
+    Parameters
+    ----------
+    x, y
+        Tensors of the same samples, float32 unless asked otherwise.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> pair = yx.xy(yx.simulate(genes=100, bound=[0.1, 0.2], seed=42))
+    >>> pair.x.shape == pair.y.shape
+    True
+    """
 
     x: "torch.Tensor"
     y: "torch.Tensor"

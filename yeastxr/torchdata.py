@@ -26,6 +26,14 @@ class BatchStream(IterableDataset):
     ----------
     batches
         The batches.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> from torch.utils.data import DataLoader
+    >>> batches = yx.Batches(yx.simulate(genes=1000, bound=[0.1, 0.2], seed=42), 250)
+    >>> [tuple(x.shape) for x, y in DataLoader(BatchStream(batches), batch_size=None)]
+    [(250, 2), (250, 2), (250, 2), (250, 2)]
     """
 
     def __init__(self, batches: Batches) -> None:
@@ -36,7 +44,13 @@ class BatchStream(IterableDataset):
         return iter(self.batches if worker is None else self.batches.shared(worker.id, worker.num_workers))
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next iteration that of some epoch."""
+        """Make the next iteration that of some epoch.
+
+        Parameters
+        ----------
+        epoch
+            At least 0.
+        """
         self.batches.set_epoch(epoch)
 
 

@@ -38,6 +38,15 @@ class Verification:
         Whether all that is mended now.
     complete
         Whether the store is marked as whole.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import yeastxr as yx
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = yx.verify(yx.save(yx.simulate(genes=100, bound=[0.1], seed=42), f"{folder}/sim.zarr"))
+    >>> bool(found), found.blocks["label"]
+    (True, (1, 1, 0, 0))
     """
 
     store: str

@@ -1,0 +1,132 @@
+"""The pages of the reference, made from the public names: groups by hand, modules whole.
+
+A test compares :func:`listed` with :func:`public`, so a new public name needs a place in a group here.
+"""
+
+import importlib
+import inspect
+from pathlib import Path
+
+import yeastxr
+
+# The names of a group, in the order in which they are used; those without a module are names of `yeastxr`.
+GROUPS: dict[str, tuple[str, list[str]]] = {
+    "Steps": (
+        "The four steps of the tutorial, each a function of labelled arrays.",
+        [
+            "generate_gene_population",
+            "generate_binding_effects",
+            "generate_pvalues",
+            "generate_perturbation_effects",
+            "assemble",
+        ],
+    ),
+    "Relations of TFs": (
+        "Conditions of methods 3 and 4.",
+        ["And", "Or", "Not", "adjusted_pairs", "relations.to_json", "relations.from_json"],
+    ),
+    "Whole simulations": (
+        "A dataset from one specification.",
+        ["simulate", "SimulationSpec", "sweep", "spec_of"],
+    ),
+    "The data model": (
+        "What a dataset must be.",
+        ["FEATURES", "schema.Feature", "validate"],
+    ),
+    "The accessor": (
+        "The functions of the package at hand on a dataset, as ``ds.yeast``.",
+        ["YeastAccessor", "accessor.YeastPlots"],
+    ),
+    "Storage and files": (
+        "Zarr stores that resume, verify, repair and grow; files for other programs.",
+        ["save", "open", "extend", "verify", "Verification", "export"],
+    ),
+    "Tensors": (
+        "Torch tensors of shape ``[..., genes, TFs, features]``, and back.",
+        ["to_torch", "xy", "Pair", "from_torch", "to_dataarray"],
+    ),
+    "Training": (
+        "Exact splits, and batches from memory, dask, stores or a simulation.",
+        ["split", "Batches", "SimulatedBatches"],
+    ),
+    "Checks and reports": (
+        "Is a dataset what its specification says?",
+        ["check", "CheckTable", "checktable.Check", "report"],
+    ),
+    "Errors": (
+        "All of them are :class:`ValueError` too, and say in one sentence what was wrong and what was expected.",
+        [
+            "InputError",
+            "arguments.InputTypeError",
+            "SchemaError",
+            "location.StoreError",
+            "location.StoreExistsError",
+            "location.StoreNotFoundError",
+        ],
+    ),
+    "Version": ("", ["__version__"]),
+}
+
+# Modules whose public names are all listed, each on a page of its own.
+MODULES = ("plot", "qc", "theory", "torchdata", "datamodule")
+
+
+def names_of(module: str) -> list[str]:
+    """Return the public functions and classes of a module: those of its ``__all__``, or what it defines itself."""
+    loaded = importlib.import_module(f"yeastxr.{module}")
+    if hasattr(loaded, "__all__"):
+        return [name for name in loaded.__all__ if callable(getattr(loaded, name))]  # constants are told of where used
+    return [
+        name
+        for name, value in vars(loaded).items()
+        if not name.startswith("_")
+        and (inspect.isfunction(value) or inspect.isclass(value))
+        and value.__module__ == loaded.__name__
+    ]
+
+
+def public() -> set[str]:
+    """Return every public name: those of ``yeastxr``, and those of the modules that are public as a whole."""
+    own = {name for name in yeastxr.__all__ if not inspect.ismodule(getattr(yeastxr, name))}
+    return own | {f"{module}.{name}" for module in MODULES for name in names_of(module)}
+
+
+def listed() -> list[str]:
+    """Return the names that the pages list."""
+    grouped = [name for _, names in GROUPS.values() for name in names]
+    return grouped + [f"{module}.{name}" for module in MODULES for name in names_of(module)]
+
+
+def _page(title: str, about: str, names: list[str]) -> str:
+    summary = "\n".join(f"   {name}" for name in names)
+    if title.startswith("yeastxr."):  # the module's own docstring, and a target to link to
+        about = f".. automodule:: {title}\n   :no-members:"
+    return (
+        f"# {title}\n\n```{{eval-rst}}\n{about}\n\n.. currentmodule:: yeastxr\n\n"
+        f".. autosummary::\n   :toctree: generated\n   :nosignatures:\n\n{summary}\n```\n"
+    )
+
+
+def write(folder: Path) -> None:
+    """Write a page for each group and module, and one that lists them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pages = {title: (about, names) for title, (about, names) in GROUPS.items()}
+    for module in MODULES:
+        pages[f"yeastxr.{module}"] = ("", [f"{module}.{name}" for name in names_of(module)])
+    index = "# Reference\n\nEvery public name, by what it is for.\n"
+    for title, (about, names) in pages.items():
+        file = title.lower().replace(" ", "-").replace(".", "-")
+        _write(folder / f"{file}.md", _page(title, about, names))
+        summary = "\n".join(f"   {name}" for name in names)
+        index += (
+            f"\n## [{title}]({file}.md)\n\n```{{eval-rst}}\n.. currentmodule:: yeastxr\n\n"
+            f".. autosummary::\n   :nosignatures:\n\n{summary}\n```\n"
+        )
+    files = "\n".join(title.lower().replace(" ", "-").replace(".", "-") for title in pages)
+    _write(folder / "index.md", f"{index}\n```{{toctree}}\n:hidden:\n\n{files}\n```\n")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a page unless it is so already: Sphinx reads again what is newer."""
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
