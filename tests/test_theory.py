@@ -13,20 +13,28 @@ from tests import agreement
 from tests.boolean import nested_conditions
 from yeastxr import theory
 from yeastxr.demo import METHODS, POPULATION
-from yeastxr.parameters import BindingParameters, PerturbationParameters
+from yeastxr.parameters import BindingParameters
 
-DEFAULT = BindingParameters()
+
+RELATIONS = st.fixed_dictionaries(
+    {}, optional={t: st.lists(nested_conditions(list(range(10)), 4), max_size=3) for t in range(10)}
+)
+
+
+def tutorial(method: int, **extra: object) -> yx.SimulationSpec:
+    return yx.SimulationSpec(**{**POPULATION, **METHODS[method][1], "seed": 1, **extra})
 
 
 @pytest.mark.parametrize(("bound", "mean", "std"), [(True, 2.3889, 6.101), (False, 0.34127, 1.1397)])
-def test_binding_moments__defaults(bound: bool, mean: float, std: float) -> None:
-    moments = theory.binding_moments(DEFAULT, bound=bound)
-    assert moments.mean == pytest.approx(mean, rel=1e-4)
-    assert moments.std == pytest.approx(std, rel=1e-4)
+def test_distribution__binding_effects_of_the_defaults(bound: bool, mean: float, std: float) -> None:
+    d = theory.distribution(tutorial(1), "binding_effect", label=bound)
+    assert d.mean == pytest.approx(mean, rel=1e-4)
+    assert d.std == pytest.approx(std, rel=1e-4)
 
 
-def test_binding_moments__brute_force() -> None:
-    asked = BindingParameters(
+def test_distribution__binding_effects_by_brute_force() -> None:
+    spec = tutorial(
+        1,
         background_hops_range=(2, 5),
         bound_experiment_hops_range=(3, 4),
         total_background_hops=50,
@@ -34,12 +42,10 @@ def test_binding_moments__brute_force() -> None:
         pseudocount=0.5,
     )
     values = [(e / 7.5) / (b / 50.5 + 0.5) for e in (3, 4) for b in (2, 3, 4, 5)]
-    moments = theory.binding_moments(asked, bound=True)
-    assert moments.mean == pytest.approx(np.mean(values))
-    assert moments.std == pytest.approx(np.std(values))
-    assert moments.square_mean == pytest.approx(np.mean(np.square(values)))
-    assert moments.square_std == pytest.approx(np.std(np.square(values)))
-    assert (moments.least, moments.most) == pytest.approx((min(values), max(values)))
+    d = theory.distribution(spec, "binding_effect", label=True)
+    assert d.mean == pytest.approx(np.mean(values), rel=1e-6)
+    assert d.std == pytest.approx(np.std(values), rel=1e-6)
+    assert d.support == pytest.approx((min(values), max(values)), rel=1e-6)
 
 
 @pytest.mark.parametrize(("mean", "std"), [(0, 1), (3, 1), (-2, 0.5), (0.1, 4)])
@@ -54,28 +60,17 @@ def test_folded_normal_mean__no_noise() -> None:
     np.testing.assert_array_equal(theory.folded_normal_mean(np.array([-2.0, 3.0]), 0), [2.0, 3.0])
 
 
-def test_perturbation_size_mean__method_1() -> None:
-    asked = PerturbationParameters()
-    assert theory.perturbation_size_mean(DEFAULT, asked, bound=True, adjusted=True) == pytest.approx(3.00076, abs=1e-5)
-    assert theory.perturbation_size_mean(DEFAULT, asked, bound=False, adjusted=False) == pytest.approx(
-        0.79788, abs=1e-5
-    )
+def test_distribution__sizes_of_perturbation_effects_by_method_1() -> None:
+    for label, mean in [(True, 3.00076), (False, 0.79788)]:
+        d = theory.distribution(tutorial(1), "perturbation_effect", label=label)
+        assert d.size().mean == pytest.approx(mean, abs=1e-5)
 
 
-def test_perturbation_size_mean__method_2_is_mixture_over_lattice() -> None:
-    asked = PerturbationParameters(max_mean_adjustment=10.0)
-    values, weights = theory.binding_lattice(DEFAULT, bound=True)
+def test_distribution__sizes_by_method_2_are_a_mixture_over_the_lattice() -> None:
+    values, weights = theory.binding_lattice(BindingParameters(), bound=True)
     expected = sum(w * stats.foldnorm.mean(3 + 10 * v / values.max()) for v, w in zip(values, weights, strict=True))
-    assert theory.perturbation_size_mean(DEFAULT, asked, bound=True, adjusted=True) == pytest.approx(expected)
-
-
-RELATIONS = st.fixed_dictionaries(
-    {}, optional={t: st.lists(nested_conditions(list(range(10)), 4), max_size=3) for t in range(10)}
-)
-
-
-def tutorial(method: int, **extra: object) -> yx.SimulationSpec:
-    return yx.SimulationSpec(**{**POPULATION, **METHODS[method][1], "seed": 1, **extra})
+    d = theory.distribution(tutorial(2), "perturbation_effect", label=True)
+    assert d.size().mean == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -104,7 +104,7 @@ class YeastPlots:
     --------
     >>> import yeastxr as yx
     >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], seed=42)
-    >>> [histogram.label for histogram in ds.yeast.plot.binding_histogram()]
+    >>> [layer.label for layer in ds.yeast.plot.binding_histogram()][:2]
     ['unbound', 'bound']
     """
 

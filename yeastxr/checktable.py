@@ -14,8 +14,23 @@ from yeastxr.schema import text_array
 class Check:
     """One row of the table: what was looked at, what was expected, what was found, and whether they agree.
 
-    ``passed`` is None where the check does not apply, or only describes; ``statistic`` and ``pvalue`` are NaN where the
-    check is not a test.
+    Parameters
+    ----------
+    name
+        What was looked at.
+    expected, found
+        What was expected and what was found, as text.
+    passed
+        Whether they agree; None where the check does not apply, or only describes.
+    statistic, pvalue
+        Of a test; NaN where the check is none.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> row = yx.check(yx.simulate(genes=500, bound=[0.1, 0.2], seed=42)).rows[10]
+    >>> row.name, row.found, row.passed
+    ('bound genes of each TF', '2 of 2 exact', True)
     """
 
     name: str

@@ -1,33 +1,8 @@
-"""Closed forms of means and standard deviations, from the parameters of one step alone."""
-
-from dataclasses import dataclass
+"""What follows from the parameters of one step or two alone: possible binding effects, and what they add to means."""
 
 import numpy as np
 
-from yeastxr.foldednormals import folded_normal_mean
 from yeastxr.parameters import BindingParameters, PerturbationParameters
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Moments and range of a discrete distribution.
-
-    Parameters
-    ----------
-    mean, std
-        Mean and standard deviation.
-    square_mean, square_std
-        Mean and standard deviation of the square.
-    least, most
-        The smallest and the largest possible value.
-    """
-
-    mean: float
-    std: float
-    square_mean: float
-    square_std: float
-    least: float
-    most: float
 
 
 def binding_lattice(asked: BindingParameters, *, bound: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -63,83 +38,26 @@ def binding_lattice(asked: BindingParameters, *, bound: bool) -> tuple[np.ndarra
     return values, np.full(values.size, 1 / values.size)
 
 
-def binding_moments(asked: BindingParameters, *, bound: bool) -> Moments:
-    """Return the exact moments of the binding effect of a pair.
-
-    Parameters
-    ----------
-    asked
-        The hops' ranges, totals and pseudocount.
-    bound
-        Whether the pair is bound.
-
-    Examples
-    --------
-    >>> from yeastxr.parameters import BindingParameters
-    >>> moments = binding_moments(BindingParameters(), bound=True)
-    >>> round(moments.mean, 4), round(moments.std, 3)
-    (2.3889, 6.101)
-    """
-    values, weights = binding_lattice(asked, bound=bound)
-    mean, square_mean = float(weights @ values), float(weights @ values**2)
-    return Moments(
-        mean=mean,
-        std=float(np.sqrt(weights @ (values - mean) ** 2)),
-        square_mean=square_mean,
-        square_std=float(np.sqrt(weights @ (values**2 - square_mean) ** 2)),
-        least=float(values.min()),
-        most=float(values.max()),
-    )
-
-
-def perturbation_size_mean(
-    binding: BindingParameters, perturbation: PerturbationParameters, *, bound: bool, adjusted: bool
-) -> float:
-    """Return the exact mean of |perturbation effect| of a pair.
+def slope_of_mean(binding: BindingParameters, perturbation: PerturbationParameters) -> float:
+    """Return by how much the mean of an adjusted pair rises per unit of its binding effect.
 
     Parameters
     ----------
     binding, perturbation
         The parameters of steps 2 and 4; a :class:`yeastxr.SimulationSpec` is both.
-    bound
-        Whether the pair is bound: it decides the standard deviation.
-    adjusted
-        Whether the pair is bound and its TF's conditions hold: it decides the mean.
+
+    Returns
+    -------
+    float
+        ``max_mean_adjustment`` over the largest binding effect that the ranges of hops allow, in units of the noise's
+        s.d.
 
     Examples
     --------
-    >>> from yeastxr.parameters import BindingParameters, PerturbationParameters
-    >>> method_1 = PerturbationParameters()
-    >>> round(perturbation_size_mean(BindingParameters(), method_1, bound=True, adjusted=True), 5)
-    3.00076
+    >>> import yeastxr as yx
+    >>> spec = yx.SimulationSpec(genes=100, bound=[0.1], max_mean_adjustment=10.0, seed=42)
+    >>> round(slope_of_mean(spec, spec), 4)  # 10 at an effect of 78.947
+    0.1267
     """
-    std = perturbation.bound_std if bound else perturbation.unbound_std
-    if not adjusted:
-        return float(folded_normal_mean(perturbation.unbound_mean, std))
-    values, weights = binding_lattice(binding, bound=bound)
-    slope = slope_of_mean(binding, perturbation)
-    return float(weights @ folded_normal_mean(perturbation.bound_mean + slope * values, std))
-
-
-def slope_of_mean(binding: BindingParameters, perturbation: PerturbationParameters) -> float:
-    """Return by how much the mean of an adjusted pair rises per unit of its binding effect."""
     largest = binding.largest_effect
     return perturbation.max_mean_adjustment / largest if largest else 0.0
-
-
-def pvalue_mean(percentile: float, upper: float) -> float:
-    """Return the mean p-value where effects do not tie and genes are many.
-
-    Parameters
-    ----------
-    percentile
-        From which quantile of |effect| on a p-value is small, in [0, 1].
-    upper
-        The upper end of small p-values, in [0, 1].
-
-    Examples
-    --------
-    >>> round(pvalue_mean(0.9, 0.2), 2)
-    0.46
-    """
-    return percentile * 0.5 + (1 - percentile) * upper / 2

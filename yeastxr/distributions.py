@@ -171,9 +171,9 @@ class Lattice(Distribution):
     Parameters
     ----------
     values
-        float64, shape (n,), in rising order, all different.
+        Shape (n,), float64, in rising order, all different.
     probabilities
-        float64, shape (n,), above 0, sum 1.
+        Shape (n,), float64, above 0, sum 1.
 
     Examples
     --------
@@ -252,9 +252,9 @@ class UniformMixture(Distribution):
     Parameters
     ----------
     ends
-        float64, shape (n,), at least 0: the upper ends; an end of 0 is the value 0 itself.
+        Shape (n,), float64, at least 0: the upper ends; an end of 0 is the value 0 itself.
     weights
-        float64, shape (n,), at least 0, sum 1.
+        Shape (n,), float64, at least 0, sum 1.
 
     Examples
     --------

@@ -7,8 +7,9 @@ import xarray as xr
 
 from yeastxr import theory
 from yeastxr.arguments import InputError, plain
-from yeastxr.closedforms import folded_normal_mean, slope_of_mean
+from yeastxr.closedforms import slope_of_mean
 from yeastxr.distributions import Distribution
+from yeastxr.foldednormals import folded_normal_mean
 from yeastxr.pairkinds import TFKind, kinds_of_tfs
 from yeastxr.schema import TF
 from yeastxr.simulate import SimulationSpec, spec_of

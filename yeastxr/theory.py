@@ -22,11 +22,7 @@ from yeastxr import pairkinds
 from yeastxr.arguments import InputError
 from yeastxr.blocks import template
 from yeastxr.closedforms import (
-    Moments,
     binding_lattice,
-    binding_moments,
-    perturbation_size_mean,
-    pvalue_mean,
     slope_of_mean,
 )
 from yeastxr.distributions import Distribution, Lattice, UniformMixture
@@ -37,16 +33,12 @@ from yeastxr.simulate import SimulationSpec
 __all__ = [
     "GROUPS",
     "Distribution",
-    "Moments",
     "adjusted_probability",
     "binding_lattice",
-    "binding_moments",
     "distribution",
     "expected",
     "folded_normal_mean",
     "large_fraction",
-    "perturbation_size_mean",
-    "pvalue_mean",
     "slope_of_mean",
 ]
 
