@@ -15,7 +15,6 @@ from yeastxr import theory
 from yeastxr.demo import METHODS, POPULATION
 from yeastxr.parameters import BindingParameters
 
-
 RELATIONS = st.fixed_dictionaries(
     {}, optional={t: st.lists(nested_conditions(list(range(10)), 4), max_size=3) for t in range(10)}
 )
