@@ -281,6 +281,18 @@ def test_merge__tfs_whose_conditions_are_given() -> None:
     assert "status_cells" not in qc.summarize(ds.isel(tf=[0, 2]))  # what TF 0 depends on isn't there
 
 
+@pytest.mark.parametrize("lazy", ["neither", "dataset", "conditions"])
+def test_summarize__given_conditions_count_for_bound_pairs_only(lazy: str) -> None:
+    ds = made(tf_relationships=RELATED)
+    expected = qc.summarize(ds)
+    holds = yx.adjusted_pairs(ds["label"], RELATED) | ~ds["label"]
+    ds = ds.chunk(tf=2) if lazy == "dataset" else ds
+    holds = holds.chunk(gene=70, tf=4) if lazy == "conditions" else holds
+    found = qc.summarize(ds, adjusted=holds)
+    assert bool(found["status_cells"].chunks) is (lazy != "neither")
+    xr.testing.assert_identical(found.compute(), expected)
+
+
 @pytest.mark.parametrize("chunks", [None, {"tf": 2}], ids=["numpy", "dask"])
 def test_pool__as_numpy_finds_it(chunks: dict[str, int] | None) -> None:
     ds = made(replicates=2, chunks=chunks, tf_relationships=RELATED)

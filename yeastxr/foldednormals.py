@@ -137,7 +137,7 @@ class FoldedNormals(_Components):
 
     def atom(self, x: np.ndarray) -> np.ndarray:
         """Return the probability of the value x itself: 0 but at atoms; float64, like x."""
-        return self.atoms_weight * self.atoms.pmf(x) if self.atoms else np.zeros(x.shape)
+        return self.atoms_weight * self.atoms._pmf(x) if self.atoms else np.zeros(x.shape)
 
     def upper_quantile(self, p: np.ndarray) -> np.ndarray:
         """Return the smallest values that are exceeded with probability at most p, precise for the smallest p."""
@@ -155,11 +155,11 @@ class FoldedNormals(_Components):
         return found.reshape(x.shape)
 
     def _cdf(self, x: np.ndarray) -> np.ndarray:
-        still = self.atoms_weight * self.atoms.cdf(x) if self.atoms else 0.0
+        still = self.atoms_weight * self.atoms._cdf(x) if self.atoms else 0.0
         return np.minimum(self._sum(_below, x) + still, 1.0)
 
     def _sf(self, x: np.ndarray) -> np.ndarray:
-        still = self.atoms_weight * self.atoms.sf(x) if self.atoms else 0.0
+        still = self.atoms_weight * self.atoms._sf(x) if self.atoms else 0.0
         return np.minimum(self._sum(_above, x) + still, 1.0)
 
     def _pdf(self, x: np.ndarray) -> np.ndarray:
@@ -169,9 +169,9 @@ class FoldedNormals(_Components):
         return self.atom(x)
 
     def _quantile(self, q: np.ndarray) -> np.ndarray:
-        least, most = self.support
-        found = self._solve(np.maximum(q, _TINY), self._cdf, 1)
-        return np.where(q <= 0, least, np.where(q < 1, found, most))
+        lower = q <= 0.5  # the smaller tail is the more precise one
+        found = np.where(lower, self._solve(np.clip(q, _TINY, 0.5), self._cdf, 1), self.upper_quantile(1 - q))
+        return np.where(q <= 0, self.support[0], found)
 
     def _solve(self, goal: np.ndarray, tail: Callable[[np.ndarray], np.ndarray], rises: int) -> np.ndarray:
         """Find where a tail meets a goal: Newton's method on logarithms, in a bracket that is halved when a step fails.

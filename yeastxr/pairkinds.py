@@ -23,6 +23,7 @@ from yeastxr.relations import tfs_named
 from yeastxr.simulate import SimulationSpec
 
 _MOST_VALUES = 10**7
+_ROUNDING = 1e-14
 
 
 class TFKind(NamedTuple):
@@ -182,7 +183,7 @@ def large_fraction(spec: SimulationSpec, feature: str, pairs: dict[TFKind, Pairs
         else:
             chances = _large_responses(binding, _numbers(spec), percentile, n, kind)
         share += sum(float(count / total) * chance for count, chance in zip(some, chances, strict=True) if count)
-    return min(share, 1.0)
+    return 1.0 if share > 1 - _ROUNDING else share
 
 
 @lru_cache(maxsize=4096)

@@ -174,12 +174,9 @@ def _lazily(inputs: list[xr.DataArray], plan: Plan, finish: Any, dims: Mapping[s
     lead = [dim for dim in first.dims if dim != GENE]
     places = [da.from_array(np.arange(first.sizes[dim]), chunks=(first.chunksizes[dim],)) for dim in lead]
 
-    def block(*blocks: np.ndarray) -> Tally:
-        return _tally(blocks[: len(inputs)], blocks[len(inputs) :], plan, 1)
-
     # The axis of genes stays, with length 1: dask would not fuse a contraction with the making of its input.
     tallies = da.blockwise(
-        block,
+        partial(_tally_block, arrays=len(inputs), plan=plan),
         first.dims,
         *(item for array in inputs for item in (array.data, array.dims)),
         *(item for place, dim in zip(places, lead, strict=True) for item in (place, (dim,))),
@@ -218,6 +215,10 @@ def _lazily(inputs: list[xr.DataArray], plan: Plan, finish: Any, dims: Mapping[s
             token=name,
         )
     return result
+
+
+def _tally_block(*blocks: np.ndarray, arrays: int, plan: Plan) -> Tally:
+    return _tally(blocks[:arrays], blocks[arrays:], plan, 1)
 
 
 def _as_it_is(tallies: Tally, axis: Any, keepdims: bool) -> Tally:
