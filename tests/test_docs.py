@@ -173,6 +173,7 @@ def test_examples__run_and_draw(
 
 
 def test_links__what_leads_nowhere_is_found(tmp_path: Path) -> None:
+    assert len(checker.problems(tmp_path)) == 1  # no pages
     (tmp_path / "a.html").write_text(
         '<a href="b.html#here">x</a><a href="https://example.org">y</a><h1 id="top">z</h1>'
     )

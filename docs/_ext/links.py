@@ -39,7 +39,7 @@ def problems(folder: Path) -> list[str]:
     """Return a sentence for each link that leads nowhere, and for each thing loaded from elsewhere."""
     files = [file for file in sorted(folder.rglob("*.html")) if "_static" not in file.relative_to(folder).parts]
     pages = {file: Page(file.read_text(encoding="utf-8")) for file in files}
-    found = []
+    found = [] if pages else [f"{folder}: has no pages"]
     for file, page in pages.items():
         name = file.relative_to(folder)
         for link in page.links:
