@@ -75,13 +75,13 @@ def test_large_probabilities__atoms_as_a_lattice() -> None:
 
 HOLD = FoldedNormals(np.ones(50), np.linspace(3, 13, 50), np.ones(50))
 NOISE = FoldedNormals([1.0], [0.0], [1.0])
-SHARP = FoldedNormals(np.ones(40), np.linspace(1, 4, 40), np.full(40, 1e-3))
+SHARP = FoldedNormals(np.ones(10), np.linspace(1, 4, 10), np.full(10, 1e-3))
 PART_ATOMS = FoldedNormals([0.5, 0.5], [1.5, 2.0], [0.0, 1.0])
 
 
-@pytest.mark.parametrize("genes", [(0, 1), (1, 1), (2, 3), (100, 900), (660, 5940), (6600, 0)], ids=str)
+@pytest.mark.parametrize("genes", [(0, 1), (2, 3), (300, 2700), (6600, 0)], ids=str)
 @pytest.mark.parametrize("bound", [HOLD, SHARP], ids=["broad", "sharp"])
-@pytest.mark.parametrize("percentile", [0.0, 0.2, 0.9, 1.0])
+@pytest.mark.parametrize("percentile", [0.0, 0.9, 1.0])
 def test_large_probabilities__without_ties_shares_add_up(
     genes: tuple[int, int], bound: FoldedNormals, percentile: float
 ) -> None:

@@ -155,7 +155,7 @@ def test_cluster__a_worker_killed_half_way_costs_only_its_blocks(tmp_path: Path)
     whole = files(yx.save(made(n_sample=[120]), tmp_path / "threads.zarr"))
     path = tmp_path / "cluster.zarr"
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
         victim = min(client.run(os.getpid).values())

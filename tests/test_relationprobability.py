@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tests.boolean import conditions, holds, nested_conditions
 from yeastxr import And, InputError, Not, Or
-from yeastxr.relationprobability import conditions_probability
+from yeastxr.relationprobability import conditions_probability, importances
+from yeastxr.relations import tfs_named
 
 TFS = ["GAL4", 0, 1, 2, 3, 4]
 CHANCES = st.lists(st.fractions(0, 1, max_denominator=20), min_size=len(TFS), max_size=len(TFS))
@@ -41,6 +42,16 @@ def test_conditions_probability__every_assignment_to_depth_4(entries: list, chan
     found = conditions_probability(entries, {tf: float(chance) for tf, chance in bound.items()})
     assert isinstance(found, float)
     assert found == pytest.approx(float(exact), abs=1e-13)
+
+
+@given(entries=st.lists(nested_conditions(TFS, 3), max_size=3), chances=CHANCES)
+def test_importances__bound_less_not_bound(entries: list, chances: list) -> None:
+    bound = dict(zip(TFS, chances, strict=True))
+    found = importances(entries, bound)
+    assert found.keys() == set(tfs_named(entries))
+    for tf, importance in found.items():
+        known = [by_hand(entries, bound | {tf: Fraction(binds)}) for binds in (0, 1)]
+        assert importance == pytest.approx(float(known[1] - known[0]), abs=1e-13)
 
 
 @pytest.mark.parametrize(

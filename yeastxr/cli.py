@@ -203,7 +203,7 @@ def _cluster(workers: int | None, scheduler: str | None) -> AbstractContextManag
     try:
         if scheduler is not None:
             return Client(scheduler, timeout=10)
-        return Client(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+        return Client(n_workers=workers, threads_per_worker=1, dashboard_address=":0")
     except (OSError, ValueError) as error:
         raise _Refused(f"--scheduler is {scheduler!r}, which can't be reached: {error}") from None
 

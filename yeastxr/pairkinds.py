@@ -18,7 +18,7 @@ from yeastxr.distributions import Lattice
 from yeastxr.foldednormals import FoldedNormals
 from yeastxr.largeeffects import Group, large_probabilities, rank_of_cutoff
 from yeastxr.parameters import BindingParameters, PerturbationParameters
-from yeastxr.relationprobability import conditions_probability
+from yeastxr.relationprobability import conditions_probability, importances
 from yeastxr.relations import tfs_named
 from yeastxr.simulate import SimulationSpec
 
@@ -27,10 +27,23 @@ _ROUNDING = 1e-14
 
 
 class TFKind(NamedTuple):
-    """TFs that nothing tells apart: how many genes each binds, and how likely the conditions hold for one of those."""
+    """TFs that nothing tells apart.
+
+    Parameters
+    ----------
+    bound
+        How many genes each binds.
+    adjusted
+        How likely the conditions hold for one of those.
+    covariance
+        The covariance of that for two of them. It is 0 or below it: the TFs that are named bind so many genes and no
+        more, so where they bind one they are less likely to bind the next. To first order in 1 / genes,
+        ``-sum(p (1 - p) I^2) / (genes - 1)``: p how likely each TF binds, I its importance.
+    """
 
     bound: int
     adjusted: Fraction
+    covariance: float
 
 
 class Pairs(NamedTuple):
@@ -60,13 +73,13 @@ def kinds_of_tfs(spec: SimulationSpec) -> dict[Hashable, TFKind]:
     counts = dict(zip(map(plain, spec.tf_labels), (round(n * b) for b in spec.bound_fractions), strict=True))
     chances = {tf: Fraction(count, n) for tf, count in counts.items()}
     conditions = spec.tf_relationships or {}
-    return {tf: TFKind(count, _probability(tf, tuple(conditions.get(tf, ())), chances)) for tf, count in counts.items()}
-
-
-def _probability(tf: Hashable, conditions: tuple[object, ...], chances: dict[Hashable, Fraction]) -> Fraction:
-    """Return how likely conditions hold for a gene that the TF binds."""
-    named = {other: chances[other] for other in tfs_named(conditions)}
-    return conditions_probability(conditions, named | {tf: Fraction(1)})
+    kinds = {}
+    for tf, count in counts.items():
+        entries = tuple(conditions.get(tf, ()))
+        named = {other: chances[other] for other in tfs_named(entries)} | {tf: Fraction(1)}
+        spread = sum(float(named[i] * (1 - named[i])) * d**2 for i, d in importances(entries, named).items())
+        kinds[tf] = TFKind(count, conditions_probability(entries, named), -spread / max(n - 1, 1))
+    return kinds
 
 
 def pairs_of(
@@ -203,7 +216,7 @@ def _large_responses(
     """Return the probabilities that a perturbation effect is large, by kind of pair."""
     hold, fail, unbound = _responses(binding, numbers)
     groups = [
-        Group(kind.bound, (float(kind.adjusted), float(1 - kind.adjusted)), (hold, fail)),
+        Group(kind.bound, (float(kind.adjusted), float(1 - kind.adjusted)), (hold, fail), kind.covariance),
         Group(n - kind.bound, (1.0,), (unbound,)),
     ]
     (of_hold, of_fail), (of_unbound,) = large_probabilities(groups, percentile)

@@ -6,9 +6,10 @@ What is exact, and what is not:
   those rounded values, and so are perturbation effects without noise.
 - Whether a TF's conditions hold for a gene that it binds: exact, see :func:`adjusted_probability`.
 - p-values: exact for the finite number of genes, ties included, but for one thing. Whether a *perturbation* effect is
-  large depends on how many bound genes of the TF have conditions that hold. That number is taken as binomial, though
-  the TFs that are named bind exact numbers of genes. Its mean is right. What it does to the chance of a large effect is
-  of the order of 1 / genes; nothing where there are no conditions, or over all pairs of a TF where effects don't tie.
+  large depends on how many bound genes of the TF have conditions that hold. TFs that are named bind exact numbers of
+  genes, so that number is less spread than a binomial; that is accounted for to first order. The error is of the order
+  of 1 / genes^2; it is 0 where there are no conditions, and over all pairs. Where effects without noise tie, it can be
+  larger.
 - Marginals of single pairs. Pairs of one TF are exchangeable, but not independent: labels add up to a fixed number.
 """
 
