@@ -33,7 +33,7 @@ extensions = [
     "formulas",
     "tables",
 ]
-exclude_patterns = ["_build", "_ext", "derivations", "reference/generated/.*", "**/.ipynb_checkpoints"]
+exclude_patterns = ["_build", "_ext", "generated", "derivations", "reference/generated/.*", "**/.ipynb_checkpoints"]
 templates_path = ["_templates"]
 nitpicky = True
 nitpick_ignore_regex = [
