@@ -2,12 +2,15 @@
 
 import json
 import shlex
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import fields
 from typing import Any
 
+import xarray as xr
+
 from yeastxr.arguments import shown
-from yeastxr.simulate import SimulationSpec
+from yeastxr.schema import CORE_DIMS
+from yeastxr.simulate import SPECIFICATION, SimulationSpec
 
 SPEC_FILE = "spec.json"
 
@@ -60,24 +63,78 @@ def command(spec: SimulationSpec, out: str = "again.zarr") -> tuple[str, str | N
             continue
         words += [f"--{name.replace('_', '-')}", _option(value)]
     line = shlex.join(["yeastxr", "simulate", out, *words])
-    names = [name for value in (spec.genes, spec.tfs) if not isinstance(value, int | None) for name in value]
-    if spec.tf_relationships is None and len(line) <= _LONGEST and not any(_unfit(name) for name in names):
+    named = [value for value in (spec.genes, spec.tfs) if not isinstance(value, int | None)]
+    unfit = any(_unfit(name, alone=len(names) == 1) for names in named for name in names)
+    if spec.tf_relationships is None and len(line) <= _LONGEST and not unfit:
         return line, None
     return f"yeastxr simulate {out} --spec {SPEC_FILE}", json.dumps(spec.to_dict(), ensure_ascii=False)
 
 
-def in_python(spec: SimulationSpec) -> str:
-    """Return Python code that makes a simulation again, from the file of :func:`command` or by itself."""
-    if command(spec)[1] is None:
-        return f"import yeastxr as yx\nds = yx.SimulationSpec.from_json({spec.to_json()!r}).simulate()"
-    read = f'Path("{SPEC_FILE}").read_text(encoding="utf-8")'
-    lines = ["from pathlib import Path", "import yeastxr as yx", f"ds = yx.SimulationSpec.from_json({read}).simulate()"]
-    return "\n".join(lines)
+def in_python(spec: SimulationSpec, values: Mapping[str, Any] | None = None) -> str:
+    """Return Python code that makes a simulation again, or a sweep over values, by itself or from the command's file.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> print(in_python(yx.SimulationSpec(genes=9, bound=[0.5] * 99, seed=1), {"bound_mean": [3.0, 5.0]}))
+    from pathlib import Path
+    import yeastxr as yx
+    spec = yx.SimulationSpec.from_json(Path("spec.json").read_text(encoding="utf-8"))
+    ds = yx.sweep(spec, bound_mean=[3.0, 5.0])
+    """
+    imports, read = ["import yeastxr as yx"], repr(spec.to_json())
+    if command(spec)[1] is not None:
+        imports, read = ["from pathlib import Path", *imports], f'Path("{SPEC_FILE}").read_text(encoding="utf-8")'
+    over = "".join(f", {name}={value!r}" for name, value in (values or {}).items())
+    make = "spec.simulate()" if values is None else f"yx.sweep(spec{over})"
+    return "\n".join([*imports, f"spec = yx.SimulationSpec.from_json({read})", f"ds = {make}"])
 
 
-def _unfit(name: str) -> bool:
+def swept(ds: xr.Dataset) -> tuple[SimulationSpec, dict[str, list[Any]]] | None:
+    """Return what the points of a sweep have in common, and the values swept over; None for any other dataset.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> ds = yx.sweep(yx.SimulationSpec(genes=9, bound=[0.5], seed=1), bound_mean=[3.0, 5.0])
+    >>> swept(ds)
+    (SimulationSpec(genes=9, bound=(0.5,), n_sample=(1,), seed=1), {'bound_mean': [3.0, 5.0]})
+    """
+    try:
+        made = json.loads(ds.attrs["sweep"])
+        return SimulationSpec.from_dict(made[SPECIFICATION]), dict(made["values"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def differs(ds: xr.Dataset, spec: SimulationSpec) -> str:
+    """Say in what a dataset is another one than its specification makes: its labels; empty if they are the same.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> ds = yx.simulate(genes=100, bound=[0.5, 0.1], seed=1)
+    >>> differs(ds.isel(gene=slice(10)), ds.yeast.spec)
+    'The specification is of 100 genes and 2 TFs: the dataset is a part of that, or has other names.'
+    """
+    genes = range(spec.n_genes) if isinstance(spec.genes, int) else spec.genes
+    known = zip(CORE_DIMS, (genes, spec.tf_labels), strict=True)
+    if all(ds.sizes[dim] == len(labels) and (ds.indexes[dim] == list(labels)).all() for dim, labels in known):
+        return ""
+    sizes = f"{spec.n_genes:,} genes and {len(spec.tf_labels):,} TFs"
+    return f"The specification is of {sizes}: the dataset is a part of that, or has other names."
+
+
+def _unfit(name: str, *, alone: bool) -> bool:
     """Tell whether a name can't stand in a list with commas, or would be read as an option or a number."""
-    return "," in name or name != name.strip() or name.startswith("-") or name.replace(".", "", 1).isdigit()
+    if alone:
+        try:
+            float(name)
+        except ValueError:
+            pass
+        else:
+            return True
+    return "," in name or name != name.strip() or name.startswith("-") or not (name.isprintable() and name)
 
 
 def _as_json(value: Any) -> Any:

@@ -4,6 +4,7 @@ import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from itertools import product
 from typing import Any, Self
 
@@ -100,7 +101,7 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
         return f"SimulationSpec({', '.join(f'{f.name}={shown(getattr(self, f.name))}' for f in said)})"
 
     def __hash__(self) -> int:
-        return hash(self.to_json())
+        return hash((self.genes, self.bound, self.n_sample, self.seed))  # enough to tell most apart, and quick
 
     def to_json(self) -> str:
         """Return the specification as JSON, from which :meth:`from_json` makes an equal one.
@@ -380,9 +381,14 @@ def spec_of(ds: xr.Dataset) -> SimulationSpec | None:
     if text is None:
         return None
     try:
-        return SimulationSpec.from_json(text)
+        return _read(text) if isinstance(text, str) else SimulationSpec.from_json(text)
     except ValueError as error:
         raise SchemaError(f"the attribute {SPECIFICATION!r} is not a specification: {error}") from None
+
+
+@lru_cache(maxsize=8)  # plots ask again and again; with relations of 20,000 TFs reading takes a second
+def _read(text: str) -> SimulationSpec:
+    return SimulationSpec.from_json(text)
 
 
 def check_parameter_names(values: Mapping[str, Any]) -> None:

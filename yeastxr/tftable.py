@@ -9,13 +9,20 @@ import xarray as xr
 
 from yeastxr import expectations, theory
 from yeastxr import qc as summaries
-from yeastxr.arguments import plain
+from yeastxr.arguments import InputError, plain
+from yeastxr.distributions import Distribution
 from yeastxr.schema import BOUND_FRACTION, TF
+from yeastxr.simulate import SimulationSpec
 
 MOST_ROWS = 20_000
-SHOWN_ROWS = 500
+SHOWN_ROWS = 200
+LONGEST_NAME = 60
+
+_MOST_BYTES = 1_900_000  # 20,000 TFs with names such as YPL248C take 1.6 MB
 
 _SIZE = "perturbation_size"
+_EFFECTS = (("binding_effect", "binding effect"), (_SIZE, "|perturbation effect|"))
+_GROUPS = ((True, "bound"), (False, "unbound"))
 
 
 def tf_table(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
@@ -31,67 +38,146 @@ def tf_table(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Along ``tf``, float64, each variable with its title in ``long_name``: bound fraction asked and found; share of
-        bound pairs whose conditions hold, found and expected; means of effects by label; share of positive effects.
+        Along ``tf``, float64, each variable with its title in ``long_name``: how many genes should be bound and are
+        (with replicates, or other dims in front, on average); the share of bound pairs whose conditions hold, expected
+        and found; means of effects by label, with what is expected of the size of perturbation effects of bound pairs,
+        which depends on the TF; the share of positive effects; and ``deviation``, by how many standard errors that one
+        of the means, or the share of conditions, is off that is off most.
 
     Examples
     --------
     >>> import yeastxr as yx
     >>> from yeastxr import qc
     >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], seed=42)
-    >>> tf_table(ds, qc.summarize(ds)).found.values
-    array([0.1, 0.3])
+    >>> tf_table(ds, qc.summarize(ds)).bound.values
+    array([100., 300.])
     """
     lead = [str(dim) for dim in summary["cells"].dims if dim not in ("label", TF)]
     cells = summary["cells"].sum(lead)
     pooled = summaries.pool(summary, lead) if lead else summary
+    genes, bound = int(summary.attrs["genes"]), cells.sel(label=True).values
+    times = np.maximum(cells.sum("label").values / genes, 1)
+    spec = expectations.specification(ds)
+    known = spec is not None and ds.indexes[TF].isin(list(spec.tf_labels)).all()
     columns: dict[str, tuple[str, Any]] = {}
-    if BOUND_FRACTION in ds.coords:
-        columns["asked"] = ("bound, asked", ds[BOUND_FRACTION].values)
-    columns["found"] = ("bound, found", (cells.sel(label=True) / cells.sum("label")).values)
+    if BOUND_FRACTION in ds.coords and (spec is None or genes == spec.n_genes):
+        columns["bound_asked"] = ("bound genes, asked", [round(genes * b) for b in ds[BOUND_FRACTION].values])
+    columns["bound"] = ("bound genes, found", bound / times)
+    deviations = []
+    chance = np.ones(bound.shape)
+    if known and spec is not None and spec.tf_relationships is not None:
+        chance = theory.adjusted_probability(spec).sel({TF: ds.indexes[TF]}).values
     if "status_cells" in summary:
-        held = summary["status_cells"].sel(status="bound, conditions hold").sum(lead)
-        bound = cells.sel(label=True)
-        columns["hold"] = ("conditions hold, found", (held / bound.where(bound > 0)).values)
-        spec = expectations.specification(ds)
-        if spec is not None:
-            chances = theory.adjusted_probability(spec)
-            columns["hold_expected"] = ("conditions hold, expected", chances.reindex({TF: ds.indexes[TF]}).values)
-    for quantity, word in (("binding_effect", "binding"), (_SIZE, "|perturbation|")):
-        for label, group in ((True, "bound"), (False, "unbound")):
-            mean = pooled["mean"].sel(quantity=quantity, label=label).values
-            columns[f"{quantity}_{group}"] = (f"mean {word}, {group}", mean)
+        held = summary["status_cells"].sel(status="bound, conditions hold").sum(lead).values
+        if known:
+            columns["hold_expected"] = ("conditions hold, expected", chance)
+            deviations.append(_off(held, bound * chance, np.sqrt(bound * chance * (1 - chance))))
+        columns["hold"] = ("conditions hold, found", held / np.where(bound, bound, np.nan))
+    for quantity, word in _EFFECTS:
+        for label, group in _GROUPS:
+            found = pooled.sel(quantity=quantity, label=label)
+            if known and spec is not None:
+                mean, std = _expected(spec, quantity, label, chance)
+                if label and quantity == _SIZE:
+                    columns[f"{quantity}_expected"] = (f"mean {word}, bound, expected", mean)
+                count = found["count"].values
+                deviations.append(_off(found["mean"].values, mean, std / np.sqrt(np.maximum(count, 1))))
+            columns[f"{quantity}_{group}"] = (f"mean {word}, {group}", found["mean"].values)
     effect = pooled.sel(quantity="perturbation_effect")
-    count = effect["count"].sum("label")
-    columns["positive"] = ("share positive", (effect["positive"].sum("label") / count.where(count > 0)).values)
+    count = effect["count"].sum("label").values
+    columns["positive"] = ("share positive", effect["positive"].sum("label").values / np.where(count, count, np.nan))
+    if deviations:
+        columns["deviation"] = (
+            "largest deviation, standard errors",
+            np.max(np.nan_to_num(deviations, posinf=np.inf), axis=0),
+        )
     return xr.Dataset(
         {name: (TF, np.asarray(values, np.float64), {"long_name": title}) for name, (title, values) in columns.items()},
         coords={TF: ds.indexes[TF]},
     )
 
 
-def as_html(table: xr.Dataset) -> str:
-    """Return a table of TFs as HTML: rows that a browser sorts and filters, more rows than are shown as data."""
-    names = [str(plain(tf)) for tf in table.indexes[TF][:MOST_ROWS]]
-    values = np.stack([table[name].values[:MOST_ROWS] for name in table.data_vars], axis=1)
-    rows = [
-        [name, *(f"{value:.4g}" if np.isfinite(value) else "" for value in row)]
-        for name, row in zip(names, values, strict=True)
-    ]
-    titles = ["TF", *(table[name].attrs["long_name"] for name in table.data_vars)]
+def chosen(table: xr.Dataset, most: int = MOST_ROWS) -> tuple[xr.Dataset, str]:
+    """Return so many TFs of a table, and words that say which: of too many the first, and those that are off most."""
+    n = table.sizes[TF]
+    if n <= most:
+        return table, f"{n:,} TFs"
+    if "deviation" not in table:
+        return table.isel({TF: slice(most)}), f"{n:,} TFs, the first {most:,} of them here"
+    first = most // 2
+    off = first + np.argsort(-table["deviation"].values[first:], kind="stable")[: most - first]
+    words = f"{n:,} TFs; here the first {first:,} and, of the others, the {most - first:,} that deviate most"
+    return table.isel({TF: np.concatenate([np.arange(first), np.sort(off)])}), words
+
+
+def as_html(table: xr.Dataset, most: int = MOST_ROWS) -> str:
+    """Return a table of TFs as HTML: the first rows, and as data all that a browser sorts and filters."""
+    some, words = chosen(table, most)
+    names = [_shortened(str(plain(tf))) for tf in some.indexes[TF]]
+    columns = [[_text(value) for value in some[name].values] for name in some.data_vars]
+    data = json.dumps({"names": names, "columns": [" ".join(column) for column in columns]}, ensure_ascii=False)
+    data = data.replace("<", "\\u003c")  # nothing in it can end the script
+    if len(data.encode()) > _MOST_BYTES:  # long names
+        return as_html(table, len(names) // 2)
+    titles = ["TF", *(some[name].attrs["long_name"] for name in some.data_vars)]
     head = "".join(
         f'<th scope="col" aria-sort="none"><button type="button">{html.escape(title)}</button></th>' for title in titles
     )
     body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows[:SHOWN_ROWS]
-    )
-    data = json.dumps(rows, ensure_ascii=False).replace("<", "\\u003c") if len(rows) > SHOWN_ROWS else "null"
-    said = f"{table.sizes[TF]:,} TFs" + (
-        f", the first {MOST_ROWS:,} of them here" if table.sizes[TF] > MOST_ROWS else ""
+        f'<tr><th scope="row">{html.escape(name)}</th>' + "".join(f"<td>{value}</td>" for value in line) + "</tr>"
+        for name, *line in zip(names[:SHOWN_ROWS], *(column[:SHOWN_ROWS] for column in columns), strict=True)
     )
     return f"""\
 <div class="tools"><label>Filter by name <input type="search" id="tf-filter"></label>
-<span id="tf-count" role="status">{said}</span></div>
-<div class="wide"><table id="tf-table" class="numbers" data-most="{SHOWN_ROWS}"><thead><tr>{head}</tr></thead>
+<span id="tf-count" role="status">{words}</span></div>
+<div class="wide" tabindex="0"><table id="tf-table" class="numbers" data-most="{SHOWN_ROWS}">
+<thead><tr>{head}</tr></thead>
 <tbody>{body}</tbody></table></div>
 <script type="application/json" id="tf-data">{data}</script>"""
+
+
+def _expected(spec: SimulationSpec, quantity: str, label: bool, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean and the standard deviation that theory has for each TF, given the chance that conditions hold."""
+    if quantity != _SIZE or not label:
+        mean, std = _moments(spec, quantity, label=label)
+        return np.full(chance.shape, mean), np.full(chance.shape, std)
+    hold, hold_std = _moments(spec, quantity, label=True, adjusted=True)
+    fail, fail_std = _moments(spec, quantity, label=True, adjusted=False)
+    means = _mixed(chance, hold, fail)
+    squares = _mixed(chance, hold**2 + hold_std**2, fail**2 + fail_std**2)
+    return means, np.sqrt(np.maximum(squares - means**2, 0))
+
+
+def _moments(spec: SimulationSpec, quantity: str, **group: bool) -> tuple[float, float]:
+    """Return the mean and the standard deviation of all pairs of a group, the same for every TF; NaN without any."""
+    try:
+        one: Distribution = theory.distribution(spec, "perturbation_effect" if quantity == _SIZE else quantity, **group)
+    except InputError:
+        return np.nan, np.nan
+    if quantity == _SIZE:
+        one = one.size()  # type: ignore[attr-defined]
+    return one.mean, one.std
+
+
+def _mixed(chance: np.ndarray, first: float, second: float) -> np.ndarray:
+    """Return the mean of two numbers by their chances; what has no chance does not count, NaN or not."""
+    return np.where(chance > 0, chance * first, 0.0) + np.where(chance < 1, (1 - chance) * second, 0.0)
+
+
+def _off(found: np.ndarray, expected: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Return by how many standard errors numbers are off; infinitely many, where they have no error and are."""
+    difference = np.abs(found - expected)
+    tiny = 1e-5 * np.maximum(1, np.abs(expected))  # float32
+    return np.where(error > 0, difference / np.where(error > 0, error, 1), np.where(difference > tiny, np.inf, 0.0))
+
+
+def _text(value: float) -> str:
+    if np.isnan(value):
+        return ""
+    if np.isinf(value):
+        return "Infinity"  # as scripts read it
+    return f"{value:.0f}" if value == round(value) and abs(value) < 1e6 else f"{value:.4g}"
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
