@@ -365,6 +365,17 @@ def test_bound_fraction__asked_and_found(chunks: dict[str, int] | None) -> None:
     assert [layer.label for layer in plot.bound_fraction(ds.drop_vars("bound_fraction"))] == ["found"]
 
 
+def test_bound_fraction__many_tfs_are_thinned_and_those_that_are_off_are_kept() -> None:
+    names = [f"{n} {'long' * 50}" for n in range(2501)]
+    ds = made(genes=10, bound=[0.5], n_sample=[len(names)], tfs=names).copy(deep=True)
+    ds["label"].values[:, [7, 1234]] = True
+    asked, found = plot.bound_fraction(ds)
+    drawn = dict(zip(found.dimension_values("name"), found.dimension_values("fraction"), strict=True))
+    assert len(drawn) == len(asked) == 2000
+    assert [name for name, fraction in drawn.items() if fraction == 1] == [names[at][:59] + "…" for at in (7, 1234)]
+    assert "2,000 of 2,501 TFs" in plot.bound_fraction(ds).opts.get().kwargs["title"]
+
+
 @CHUNKS
 def test_label_map__small_is_the_labels_and_large_is_shares(chunks: dict[str, int] | None) -> None:
     ds = made(chunks=chunks, genes=200)

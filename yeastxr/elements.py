@@ -18,6 +18,8 @@ WORDS = {GENE: "gene", TF: "TF"}
 
 COUNTS = "gene–TF pairs"
 
+_LONGEST_NAME = 60
+
 
 def holoviews() -> Any:
     """Return holoviews with both backends loaded, and the current backend as the user left it."""
@@ -55,9 +57,15 @@ def axis(hv: Any, feature: str) -> Any:
 
 
 def flat(column: xr.DataArray) -> np.ndarray:
-    """Return a column of values or names; names as Python text, which every backend can write."""
+    """Return a column of values or names; names as Python text, which every backend can write, long ones shortened."""
     values = np.ravel(column.values)
-    return values if values.dtype.kind in "iufbM" else np.array([str(value) for value in values], dtype=object)
+    return values if values.dtype.kind in "iufbM" else np.array([shortened(value) for value in values], dtype=object)
+
+
+def shortened(name: Any) -> str:
+    """Return a name as text, of a long one the beginning: a picture or a table holds thousands of them."""
+    text = str(name)
+    return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
 
 
 def overlay(

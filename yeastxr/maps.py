@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from yeastxr.elements import COLOURS, DARK, WORDS, finish_bokeh, flat, holoviews, overlay, title_matplotlib
+from yeastxr.elements import COLOURS, DARK, WORDS, finish_bokeh, flat, holoviews, overlay, shortened, title_matplotlib
 from yeastxr.schema import GENE, TF
 
 _MOST_NAMES, _FEW_NAMES = 25, 8  # of an axis, so that they can be read: all, or so many of a larger number
+_MOST_FRACTIONS = 2000
 _DIVERGING = ("#2166ac", "#67a9cf", "#f7f7f7", "#ef8a62", "#b2182b")  # ColorBrewer's RdBu: safe for the colour-blind
 _RISING = ("#f7f7f7", "#7fb3d5", "#0072B2", "#003a5c")
 
@@ -20,7 +21,8 @@ def fractions(found: np.ndarray, asked: np.ndarray | None, tfs: np.ndarray, of: 
     Parameters
     ----------
     found, asked
-        Fractions, one for each TF.
+        Fractions, one for each TF. Of more than 2,000 TFs as many are drawn: half of them evenly spaced, half those
+        that are furthest from what was asked, or else from the median.
     tfs
         The TFs' labels.
     of
@@ -29,15 +31,18 @@ def fractions(found: np.ndarray, asked: np.ndarray | None, tfs: np.ndarray, of: 
     hv = holoviews()
     place = hv.Dimension("position", label="TF")
     bound = hv.Dimension("fraction", label="bound fraction")
-    at = np.arange(tfs.size)
+    at = _evenly_and_furthest(abs(found - (np.median(found) if asked is None else asked)), _MOST_FRACTIONS)
+    if at.size < tfs.size:
+        of = ", ".join(filter(None, [of, f"{at.size:,} of {tfs.size:,} TFs, the furthest off among them"]))
     layers = []
     if asked is not None:
-        line = hv.Curve((at, asked), kdims=[place], vdims=[bound], label="asked for")
+        line = hv.Curve((at, asked[at]), kdims=[place], vdims=[bound], label="asked for")
         look = {"color": DARK[True], "interpolation": "steps-mid"}
         line.opts(hv.opts.Curve(**look, line_width=1.5, backend="bokeh"))
         line.opts(hv.opts.Curve(**look, linewidth=1.1, backend="matplotlib"))
         layers.append(line)
-    points = hv.Scatter((at, found, flat(xr.DataArray(tfs))), kdims=[place], vdims=[bound, "name"], label="found")
+    columns = (at, found[at], flat(xr.DataArray(tfs[at])))
+    points = hv.Scatter(columns, kdims=[place], vdims=[bound, "name"], label="found")
     size = 7 if tfs.size < 200 else 3
     tips = [("TF", "@name"), ("bound fraction", "@fraction")]
     look = {"color": COLOURS[True]}
@@ -126,7 +131,7 @@ def _name_on_hover(
     from bokeh.models import CustomJSHover, HoverTool
 
     def named(labels: np.ndarray, positions: int, upwards: bool) -> Any:
-        first = [str(labels[int(at * labels.size / positions)]) for at in range(positions)]
+        first = [shortened(labels[int(at * labels.size / positions)]) for at in range(positions)]
         code = "const at = Math.round(special_vars.{}); return names[at] ?? ''".format("y" if upwards else "x")
         return CustomJSHover(args={"names": first[::-1] if upwards else first}, code=code)
 
@@ -174,6 +179,14 @@ def _axis_of(dim: str, count: int) -> str:
 def evenly(size: int, most: int) -> np.ndarray:
     """Return at most so many positions, evenly spaced."""
     return np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(int))
+
+
+def _evenly_and_furthest(off: np.ndarray, most: int) -> np.ndarray:
+    """Return at most so many positions: if not all, half evenly spaced, and of the others those that are off most."""
+    some = evenly(off.size, most if off.size <= most else most // 2)
+    others = np.setdiff1d(np.arange(off.size), some)
+    furthest = others[np.argsort(-off[others], kind="stable")[: most - some.size]]
+    return np.sort(np.concatenate([some, furthest]))
 
 
 def clustered(rows: np.ndarray) -> np.ndarray:

@@ -11,12 +11,12 @@ from yeastxr import expectations, theory
 from yeastxr import qc as summaries
 from yeastxr.arguments import InputError, plain
 from yeastxr.distributions import Distribution
+from yeastxr.elements import shortened
 from yeastxr.schema import BOUND_FRACTION, TF
 from yeastxr.simulate import SimulationSpec
 
 MOST_ROWS = 20_000
 SHOWN_ROWS = 200
-LONGEST_NAME = 60
 
 _MOST_BYTES = 1_900_000  # 20,000 TFs with names such as YPL248C take 1.6 MB
 
@@ -113,7 +113,7 @@ def chosen(table: xr.Dataset, most: int = MOST_ROWS) -> tuple[xr.Dataset, str]:
 def as_html(table: xr.Dataset, most: int = MOST_ROWS) -> str:
     """Return a table of TFs as HTML: the first rows, and as data all that a browser sorts and filters."""
     some, words = chosen(table, most)
-    names = [_shortened(str(plain(tf))) for tf in some.indexes[TF]]
+    names = [shortened(plain(tf)) for tf in some.indexes[TF]]
     columns = [[_text(value) for value in some[name].values] for name in some.data_vars]
     data = json.dumps({"names": names, "columns": [" ".join(column) for column in columns]}, ensure_ascii=False)
     data = data.replace("<", "\\u003c")  # nothing in it can end the script
@@ -177,7 +177,3 @@ def _text(value: float) -> str:
     if np.isinf(value):
         return "Infinity"  # as scripts read it
     return f"{value:.0f}" if value == round(value) and abs(value) < 1e6 else f"{value:.4g}"
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
