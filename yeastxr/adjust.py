@@ -117,11 +117,16 @@ def adjusted_pairs(labels: xr.DataArray, tf_relationships: Mapping[Any, Iterable
 
 
 def where_conditions_hold(
-    labels: xr.DataArray, relationships: Mapping[Any, Iterable[Any]], *, bound_only: bool = True
+    labels: xr.DataArray,
+    relationships: Mapping[Any, Iterable[Any]],
+    *,
+    bound_only: bool = True,
+    read_now: bool = False,
 ) -> xr.DataArray:
     """Say which pairs are adjusted, given labels and relationships that have been checked.
 
-    With ``bound_only=False``, say where the conditions of each TF would hold if it were bound.
+    With ``bound_only=False``, say where the conditions of each TF would hold if it were bound. With ``read_now=True``,
+    columns that conditions name are computed now, so that no other array waits in memory until they are.
     """
     conditions = {tf: tuple(entries) for tf, entries in relationships.items() if entries}
     if not conditions:
@@ -131,6 +136,7 @@ def where_conditions_hold(
     columns = labels.variable.transpose(TF, ...)
     if labels.chunks:  # every block is given the columns that are named, and no others
         columns = columns[list(named.values())].chunk({TF: -1})
+        columns = columns.compute() if read_now else columns
         named = {tf: position for position, tf in enumerate(named)}
     result = map_blocks(
         _adjusted_block,
@@ -160,13 +166,18 @@ def _adjusted_block(
 ) -> np.ndarray:
     """Evaluate the conditions of a block's TFs on label columns ``(..., gene, 1, named)``, eight genes to a byte."""
     genes = label.shape[-2]
-    bits = {tf: np.packbits(columns[..., 0, position], axis=-1) for tf, position in named.items()}
+    bits: dict[Hashable, np.ndarray] = {}
     holds = np.full((tf.size, *label.shape[:-2], -(-genes // 8)), 0xFF, np.uint8)
     for t, position in enumerate(tf.reshape(-1)):
         own, entries = conditions.get(int(position), (None, ()))
-        if entries:
-            bound = {own: np.full_like(holds[t], 0xFF)} if own in bits and not bound_only else {}
-            holds[t] = conditions_hold(bits | bound, entries)
+        if not entries:
+            continue
+        needed = dict.fromkeys(tfs_named(entries))
+        for one in needed:
+            if one not in bits:
+                bits[one] = np.packbits(columns[..., 0, named[one]], axis=-1)
+        bound = {own: np.full_like(holds[t], 0xFF)} if own in needed and not bound_only else {}
+        holds[t] = conditions_hold({one: bits[one] for one in needed} | bound, entries)
     adjusted = np.moveaxis(np.unpackbits(holds, axis=-1, count=genes).view(bool), 0, -1)
     if bound_only:
         adjusted &= label  # in place: fresh memory costs more than the work
