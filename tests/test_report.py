@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from click.testing import CliRunner
+from hatchling.builders.wheel import WheelBuilder
 
 import yeastxr as yx
 from tests.browser import CHROMIUM, Tab, browser
@@ -279,6 +280,8 @@ def test_tf_table__what_is_off_deviates_most() -> None:
     wrong = tf_table(ds, qc.summarize(ds)).deviation
     assert float(wrong.max()) > 10
     assert int(wrong.argmax("tf")) == 7
+    ds["perturbation_effect"].values[:, 3] = abs(ds["perturbation_effect"].values[:, 3])
+    assert float(tf_table(ds, qc.summarize(ds)).deviation.sel(tf=3)) == pytest.approx(np.sqrt(1000))
 
 
 def test_chosen__the_first_and_those_that_deviate_most() -> None:
@@ -367,8 +370,7 @@ def test_report__escapes_names_and_title(tmp_path: Path) -> None:
 
 
 def test_report__style_and_script_are_in_the_wheel(tmp_path: Path) -> None:
-    builder = pytest.importorskip("hatchling.builders.wheel", reason="hatchling, which makes wheels, is not installed")
-    [wheel] = builder.WheelBuilder(str(Path(__file__).parent.parent)).build(directory=str(tmp_path))
+    [wheel] = WheelBuilder(str(Path(__file__).parent.parent)).build(directory=str(tmp_path))
     names = zipfile.ZipFile(wheel).namelist()
     assert {"yeastxr/assets/page.css", "yeastxr/assets/page.js"} <= set(names)
 

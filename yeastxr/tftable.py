@@ -42,7 +42,7 @@ def tf_table(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
         (with replicates, or other dims in front, on average); the share of bound pairs whose conditions hold, expected
         and found; means of effects by label, with what is expected of the size of perturbation effects of bound pairs,
         which depends on the TF; the share of positive effects; and ``deviation``, by how many standard errors that one
-        of the means, or the share of conditions, is off that is off most.
+        of the means and shares is off that is off most.
 
     Examples
     --------
@@ -84,8 +84,10 @@ def tf_table(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
                 deviations.append(_off(found["mean"].values, mean, std / np.sqrt(np.maximum(count, 1))))
             columns[f"{quantity}_{group}"] = (f"mean {word}, {group}", found["mean"].values)
     effect = pooled.sel(quantity="perturbation_effect")
-    count = effect["count"].sum("label").values
-    columns["positive"] = ("share positive", effect["positive"].sum("label").values / np.where(count, count, np.nan))
+    count, positive = (effect[name].sum("label").values for name in ("count", "positive"))
+    columns["positive"] = ("share positive", positive / np.where(count, count, np.nan))
+    if known and spec is not None and min(spec.unbound_std, spec.bound_std) > 0:  # without noise effects may be 0
+        deviations.append(_off(positive, count / 2, np.sqrt(count) / 2))
     if deviations:
         columns["deviation"] = (
             "largest deviation, standard errors",
