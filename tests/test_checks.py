@@ -197,6 +197,24 @@ def test_check__table_shows_itself() -> None:
     assert ds.attrs["level"] == 0.001
 
 
+def test_check__a_narrow_terminal_hides_columns_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = yx.check(made())
+    whole = repr(table).splitlines()
+    assert whole[0].split() == ["check", "expected", "found", "statistic", "p-value"]
+    for width, left in {
+        80: ["check", "found", "p-value"],
+        len(whole[1]) - 1: ["check", "expected", "found", "p-value"],
+    }.items():
+        monkeypatch.setenv("COLUMNS", str(width))
+        lines = repr(table).splitlines()
+        assert max(map(len, lines)) <= width
+        assert lines[0].split() == left
+        assert [line.split()[-1] for line in lines[2:-1]] == [line.split()[-1] for line in whole[2:-1]]
+        assert "a wider terminal shows: " in lines[-1]
+    monkeypatch.setenv("COLUMNS", "200")
+    assert repr(table).splitlines() == whole
+
+
 def test_check__text_of_a_file_is_shown_as_text() -> None:
     table = yx.check(made().rename(tf="<script>alert(1)</script>"))
     assert "<script>" not in table._repr_html_()

@@ -2,6 +2,7 @@
 
 import html
 import math
+import shutil
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,16 +103,25 @@ class CheckTable:
         )
 
     def __repr__(self) -> str:
+        terminal = shutil.get_terminal_size((_UNLIMITED, 0)).columns
         cells = [_HEAD, *map(_texts, self.rows)]
-        widths = [max(len(row[i]) for row in cells) for i in range(len(_HEAD))]
+        widths = {i: max(len(row[i]) for row in cells) for i in range(len(_HEAD))}
+        hidden = []
+        for column in _HIDDEN_FIRST:
+            if sum(widths.values()) + len(_GAP) * (len(widths) - 1) > terminal:
+                hidden.append(_HEAD[column])
+                del widths[column]
+        widths[_FOUND] -= max(0, sum(widths.values()) + len(_GAP) * (len(widths) - 1) - terminal)
+        widths[_FOUND] = max(widths[_FOUND], len(_HEAD[_FOUND]))
         lines = [
-            "  ".join(
-                text.rjust(width) if i in _NUMBERS else text.ljust(width)
-                for i, (text, width) in enumerate(zip(row, widths, strict=True))
+            _GAP.join(
+                _cut(row[i], width).rjust(width) if i in _NUMBERS else _cut(row[i], width).ljust(width)
+                for i, width in widths.items()
             ).rstrip()
             for row in cells
         ]
-        return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:], self.summary])
+        rest = f"; a wider terminal shows: {', '.join(sorted(hidden))}" if hidden else ""
+        return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:], self.summary + rest])
 
     def _repr_html_(self) -> str:
         body = "".join(
@@ -134,7 +144,10 @@ class CheckTable:
 
 
 _HEAD = ("check", "expected", "found", "statistic", "p-value", "")
-_NUMBERS = (3, 4)
+_FOUND, _NUMBERS = 2, (3, 4)
+_HIDDEN_FIRST = (3, 1)  # where a terminal is too narrow
+_GAP = "  "
+_UNLIMITED = 10_000  # columns of what is no terminal
 _COLOUR = {True: "#00734d", False: "#b3261e", None: "#666666"}
 
 
@@ -146,6 +159,10 @@ def verdict(row: Check) -> str:
 def _texts(row: Check) -> tuple[str, ...]:
     numbers = ("" if math.isnan(number) else f"{number:.3g}" for number in (row.statistic, row.pvalue))
     return (row.name, row.expected, row.found, *numbers, verdict(row))
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _align(column: int) -> str:

@@ -84,7 +84,7 @@ def run(folder: Path, *, method: int = 2, say: Callable[[str], Any] = print) -> 
     say(f"Step 4: one dataset (here with method {method}: {METHODS[method][0]})")
     ds = datasets[method]
     say(f"\n{ds!r}\n")
-    say("Sanity checks: the data against the closed forms")
+    say("Sanity checks: the data against theory")
     table = yx.check(ds)
     say(f"\n{table!r}\n")
 

@@ -100,7 +100,7 @@ def _populations(found: Evidence, by_tf: Evidence, here: Here) -> list[Check]:
     pairs = int(found["overlaps"])
     if pairs:
         p = min(1.0, float(found["least overlap"]) * pairs)
-        rows.append(_test("labels of TFs: independent", "overlaps by chance", f"{pairs:,} pairs", math.nan, p))
+        rows.append(_test("labels of TFs: independent", "overlaps by chance", _many(pairs, "pair"), math.nan, p))
     return rows
 
 
@@ -175,13 +175,13 @@ def _responses(found: Evidence, by_tf: Evidence, here: Here) -> list[Check]:
         squares = float(found[f"score squares {group}"])
         spread = math.sqrt(squares / n)
         rows.append(_test(f"{told}: spread", "1 expected s.d.", f"{spread:.4f}", squares, tails.chi_square(squares, n)))
-        rows.append(_fit(f"{told}: distribution", "as theory says", f"{n:,} pairs", found["sizes"][i], _EVEN))
+        rows.append(_fit(f"{told}: distribution", "as theory says", _many(n, "pair"), found["sizes"][i], _EVEN))
     rows.append(_slope(found, int(found["n bound"])))
     n = by_tf["tf valid"]
     z = by_tf["tf score"] / np.sqrt(np.maximum(n, 1))
     rows.append(_each_tf(f"{name} of each TF: mean", z, enough=True))
     p = tails.smallest(tails.chi_square(by_tf["tf score squares"], np.maximum(n, 1)))
-    rows.append(_test(f"{name} of each TF: spread", "1 expected s.d.", f"{z.size:,} columns", math.nan, p))
+    rows.append(_test(f"{name} of each TF: spread", "1 expected s.d.", _many(z.size, "column"), math.nan, p))
     return rows
 
 
@@ -258,7 +258,7 @@ def _draws(found: Evidence, here: Here) -> list[Check]:
     pairs = int(found["agreements"])
     if pairs:
         p = min(1.0, float(found["least agreement"]) * pairs)
-        rows.append(_test("draws of different TFs: independent", "agree by chance", f"{pairs:,} pairs", math.nan, p))
+        rows.append(_test("draws of different TFs: independent", "agree by chance", _many(pairs, "pair"), math.nan, p))
     agree = {
         name: int(found[name])
         for name in (f"agree {b} and {a}" for i, a in enumerate(PAIRED) for b in PAIRED[:i])
@@ -271,7 +271,7 @@ def _draws(found: Evidence, here: Here) -> list[Check]:
     words = {name: found[f"words {name}"] for name in DRAWS if f"words {name}" in found}
     if any(kept.size for kept in words.values()):
         again = sum(kept.size - np.unique(kept).size for kept in words.values())
-        text = f"{again:,} stretches of 64" if again else "none"
+        text = f"{_many(again, 'stretch', 'es')} of 64" if again else "none"
         rows.append(Check("draws that are repeated", "none", text, again == 0))
     coarse = [name for name in ("binding_pvalue", "perturbation_effect", "perturbation_pvalue") if _fine(name, here)]
     if coarse:
@@ -297,11 +297,15 @@ def _fit(name: str, expected: str, text: str, counts: np.ndarray, chances: np.nd
     if fit is None:
         return Check(name, expected, f"{text}; too few pairs or values", None)
     statistic, pvalue, cells = fit
-    return _test(name, expected, f"{text}, {cells} cells", statistic, pvalue)
+    return _test(name, expected, f"{text}, {_many(cells, 'cell')}", statistic, pvalue)
 
 
 def _each_tf(name: str, z: np.ndarray, *, enough: bool) -> Check:
     if not enough:
         return Check(name, "", "too few genes", None)
     most = float(np.abs(z).max())
-    return _test(name, "within chance", f"{z.size:,} columns", most, tails.smallest(tails.normal(z)))
+    return _test(name, "within chance", _many(z.size, "column"), most, tails.smallest(tails.normal(z)))
+
+
+def _many(number: int, word: str, ending: str = "s") -> str:
+    return f"{number:,} {word}{'' if number == 1 else ending}"
