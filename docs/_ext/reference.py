@@ -68,7 +68,7 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
 }
 
 # Modules whose public names are all listed, each on a page of its own.
-MODULES = ("plot", "qc", "theory", "distributions", "torchdata", "datamodule")
+MODULES = ("plot", "qc", "theory", "distributions", "foldednormals", "torchdata", "datamodule")
 
 
 def names_of(module: str) -> list[str]:
