@@ -128,7 +128,7 @@ class FoldedNormals(_Components):
 
     @property
     def support(self) -> tuple[float, float]:
-        """The least and the most value: 0 and infinity, or the least and the most atom."""
+        """The least and the most value, which are 0 and infinity, or the least and the most atom."""
         return (0.0, np.inf) if self.atoms is None or self.smooth else self.atoms.support
 
     def density(self, x: np.ndarray) -> np.ndarray:
@@ -245,7 +245,7 @@ class SignedFoldedNormals(_Components):
 
     @property
     def support(self) -> tuple[float, float]:
-        """The least and the most value: infinite, or the outermost atoms."""
+        """The least and the most value, which are infinite, or the outermost atoms."""
         most = self.size().support[1]
         return -most, most
 
