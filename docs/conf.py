@@ -70,8 +70,14 @@ def _escape_bars(app, what, name, obj, options, lines):  # |effect| is a size, n
             lines[i] = "``".join(parts)
 
 
+def _describe_data(app, what, name, obj, options, lines):
+    if name in reference.DATA:
+        lines[:] = [reference.DATA[name]]
+
+
 def setup(app):
     """Have docstrings passed through what mends them, before napoleon."""
+    app.connect("autodoc-process-docstring", _describe_data, priority=50)
     app.connect("autodoc-process-docstring", _escape_bars, priority=100)
 
 

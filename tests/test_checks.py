@@ -199,6 +199,7 @@ def test_check__table_shows_itself() -> None:
 
 def test_check__a_narrow_terminal_hides_columns_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     table = yx.check(made())
+    monkeypatch.setenv("COLUMNS", "1000")
     whole = repr(table).splitlines()
     assert whole[0].split() == ["check", "expected", "found", "statistic", "p-value"]
     for width, left in {

@@ -127,7 +127,7 @@ class CheckTable:
         body = "".join(
             "<tr>"
             + "".join(f'<td style="text-align:{_align(i)}">{html.escape(t)}</td>' for i, t in enumerate(_texts(r)[:-1]))
-            + f'<td style="text-align:left;font-weight:bold;color:{_COLOUR[r.passed]}">{verdict(r)}</td></tr>'
+            + f'<td style="padding-left:1em;font-weight:bold;color:{_COLOUR[r.passed]}">{verdict(r)}</td></tr>'
             for r in self.rows
         )
         head = "".join(f'<th style="text-align:{_align(i)}">{t}</th>' for i, t in enumerate(_HEAD))
@@ -166,4 +166,4 @@ def _cut(text: str, width: int) -> str:
 
 
 def _align(column: int) -> str:
-    return "right" if column in _NUMBERS else "left"
+    return "right;white-space:nowrap" if column in _NUMBERS else "left"

@@ -10,6 +10,8 @@ from yeastxr.elements import COLOURS, DARK, WORDS, finish_bokeh, flat, holoviews
 from yeastxr.schema import GENE, TF
 
 _MOST_NAMES, _FEW_NAMES = 25, 8  # of an axis, so that they can be read: all, or so many of a larger number
+_MOST_LETTERS = 36  # of them all
+_MOST_BELOW = 12  # labels that stand upright side by side
 _MOST_FRACTIONS = 2000
 _DIVERGING = ("#2166ac", "#67a9cf", "#f7f7f7", "#ef8a62", "#b2182b")  # ColorBrewer's RdBu: safe for the colour-blind
 _RISING = ("#f7f7f7", "#7fb3d5", "#0072B2", "#003a5c")
@@ -51,10 +53,12 @@ def fractions(found: np.ndarray, asked: np.ndarray | None, tfs: np.ndarray, of: 
     )
     points.opts(hv.opts.Scatter(**look, s=2.5 * size, linewidth=0, backend="matplotlib"))
     layers.append(points)
-    limits = {
-        "xticks": ticks(tfs),
+    limits: dict[str, Any] = {
+        "xticks": ticks(tfs, _MOST_BELOW),
         "ylim": (0, max(1e-9, 1.1 * float(max(found.max(), 0 if asked is None else asked.max())))),
     }
+    if sum(len(name) for _, name in limits["xticks"]) > _MOST_LETTERS:
+        limits["xrotation"] = 60
     return overlay(hv, layers, "Bound fraction by TF", of, _axis_of(TF, tfs.size), "bound fraction", limits)
 
 
@@ -154,9 +158,9 @@ def _colours(stops: tuple[str, ...]) -> list[str]:
     return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in rgb]
 
 
-def ticks(labels: np.ndarray) -> list[tuple[int, str]]:
+def ticks(labels: np.ndarray, most: int = _MOST_NAMES) -> list[tuple[int, str]]:
     """Return positions and labels for an axis, evenly spaced where there are many; names that are markup as numbers."""
-    step = 1 if labels.size <= _MOST_NAMES else _round_step(labels.size / _FEW_NAMES)
+    step = 1 if labels.size <= most else _round_step(labels.size / _FEW_NAMES)
     return [(at, plain_text(labels[at], at)) for at in range(0, labels.size, step)]
 
 

@@ -132,7 +132,7 @@ def qc(
         hv.Layout(pictures)
         .opts(
             hv.opts.Layout(shared_axes=True, backend="bokeh"),
-            hv.opts.Layout(shared_axes=False, sublabel_format="", hspace=0.35, vspace=0.4, backend="matplotlib"),
+            hv.opts.Layout(shared_axes=False, sublabel_format="", hspace=0.35, vspace=0.6, backend="matplotlib"),
         )
         .cols(3)
     )

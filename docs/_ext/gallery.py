@@ -66,7 +66,7 @@ def _run(script: Path, runs: Path, package: bytes) -> Path:
     ended = subprocess.run(
         [sys.executable, str(script)],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "MPLBACKEND": "agg"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "MPLBACKEND": "agg", "COLUMNS": "110"},
         capture_output=True,
         text=True,
         check=False,

@@ -67,6 +67,12 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
     "Version": ("", ["__version__"]),
 }
 
+# Data have no docstrings of their own: Sphinx would show those of their types.
+DATA = {
+    "yeastxr.FEATURES": "The five features, in the order of a tensor's last axis, as :class:`~yeastxr.schema.Feature`.",
+    "yeastxr.__version__": "The version of the package, as text.",
+}
+
 # Modules whose public names are all listed, each on a page of its own.
 MODULES = ("plot", "qc", "theory", "distributions", "foldednormals", "torchdata", "datamodule")
 
