@@ -387,6 +387,8 @@ def test_label_map__small_is_the_labels_and_large_is_shares(chunks: dict[str, in
     assert shares[-1] == pytest.approx(large.label[-8:].mean("gene").values, abs=1e-6)
     clustered = plot.label_map(ds, order="clustered").dimension_values("bound", flat=False)
     assert sorted(clustered.sum(axis=0)) == sorted(ds.label.sum("gene").values)
+    by_name = plot.label_map(ds.isel(gene=[2, 0, 1], tf=[1, 0]), order="name").dimension_values("bound", flat=False)
+    np.testing.assert_array_equal(by_name[::-1], ds.label[:3, :2])
     with pytest.raises(yx.InputError, match="order is 'x'"):
         plot.label_map(ds, order="x")
 

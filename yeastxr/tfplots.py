@@ -62,7 +62,7 @@ def fractions_of(ds: xr.Dataset, of: str, found: xr.DataArray) -> Any:
 
 
 def label_map(
-    ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None, order: Literal["given", "clustered"] = "given"
+    ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None, order: Literal["given", "name", "clustered"] = "given"
 ) -> "hv.Image":
     """Draw which genes each TF binds; of large datasets the share of bound pairs in blocks of genes x TFs.
 
@@ -73,8 +73,8 @@ def label_map(
     tf, gene
         A label or a list of labels to draw; all by default.
     order
-        ``"given"``, or ``"clustered"``: genes, and TFs, that are alike next to each other, of at most 1,000 genes and
-        400 TFs, evenly spaced.
+        ``"given"``; ``"name"``: by their labels, numbers in rising order; or ``"clustered"``: genes, and TFs, that are
+        alike next to each other, of at most 1,000 genes and 400 TFs, evenly spaced.
 
     Returns
     -------
@@ -94,13 +94,15 @@ def label_map(
     >>> plot.label_map(ds).dimension_values("bound", flat=False).shape
     (334, 2)
     """
-    if order not in ("given", "clustered"):
-        raise InputError(f"order is {shown(order)}; expected 'given' or 'clustered'")
+    if order not in ("given", "name", "clustered"):
+        raise InputError(f"order is {shown(order)}; expected 'given', 'name' or 'clustered'")
     ds, of = select(ds, tf, gene)
     label = _label(ds)
     if order == "clustered":
         label, said = _clustered(label)
         of = ", ".join(filter(None, [of, said]))
+    elif order == "name":
+        label = label.isel({dim: np.argsort(label.indexes[dim], kind="stable") for dim in CORE_DIMS})
     shares = maps.block_means(label, MOST_CELLS)
     shares = shares.mean([dim for dim in shares.dims if dim not in CORE_DIMS]).transpose(*CORE_DIMS).compute()
     whole = shares.shape == (label.sizes[GENE], label.sizes[TF]) and label.ndim == 2
