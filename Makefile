@@ -7,7 +7,7 @@ READY := .venv/.ready
 .PHONY: demo test test-slow lint bench bench-annbatch studies docs clean
 
 demo: $(READY)
-	$(BIN)/yeastxr demo demo
+	$(BIN)/yeastxr demo demo --overwrite
 
 test: $(READY)
 	@echo "== Running the tests"

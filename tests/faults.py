@@ -166,8 +166,8 @@ def _set(name: str, value: float) -> Fault:
 # For each fault what finds it: a part of the name of a check that must fail.
 FAULTS: dict[str, tuple[Fault, str]] = {
     "bound mean off by 1 %": (other(bound_mean=3.03), "conditions hold: mean"),
-    "bound s.d. off by 2 %": (other(bound_std=1.02), "spread"),
-    "unbound s.d. off by 1 %": (other(unbound_std=1.01), "unbound: spread"),
+    "bound s.d. off by 2 %": (other(bound_std=1.02), "s.d. / theory"),
+    "unbound s.d. off by 1 %": (other(unbound_std=1.01), "unbound: s.d. / theory"),
     "largest adjustment off by 5 %": (other(max_mean_adjustment=10.5), "slope"),
     "a gene more for one TF": (changed(_extra_label), "bound genes of each TF"),
     "signs 51:49": (flip_signs(0.01, 0.01), "share positive"),
@@ -184,8 +184,8 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "a replicate repeated": (_replicate_repeated, "repeated"),
     "two TFs share draws": (_draws_shared, "draws"),
     "binding effects rounded to float16": (_rounded("binding_effect"), "possible values"),
-    "perturbation effects rounded to float16": (_rounded("perturbation_effect"), "binary digits"),
-    "p-values rounded to float16": (_rounded("binding_pvalue"), "binary digits"),
+    "perturbation effects rounded to float16": (_rounded("perturbation_effect"), "rounding"),
+    "p-values rounded to float16": (_rounded("binding_pvalue"), "rounding"),
     "binding effects of one TF permuted": (changed(_permuted), "possible values"),
     "the same p-values twice": (changed(_same_pvalues), "draws of one pair"),
     "p-values by signed effects": (_signed_rule, "perturbation p-value"),

@@ -180,3 +180,11 @@ def test_numpy_scalars__are_as_good_as_pythons() -> None:
     )
     assert yx.SimulationSpec.from_json(spec.to_json()) == spec
     assert spec.tf_relationships == {0: (1, And(2))}
+
+
+def test_sweep__refuses_what_is_no_specification() -> None:
+    ds = yx.simulate(genes=10, bound=[0.5], seed=1)
+    with pytest.raises(
+        yx.InputError, match=r"spec is of type Dataset; expected a SimulationSpec, such as ds\.yeast\.spec"
+    ):
+        yx.sweep(ds, bound_mean=[1.0, 2.0])

@@ -89,6 +89,9 @@ def test_simulate__quiet(tmp_path: Path) -> None:
         ("--genes", "-1", "genes is -1; expected an integer from 1 to 4294967295"),
         ("--genes", "1.5", "genes is 1.5; expected an integer from 1 to 4294967295"),
         ("--genes", "a,a", "genes holds 'a' twice"),
+        ("--genes", "6,600", "'6,600' is a list of numbers; expected a count such as 6600"),
+        ("--genes", "a,,b", "'a,,b' has an empty name"),
+        ("--tfs", "a,b,c,d,", "'a,b,c,d,' is not a list of the form name,..."),
         ("--tfs", "a,b,c,d,d", "tfs holds 'd' twice"),
         ("--tfs", "a,b", "tfs has 2 names; expected 5"),
         ("--bound", "0.1,1.2", "bound[1] is 1.2; expected a number from 0 to 1"),
@@ -126,6 +129,7 @@ def test_simulate__bad_input(tmp_path: Path, option: str, value: str, message: s
         ('{"0": [1.5]}', "1.5; expected a TF's label"),
         ("[1, 2]", "expected an object"),
         ("{", "is not JSON"),
+        ('{"0": [1], "1": [0], "0": [2]}', "'0' is there twice"),
     ],
 )
 def test_simulate__bad_relationships(tmp_path: Path, rules: str, message: str) -> None:
@@ -202,14 +206,62 @@ def test_export__refused(store: Path, tmp_path: Path) -> None:
 
 
 def test_demo__leaves_its_files(tmp_path: Path) -> None:
-    for _ in range(2):  # a second run replaces the first
-        result = run("demo", tmp_path / "demo")
-        assert result.exit_code == 0, result.output
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "qc.html").write_text("mine")
+    result = run("demo", tmp_path / "demo")
+    assert result.exit_code == 2
+    assert "which holds qc.html; expected a new one, or overwrite" in result.output
+    assert [path.read_text() for path in (tmp_path / "demo").iterdir()] == ["mine"]
+    result = run("demo", tmp_path / "demo", "--overwrite")
+    assert result.exit_code == 0, result.output
     assert {path.name for path in (tmp_path / "demo").iterdir()} == {"sim.zarr", "tensor.pt", "qc.html", "qc.png"}
     assert torch.load(tmp_path / "demo" / "tensor.pt", weights_only=True).shape == (1000, 10, 5)
     assert "Step 4" in result.output
     assert "0 failed" in result.output
     assert (tmp_path / "demo" / "qc.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("command", ["info", "check", "report", "verify", "export"])
+def test_commands__take_urls(command: str, store: Path, tmp_path: Path) -> None:
+    out = {"report": [tmp_path / "qc.html"], "export": [tmp_path / "out.npz"]}.get(command, [])
+    result = run(command, f"file://{store}", *out)
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("command", ["check", "report", "export"])
+def test_commands__missing_and_damaged_chunks_in_one_sentence(command: str, store: Path, tmp_path: Path) -> None:
+    out = {"report": [tmp_path / "qc.html"], "export": [tmp_path / "out.npz"]}.get(command, [])
+    chunk = store / "binding_effect" / "c" / "0" / "0"
+    whole = chunk.read_bytes()
+    chunk.write_bytes(whole[:100])
+    result = run(command, store, *out)
+    assert result.exit_code == 1
+    assert "can't be decoded" in result.output
+    assert "verify STORE" in result.output
+    chunk.unlink()
+    result = run(command, store, *out)
+    assert result.exit_code == 2
+    assert "which lacks the chunk binding_effect/c/0/0; expected a whole store" in result.output
+    assert all(not path.exists() for path in out)
+
+
+def test_commands__other_errors_are_not_hidden(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("yeastxr.checks.check", wrong)
+    with pytest.raises(RuntimeError, match="a bug"):
+        run("check", store)
+
+
+def test_commands__too_large_for_memory_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 61 GiB")
+
+    monkeypatch.setattr(yx.SimulationSpec, "simulate", full)
+    result = run("simulate", tmp_path / "sim.zarr", *SIMULATE)
+    assert result.exit_code == 1
+    assert "not enough memory: Unable to allocate 61 GiB" in result.output
 
 
 def test_spec_file__makes_the_store_again(store: Path, tmp_path: Path) -> None:
@@ -243,6 +295,7 @@ def test_spec_file__with_relations_and_names(tmp_path: Path) -> None:
         ("- 3", "expected parameters with values"),
         ("genes: 10", "'--bound'"),
         ("{genes: 10, bound: [0.5], sede: 3}", "did you mean 'seed'"),
+        ("{genes: 10, bond: [0.5]}", "did you mean 'bound'"),
         ("!!python/object/apply:os.system ['true']", "is not YAML"),
         ("{genes: 10, bound: [2]}", "bound[0] is 2"),
     ],

@@ -228,7 +228,7 @@ def test_selection__by_label() -> None:
         ({"tf": ["GAL4", 3]}, "tf is 3"),
         ({"gene": 100}, "gene is 100, which is not known; known are the integers from 0 to 99"),
         ({"gene": True}, "gene is True"),
-        ({"gene": []}, "gene is empty"),
+        ({"gene": []}, "gene is [], with no label in it"),
         ({"max_points": -1}, "max_points is -1"),
     ],
 )
@@ -353,6 +353,27 @@ def test_relation_status__densities_by_hand(chunks: dict[str, int] | None) -> No
     assert [layer.label for layer in one][:3] == labels[:3]
     with pytest.raises(yx.InputError, match="no relationships"):
         plot.relation_status(made())
+
+
+def test_save__refuses_what_is_no_plot_or_folder(tmp_path: Path) -> None:
+    picture = plot.bound_fraction(made(genes=20))
+    with pytest.raises(yx.InputError, match="expected a file in a folder that exists"):
+        plot.save(picture, tmp_path / "none" / "x.png")
+    with pytest.raises(yx.InputError, match="element is 3; expected what a function"):
+        plot.save(3, tmp_path / "x.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_selection__a_slice_is_by_label_and_holds_both_ends() -> None:
+    ds = made(genes=50, tfs=[f"TF{n}" for n in range(10)])
+    drawn = plot.bound_fraction(ds, tf=slice("TF2", "TF5"), gene=slice(10, None)).get(1)
+    assert list(drawn.dimension_values("name")) == ["TF2", "TF3", "TF4", "TF5"]
+    np.testing.assert_allclose(
+        drawn.dimension_values("fraction"), ds.label.sel(tf=slice("TF2", "TF5"), gene=slice(10, None)).mean("gene")
+    )
+    for wrong in (slice("TF5", "TF2"), slice(0.5, "a")):
+        with pytest.raises(yx.InputError, match=r"tf is .*; expected"):
+            plot.bound_fraction(ds, tf=wrong)
 
 
 @CHUNKS

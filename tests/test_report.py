@@ -392,7 +392,12 @@ def test_report__failure_leaves_what_was_there(tmp_path: Path) -> None:
 
 def test_report__refuses_bad_arguments(tmp_path: Path) -> None:
     ds = made(genes=20)
-    for path in (tmp_path, tmp_path / "none" / "qc.html"):
+    (tmp_path / "folder.html").mkdir()
+    (tmp_path / "tensor.pt").write_text("mine")
+    with pytest.raises(yx.InputError, match=r"expected a name that ends in \.html"):
+        yx.report(ds, tmp_path / "tensor.pt")
+    assert (tmp_path / "tensor.pt").read_text() == "mine"
+    for path in (tmp_path / "folder.html", tmp_path / "none" / "qc.html"):
         with pytest.raises(yx.InputError, match="expected a file in a folder that exists"):
             yx.report(ds, path)
     with pytest.raises(yx.InputError, match="checks is of type str"):

@@ -286,6 +286,14 @@ def test_global_random_state__untouched() -> None:
     assert torch.equal(torch.get_rng_state(), torch_state)
 
 
+def test_assemble__refuses_an_array_in_the_place_of_another() -> None:
+    ds = yx.simulate(genes=20, bound=[0.5], seed=1)
+    arrays = [ds[name] for name in ("label", "binding_effect", "perturbation_effect", "binding_pvalue")]
+    with pytest.raises(yx.SchemaError, match="binding_pvalue is an array called 'perturbation_effect'; expected"):
+        yx.assemble(*arrays, ds["perturbation_pvalue"])
+    assert yx.assemble(ds.label, *(ds[name].rename("mine") for name in list(ds)[1:])).identical(ds)
+
+
 def test_assemble__claims_no_spec_that_does_not_fit() -> None:
     ds = made()
     parts = [ds[name] for name in FEATURE_NAMES]

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import yeastxr as yx
+from yeastxr import qc
 from yeastxr.demo import POPULATION
 from yeastxr.schema import FEATURES
 
@@ -52,6 +53,43 @@ def test_save__round_trip(tmp_path: Path, extra: dict[str, object]) -> None:
         assert loaded[name].dims == whole[name].dims, name
     assert yx.spec_of(back) == yx.spec_of(ds)
     xr.testing.assert_identical(yx.spec_of(back).simulate(), whole)
+
+
+def test_open__several_chunks_go_everywhere(tmp_path: Path) -> None:
+    ds = made(genes=300, tf_relationships={0: [1, yx.Or(2, yx.Not(3))]}).assign_coords(
+        level=("gene", np.arange(300.0)), weight=(("gene", "tf"), np.ones((300, 10)))
+    )
+    back = yx.open(yx.save(ds.chunk({"tf": 3}), tmp_path / "sim.zarr"))
+    assert back["label"].chunks == ((300,), (3, 3, 3, 1))
+    assert back["level"].chunks is None
+    assert back.drop_vars("weight").chunksizes["tf"] == (3, 3, 3, 1)
+    assert yx.check(back).passed
+    xr.testing.assert_identical(qc.summarize(back).compute(), qc.summarize(ds))
+    xr.testing.assert_identical(
+        yx.adjusted_pairs(back.label, ds.yeast.spec.tf_relationships).compute(),
+        yx.adjusted_pairs(ds.label, ds.yeast.spec.tf_relationships),
+    )
+    xr.testing.assert_identical(yx.open(yx.save(back, tmp_path / "again.zarr")).load(), ds)
+    back.yeast.report(tmp_path / "qc.html")
+
+
+@pytest.mark.parametrize("extra", [{}, {"replicates": 2}], ids=["plain", "replicates"])
+def test_open__a_chunk_that_is_missing_is_not_read_as_zeros(tmp_path: Path, extra: dict[str, int]) -> None:
+    path = yx.save(made(**extra), tmp_path / "sim.zarr")
+    chunk = "/".join("0" * (2 + len(extra)))
+    (path / "label" / "c" / chunk).unlink()
+    (path / "yeastxr").rename(path / "gone")  # what is recorded is not looked at
+    message = f"which lacks the chunk label/c/{chunk}; expected a whole store"
+    for chunks in ("stored", None):
+        with pytest.raises(yx.location.StoreError, match=message):
+            yx.open(path, chunks=chunks).load()
+    with pytest.raises(yx.location.StoreError, match=message):
+        next(iter(yx.Batches(path, 10, x="label", y="label")))
+    (path / "gone").rename(path / "yeastxr")
+    assert not yx.open(path, incomplete=True).label.values.reshape(-1, 60, 10)[0].any()
+    assert yx.open(path).binding_effect.load().sizes == made(**extra).binding_effect.sizes
+    assert yx.verify(path, repair=True).whole
+    xr.testing.assert_identical(yx.open(path).load(), made(**extra))
 
 
 UNICODE = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)  # half a surrogate pair is no text

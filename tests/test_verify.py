@@ -211,7 +211,7 @@ def test_extend__interrupted(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     ("asked", "message"),
     [
         ({}, "nothing to add"),
-        ({"bound": [2.0]}, r"bound\[5\] is 2.0"),
+        ({"bound": [2.0]}, r"bound\[0\] is 2.0"),
         ({"bound": [0.5], "tfs": ["GAL4"]}, "expected no names"),
         ({"n_sample": [3]}, "bound is missing"),
         ({"replicates": 2}, "no such dimension"),

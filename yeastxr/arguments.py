@@ -63,6 +63,8 @@ def suggestion(name: object, known: Iterable[object]) -> str:
             return f"did you mean {' or '.join(shown(texts[n]) for n in near)}?"
     if len(known) > 8 and all(isinstance(k, numbers.Integral) for k in known):
         return f"known are the integers from {known[0]} to {known[-1]}"
+    if not known:
+        return "there is none"
     listed = ", ".join(shown(k, 40) for k in known[:8])
     return f"known are {listed}" + (f" and {len(known) - 8} more" if len(known) > 8 else "")
 

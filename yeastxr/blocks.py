@@ -106,7 +106,8 @@ def positions(like: xr.DataArray) -> tuple[xr.Variable, xr.Variable, xr.Variable
 def along(dim: str, values: np.ndarray, like: xr.DataArray | xr.Variable) -> xr.Variable:
     """Return values along one dim of an array, chunked as that array is."""
     variable = xr.Variable((dim,), values)
-    return variable.chunk({dim: like.chunksizes[dim]}) if like.chunks else variable
+    cuts = like.variable if isinstance(like, xr.DataArray) else like  # a coordinate may be cut in another way
+    return variable.chunk({dim: cuts.chunksizes[dim]}) if like.chunks else variable
 
 
 def map_blocks(

@@ -236,7 +236,7 @@ def _in_groups(array: xr.DataArray, each: int) -> xr.DataArray:
 
     What has its chunks as they were made is made and measured in one task, and no block waits in memory.
     """
-    sizes = array.chunksizes
+    sizes = array.variable.chunksizes
     lead = {dim: 1 for dim in array.dims if dim not in CORE_DIMS}
     if (
         len(sizes[GENE]) == 1

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import click
 
 from yeastxr._version import __version__
-from yeastxr.arguments import InputError, shown
+from yeastxr.arguments import InputError, first_line, shown
 
 
 class _Refused(click.ClickException):
@@ -33,6 +34,19 @@ class _Group(click.Group):
             raise _Refused(str(error)) from error
         except OSError as error:
             raise click.ClickException(f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")) from error
+        except MemoryError as error:
+            raise click.ClickException(f"not enough memory: {first_line(error)}") from error
+        except Exception as error:
+            if not _while_decoding(error):
+                raise
+            text = f"a chunk can't be decoded ({first_line(error)}); `yeastxr verify STORE` tells which are damaged"
+            raise click.ClickException(text) from error
+
+
+def _while_decoding(error: Exception) -> bool:
+    """Tell whether an error comes from zarr's codecs, as it does when a file is damaged."""
+    modules = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(name.partition(".")[0] == "numcodecs" or name.startswith("zarr.codecs") for name in modules)
 
 
 class _List(click.ParamType):
@@ -43,7 +57,10 @@ class _List(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
-            return [self._kind(item.strip()) for item in str(value).split(",")]
+            items = [item.strip() for item in str(value).split(",")]
+            if not all(items):
+                raise ValueError("empty")
+            return list(map(self._kind, items))
         except ValueError:
             self.fail(f"{value!r} is not a list of the form {self.name}", param, ctx)
 
@@ -60,16 +77,31 @@ class _Genes(click.ParamType):
                 return kind(text)
             except ValueError:
                 continue
-        return [name.strip() for name in text.split(",")]
+        names = [name.strip() for name in text.split(",")]
+        if not all(names):
+            self.fail(f"{value!r} has an empty name; expected a count, or names with commas between them", param, ctx)
+        if all(name.replace("_", "").isdigit() for name in names):
+            hint = f"{''.join(names)}, or names that are no numbers; names that are go into a file, see --spec"
+            self.fail(f"{value!r} is a list of numbers; expected a count such as {hint}", param, ctx)
+        return names
 
 
 def _read_relationships(ctx: click.Context, param: click.Parameter, path: Path | None) -> Any:
     if path is None:
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:
         raise click.BadParameter(f"{path} is not JSON: {error}", ctx=ctx, param=param) from None
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object, or refuse one that says something twice: the first would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
+        raise ValueError(f"{shown(twice)} is there twice")
+    return found
 
 
 def _read_spec(ctx: click.Context, param: click.Parameter, path: Path | None) -> dict[str, Any]:
@@ -170,9 +202,10 @@ def simulate(
     For example: yeastxr simulate sim.zarr --genes 6600 --bound 0.1,0.2 --n-sample 100,100 --seed 42
     """
     from yeastxr.blocks import CHUNK_CELLS
-    from yeastxr.simulate import SimulationSpec
+    from yeastxr.simulate import SimulationSpec, check_parameter_names
     from yeastxr.store import save, unfinished_seed
 
+    check_parameter_names(spec)
     values = spec | {name: value for name, value in parameters.items() if value is not None}
     for name in ("genes", "bound"):
         if name not in values:
@@ -266,10 +299,10 @@ def verify(store: str, against_spec: bool, repair: bool, progress: bool | None) 
 
 
 @main.command()
-@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("store")
 @click.option("--level", type=float, default=0.001, show_default=True, help="The chance that a right dataset fails.")
 @click.option("--progress/--no-progress", default=None, help="Show a bar; by default where somebody looks.")
-def check(store: Path, level: float, progress: bool | None) -> None:
+def check(store: str, level: float, progress: bool | None) -> None:
     """Check a store against theory; the exit status is 1 if a check fails."""
     from yeastxr.checks import check as check_dataset
     from yeastxr.store import open as open_store
@@ -301,11 +334,11 @@ def report(store: str, out: Path | None, title: str | None, level: float, progre
 
 
 @main.command()
-@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("store")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--features", type=_List("name", str), help="Which features, in this order; all by default.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it is there.")
-def export(store: Path, out: Path, features: list[str] | None, overwrite: bool) -> None:
+def export(store: str, out: Path, features: list[str] | None, overwrite: bool) -> None:
     """Write a store's data to OUT: a tensor (.pt), arrays (.npz) or a table (.csv, .csv.gz)."""
     from yeastxr.exporting import export as export_dataset
     from yeastxr.store import open as open_store
@@ -317,11 +350,12 @@ def export(store: Path, out: Path, features: list[str] | None, overwrite: bool) 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="yeastxr-demo")
 @click.option("--method", type=click.IntRange(1, 4), default=2, show_default=True, help="How means are adjusted.")
-def demo(folder: Path, method: int) -> None:
+@click.option("--overwrite", is_flag=True, help="Replace files of an earlier run.")
+def demo(folder: Path, method: int, overwrite: bool) -> None:
     """Run the tutorial and leave a store, a tensor and QC pictures in FOLDER."""
     from yeastxr.demo import run
 
-    run(folder, method=method, say=click.echo)
+    run(folder, method=method, overwrite=overwrite, say=click.echo)
 
 
 def run() -> None:

@@ -8,6 +8,7 @@ import yeastxr as yx
 from yeastxr import And, Or
 
 SEED = 42
+FILES = ("sim.zarr", "tensor.pt", "qc.html", "qc.png")
 POPULATION: dict[str, Any] = {
     "genes": 1000,
     "bound": [0.1, 0.15, 0.2, 0.25, 0.3],
@@ -45,21 +46,33 @@ METHODS: dict[int, tuple[str, dict[str, Any]]] = {
 }
 
 
-def run(folder: Path, *, method: int = 2, say: Callable[[str], Any] = print) -> None:
+def run(folder: Path, *, method: int = 2, overwrite: bool = False, say: Callable[[str], Any] = print) -> None:
     """Run the tutorial and leave ``sim.zarr``, ``tensor.pt``, ``qc.html`` and ``qc.png`` in a folder.
 
     Parameters
     ----------
     folder
-        Where the files go; made if it is not there. Files of an earlier run are replaced.
+        Where the files go; made if it is not there.
     method
         Which of the four ways to adjust means the saved dataset uses.
+    overwrite
+        Whether to replace files of these names.
     say
         What to print lines with.
+
+    Raises
+    ------
+    InputError
+        If one of these files is there already.
     """
     from yeastxr import plot
     from yeastxr.exporting import export
 
+    there = [name for name in FILES if (folder / name).exists()]
+    if there and not overwrite:
+        raise yx.InputError(
+            f"folder is {str(folder)!r}, which holds {', '.join(there)}; expected a new one, or overwrite"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     say("Step 1: which genes each TF binds (1,000 genes, 10 TFs)")
     labels = yx.generate_gene_population(**POPULATION, seed=SEED)

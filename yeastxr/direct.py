@@ -32,7 +32,7 @@ class DirectArray:
         if codecs and isinstance(codecs[0], TransposeCodec):
             order = tuple(codecs.pop(0).order)
         kinds = [type(codec) for codec in codecs]
-        little = kinds == [BytesCodec, BloscCodec] and (codecs[0].endian is None or codecs[0].endian.value == "little")
+        little = kinds == [BytesCodec, BloscCodec] and _endian(codecs[0]) in (None, "little")
         if type(array.store) is not LocalStore or array.chunks != lengths or not little or np.little_endian is False:
             return None
         codec = getattr(codecs[1], "_blosc_codec", None)  # zarr's own, set up for the array's dtype
@@ -75,6 +75,11 @@ class DirectArray:
 
     def _file(self, block: Block) -> Path:
         return self._root / self._array.metadata.encode_chunk_key(block)
+
+
+def _endian(codec: Any) -> str | None:
+    """Return the order of bytes; zarr has it as an enumeration, and later as text."""
+    return getattr(codec.endian, "value", codec.endian)
 
 
 def direct_where_possible(arrays: Sequence[Any], layout: Layout) -> list[Any]:

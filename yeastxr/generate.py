@@ -77,7 +77,7 @@ def generate_gene_population(
     replicate, gene, tf = positions(like)
     bound_counts = [round(asked.n_genes * fraction) for fraction in asked.bound_fractions]
     counts = along(TF, np.array(bound_counts, np.int64), like)
-    if like.chunks and len(like.chunksizes[GENE]) > 1:
+    if like.chunks and len(like.variable.chunksizes[GENE]) > 1:
         limits = map_blocks(
             draws.label_limits,
             like.dims,

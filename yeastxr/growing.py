@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from yeastxr.arguments import InputError, InputTypeError, check_integer, check_sequence, shown
+from yeastxr.arguments import InputError, InputTypeError, check_integer, check_number, check_sequence, shown
 from yeastxr.layout import COMPLETE, Layout, Records, everywhere, made_of
 from yeastxr.location import StoreError, StoreLike, locate
 from yeastxr.simulate import SimulationSpec
@@ -103,6 +103,7 @@ def _larger(
     changes: dict[str, Any] = {}
     fractions = check_sequence("bound", bound, "a list of fractions from 0 to 1")
     if fractions:
+        fractions = [check_number(f"bound[{i}]", b, least=0, most=1) for i, b in enumerate(fractions)]
         counts = [1] * len(fractions) if n_sample is None else n_sample
         counts = check_sequence("n_sample", counts, "a list of counts of at least 1")
         if len(counts) != len(fractions):

@@ -81,7 +81,7 @@ def layout_of(ds: xr.Dataset, encoding: Mapping[str, Mapping[str, Any]]) -> Layo
     lengths = {dim: 1 for dim in sizes if dim not in CORE_DIMS}
     lengths[GENE] = sizes[GENE]
     lengths[TF] = min(sizes[TF], max(1, CHUNK_CELLS // sizes[GENE]))
-    for dim, cuts in label.chunksizes.items():
+    for dim, cuts in label.variable.chunksizes.items():
         even = all(size == cuts[0] for size in cuts[:-1]) and cuts[-1] <= cuts[0]
         lengths[str(dim)] = cuts[0] if even else min(lengths[str(dim)], max(cuts))
     for name in FEATURE_NAMES:

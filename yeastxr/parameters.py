@@ -10,11 +10,13 @@ from typing import Any, Self
 from yeastxr.arguments import (
     POSITION_END,
     InputError,
+    InputTypeError,
     check_integer,
     check_names,
     check_number,
     check_range,
     check_sequence,
+    shown,
 )
 from yeastxr.relations import check_relationships, to_json
 
@@ -69,6 +71,8 @@ class PopulationParameters(Parameters):
         genes: int | tuple[str, ...]
         if isinstance(self.genes, list | tuple) or getattr(self.genes, "ndim", 0) == 1:
             genes = check_names("genes", self.genes)
+        elif isinstance(self.genes, str):
+            raise InputTypeError(f"genes is {shown(self.genes)}; expected an integer from 1, or a list of names")
         else:
             genes = check_integer("genes", self.genes, least=1, most=POSITION_END)
         fractions = check_sequence("bound", self.bound, "a list of fractions from 0 to 1")

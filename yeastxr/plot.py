@@ -12,7 +12,7 @@ import xarray as xr
 
 from yeastxr import elements, expectations, summaryplots, tfplots
 from yeastxr import qc as summaries
-from yeastxr.arguments import InputError, shown
+from yeastxr.arguments import InputError, InputTypeError, shown
 from yeastxr.effectplots import (
     MAX_POINTS,
     binding_histogram,
@@ -163,7 +163,7 @@ def save(element: Any, path: str | Path) -> Path:
     Raises
     ------
     InputError
-        If the suffix is none of these.
+        If the suffix is none of these, there is no such folder, or it is nothing that can be drawn.
 
     Examples
     --------
@@ -179,7 +179,11 @@ def save(element: Any, path: str | Path) -> Path:
     suffix = path.suffix.lower()
     if suffix not in (*_MATPLOTLIB_FORMATS, ".html"):
         raise InputError(f"path is {shown(str(path))}; expected a name that ends in .png, .svg, .pdf or .html")
+    if not path.parent.is_dir():
+        raise InputError(f"path is {shown(str(path))}; expected a file in a folder that exists")
     hv = elements.holoviews()
+    if not isinstance(element, hv.core.Dimensioned):
+        raise InputTypeError(f"element is {shown(element)}; expected what a function of yeastxr.plot returns")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         if suffix == ".html":

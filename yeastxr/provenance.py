@@ -64,7 +64,7 @@ def command(spec: SimulationSpec, out: str = "again.zarr") -> tuple[str, str | N
         words += [f"--{name.replace('_', '-')}", _option(value)]
     line = shlex.join(["yeastxr", "simulate", out, *words])
     named = [value for value in (spec.genes, spec.tfs) if not isinstance(value, int | None)]
-    unfit = any(_unfit(name, alone=len(names) == 1) for names in named for name in names)
+    unfit = any(all(map(_a_number, names)) or any(map(_unfit, names)) for names in named)
     if spec.tf_relationships is None and len(line) <= _LONGEST and not unfit:
         return line, None
     return f"yeastxr simulate {out} --spec {SPEC_FILE}", json.dumps(spec.to_dict(), ensure_ascii=False)
@@ -125,15 +125,17 @@ def differs(ds: xr.Dataset, spec: SimulationSpec) -> str:
     return f"The specification is of {sizes}: the dataset is a part of that, or has other names."
 
 
-def _unfit(name: str, *, alone: bool) -> bool:
-    """Tell whether a name can't stand in a list with commas, or would be read as an option or a number."""
-    if alone:
-        try:
-            float(name)
-        except ValueError:
-            pass
-        else:
-            return True
+def _a_number(name: str) -> bool:
+    """Tell whether a command would take a name for a number."""
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _unfit(name: str) -> bool:
+    """Tell whether a name can't stand in a list with commas, or would be read as an option."""
     return "," in name or name != name.strip() or name.startswith("-") or not (name.isprintable() and name)
 
 

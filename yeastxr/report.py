@@ -49,7 +49,7 @@ def report(
         A yeastxr dataset, dims ``(..., gene, tf)``, NumPy or dask; it is read twice, block by block: for the checks,
         and for the summary that all else is drawn from.
     path
-        The file to write; one that is there is replaced, once the new page is complete.
+        The file to write, whose name ends in .html; one that is there is replaced, once the new page is complete.
     checks
         The outcome of :func:`yeastxr.check`, or any other object that shows itself as HTML; made by default. False
         leaves them out.
@@ -68,7 +68,8 @@ def report(
     Raises
     ------
     InputError
-        If the path is a folder or in none, checks can't show themselves, or the dataset does not follow the data model.
+        If the path ends otherwise, is a folder or in none, checks can't show themselves, or the dataset does not follow
+        the data model.
 
     Examples
     --------
@@ -81,6 +82,8 @@ def report(
     ('qc.html', True)
     """
     path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):  # a page must not replace a tensor or part of a store
+        raise InputError(f"path is {shown(str(path))}; expected a name that ends in .html")
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"path is {shown(str(path))}; expected a file in a folder that exists")
     if checks not in (None, False) and not callable(getattr(checks, "_repr_html_", None)):

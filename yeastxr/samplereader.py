@@ -116,7 +116,7 @@ class SampleReader:
         if self.in_memory or self.by in self._lead:
             return
         stored = array.encoding.get("preferred_chunks", {}).get(self.by, self.length)
-        chunk = max(array.chunksizes[self.by]) if array.chunks else stored
+        chunk = max(array.variable.chunksizes[self.by]) if array.chunks else stored
         times = min(chunk, self.length) / order.block
         if times > _WASTEFUL:
             warnings.warn(

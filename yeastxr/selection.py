@@ -10,7 +10,7 @@ from yeastxr.arguments import InputError, shown, suggestion
 from yeastxr.elements import WORDS
 from yeastxr.schema import GENE, TF, SchemaError
 
-Labels = Hashable | Iterable[Hashable] | None
+Labels = Hashable | Iterable[Hashable] | slice | None
 
 _PLAIN = re.compile(r"[A-Za-z0-9 _.,:;+*/()'-]{1,24}")  # no font lacks these, and no library reads them as markup
 
@@ -23,10 +23,11 @@ def select(ds: xr.Dataset, tf: Labels, gene: Labels) -> tuple[xr.Dataset, str]:
             continue
         if not isinstance(ds, xr.Dataset) or dim not in ds.indexes:
             raise SchemaError(f"ds has no index coordinate {dim!r} to select by; expected a yeastxr dataset")
-        labels: list[Any] = list(asked) if isinstance(asked, Iterable) and not isinstance(asked, str) else [asked]
-        if not labels:
-            raise InputError(f"{dim} is empty; expected a label or a list of labels")
         index = ds.indexes[dim]
+        labels = _labels(index, asked, dim)
+        if not labels:
+            found = f"{dim} is {shown(asked)}, with no label in it"
+            raise InputError(f"{found}; expected a label, a list or a slice of them")
         places = index.get_indexer(labels)
         for label, place in zip(labels, places, strict=True):
             if place < 0 or isinstance(label, bool):
@@ -35,3 +36,13 @@ def select(ds: xr.Dataset, tf: Labels, gene: Labels) -> tuple[xr.Dataset, str]:
         plain = len(labels) == 1 and _PLAIN.fullmatch(str(labels[0]))
         words.append(f"{WORDS[dim]} {labels[0]}" if plain else f"{ds.sizes[dim]:,} of {len(index):,} {WORDS[dim]}s")
     return ds, ", ".join(words)
+
+
+def _labels(index: Any, asked: Any, dim: str) -> list[Any]:
+    """Return what is asked for as a list of labels; slices are by label, both ends included, as in xarray."""
+    if isinstance(asked, slice):
+        try:
+            return list(index[index.slice_indexer(asked.start, asked.stop, asked.step)])
+        except (KeyError, TypeError, ValueError):
+            raise InputError(f"{dim} is {asked}; expected a slice from one label to another") from None
+    return list(asked) if isinstance(asked, Iterable) and not isinstance(asked, str) else [asked]

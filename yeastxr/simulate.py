@@ -134,7 +134,7 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
         """
         if not isinstance(values, Mapping):
             raise InputTypeError(f"the specification is {shown(values)}; expected an object of parameters")
-        check_parameter_names(values)
+        _check_given(values)
         values = dict(values)
         if values.get("tf_relationships") is not None:
             values["tf_relationships"] = from_json(values["tf_relationships"], named=values.get("tfs") is not None)
@@ -226,8 +226,12 @@ def simulate(genes: int | Sequence[str], *, chunks: Chunks = None, **parameters:
     >>> lazy.compute().identical(ds)
     True
     """
-    check_parameter_names(parameters)
-    return SimulationSpec(genes=genes, **parameters).simulate(chunks)
+    _check_given(parameters)
+    spec = SimulationSpec(genes=genes, **parameters)
+    try:
+        return spec.simulate(chunks)
+    except MemoryError as error:
+        raise MemoryError(f"{error}; expected a smaller simulation, or chunks='auto' and to save it") from None
 
 
 def assemble(
@@ -277,6 +281,9 @@ def assemble(
     )
     arrays = {name: check_array(array, name).transpose(..., *CORE_DIMS) for name, array in arrays.items()}
     for name, array in arrays.items():
+        if array.name in FEATURE_NAMES and array.name != name:
+            raise SchemaError(f"{name} is an array called {array.name!r}; expected that one in its own place")
+    for name, array in arrays.items():
         if array.dims != arrays["label"].dims:
             raise SchemaError(f"{name} has the dims {array.dims}; expected those of labels, {arrays['label'].dims}")
         for dim in array.dims:
@@ -323,6 +330,8 @@ def sweep(spec: SimulationSpec, **values: Any) -> xr.Dataset:
     >>> dict(ds.perturbation_effect.sizes)
     {'bound_mean': 3, 'replicate': 2, 'gene': 100, 'tf': 1}
     """
+    if not isinstance(spec, SimulationSpec):
+        raise InputTypeError(f"spec is of type {type(spec).__name__}; expected a SimulationSpec, such as ds.yeast.spec")
     values = dict(values)
     if "replicate" in values:
         spec = replace(spec, replicates=values.pop("replicate"))
@@ -397,6 +406,11 @@ def check_parameter_names(values: Mapping[str, Any]) -> None:
     for name in values:
         if name not in known:
             raise InputTypeError(f"{shown(name)} is not a parameter of a simulation; {suggestion(name, known)}")
+
+
+def _check_given(values: Mapping[str, Any]) -> None:
+    """Refuse a name that is no parameter, or parameters without bound fractions."""
+    check_parameter_names(values)
     if "bound" not in values:
         raise InputTypeError("bound is missing; expected a list of fractions from 0 to 1")
 

@@ -65,7 +65,8 @@ def split(
     given = dict(zip(PARTS, (train, val, test), strict=True))
     fractions = [check_number(name, value, least=0, most=1) for name, value in given.items()]
     if not np.isclose(sum(fractions), 1, rtol=0, atol=1e-9):
-        raise InputError(f"train, val and test sum to {sum(fractions):g}; expected fractions that sum to 1")
+        said = ", ".join(f"{name}={fraction:g}" for name, fraction in zip(given, fractions, strict=True))
+        raise InputError(f"{said} sum to {sum(fractions):g}; expected fractions that sum to 1, 0 for a part not wanted")
     dims = [str(dim) for dim in ordered(ds["label"]).dims]
     if by not in dims:
         raise InputError(f"by is {shown(by)}, which is no dim of the dataset; {suggestion(by, dims)}")

@@ -146,7 +146,7 @@ def open(
     StoreNotFoundError
         If there is nothing.
     StoreError
-        If it is not a yeastxr store, is unfinished, or can't be read.
+        If it is not a yeastxr store, is unfinished, or can't be read; later, when a chunk is read that is missing.
     SchemaError
         If it lacks a variable, or one has the wrong dims or dtype.
 
@@ -167,11 +167,21 @@ def open(
             f"store is {location.name}, which is unfinished; expected the same save again, or verify with repair, "
             "to finish it, or incomplete=True to open it as it is"
         )
+    from yeastxr.wholestore import whole
+
+    if isinstance(chunks, str) and chunks not in ("stored", "auto"):
+        raise InputError(f"chunks is {shown(chunks)}; expected 'stored', 'auto', None or sizes such as {{'tf': 100}}")
     rechunk = isinstance(chunks, Mapping)  # cut after opening: what is stored stays the unit of reading
     as_stored = rechunk or (isinstance(chunks, str) and chunks == "stored")
     try:
         _check_codecs(location)
-        ds = xr.open_zarr(location.store, consolidated=False, chunks={} if as_stored else chunks)
+        store = location.store if incomplete else whole(location)
+        ds = xr.open_zarr(store, consolidated=False, chunks={} if as_stored else chunks)
+        # Short ones are read now: in chunks of their own they would not fit those of the features.
+        if short := [name for name, coord in ds.coords.items() if coord.ndim < 2 and coord.variable.chunks]:
+            others = [name for name in ds.variables if name not in short]
+            read = xr.open_zarr(store, consolidated=False, chunks=None, drop_variables=others).load()
+            ds = ds.assign_coords({name: read.variables[name] for name in short})
         ds = ds.chunk(chunks) if rechunk else ds
     except InputError:
         raise

@@ -153,7 +153,7 @@ def _checked(adjusted: xr.DataArray, label: xr.DataArray) -> xr.DataArray:
     ):
         raise SchemaError("adjusted has other dims or labels than the dataset; expected those of 'label'")
     adjusted = label & adjusted
-    return adjusted.chunk(label.chunksizes) if label.chunks else adjusted
+    return adjusted.chunk(label.variable.chunksizes) if label.chunks else adjusted
 
 
 def _tally(blocks: Sequence[np.ndarray], places: Sequence[np.ndarray], plan: Plan, threads: int) -> Tally:
@@ -166,13 +166,13 @@ def _lazily(inputs: list[xr.DataArray], plan: Plan, finish: Any, dims: Mapping[s
     import dask.array as da
 
     first = inputs[0]
-    if not first.chunks or len(first.chunksizes[GENE]) > 1:
-        widest = max(first.chunksizes.get(TF, (first.sizes[TF],)))
+    if not first.chunks or len(first.variable.chunksizes[GENE]) > 1:
+        widest = max(first.variable.chunksizes.get(TF, (first.sizes[TF],)))
         tf = min(widest, max(1, CHUNK_CELLS // first.sizes[GENE]))
         inputs = [array.chunk({GENE: -1, TF: tf}) for array in inputs]
         first = inputs[0]
     lead = [dim for dim in first.dims if dim != GENE]
-    places = [da.from_array(np.arange(first.sizes[dim]), chunks=(first.chunksizes[dim],)) for dim in lead]
+    places = [da.from_array(np.arange(first.sizes[dim]), chunks=(first.variable.chunksizes[dim],)) for dim in lead]
 
     # The axis of genes stays, with length 1: dask would not fuse a contraction with the making of its input.
     tallies = da.blockwise(

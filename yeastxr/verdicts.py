@@ -174,14 +174,14 @@ def _responses(found: Evidence, by_tf: Evidence, here: Here) -> list[Check]:
         rows.append(_test(f"{told}: mean", f"{means[group]:.4f}", f"{mean:.4f}", z, tails.normal(z)))
         squares = float(found[f"score squares {group}"])
         spread = math.sqrt(squares / n)
-        rows.append(_test(f"{told}: spread", "1 expected s.d.", f"{spread:.4f}", squares, tails.chi_square(squares, n)))
+        rows.append(_test(f"{told}: s.d. / theory", "1", f"{spread:.4f}", squares, tails.chi_square(squares, n)))
         rows.append(_fit(f"{told}: distribution", "as theory says", _many(n, "pair"), found["sizes"][i], _EVEN))
     rows.append(_slope(found, int(found["n bound"])))
     n = by_tf["tf valid"]
     z = by_tf["tf score"] / np.sqrt(np.maximum(n, 1))
     rows.append(_each_tf(f"{name} of each TF: mean", z, enough=True))
     p = tails.smallest(tails.chi_square(by_tf["tf score squares"], np.maximum(n, 1)))
-    rows.append(_test(f"{name} of each TF: spread", "1 expected s.d.", _many(z.size, "column"), math.nan, p))
+    rows.append(_test(f"{name} of each TF: s.d. / theory", "1", _many(z.size, "column"), math.nan, p))
     return rows
 
 
@@ -277,8 +277,8 @@ def _draws(found: Evidence, here: Here) -> list[Check]:
     if coarse:
         counts = [int(found[f"coarse {name}"]) for name in coarse]
         above = np.array([tails.binomial_above(count, cells, 2.0**-LOW_BITS) for count in counts])
-        name, share = f"values with {LOW_BITS} binary digits of 0", max(counts) / cells
-        rows.append(_test(name, f"{2.0**-LOW_BITS:.2g}", f"{share:.2g}", math.nan, tails.smallest(above)))
+        name, share = "rounding to float16", max(counts) / cells
+        rows.append(_test(name, f"{2.0**-LOW_BITS:.2g} end in zeros", f"{share:.2g}", math.nan, tails.smallest(above)))
     return rows
 
 
@@ -297,7 +297,7 @@ def _fit(name: str, expected: str, text: str, counts: np.ndarray, chances: np.nd
     if fit is None:
         return Check(name, expected, f"{text}; too few pairs or values", None)
     statistic, pvalue, cells = fit
-    return _test(name, expected, f"{text}, {_many(cells, 'cell')}", statistic, pvalue)
+    return _test(name, expected, f"{text}, {_many(cells, 'bin')}", statistic, pvalue)
 
 
 def _each_tf(name: str, z: np.ndarray, *, enough: bool) -> Check:
