@@ -199,6 +199,15 @@ def test_methods_3_and_4__brute_force(relations: dict, chunks: object) -> None:
     assert 0 < adjusted.sum() < label.sum()
 
 
+@pytest.mark.parametrize("chunks", [None, {"tf": 1}], ids=["numpy", "dask"])
+def test_adjustment_function__means_must_be_finite(chunks: dict[str, int] | None) -> None:
+    ds = yx.simulate(genes=20, bound=[0.5], seed=1, chunks=chunks)
+    with pytest.raises(yx.InputError, match="means that are not finite; expected a number for each pair"):
+        yx.generate_perturbation_effects(
+            ds.label, ds.binding_effect, adjustment_function=lambda labels, _: xr.where(labels, np.nan, 1.0), seed=1
+        ).compute()
+
+
 def test_adjustment_function__is_the_mean() -> None:
     labels = yx.generate_gene_population(200, bound=[0.5], n_sample=[3], seed=1)
     effect = yx.generate_binding_effects(labels, seed=1)

@@ -48,6 +48,7 @@ def test_save__round_trip(tmp_path: Path, extra: dict[str, object]) -> None:
     assert all(back[feature.name].chunks for feature in FEATURES)
     loaded, whole = back.compute(), ds.compute()
     xr.testing.assert_identical(loaded, whole)
+    assert list(loaded.data_vars) == list(whole.data_vars)
     for name in whole.variables:
         assert loaded[name].dtype == whole[name].dtype, name
         assert loaded[name].dims == whole[name].dims, name

@@ -43,7 +43,7 @@ LEVEL = 0.001
 
 _GROUP_TFS = 250  # TFs that are compared with each other: two groups are a default chunk
 _GROUP_CELLS = 4_000_000
-_WORDS = 1 << 22  # of 64 coins, so many are kept at most
+_WORDS = 1 << 20  # of 64 coins, so many of a kind are kept at most: 8 MB
 
 
 def check(ds: xr.Dataset, *, level: float = LEVEL, progress: bool | None = False) -> CheckTable:
@@ -225,7 +225,7 @@ def _gathered(
     with progress_bar("checking", arrays[0].size, show=progress) as done:
         for_each_block(arrays, take)
     leads = sorted({at[:-1] for at in found})
-    planes = [evidence.combine([found[at] for at in sorted(found) if at[:-1] == lead]) for lead in leads]
+    planes = [evidence.combine([found.pop(at) for at in sorted(found) if at[:-1] == lead]) for lead in leads]
     by_tf = {name: np.stack([plane[name] for plane in planes]) for name in planes[0] if name.startswith("tf ")}
     rest = [{name: value for name, value in plane.items() if name not in by_tf} for plane in planes]
     return evidence.combine(rest), by_tf

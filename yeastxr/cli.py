@@ -223,7 +223,7 @@ def simulate(
         except KeyboardInterrupt:
             raise click.ClickException(f"interrupted; the same command again goes on where {out} ended") from None
     if not quiet:
-        sizes = " x ".join(f"{n:,} {dim}s" for dim, n in ds["label"].sizes.items())
+        sizes = " x ".join(f"{n:,} {dim}{'s' if n > 1 else ''}" for dim, n in ds["label"].sizes.items())
         click.echo(f"{out}: {sizes}, seed {asked.seed}, in {time.perf_counter() - start:.1f} s")
 
 

@@ -273,7 +273,9 @@ def perturbation_effects_from_means(
     seed: int,
     threads: int = 1,
 ) -> np.ndarray:
-    """Return perturbation effects from given means, float32 ``(..., G, T)``."""
+    """Return perturbation effects from given means, float32 ``(..., G, T)``; the means must be finite."""
+    if not np.isfinite(mean).all():
+        raise InputError("adjustment_function returned means that are not finite; expected a number for each pair")
     return _fill(
         "perturbation_effects_from_means",
         np.float32,

@@ -266,7 +266,7 @@ def generate_perturbation_effects(
     labels
         Step 1's labels, bool, dims ``(..., gene, tf)``; NumPy or dask.
     binding_effect
-        Step 2's effects, float32, the same dims and coordinates.
+        Step 2's effects, float32, the same dims and coordinates. Where one is NaN and matters, the outcome is NaN, too.
     unbound_mean, bound_mean
         Means of unbound and bound pairs, in units of the noise's standard deviation.
     unbound_std, bound_std
@@ -276,8 +276,8 @@ def generate_perturbation_effects(
     tf_relationships
         From a TF to a list of conditions, all of which must hold: TFs, ``And``, ``Or``, ``Not``.
     adjustment_function
-        Any other rule: called with labels and binding effects, it returns the mean of each pair. It stands in place
-        of the means, ``max_mean_adjustment`` and ``tf_relationships``.
+        Any other rule: called with labels and binding effects, it returns the mean of each pair, a finite number. It
+        stands in place of the means, ``max_mean_adjustment`` and ``tf_relationships``.
     largest_binding_effect
         What the largest adjustment belongs to; by default what the effect's ranges of hops allow, or, for effects of
         unknown origin, the largest observed.

@@ -22,7 +22,7 @@ from yeastxr.layout import (
     made_of,
 )
 from yeastxr.location import Location, StoreError, StoreExistsError, StoreLike, locate
-from yeastxr.schema import CORE_DIMS, SchemaError, validate
+from yeastxr.schema import CORE_DIMS, FEATURE_NAMES, SchemaError, validate
 from yeastxr.template import check_storable, mark, root_attrs, write_template
 from yeastxr.writing import write_missing
 
@@ -188,6 +188,10 @@ def open(
     except Exception as error:  # whatever readers make of metadata that is not what it must be
         raise StoreError(f"store is {location.name}, which can't be read: {first_line(error)}") from error
     ds.attrs.pop(COMPLETE, None)
+    order = sorted(ds.data_vars, key=lambda name: FEATURE_NAMES.index(name) if name in FEATURE_NAMES else len(ds))
+    encoding = ds.encoding
+    ds = xr.Dataset({name: ds.variables[name] for name in order}, ds.coords, ds.attrs)  # stores keep no order
+    ds.encoding = encoding
     try:
         return validate(ds)
     except SchemaError as error:
