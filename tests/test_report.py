@@ -337,6 +337,10 @@ def test_command__report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     page = Parsed(Path("b.html").read_text(encoding="utf-8"))
     assert page.texts["h1"] == ["<Ours>"]
     assert any("at most 0.05." in text for text in page.texts["p"])
+    monkeypatch.setattr("yeastxr.checks.check", None)  # before anything is checked
+    result = CliRunner().invoke(main, ["report", "sim.zarr", "x.pt"])
+    assert result.exit_code == 2
+    assert "expected a name that ends in .html" in result.output
     result = CliRunner().invoke(main, ["report", "none.zarr", "x.html"])
     assert result.exit_code == 2
     assert "none.zarr" in result.output

@@ -81,11 +81,7 @@ def report(
     ...     page.name, " checks passed" in page.read_text(encoding="utf-8")
     ('qc.html', True)
     """
-    path = Path(path)
-    if path.suffix.lower() not in (".html", ".htm"):  # a page must not replace a tensor or part of a store
-        raise InputError(f"path is {shown(str(path))}; expected a name that ends in .html")
-    if path.is_dir() or not path.parent.is_dir():
-        raise InputError(f"path is {shown(str(path))}; expected a file in a folder that exists")
+    path = page_path(path)
     if checks not in (None, False) and not callable(getattr(checks, "_repr_html_", None)):
         raise InputTypeError(f"checks is of type {type(checks).__name__}; expected the outcome of yeastxr.check")
     validate(ds)
@@ -108,6 +104,16 @@ def report(
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+    return path
+
+
+def page_path(path: str | Path) -> Path:
+    """Return where a page goes, or refuse it: it must end in .html, and its folder be there."""
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):  # a page must not replace a tensor or part of a store
+        raise InputError(f"path is {shown(str(path))}; expected a name that ends in .html")
+    if path.is_dir() or not path.parent.is_dir():
+        raise InputError(f"path is {shown(str(path))}; expected a file in a folder that exists")
     return path
 
 
