@@ -19,9 +19,10 @@ from yeastxr.growing import extend
 from yeastxr.relations import And, Not, Or
 from yeastxr.report import report
 from yeastxr.schema import FEATURES, SchemaError, validate
-from yeastxr.simulate import SimulationSpec, assemble, simulate, spec_of, sweep
+from yeastxr.simulate import SimulationSpec, assemble, simulate, spec_of
 from yeastxr.splitting import split
 from yeastxr.store import open, save
+from yeastxr.sweeping import sweep
 from yeastxr.tensors import Pair, from_torch, to_dataarray, to_torch, xy
 from yeastxr.verify import Verification, verify
 

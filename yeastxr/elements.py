@@ -7,7 +7,7 @@ import xarray as xr
 
 from yeastxr.schema import FEATURE_BY_NAME, GENE, TF
 
-BINDING, PERTURBATION = "binding_effect", "perturbation_effect"
+BINDING, PERTURBATION, SIZE = "binding_effect", "perturbation_effect", "perturbation_size"
 NAMES = {False: "unbound", True: "bound"}
 COLOURS = {False: "#E69F00", True: "#0072B2"}  # orange and blue of Okabe and Ito: told apart by the colour-blind too
 DARK = {False: "#7a4f00", True: "#003a5c"}  # the same hues, for lines of theory over data

@@ -1,6 +1,7 @@
 """What theory says of the pairs that a picture shows: of a whole simulation, or of some of its TFs and genes."""
 
 from collections import Counter
+from collections.abc import Hashable
 
 import numpy as np
 import xarray as xr
@@ -9,12 +10,12 @@ from yeastxr import theory
 from yeastxr.arguments import InputError, plain
 from yeastxr.closedforms import slope_of_mean
 from yeastxr.distributions import Distribution
+from yeastxr.elements import SIZE
 from yeastxr.foldednormals import folded_normal_mean
 from yeastxr.pairkinds import TFKind, kinds_of_tfs
 from yeastxr.schema import TF
 from yeastxr.simulate import SimulationSpec, spec_of
 
-SIZE = "perturbation_size"
 _GRID = 8001
 
 Parts = list[tuple[float, Distribution]]
@@ -58,16 +59,31 @@ def parts(ds: xr.Dataset, quantity: str, **group: bool) -> Parts:
     asked = [(1.0, None)] if len(here) == len(kinds) else [(float(n), one_of[kind]) for kind, n in alike.items()]
     found: Parts = []
     for number, tf in asked:
-        try:
-            one = theory.distribution(spec, "perturbation_effect" if quantity == SIZE else quantity, tf=tf, **group)
-        except InputError:  # no such pairs
+        one = distribution(spec, quantity, tf=tf, **group)
+        if one is None:
             continue
-        if quantity == SIZE:
-            one = one.size() if hasattr(one, "size") else one
         weight = number if tf is None else number * _pairs(spec, kinds[tf], group)
         found.append((weight, one))
     total = sum(weight for weight, _ in found)
     return [(weight / total, one) for weight, one in found]
+
+
+def distribution(spec: SimulationSpec, quantity: str, *, tf: Hashable = None, **group: bool) -> Distribution | None:
+    """Return what :func:`yeastxr.theory.distribution` does, also of ``perturbation_size``; None without such pairs."""
+    try:
+        one = theory.distribution(spec, "perturbation_effect" if quantity == SIZE else quantity, tf=tf, **group)
+    except InputError:
+        return None
+    return one.size() if quantity == SIZE else one  # type: ignore[attr-defined]
+
+
+def moments(mixed: Parts) -> tuple[float, float]:
+    """Return the mean and the standard deviation of a mixture; NaN if there is none."""
+    if not mixed:
+        return np.nan, np.nan
+    mean = sum(weight * one.mean for weight, one in mixed)
+    square = sum(weight * (one.std**2 + one.mean**2) for weight, one in mixed)
+    return float(mean), float(np.sqrt(max(square - mean**2, 0.0)))
 
 
 def _pairs(spec: SimulationSpec, kind: TFKind, group: dict[str, bool]) -> float:

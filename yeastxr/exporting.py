@@ -1,6 +1,5 @@
 """Datasets to files that other programs read: tensors, arrays and tables."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from yeastxr.arguments import InputError
+from yeastxr.replacing import replacing
 from yeastxr.schema import CORE_DIMS, FEATURE, check_feature, features_of, validate
 from yeastxr.tensors import to_torch
 
@@ -58,12 +58,8 @@ def export(ds: xr.Dataset, path: str | Path, *, features: Sequence[str] | None =
     if path.exists() and not overwrite:
         raise InputError(f"path is {str(path)!r}, which is there already; expected a new name, or overwrite")
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{os.getpid()}.partial.{path.name}")  # ends as the path does, so that .gz compresses
-    try:
+    with replacing(path) as partial:
         writers[ending](ds, partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 

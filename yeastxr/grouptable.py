@@ -5,12 +5,12 @@ import xarray as xr
 
 from yeastxr import expectations
 from yeastxr import qc as summaries
+from yeastxr.elements import PERTURBATION, SIZE
 from yeastxr.schema import FEATURE_BY_NAME, text_array
-from yeastxr.tallies import QUANTITIES, SIZE, STATUS
+from yeastxr.tallies import QUANTITIES, STATUS
 from yeastxr.theory import GROUPS
 
 GROUP, QUANTITY = "group", "quantity"
-_SIGNED = "perturbation_effect"
 
 
 def group_table(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
@@ -41,7 +41,7 @@ def group_table(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
     (3.04, 3.0008)
     """
     pooled = summaries.pool(summary)
-    names = [name for name in QUANTITIES if name != _SIGNED]  # its mean is 0: the sign is a coin
+    names = [name for name in QUANTITIES if name != PERTURBATION]  # its mean is 0: the sign is a coin
     groups = ["unbound", "bound", *(STATUS[1:] if "status_mean" in pooled else [])]
     count = np.zeros((len(names), len(groups)), np.int64)
     numbers = np.full((4, *count.shape), np.nan)
@@ -49,7 +49,7 @@ def group_table(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
         for j, group in enumerate(groups):
             asked = GROUPS[group]
             if group in STATUS[1:]:
-                if name != QUANTITIES[SIZE]:
+                if name != SIZE:
                     continue
                 found = {key: pooled[f"status_{key}"].sel(status=group) for key in ("count", "mean", "variance")}
             else:
@@ -57,7 +57,7 @@ def group_table(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
                     key: pooled[key].sel(quantity=name, label=asked["label"]) for key in ("count", "mean", "variance")
                 }
             count[i, j] = found["count"]
-            expected = _moments(expectations.parts(ds, name, **asked))
+            expected = expectations.moments(expectations.parts(ds, name, **asked))
             numbers[:, i, j] = found["mean"], np.sqrt(found["variance"]), *expected
     values = {"count": count, **dict(zip(("mean", "std", "expected_mean", "expected_std"), numbers, strict=True))}
     return xr.Dataset(
@@ -81,15 +81,6 @@ def as_texts(table: xr.Dataset) -> list[tuple[str, ...]]:
 
 
 def _title(quantity: str) -> str:
-    if quantity == QUANTITIES[SIZE]:
-        return f"|{FEATURE_BY_NAME[_SIGNED].long_name}|"
+    if quantity == SIZE:
+        return f"|{FEATURE_BY_NAME[PERTURBATION].long_name}|"
     return FEATURE_BY_NAME[quantity].long_name
-
-
-def _moments(mixed: expectations.Parts) -> tuple[float, float]:
-    """Return the mean and the standard deviation of a mixture; NaN if there is none."""
-    if not mixed:
-        return np.nan, np.nan
-    mean = sum(weight * one.mean for weight, one in mixed)
-    square = sum(weight * (one.std**2 + one.mean**2) for weight, one in mixed)
-    return float(mean), float(np.sqrt(max(square - mean**2, 0.0)))

@@ -6,12 +6,23 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from yeastxr.elements import COLOURS, COUNTS, DARK, NAMES, SERIES, STATUS_COLOURS, STATUS_DARK, axis, holoviews, overlay
+from yeastxr.elements import (
+    COLOURS,
+    COUNTS,
+    DARK,
+    NAMES,
+    SERIES,
+    SIZE,
+    STATUS_COLOURS,
+    STATUS_DARK,
+    axis,
+    holoviews,
+    overlay,
+)
 from yeastxr.schema import FEATURE_BY_NAME
 
 THEORY = "theory"
 THEORY_LINES = "lines: theory"
-_SIZE = "perturbation_size"
 
 
 def histogram(counts: xr.Dataset, of: str, expected: Mapping[bool, np.ndarray] | None = None) -> Any:
@@ -133,10 +144,10 @@ def dimension(quantity: str) -> Any:
     hv = holoviews()
     if quantity.endswith("pvalue"):
         return hv.Dimension(("pvalue", "p-value"))
-    if quantity != _SIZE:  # bokeh links axes by label: a histogram of binding effects is not to follow their scatter
+    if quantity != SIZE:  # bokeh links axes by label: a histogram of binding effects is not to follow their scatter
         return axis(hv, quantity).clone(label=f"{FEATURE_BY_NAME[quantity].long_name} (bin)")
     effect = FEATURE_BY_NAME["perturbation_effect"]
-    return hv.Dimension((_SIZE, f"|{effect.long_name}|"), unit=effect.units)
+    return hv.Dimension((SIZE, f"|{effect.long_name}|"), unit=effect.units)
 
 
 def _title(feature: str) -> str:
@@ -179,4 +190,4 @@ def _percent(share: float) -> str:
 def _label_of(quantity: str) -> str:
     """Return what an axis is called, with its unit."""
     hv = holoviews()
-    return str((dimension(quantity) if quantity == _SIZE else axis(hv, quantity)).pprint_label)
+    return str((dimension(quantity) if quantity == SIZE else axis(hv, quantity)).pprint_label)

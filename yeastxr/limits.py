@@ -1,9 +1,6 @@
 """Where the bins of a summary begin and end: as asked, as a specification tells, or as the data do."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import replace
-from itertools import product
 from typing import Any
 
 import xarray as xr
@@ -12,25 +9,12 @@ from yeastxr.arguments import InputError, check_sequence, shown, suggestion
 from yeastxr.binning import Axis, axis, neat
 from yeastxr.counting import largest_effects
 from yeastxr.parameters import PerturbationParameters
-from yeastxr.simulate import SPECIFICATION, SimulationSpec, spec_of
+from yeastxr.sweeping import specifications
 from yeastxr.tallies import QUANTITIES
 
 PAIRS = "pairs"
 
 _FIXED = {"binding_effect": (0.0, 5.0), "binding_pvalue": (0.0, 1.0), "perturbation_pvalue": (0.0, 1.0)}
-
-
-def specifications(ds: xr.Dataset) -> list[SimulationSpec]:
-    """Return every specification that data may come from: one, those of a sweep, or none."""
-    try:
-        spec = spec_of(ds)
-        if spec is not None:
-            return [spec]
-        swept = json.loads(ds.attrs["sweep"])
-        common, values = SimulationSpec.from_dict(swept[SPECIFICATION]), swept["values"]
-        return [replace(common, **dict(zip(values, point, strict=True))) for point in product(*values.values())]
-    except (KeyError, TypeError, ValueError):  # none, or one that can't be read: then data tell
-        return []
 
 
 def summary_axes(ds: xr.Dataset, limits: Mapping[str, Any] | None, bins: int, bins_2d: int) -> dict[str, Axis]:

@@ -4,7 +4,6 @@ Data are reduced first, lazily and in one pass, and then drawn: a dataset of 10^
 Options are set for both backends on each element, and the user's current backend stays as it is.
 """
 
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from yeastxr.effectplots import (
     relation_status,
 )
 from yeastxr.elements import BINDING, PERTURBATION
+from yeastxr.replacing import replacing
 from yeastxr.schema import TF
 from yeastxr.selection import Labels, select
 from yeastxr.tfplots import bound_fraction, cobinding, label_map
@@ -184,18 +184,14 @@ def save(element: Any, path: str | Path) -> Path:
     hv = elements.holoviews()
     if not isinstance(element, hv.core.Dimensioned):
         raise InputTypeError(f"element is {shown(element)}; expected what a function of yeastxr.plot returns")
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
+    with replacing(path) as partial:
         if suffix == ".html":
             scripts, places = elements.embedded([hv.render(element, backend="bokeh")])
-            temporary.write_text(_PAGE.format(scripts=scripts, place=places[0]), encoding="utf-8")
+            partial.write_text(_PAGE.format(scripts=scripts, place=places[0]), encoding="utf-8")
         else:
             from matplotlib import pyplot
 
             figure = hv.render(element, backend="matplotlib")
-            figure.savefig(temporary, format=suffix[1:], dpi=150, bbox_inches="tight")
+            figure.savefig(partial, format=suffix[1:], dpi=150, bbox_inches="tight")
             pyplot.close(figure)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return path

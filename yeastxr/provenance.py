@@ -10,7 +10,7 @@ import xarray as xr
 
 from yeastxr.arguments import shown
 from yeastxr.schema import CORE_DIMS
-from yeastxr.simulate import SPECIFICATION, SimulationSpec
+from yeastxr.simulate import SimulationSpec
 
 SPEC_FILE = "spec.json"
 
@@ -88,23 +88,6 @@ def in_python(spec: SimulationSpec, values: Mapping[str, Any] | None = None) -> 
     over = "".join(f", {name}={value!r}" for name, value in (values or {}).items())
     make = "spec.simulate()" if values is None else f"yx.sweep(spec{over})"
     return "\n".join([*imports, f"spec = yx.SimulationSpec.from_json({read})", f"ds = {make}"])
-
-
-def swept(ds: xr.Dataset) -> tuple[SimulationSpec, dict[str, list[Any]]] | None:
-    """Return what the points of a sweep have in common, and the values swept over; None for any other dataset.
-
-    Examples
-    --------
-    >>> import yeastxr as yx
-    >>> ds = yx.sweep(yx.SimulationSpec(genes=9, bound=[0.5], seed=1), bound_mean=[3.0, 5.0])
-    >>> swept(ds)
-    (SimulationSpec(genes=9, bound=(0.5,), n_sample=(1,), seed=1), {'bound_mean': [3.0, 5.0]})
-    """
-    try:
-        made = json.loads(ds.attrs["sweep"])
-        return SimulationSpec.from_dict(made[SPECIFICATION]), dict(made["values"])
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def differs(ds: xr.Dataset, spec: SimulationSpec) -> str:

@@ -2,7 +2,6 @@
 
 import html
 import math
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,10 @@ from yeastxr.checktable import CheckTable
 from yeastxr.elements import holoviews
 from yeastxr.expectations import specification
 from yeastxr.grouptable import as_texts, group_table
+from yeastxr.replacing import replacing
 from yeastxr.schema import CORE_DIMS, FEATURE_BY_NAME, GENE, TF, validate
 from yeastxr.simulate import SPECIFICATION, SimulationSpec
+from yeastxr.sweeping import swept
 from yeastxr.tftable import as_html, tf_table
 
 TITLE = "Quality report of a yeastxr dataset"
@@ -98,12 +99,8 @@ def report(
     sections.append(page.section("Expected and found", page.rows(_HEAD, groups, kind="numbers", texts=2)))
     tfs = page.section("TFs", as_html(tf_table(ds, summary)))
     text = page.page(str(title), sections, _figures(plot.qc(ds, summary=summary)), tfs + _variables(ds))
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
     return path
 
 
@@ -155,7 +152,7 @@ def _labels(label: xr.DataArray, dim: str) -> str:
 
 def _again(ds: xr.Dataset, spec: SimulationSpec | None) -> str:
     """Say what made the dataset, and how to make it again."""
-    sweep = provenance.swept(ds) if spec is None else None
+    sweep = swept(ds) if spec is None else None
     if spec is None and sweep is None:
         text = ds.attrs.get(SPECIFICATION)
         shortened = html.escape(str(text)[:10_000])

@@ -13,6 +13,7 @@ from yeastxr.elements import (
     DARK,
     NAMES,
     PERTURBATION,
+    SIZE,
     STATUS_DARK,
     WORDS,
     axis,
@@ -124,5 +125,5 @@ def _plane(hv: Any) -> list[Any]:
     size = FEATURE_BY_NAME[PERTURBATION]
     return [
         axis(hv, BINDING),
-        hv.Dimension(("perturbation_size", f"|{size.long_name}|"), unit=size.units),
+        hv.Dimension((SIZE, f"|{size.long_name}|"), unit=size.units),
     ]

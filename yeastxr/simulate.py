@@ -1,19 +1,17 @@
-"""A whole simulation: its specification, the dataset it makes, and sweeps over its parameters."""
+"""A whole simulation: its specification, and the dataset it makes."""
 
 import inspect
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import lru_cache
-from itertools import product
 from typing import Any, Self
 
-import numpy as np
 import xarray as xr
 
 from yeastxr import generate
 from yeastxr._version import __version__
-from yeastxr.arguments import InputError, InputTypeError, check_seed, check_sequence, shown, suggestion
+from yeastxr.arguments import InputError, InputTypeError, check_seed, shown, suggestion
 from yeastxr.blocks import Chunks
 from yeastxr.draws import LAW_VERSION
 from yeastxr.parameters import BindingParameters, PerturbationParameters, PopulationParameters, PvalueParameters
@@ -298,67 +296,6 @@ def _joined(arrays: Sequence[xr.DataArray]) -> xr.Dataset:
     """Put the features together, in order, as variables over the coordinates of the first."""
     variables = {name: array.variable for name, array in zip(FEATURE_NAMES, arrays, strict=True)}
     return xr.Dataset(variables, coords=arrays[0].coords | feature_coordinate())
-
-
-def sweep(spec: SimulationSpec, **values: Any) -> xr.Dataset:
-    """Simulate over a grid of parameters, each swept one a new dim in front.
-
-    All points share the seed, so they differ by the parameter alone (common random numbers).
-
-    Parameters
-    ----------
-    spec
-        The specification that the points have in common.
-    **values
-        For each swept parameter a list of numbers; ``replicate=n`` asks for n replicates.
-
-    Returns
-    -------
-    xarray.Dataset
-        With one dim for each swept parameter in front of ``([replicate,] gene, tf)``, dask-backed.
-
-    Raises
-    ------
-    InputError
-        If a parameter is unknown, changes the shape of the data, or a value is not what it must be.
-
-    Examples
-    --------
-    >>> import yeastxr as yx
-    >>> spec = yx.SimulationSpec(genes=100, bound=[0.2], seed=42)
-    >>> ds = yx.sweep(spec, bound_mean=[3.0, 5.0, 10.0], replicate=2)
-    >>> dict(ds.perturbation_effect.sizes)
-    {'bound_mean': 3, 'replicate': 2, 'gene': 100, 'tf': 1}
-    """
-    if not isinstance(spec, SimulationSpec):
-        raise InputTypeError(f"spec is of type {type(spec).__name__}; expected a SimulationSpec, such as ds.yeast.spec")
-    values = dict(values)
-    if "replicate" in values:
-        spec = replace(spec, replicates=values.pop("replicate"))
-    sweepable = [f.name for f in fields(spec) if isinstance(f.default, int | float) and not isinstance(f.default, bool)]
-    for name, grid in values.items():
-        if name not in sweepable:
-            raise InputError(f"a sweep over {shown(name)} is not possible; {suggestion(name, sweepable)}")
-        if not check_sequence(name, grid, "a list of numbers to sweep over"):
-            raise InputError(f"{name} is empty; expected at least one number to sweep over")
-    points = [dict(zip(values, point, strict=True)) for point in product(*values.values())]
-    datasets = [replace(spec, **point).simulate(chunks="auto") for point in points]
-    for dim, grid in reversed(values.items()):
-        n = len(grid)
-        index = xr.DataArray(np.asarray(grid), dims=dim, name=dim)
-        datasets = [
-            xr.concat(
-                datasets[i : i + n], dim=index, data_vars="all", coords="minimal", compat="override", join="override"
-            )
-            for i in range(0, len(datasets), n)
-        ]
-    ds = datasets[0].drop_attrs(deep=False)
-    for name in FEATURE_NAMES:
-        ds[name].attrs.pop(PARAMETERS, None)  # no one set of parameters made the array
-    attrs = _attrs(spec)
-    swept = {SPECIFICATION: spec.to_dict(), "values": {dim: list(grid) for dim, grid in values.items()}}
-    del attrs[SPECIFICATION]  # no one specification makes it all
-    return ds.assign_attrs({**attrs, "sweep": json.dumps(swept)})
 
 
 def spec_of(ds: xr.Dataset) -> SimulationSpec | None:

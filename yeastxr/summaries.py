@@ -12,8 +12,9 @@ from yeastxr.arguments import InputError, check_sequence, shown, suggestion
 from yeastxr.binning import BIN, LABEL, MOST_BINS_2D, X_BIN, Y_BIN, Axis, check_bins
 from yeastxr.blocks import CHUNK_CELLS
 from yeastxr.counting import matching_arrays
-from yeastxr.limits import specifications, summary_axes
+from yeastxr.limits import summary_axes
 from yeastxr.schema import FEATURE_BY_NAME, GENE, TF, SchemaError, check_array, text_array
+from yeastxr.sweeping import specifications
 from yeastxr.tallies import INTEGERS, NUMBERS, QUANTITIES, STATUS, Plan, Tally, added, arrays, tally
 from yeastxr.threads import thread_count
 

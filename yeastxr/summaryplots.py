@@ -8,15 +8,10 @@ import xarray as xr
 from yeastxr import expectations, histograms, scatters
 from yeastxr import qc as summaries
 from yeastxr.arguments import check_integer
-from yeastxr.elements import BINDING, NAMES, PERTURBATION
+from yeastxr.elements import BINDING, NAMES, PERTURBATION, SIZE
+from yeastxr.tallies import STATUS
+from yeastxr.theory import GROUPS
 
-SIZE = "perturbation_size"
-
-_STATUS = {
-    "unbound": {"label": False},
-    "bound, conditions hold": {"label": True, "adjusted": True},
-    "bound, conditions fail": {"label": True, "adjusted": False},
-}
 _MOST_QUANTILES = 60
 
 
@@ -95,14 +90,14 @@ def statuses_of(ds: xr.Dataset, of: str, summary: xr.Dataset) -> Any:
     counts = summaries.histogram_of(summary, SIZE, bins=120)
     edges = np.append(counts["left"].values, counts["right"].values[-1])
     shares, lines = {}, {}
-    for status, group in _STATUS.items():
+    for status in STATUS:
         cells = summary["status_histogram"].sel(status=status).values.reshape(120, -1).sum(axis=1)
         total = int(summary["status_cells"].sel(status=status).sum())
         if not total:
             continue
         name = status.removeprefix("bound, ")
         shares[name] = cells / total
-        mixed = expectations.parts(ds, SIZE, **group)
+        mixed = expectations.parts(ds, SIZE, **GROUPS[status])
         if mixed:
             lines[name] = expectations.shares_of_bins(mixed, edges)
     return histograms.densities(counts, of, shares, lines, "|Perturbation effects| by relation status")

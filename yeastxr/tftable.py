@@ -9,9 +9,8 @@ import xarray as xr
 
 from yeastxr import expectations, theory
 from yeastxr import qc as summaries
-from yeastxr.arguments import InputError, plain
-from yeastxr.distributions import Distribution
-from yeastxr.elements import shortened
+from yeastxr.arguments import plain
+from yeastxr.elements import SIZE, shortened
 from yeastxr.schema import BOUND_FRACTION, TF
 from yeastxr.simulate import SimulationSpec
 
@@ -20,8 +19,7 @@ SHOWN_ROWS = 200
 
 _MOST_BYTES = 1_900_000  # 20,000 TFs with names such as YPL248C take 1.6 MB
 
-_SIZE = "perturbation_size"
-_EFFECTS = (("binding_effect", "binding effect"), (_SIZE, "|perturbation effect|"))
+_EFFECTS = (("binding_effect", "binding effect"), (SIZE, "|perturbation effect|"))
 _GROUPS = ((True, "bound"), (False, "unbound"))
 
 
@@ -78,7 +76,7 @@ def tf_table(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
             found = pooled.sel(quantity=quantity, label=label)
             if known and spec is not None:
                 mean, std = _expected(spec, quantity, label, chance)
-                if label and quantity == _SIZE:
+                if label and quantity == SIZE:
                     columns[f"{quantity}_expected"] = (f"mean {word}, bound, expected", mean)
                 count = found["count"].values
                 deviations.append(_off(found["mean"].values, mean, std / np.sqrt(np.maximum(count, 1))))
@@ -140,7 +138,7 @@ def as_html(table: xr.Dataset, most: int = MOST_ROWS) -> str:
 
 def _expected(spec: SimulationSpec, quantity: str, label: bool, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean and the standard deviation that theory has for each TF, given the chance that conditions hold."""
-    if quantity != _SIZE or not label:
+    if quantity != SIZE or not label:
         mean, std = _moments(spec, quantity, label=label)
         return np.full(chance.shape, mean), np.full(chance.shape, std)
     hold, hold_std = _moments(spec, quantity, label=True, adjusted=True)
@@ -152,13 +150,8 @@ def _expected(spec: SimulationSpec, quantity: str, label: bool, chance: np.ndarr
 
 def _moments(spec: SimulationSpec, quantity: str, **group: bool) -> tuple[float, float]:
     """Return the mean and the standard deviation of all pairs of a group, the same for every TF; NaN without any."""
-    try:
-        one: Distribution = theory.distribution(spec, "perturbation_effect" if quantity == _SIZE else quantity, **group)
-    except InputError:
-        return np.nan, np.nan
-    if quantity == _SIZE:
-        one = one.size()  # type: ignore[attr-defined]
-    return one.mean, one.std
+    one = expectations.distribution(spec, quantity, **group)
+    return (np.nan, np.nan) if one is None else (one.mean, one.std)
 
 
 def _mixed(chance: np.ndarray, first: float, second: float) -> np.ndarray:

@@ -16,6 +16,7 @@ import yeastxr as yx
 from tests.benchmarks import rival, training
 from tests.benchmarks.common import BOUND, Row, best, by_turns, found_by, made, ms, process
 from tests.benchmarks.summaries import summaries
+from tests.faults import repeated
 from yeastxr.demo import BOOLEAN_RELATIONS, RELATED_TFS
 from yeastxr.relations import And, Not, Or
 
@@ -36,18 +37,6 @@ def eager() -> list[Row]:
             rows.append((name, each, ms(other), f"{other / ours:.1f}"))
         del os.environ["YEASTXR_THREADS"]
     return rows
-
-
-def repeated(relationships: dict, tfs: int) -> dict:
-    """Repeat a dictionary over ten TFs for every ten of many."""
-
-    def moved(entry: object, by: int) -> object:
-        if isinstance(entry, And | Or | Not):
-            return type(entry)(*(moved(e, by) for e in entry.entries))
-        return entry + by
-
-    tens = range(0, tfs, 10)
-    return {tf + by: [moved(e, by) for e in entries] for by in tens for tf, entries in relationships.items()}
 
 
 def methods() -> list[Row]:
