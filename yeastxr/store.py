@@ -247,7 +247,6 @@ def _write(
             write_template(ds, location, layout, encoding)
             records = Records.new(asked, layout)
             records.write(location)
-        location.sweep()
         write_missing(ds, location, records, progress=progress)
         mark(location, complete=True)
 

@@ -245,7 +245,6 @@ def _repair(
             f"store is {location.name}, whose coordinates are not a simulation's alone; it is not repaired"
         )
     with location.locked():
-        location.sweep()
         shapes = {array.shape for array in feature_arrays(location)}
         if coordinates or shapes != {tuple(records.layout.sizes.values())}:
             resize(location, records.layout, made)

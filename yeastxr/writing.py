@@ -97,6 +97,7 @@ def write_missing(
 
         try:
             for_each_block(writer, ds, layout, blocks, done)
+            location.sweep()  # at the end: workers may have been killed on the way, too
         finally:
             if blocks:
                 records.update(location)
