@@ -23,7 +23,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check --isolated --line-length 92 $$(git ls-files '*.md')
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m numpydoc lint yeastxr/*.py
+	$(BIN)/python -m numpydoc lint $$(git ls-files 'yeastxr/*.py')
 
 bench: $(READY)
 	$(PIP) install --quiet -c .ci/constraints.txt -e '.[bench]'

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 import yeastxr as yx
 from yeastxr.cli import main
-from yeastxr.relations import to_json
+from yeastxr.simulation.relations import to_json
 
 SIMULATE = ["--genes", "200", "--bound", "0.1,0.2", "--n-sample", "2,3", "--seed", "42"]
 

@@ -3,7 +3,6 @@
 import importlib
 import inspect
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from tests.pages import DOCS
 
 sys.path.insert(0, str(DOCS / "_ext"))
 
-import house
 import reference
 import tables
 
@@ -94,12 +92,6 @@ def test_accessor__methods_lead_to_what_they_do() -> None:
 def issubclass_of_error(value: Any) -> bool:
     """Tell whether something is a class of errors."""
     return isinstance(value, type) and issubclass(value, Exception)
-
-
-@pytest.mark.parametrize("made", [house.drawn, house.page], ids=["house.svg", "house.md"])
-def test_house__map_is_what_the_imports_are(made: Callable[[], str]) -> None:
-    committed = DOCS / ("house.svg" if made is house.drawn else "house.md")
-    assert committed.read_text(encoding="utf-8") == made(), "due: python docs/_ext/house.py"
 
 
 def test_tables__have_each_feature_and_parameter() -> None:

@@ -1,43 +1,56 @@
 """yeastxr: simulated transcription-factor binding and perturbation data of yeast, as labelled xarray datasets."""
 
-from yeastxr import plot, theory
+from yeastxr import plot, qc, theory
 from yeastxr._version import __version__
 from yeastxr.accessor import YeastAccessor
-from yeastxr.adjust import adjusted_pairs
-from yeastxr.arguments import InputError
-from yeastxr.batches import Batches, SimulatedBatches
-from yeastxr.checks import check
-from yeastxr.checktable import CheckTable
-from yeastxr.exporting import export
-from yeastxr.generate import (
+from yeastxr.checks import Check, CheckTable, check
+from yeastxr.errors import (
+    InputError,
+    InputTypeError,
+    SchemaError,
+    StoreError,
+    StoreExistsError,
+    StoreNotFoundError,
+)
+from yeastxr.export import export
+from yeastxr.report import report
+from yeastxr.schema import FEATURES, Feature, validate
+from yeastxr.simulation import (
+    And,
+    Not,
+    Or,
+    SimulationSpec,
+    adjusted_pairs,
+    assemble,
     generate_binding_effects,
     generate_gene_population,
     generate_perturbation_effects,
     generate_pvalues,
+    simulate,
+    spec_of,
+    sweep,
 )
-from yeastxr.growing import extend
-from yeastxr.relations import And, Not, Or
-from yeastxr.report import report
-from yeastxr.schema import FEATURES, SchemaError, validate
-from yeastxr.simulate import SimulationSpec, assemble, simulate, spec_of
-from yeastxr.splitting import split
-from yeastxr.store import open, save
-from yeastxr.sweeping import sweep
-from yeastxr.tensors import Pair, from_torch, to_dataarray, to_torch, xy
-from yeastxr.verify import Verification, verify
+from yeastxr.storage import Verification, extend, open, save, verify
+from yeastxr.training import Batches, Pair, SimulatedBatches, from_torch, split, to_dataarray, to_torch, xy
 
 __all__ = [
     "FEATURES",
     "And",
     "Batches",
+    "Check",
     "CheckTable",
+    "Feature",
     "InputError",
+    "InputTypeError",
     "Not",
     "Or",
     "Pair",
     "SchemaError",
     "SimulatedBatches",
     "SimulationSpec",
+    "StoreError",
+    "StoreExistsError",
+    "StoreNotFoundError",
     "Verification",
     "YeastAccessor",
     "__version__",
@@ -53,6 +66,7 @@ __all__ = [
     "generate_pvalues",
     "open",
     "plot",
+    "qc",
     "report",
     "save",
     "simulate",

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from yeastxr import checks, schema, splitting, store, tensors
-from yeastxr.batches import Batches
-from yeastxr.checktable import CheckTable
-from yeastxr.simulate import SimulationSpec, spec_of
+from yeastxr import checks, schema, storage
+from yeastxr.checks import CheckTable
+from yeastxr.simulation import SimulationSpec, spec_of
+from yeastxr.training import Batches, split, tensors
 
 if TYPE_CHECKING:
     import holoviews as hv
     import torch
 
-    from yeastxr.torchdata import SampleDataset
+    from yeastxr.training.loaders import SampleDataset
 
 
 @xr.register_dataset_accessor("yeast")
@@ -64,25 +64,25 @@ class YeastAccessor:
 
     def split(self, *fractions: float, **options: Any) -> xr.Dataset:
         """Assign genes, TFs or replicates to train, val and test; see :func:`yeastxr.split`."""
-        return splitting.split(self._ds, *fractions, **options)
+        return split(self._ds, *fractions, **options)
 
     def batches(self, batch_size: int, **options: Any) -> Batches:
         """Return batches of tensors for training; see :class:`yeastxr.Batches`."""
         return Batches(self._ds, batch_size, **options)
 
     def samples(self, **options: Any) -> "SampleDataset":
-        """Return samples by their number, for torch's DataLoader; see :class:`yeastxr.torchdata.SampleDataset`."""
-        from yeastxr.torchdata import SampleDataset
+        """Return samples by their number, for torch's DataLoader; see :class:`yeastxr.training.SampleDataset`."""
+        from yeastxr.training.loaders import SampleDataset
 
         return SampleDataset(self._ds, **options)
 
     def save(self, path: str | Path, **options: Any) -> Path:
         """Save the dataset to zarr; see :func:`yeastxr.save`."""
-        return store.save(self._ds, path, **options)
+        return storage.save(self._ds, path, **options)
 
     def report(self, path: str | Path, **options: Any) -> Path:
         """Write a page with the checks and the plots; see :func:`yeastxr.report`."""
-        from yeastxr.report import report
+        from yeastxr.report.report import report
 
         return report(self._ds, path, **options)
 

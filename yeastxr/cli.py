@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from yeastxr._version import __version__
-from yeastxr.arguments import InputError, first_line, shown
+from yeastxr.errors import InputError, first_line, shown
 
 
 class _Refused(click.ClickException):
@@ -201,9 +201,9 @@ def simulate(
 
     For example: yeastxr simulate sim.zarr --genes 6600 --bound 0.1,0.2 --n-sample 100,100 --seed 42
     """
-    from yeastxr.blocks import CHUNK_CELLS
-    from yeastxr.simulate import SimulationSpec, check_parameter_names
-    from yeastxr.store import save, unfinished_seed
+    from yeastxr._blocks import CHUNK_CELLS
+    from yeastxr.simulation.simulate import SimulationSpec, check_parameter_names
+    from yeastxr.storage.store import save, unfinished_seed
 
     check_parameter_names(spec)
     values = spec | {name: value for name, value in parameters.items() if value is not None}
@@ -252,11 +252,11 @@ def info(store: str, as_spec: bool) -> None:
     """Say what a store holds and what made it."""
     import yaml
 
-    from yeastxr.layout import COMPLETE
-    from yeastxr.location import StoreError, locate
-    from yeastxr.simulate import spec_of
-    from yeastxr.store import open as open_store
-    from yeastxr.template import root_attrs
+    from yeastxr.errors import StoreError
+    from yeastxr.simulation.simulate import spec_of
+    from yeastxr.storage.layout import COMPLETE, root_attrs
+    from yeastxr.storage.location import locate
+    from yeastxr.storage.store import open as open_store
 
     location = locate(store, read_only=True)
     complete = root_attrs(location)[COMPLETE] is True
@@ -290,7 +290,7 @@ def info(store: str, as_spec: bool) -> None:
 @click.option("--progress/--no-progress", default=None, help="Show a bar; by default where somebody looks.")
 def verify(store: str, against_spec: bool, repair: bool, progress: bool | None) -> None:
     """Tell which blocks of a store are whole, missing or damaged; the exit status is 0 only if it is whole."""
-    from yeastxr.verify import verify as verify_store
+    from yeastxr.storage.verify import verify as verify_store
 
     found = verify_store(store, against="spec" if against_spec else "digests", repair=repair, progress=progress)
     click.echo(found)
@@ -305,7 +305,7 @@ def verify(store: str, against_spec: bool, repair: bool, progress: bool | None) 
 def check(store: str, level: float, progress: bool | None) -> None:
     """Check a store against theory; the exit status is 1 if a check fails."""
     from yeastxr.checks import check as check_dataset
-    from yeastxr.store import open as open_store
+    from yeastxr.storage.store import open as open_store
 
     table = check_dataset(open_store(store), level=level, progress=progress)
     click.echo(table)
@@ -322,9 +322,9 @@ def check(store: str, level: float, progress: bool | None) -> None:
 def report(store: str, out: Path | None, title: str | None, level: float, progress: bool | None) -> None:
     """Write a page with checks, pictures and how to make a store's dataset again; by default STORE.html, here."""
     from yeastxr.checks import check as check_dataset
-    from yeastxr.report import TITLE, page_path
-    from yeastxr.report import report as write_report
-    from yeastxr.store import open as open_store
+    from yeastxr.report.report import TITLE, page_path
+    from yeastxr.report.report import report as write_report
+    from yeastxr.storage.store import open as open_store
 
     ds = open_store(store)
     path = page_path(Path(f"{Path(store.rstrip('/')).stem or 'report'}.html") if out is None else out)
@@ -340,8 +340,8 @@ def report(store: str, out: Path | None, title: str | None, level: float, progre
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it is there.")
 def export(store: str, out: Path, features: list[str] | None, overwrite: bool) -> None:
     """Write a store's data to OUT: a tensor (.pt), arrays (.npz) or a table (.csv, .csv.gz)."""
-    from yeastxr.exporting import export as export_dataset
-    from yeastxr.store import open as open_store
+    from yeastxr.export import export as export_dataset
+    from yeastxr.storage.store import open as open_store
 
     export_dataset(open_store(store), out, features=features, overwrite=overwrite)
     click.echo(f"{out}: {out.stat().st_size / 1e6:,.1f} MB")

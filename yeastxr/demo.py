@@ -4,8 +4,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yeastxr as yx
-from yeastxr import And, Or
+from yeastxr.checks import check
+from yeastxr.errors import InputError
+from yeastxr.export import export
+from yeastxr.report import report
+from yeastxr.simulation import (
+    And,
+    Or,
+    assemble,
+    generate_binding_effects,
+    generate_gene_population,
+    generate_perturbation_effects,
+    generate_pvalues,
+)
+from yeastxr.storage import save
+from yeastxr.training import to_torch
 
 SEED = 42
 FILES = ("sim.zarr", "tensor.pt", "qc.html", "qc.png")
@@ -14,6 +27,8 @@ POPULATION: dict[str, Any] = {
     "bound": [0.1, 0.15, 0.2, 0.25, 0.3],
     "n_sample": [1, 1, 2, 2, 4],
 }
+
+
 RELATED_TFS: dict[int, list[Any]] = {
     0: [1],
     1: [8],
@@ -26,6 +41,8 @@ RELATED_TFS: dict[int, list[Any]] = {
     8: [6],
     9: [4],
 }
+
+
 BOOLEAN_RELATIONS: dict[int, list[Any]] = {
     0: [And(3, 4, 8), Or(3, 7), Or(1, 1)],
     1: [And(5, Or(7, 8))],
@@ -38,6 +55,8 @@ BOOLEAN_RELATIONS: dict[int, list[Any]] = {
     8: [],
     9: [And(6, And(3, Or(0, 9)))],
 }
+
+
 METHODS: dict[int, tuple[str, dict[str, Any]]] = {
     1: ("no mean adjustment", {}),
     2: ("means adjusted by binding", {"max_mean_adjustment": 10.0}),
@@ -66,29 +85,26 @@ def run(folder: Path, *, method: int = 2, overwrite: bool = False, say: Callable
         If one of these files is there already.
     """
     from yeastxr import plot
-    from yeastxr.exporting import export
 
     there = [name for name in FILES if (folder / name).exists()]
     if there and not overwrite:
-        raise yx.InputError(
-            f"folder is {str(folder)!r}, which holds {', '.join(there)}; expected a new one, or overwrite"
-        )
+        raise InputError(f"folder is {str(folder)!r}, which holds {', '.join(there)}; expected a new one, or overwrite")
     folder.mkdir(parents=True, exist_ok=True)
     say("Step 1: which genes each TF binds (1,000 genes, 10 TFs)")
-    labels = yx.generate_gene_population(**POPULATION, seed=SEED)
+    labels = generate_gene_population(**POPULATION, seed=SEED)
     say(f"  bound genes of each TF: {', '.join(map(str, labels.sum('gene').values))}")
 
     say("Step 2: binding effects and their p-values")
-    binding = yx.generate_binding_effects(labels, seed=SEED)
-    binding_pvalue = yx.generate_pvalues(binding, seed=SEED)
+    binding = generate_binding_effects(labels, seed=SEED)
+    binding_pvalue = generate_pvalues(binding, seed=SEED)
     say(f"  mean effect: {_mean(binding, labels):.3f} if bound, {_mean(binding, ~labels):.3f} if not")
 
     say("Step 3: perturbation effects and their p-values, by each of the four methods")
     datasets = {}
     for number, (name, adjustment) in METHODS.items():
-        effect = yx.generate_perturbation_effects(labels, binding, **adjustment, seed=SEED)
-        pvalue = yx.generate_pvalues(effect, seed=SEED)
-        datasets[number] = yx.assemble(labels, binding, binding_pvalue, effect, pvalue)
+        effect = generate_perturbation_effects(labels, binding, **adjustment, seed=SEED)
+        pvalue = generate_pvalues(effect, seed=SEED)
+        datasets[number] = assemble(labels, binding, binding_pvalue, effect, pvalue)
         sizes = abs(effect)
         say(
             f"  {number}. {name}: mean |effect| {_mean(sizes, labels):.3f} if bound, {_mean(sizes, ~labels):.3f} if not"
@@ -98,20 +114,20 @@ def run(folder: Path, *, method: int = 2, overwrite: bool = False, say: Callable
     ds = datasets[method]
     say(f"\n{ds!r}\n")
     say("Sanity checks: the data against theory")
-    table = yx.check(ds)
+    table = check(ds)
     say(f"\n{table!r}\n")
 
     say("Writing")
-    store = yx.save(ds, folder / "sim.zarr", overwrite=True)
+    store = save(ds, folder / "sim.zarr", overwrite=True)
     say(f"  {store}: the dataset; ds = yx.open({str(store)!r})")
     tensor = export(ds, folder / "tensor.pt", overwrite=True)
-    say(f"  {tensor}: a tensor {list(yx.to_torch(ds).shape)} [genes, TFs, features]; torch.load({str(tensor)!r})")
-    page = yx.report(ds, folder / "qc.html", checks=table)
+    say(f"  {tensor}: a tensor {list(to_torch(ds).shape)} [genes, TFs, features]; torch.load({str(tensor)!r})")
+    page = report(ds, folder / "qc.html", checks=table)
     say(f"  {page}: the checks and the pictures as a page; opens without a network")
     picture = plot.save(plot.qc(ds), folder / "qc.png")
     say(f"  {picture}: the pictures")
     if not table.passed:
-        raise yx.InputError(f"the checks of the demo's dataset failed: {', '.join(table.failed)}")
+        raise InputError(f"the checks of the demo's dataset failed: {', '.join(table.failed)}")
 
 
 def _mean(values: Any, where: Any) -> float:

@@ -10,8 +10,15 @@ from functools import cache
 import numpy as np
 import xarray as xr
 
-from yeastxr.arguments import InputError, plain, shown, suggestion
+from yeastxr.errors import SchemaError, shown, suggestion
 
+BINDING, PERTURBATION, SIZE = (
+    "binding_effect",
+    "perturbation_effect",
+    "perturbation_size",
+)  # SIZE: |perturbation_effect|
+QUANTITIES = ("binding_effect", "binding_pvalue", "perturbation_effect", "perturbation_pvalue", "perturbation_size")
+STATUS = ("unbound", "bound, conditions hold", "bound, conditions fail")
 GENE, TF, FEATURE, REPLICATE = "gene", "tf", "feature", "replicate"
 CORE_DIMS = (GENE, TF)
 BOUND_FRACTION = "bound_fraction"
@@ -104,12 +111,10 @@ FEATURES: tuple[Feature, ...] = (
     ),
 )
 """The five features in the order of a tensor's last axis; what validation, attributes and docs are made from."""
+
+
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 FEATURE_BY_NAME: dict[str, Feature] = {feature.name: feature for feature in FEATURES}
-
-
-class SchemaError(InputError):
-    """A dataset or an array does not follow the data model."""
 
 
 def text_array(texts: tuple[str, ...] | list[str]) -> np.ndarray:
@@ -206,7 +211,7 @@ def check_dims(array: xr.DataArray | xr.Dataset, called: str) -> None:
             raise SchemaError(f"{called} has no index coordinate {dim!r}; expected unique integers or names")
         index = array.indexes[dim]
         if not index.is_unique:
-            repeated = plain(index[index.duplicated()][0])
+            repeated = index[index.duplicated()][0]
             raise SchemaError(f"{called} has the {dim} {shown(repeated)} more than once; expected unique labels")
 
 
@@ -238,7 +243,7 @@ def validate(ds: xr.Dataset) -> xr.Dataset:
     >>> yx.validate(ds.drop_vars("binding_effect"))
     Traceback (most recent call last):
     ...
-    yeastxr.schema.SchemaError: the dataset lacks the variable 'binding_effect'; found label, binding_pvalue, \
+    yeastxr.errors.SchemaError: the dataset lacks the variable 'binding_effect'; found label, binding_pvalue, \
 perturbation_effect, perturbation_pvalue
     """
     if not isinstance(ds, xr.Dataset):

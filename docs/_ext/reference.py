@@ -23,7 +23,7 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
     ),
     "Relations of TFs": (
         "Conditions of methods 3 and 4.",
-        ["And", "Or", "Not", "adjusted_pairs", "relations.to_json", "relations.from_json"],
+        ["And", "Or", "Not", "adjusted_pairs", "simulation.relations.to_json", "simulation.relations.from_json"],
     ),
     "Whole simulations": (
         "A dataset from one specification.",
@@ -31,7 +31,7 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
     ),
     "The data model": (
         "What a dataset must be.",
-        ["FEATURES", "schema.Feature", "validate"],
+        ["FEATURES", "Feature", "validate"],
     ),
     "The accessor": (
         "The functions of the package at hand on a dataset, as ``ds.yeast``.",
@@ -47,21 +47,28 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
     ),
     "Training": (
         "Exact splits, and batches from memory, dask, stores or a simulation.",
-        ["split", "Batches", "SimulatedBatches"],
+        [
+            "split",
+            "Batches",
+            "SimulatedBatches",
+            "training.BatchStream",
+            "training.SampleDataset",
+            "training.YeastDataModule",
+        ],
     ),
     "Checks and reports": (
         "Is a dataset what its specification says?",
-        ["check", "CheckTable", "checktable.Check", "report"],
+        ["check", "CheckTable", "Check", "report"],
     ),
     "Errors": (
         "All of them are :class:`ValueError` too, and say in one sentence what was wrong and what was expected.",
         [
             "InputError",
-            "arguments.InputTypeError",
+            "InputTypeError",
             "SchemaError",
-            "location.StoreError",
-            "location.StoreExistsError",
-            "location.StoreNotFoundError",
+            "StoreError",
+            "StoreExistsError",
+            "StoreNotFoundError",
         ],
     ),
     "Version": ("", ["__version__"]),
@@ -69,12 +76,12 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
 
 # Data have no docstrings of their own: Sphinx would show those of their types.
 DATA = {
-    "yeastxr.FEATURES": "The five features, in the order of a tensor's last axis, as :class:`~yeastxr.schema.Feature`.",
+    "yeastxr.FEATURES": "The five features, in the order of a tensor's last axis, as :class:`yeastxr.Feature`.",
     "yeastxr.__version__": "The version of the package, as text.",
 }
 
 # Modules whose public names are all listed, each on a page of its own.
-MODULES = ("plot", "qc", "theory", "distributions", "foldednormals", "torchdata", "datamodule")
+MODULES = ("plot", "qc", "theory")
 
 
 def names_of(module: str) -> list[str]:

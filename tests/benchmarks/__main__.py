@@ -16,9 +16,9 @@ import yeastxr as yx
 from tests.benchmarks import rival, training
 from tests.benchmarks.common import BOUND, Row, best, by_turns, found_by, made, ms, process
 from tests.benchmarks.summaries import summaries
-from tests.faults import repeated
+from tests.reference.faults import repeated
 from yeastxr.demo import BOOLEAN_RELATIONS, RELATED_TFS
-from yeastxr.relations import And, Not, Or
+from yeastxr.simulation.relations import And, Not, Or
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "benchmarks.md"
 

@@ -2,7 +2,7 @@
 
 from tests.benchmarks.common import Row, best, found_by, made, ms
 from yeastxr import plot, qc
-from yeastxr.elements import holoviews
+from yeastxr.plot.style import holoviews
 
 TFS = 160_000  # of 6,600 genes: 1.06 x 10^9 cells
 

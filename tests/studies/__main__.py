@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import yeastxr as yx
-from tests import faults
+from tests.reference import faults
 from yeastxr.demo import METHODS, POPULATION
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "validation.md"

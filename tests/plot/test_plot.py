@@ -1,0 +1,471 @@
+"""The pictures by their structure, and drawn once by each backend."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import dask
+import numpy as np
+import pytest
+import xarray as xr
+
+import yeastxr as yx
+from yeastxr import plot, qc, theory
+from yeastxr.demo import METHODS
+from yeastxr.plot.style import COLOURS, holoviews
+
+hv = holoviews()
+BACKENDS = ["bokeh", "matplotlib"]
+TUTORIAL = {
+    "genes": 1000,
+    "bound": [0.1, 0.15, 0.2, 0.25, 0.3],
+    "n_sample": [1, 1, 2, 2, 4],
+    "max_mean_adjustment": 10.0,
+}
+EVIL = ["<script>alert(1)</script>", "$\\frac{a}$", "{x}", "$$x$$", "日本", "\\(x\\)"]
+CHUNKS = pytest.mark.parametrize("chunks", [None, {"tf": 3}], ids=["numpy", "dask"])
+
+
+def made(**extra: object) -> xr.Dataset:
+    return yx.simulate(**{**TUTORIAL, "seed": 42, **extra})
+
+
+def colour(element: object, backend: str) -> str:
+    style = hv.Store.lookup_options(backend, element, "style").kwargs
+    return style.get("facecolor", style.get("color"))
+
+
+def drawn(element: object, backend: str) -> object:
+    return hv.render(element, backend=backend)
+
+
+@pytest.fixture(autouse=True)
+def closed_figures() -> Iterator[None]:
+    yield
+    from matplotlib import pyplot
+
+    pyplot.close("all")
+
+
+@CHUNKS
+@pytest.mark.parametrize("draw", [plot.binding_histogram, plot.perturbation_histogram])
+def test_histograms__structure(draw: object, chunks: dict[str, int] | None) -> None:
+    ds = made(chunks=chunks)
+    picture = draw(ds)
+    assert isinstance(picture, hv.Overlay)
+    assert [type(layer) for layer in picture] == [hv.Histogram, hv.Histogram, hv.Curve, hv.Curve]
+    assert [layer.label for layer in picture] == ["unbound", "bound", "unbound, theory", "bound, theory"]
+    found, theory = list(picture)[:2], list(picture)[2:]
+    for backend in BACKENDS:
+        assert [colour(layer, backend) for layer in found] == [COLOURS[False], COLOURS[True]]
+    shown = [int(layer.dimension_values("pairs").sum()) for layer in found]
+    for layer, line, n in zip(found, theory, shown, strict=True):
+        counts, expected = layer.dimension_values("pairs"), line.dimension_values("pairs")
+        assert expected.sum() == pytest.approx(n, abs=6 * np.sqrt(n))
+        assert (np.abs(counts - expected) < 6 * np.sqrt(expected) + 6).all()
+    if draw is plot.perturbation_histogram:
+        assert shown == [int((~ds.label).sum()), int(ds.label.sum())]
+    else:
+        assert sum(shown) == int((ds.binding_effect <= 5).sum())
+
+
+def test_binding_histogram__says_what_lies_beyond() -> None:
+    ds = made()
+    share = 100 * float((ds.binding_effect > 5).mean())
+    options = hv.Store.lookup_options("bokeh", plot.binding_histogram(ds), "plot").kwargs
+    assert options["xlabel"] == f"binding effect\nlines: theory; {share:.1f} % above 5"
+    options = hv.Store.lookup_options("bokeh", plot.binding_histogram(ds, limits=(0, 100)), "plot").kwargs
+    assert options["xlabel"] == "binding effect\nlines: theory"
+    unknown = plot.binding_histogram(ds.drop_attrs(deep=True), limits=(0, 100))
+    assert hv.Store.lookup_options("bokeh", unknown, "plot").kwargs["xlabel"] == "binding effect"
+    assert [type(layer) for layer in unknown] == [hv.Histogram, hv.Histogram]
+
+
+@CHUNKS
+def test_binding_vs_perturbation__few_pairs_are_points(chunks: dict[str, int] | None) -> None:
+    ds = made(chunks=chunks)
+    picture = plot.binding_vs_perturbation(ds)
+    assert [type(layer) for layer in picture] == [hv.Points, hv.Points, hv.Curve, hv.Curve]
+    points, lines = list(picture)[:2], {layer.label: layer for layer in list(picture)[2:]}
+    assert [layer.label for layer in points] == ["unbound", "bound"]
+    assert [len(layer) for layer in points] == [int((~ds.label).sum()), int(ds.label.sum())]
+    mean = lines["bound, theory"].dimension_values("perturbation_size")
+    assert (mean[0], mean[-1]) == (pytest.approx(3.00076, abs=1e-5), pytest.approx(13.0, abs=1e-3))
+    assert lines["unbound, theory"].dimension_values("perturbation_size") == pytest.approx(0.79788, abs=1e-5)
+    for bound, layer in enumerate(points):
+        assert all(colour(layer, backend) == COLOURS[bool(bound)] for backend in BACKENDS)
+        row = 17
+        gene, tf = (layer.dimension_values(dim)[row] for dim in ("gene", "tf"))
+        pair = ds.sel(gene=gene, tf=tf)
+        assert bool(pair.label) == bool(bound)
+        assert layer.dimension_values("binding_effect")[row] == float(pair.binding_effect)
+        assert layer.dimension_values("perturbation_size")[row] == abs(float(pair.perturbation_effect))
+
+
+@CHUNKS
+def test_binding_vs_perturbation__many_pairs_are_bins(chunks: dict[str, int] | None) -> None:
+    ds = made(chunks=chunks)
+    picture = plot.binding_vs_perturbation(ds, max_points=9_999, bins=30)
+    points = list(picture)[:2]
+    assert [type(layer) for layer in points] == [hv.Points, hv.Points]
+    for bound, layer in enumerate(points):
+        pairs, diameter = layer.dimension_values("pairs"), layer.dimension_values("diameter")
+        assert pairs.sum() == int((ds.label == bool(bound)).sum())
+        assert pairs.min() > 0
+        assert (np.diff(diameter[np.argsort(pairs)]) >= 0).all()
+
+
+@CHUNKS
+def test_qc__standard_set(chunks: dict[str, int] | None) -> None:
+    ds = made(chunks=chunks)
+    layout = plot.qc(ds)
+    assert isinstance(layout, hv.Layout)
+    binding, perturbation, pairs, binding_pvalue, _, fractions, _ = layout
+    for picture in (perturbation, binding_pvalue):
+        assert sum(int(layer.dimension_values("pairs").sum()) for layer in list(picture)[:2]) == 10_000
+    assert sum(map(len, list(pairs)[:2])) == 10_000
+    np.testing.assert_array_equal(fractions.get(1).dimension_values("fraction"), ds.label.mean("gene"))
+    alone = plot.binding_histogram(ds)
+    for layer, other in zip(binding, alone, strict=True):
+        np.testing.assert_allclose(layer.dimension_values("pairs"), other.dimension_values("pairs"), rtol=1e-12)
+    assert len(plot.qc(ds.drop_attrs(deep=True))) == 6
+    assert len(plot.qc(made(**METHODS[4][1]))) == 8
+
+
+def test_qc__reads_once_and_not_at_all_with_a_summary() -> None:
+    computed = []
+
+    class Counting(dask.callbacks.Callback):
+        def _start(self, graph: object) -> None:
+            computed.append(1)
+
+    ds = made(chunks={"tf": 3})
+    summary = qc.summarize(ds).compute()
+    with Counting():
+        plot.qc(ds, max_points=0)
+    assert len(computed) == 1
+    with Counting():
+        drawn(plot.qc(ds, max_points=0, summary=summary), "bokeh")
+    assert len(computed) == 1
+    with pytest.raises(yx.InputError, match="summary is given together with tf"):
+        plot.qc(ds, tf=1, summary=summary)
+
+
+def test_qc__linked_where_they_show_the_same() -> None:
+    from bokeh.models import Plot
+
+    figures = list(drawn(plot.qc(made(genes=100)), "bokeh").select({"type": Plot}))
+    binding, perturbation, pairs, pvalue, other_pvalue, fractions, quantiles = sorted(
+        figures, key=lambda figure: TITLES.index(figure.title.text)
+    )
+    assert pvalue.x_range is other_pvalue.x_range
+    assert pairs.y_range is quantiles.y_range
+    assert pairs.x_range is not binding.x_range
+    assert len({id(figure.y_range) for figure in (binding, perturbation, pvalue, fractions, pairs)}) == 5
+
+
+TITLES = [
+    "Binding effects",
+    "Perturbation effects",
+    "Perturbation over binding",
+    "Binding p-values",
+    "Perturbation p-values",
+    "Bound fraction by TF",
+    "Quantiles: |perturbation effect|",
+]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("max_points", [20_000, 0], ids=["points", "bins"])
+def test_qc__draws(backend: str, max_points: int) -> None:
+    drawn(plot.qc(made(genes=100), max_points=max_points), backend)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"bound": [0.0], "n_sample": [2]},
+        {"bound": [1.0], "n_sample": [2]},
+        {"genes": 1},
+        {"bound": [0.4], "n_sample": [1]},
+        {"genes": 50, "replicates": 2, "chunks": {}},
+    ],
+    ids=["none-bound", "all-bound", "one-gene", "one-tf", "replicates"],
+)
+def test_qc__draws_odd_datasets(extra: dict[str, object]) -> None:
+    ds = made(**{"genes": 20, **extra})
+    drawn(plot.qc(ds), "bokeh")
+    for backend in BACKENDS:
+        drawn(plot.binding_vs_perturbation(ds, max_points=0), backend)
+
+
+def test_axes__named_with_units() -> None:
+    binding, perturbation, pairs, *_ = plot.qc(made(genes=100))
+    labels = [
+        (figure.xaxis.axis_label.split("\n")[0], figure.yaxis.axis_label)
+        for figure in (drawn(picture, "bokeh") for picture in (binding, perturbation, pairs))
+    ]
+    assert labels == [
+        ("binding effect", "gene–TF pairs"),
+        ("perturbation effect (noise s.d.)", "gene–TF pairs"),
+        ("binding effect", "|perturbation effect| (noise s.d.)"),
+    ]
+
+
+def test_selection__by_label() -> None:
+    ds = made(tfs=[f"TF{n}" for n in range(10)])
+    assert sum(map(len, list(plot.binding_vs_perturbation(ds, tf="TF3"))[:2])) == 1000
+    assert sum(map(len, list(plot.binding_vs_perturbation(ds, tf=["TF3", "TF4", "TF3"], gene=range(7)))[:2])) == 14
+    picture = plot.perturbation_histogram(ds, tf="TF3", gene=np.arange(500))
+    title = hv.Store.lookup_options("bokeh", picture, "plot").kwargs["title"]
+    assert title == "Perturbation effects\nTF TF3, 500 of 1,000 genes"
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        ({"tf": "GAL5"}, "tf is 'GAL5', which is not known; did you mean 'GAL4'?"),
+        ({"tf": ["GAL4", 3]}, "tf is 3"),
+        ({"gene": 100}, "gene is 100, which is not known; known are the integers from 0 to 99"),
+        ({"gene": True}, "gene is True"),
+        ({"gene": []}, "gene is [], with no label in it"),
+        ({"max_points": -1}, "max_points is -1"),
+    ],
+)
+def test_selection__refuses_unknown_labels(selection: dict[str, object], message: str) -> None:
+    ds = made(genes=100, bound=[0.1, 0.2], n_sample=[1, 1], tfs=["GAL4", "ABF1"])
+    with pytest.raises(yx.InputError) as error:
+        plot.qc(ds, **selection)
+    assert message in str(error.value)
+
+
+def test_plot__refuses_other_than_datasets() -> None:
+    ds = made(genes=20)
+    for bad in (ds["label"], ds.drop_vars("binding_effect"), ds.isel(tf=0)):
+        with pytest.raises(yx.SchemaError):
+            plot.qc(bad)
+        with pytest.raises(yx.InputError):
+            plot.binding_histogram(bad, tf=0)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_plot__leaves_the_current_backend(backend: str, tmp_path: Path) -> None:
+    before = hv.Store.current_backend
+    try:
+        hv.Store.set_current_backend(backend)
+        plot.save(plot.binding_histogram(made(genes=20)), tmp_path / "x.svg")
+        assert hv.Store.current_backend == backend
+    finally:
+        hv.Store.set_current_backend(before)
+
+
+@pytest.mark.parametrize("name", EVIL)
+def test_names__are_never_markup(name: str, tmp_path: Path) -> None:
+    ds = made(genes=20, bound=[0.1, 0.2], n_sample=[1, 1], tfs=[name, "GAL4"])
+    picture = plot.binding_vs_perturbation(ds, tf=name)
+    assert set(picture.get(0).dimension_values("tf")) == {name}
+    plot.save(picture, tmp_path / "x.png")
+    page = plot.save(picture, tmp_path / "x.html").read_text(encoding="utf-8")
+    assert "<script>alert" not in page
+    assert name not in drawn(picture, "bokeh").title.text
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF"), (".html", b"")]
+)
+def test_save__by_suffix(suffix: str, start: bytes, tmp_path: Path) -> None:
+    path = plot.save(plot.binding_histogram(made(genes=20)), tmp_path / f"x{suffix}")
+    assert path.read_bytes().startswith(start)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_save__refuses_other_suffixes(tmp_path: Path) -> None:
+    with pytest.raises(yx.InputError, match=r"ends in \.png"):
+        plot.save(plot.binding_histogram(made(genes=20)), tmp_path / "x.jpg")
+
+
+def test_save__failure_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    path.write_text("before")
+    with pytest.raises(Exception):  # noqa: B017, PT011 - holoviews refuses an object it can't draw in its own ways
+        plot.save(object(), path)
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@CHUNKS
+def test_pvalue_histogram__expected_steps(chunks: dict[str, int] | None) -> None:
+    ds = made(chunks=chunks)
+    for kind in ("binding", "perturbation"):
+        found = plot.pvalue_histogram(ds, kind)
+        expected = found.get(3).dimension_values("pairs")
+        large = theory.large_fraction(ds.yeast.spec, f"{kind}_pvalue", label=True)
+        n = int(ds.label.sum())
+        assert expected[0] == pytest.approx(n * (large / 10 + (1 - large) / 50))
+        assert expected[-1] == pytest.approx(n * (1 - large) / 50)
+    with pytest.raises(yx.InputError, match="kind is 'x'"):
+        plot.pvalue_histogram(ds, "x")
+
+
+def test_theory__of_some_tfs_is_that_of_their_kinds() -> None:
+    ds = made(**METHODS[4][1])
+    lines = plot.perturbation_histogram(ds, tf=[0, 5], limits=(-20, 20), bins=40)
+    expected = lines.get(3).dimension_values("pairs")
+    parts = [(100, 0), (250, 5)]
+    edges = np.linspace(-20, 20, 41)
+    by_hand = sum(
+        n * np.diff(theory.distribution(ds.yeast.spec, "perturbation_effect", label=True, tf=tf).cdf(edges))
+        for n, tf in parts
+    )
+    np.testing.assert_allclose(expected, by_hand, rtol=1e-9, atol=1e-9)
+
+
+@CHUNKS
+def test_quantile_quantile__near_the_line(chunks: dict[str, int] | None) -> None:
+    picture = plot.quantile_quantile(made(chunks=chunks, genes=6600))
+    for layer in picture:
+        if isinstance(layer, hv.Scatter):
+            x, y = layer.dimension_values(0), layer.dimension_values(1)
+            inside = x < 3
+            assert np.abs(x - y)[inside].max() < 0.15
+    bands = [layer for layer in picture if isinstance(layer, hv.Area)]
+    for band in bands:
+        x, lower, upper = (band.dimension_values(i) for i in range(3))
+        assert (lower <= x + 1e-9).all()
+        assert (x <= upper + 1e-9).all()
+    with pytest.raises(yx.InputError, match="no specification"):
+        plot.quantile_quantile(made().drop_attrs(deep=True))
+
+
+@CHUNKS
+def test_relation_status__densities_by_hand(chunks: dict[str, int] | None) -> None:
+    ds = made(chunks=chunks, **METHODS[4][1])
+    picture = plot.relation_status(ds)
+    labels = [layer.label for layer in picture]
+    assert labels[:3] == ["unbound", "conditions hold", "conditions fail"]
+    holds = yx.adjusted_pairs(ds.label, ds.yeast.spec.tf_relationships)
+    sizes = abs(ds.perturbation_effect).values[holds.values]
+    curve = picture.get(1)
+    width = np.diff(curve.dimension_values(0))[0]
+    edges = np.append(curve.dimension_values(0) - width / 2, curve.dimension_values(0)[-1] + width / 2)
+    np.testing.assert_allclose(curve.dimension_values(1), np.histogram(sizes, edges)[0] / sizes.size / width)
+    one = plot.relation_status(ds, tf=5)  # what TF 5 depends on is looked up in the whole dataset
+    assert [layer.label for layer in one][:3] == labels[:3]
+    with pytest.raises(yx.InputError, match="no relationships"):
+        plot.relation_status(made())
+
+
+def test_save__refuses_what_is_no_plot_or_folder(tmp_path: Path) -> None:
+    picture = plot.bound_fraction(made(genes=20))
+    with pytest.raises(yx.InputError, match="expected a file in a folder that exists"):
+        plot.save(picture, tmp_path / "none" / "x.png")
+    with pytest.raises(yx.InputError, match="element is 3; expected what a function"):
+        plot.save(3, tmp_path / "x.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_selection__a_slice_is_by_label_and_holds_both_ends() -> None:
+    ds = made(genes=50, tfs=[f"TF{n}" for n in range(10)])
+    drawn = plot.bound_fraction(ds, tf=slice("TF2", "TF5"), gene=slice(10, None)).get(1)
+    assert list(drawn.dimension_values("name")) == ["TF2", "TF3", "TF4", "TF5"]
+    np.testing.assert_allclose(
+        drawn.dimension_values("fraction"), ds.label.sel(tf=slice("TF2", "TF5"), gene=slice(10, None)).mean("gene")
+    )
+    for wrong in (slice("TF5", "TF2"), slice(0.5, "a")):
+        with pytest.raises(yx.InputError, match=r"tf is .*; expected"):
+            plot.bound_fraction(ds, tf=wrong)
+
+
+@CHUNKS
+def test_bound_fraction__asked_and_found(chunks: dict[str, int] | None) -> None:
+    ds = made(chunks=chunks, replicates=2, tfs=[f"TF{n}" for n in range(10)])
+    asked, found = plot.bound_fraction(ds)
+    np.testing.assert_array_equal(asked.dimension_values("fraction"), ds.bound_fraction)
+    np.testing.assert_allclose(found.dimension_values("fraction"), ds.bound_fraction)
+    assert list(found.dimension_values("name")) == [f"TF{n}" for n in range(10)]
+    assert [layer.label for layer in plot.bound_fraction(ds.drop_vars("bound_fraction"))] == ["found"]
+
+
+def test_bound_fraction__many_tfs_are_thinned_and_those_that_are_off_are_kept() -> None:
+    names = [f"{n} {'long' * 50}" for n in range(2501)]
+    ds = made(genes=10, bound=[0.5], n_sample=[len(names)], tfs=names).copy(deep=True)
+    ds["label"].values[:, [7, 1234]] = True
+    asked, found = plot.bound_fraction(ds)
+    drawn = dict(zip(found.dimension_values("name"), found.dimension_values("fraction"), strict=True))
+    assert len(drawn) == len(asked) == 2000
+    assert [name for name, fraction in drawn.items() if fraction == 1] == [names[at][:59] + "…" for at in (7, 1234)]
+    assert "2,000 of 2,501 TFs" in plot.bound_fraction(ds).opts.get().kwargs["title"]
+
+
+@CHUNKS
+def test_label_map__small_is_the_labels_and_large_is_shares(chunks: dict[str, int] | None) -> None:
+    ds = made(chunks=chunks, genes=200)
+    np.testing.assert_array_equal(plot.label_map(ds).dimension_values("bound", flat=False)[::-1], ds.label)
+    large = made(chunks=chunks, genes=4001)
+    shares = plot.label_map(large).dimension_values("bound", flat=False)[::-1]
+    assert shares.shape == (364, 10)
+    np.testing.assert_allclose(shares[0], large.label[:11].mean("gene"), rtol=1e-6)
+    assert shares[-1] == pytest.approx(large.label[-8:].mean("gene").values, abs=1e-6)
+    clustered = plot.label_map(ds, order="clustered").dimension_values("bound", flat=False)
+    assert sorted(clustered.sum(axis=0)) == sorted(ds.label.sum("gene").values)
+    by_name = plot.label_map(ds.isel(gene=[2, 0, 1], tf=[1, 0]), order="name").dimension_values("bound", flat=False)
+    np.testing.assert_array_equal(by_name[::-1], ds.label[:3, :2])
+    with pytest.raises(yx.InputError, match="order is 'x'"):
+        plot.label_map(ds, order="x")
+
+
+def test_label_map__clustering_puts_like_next_to_like() -> None:
+    ds = made(genes=60, bound=[0.3], n_sample=[6])
+    half = np.arange(60) < 18
+    for tf in range(6):
+        ds["label"].values[:, tf] = np.roll(half, 30 * (tf % 2))
+    columns = plot.label_map(ds, order="clustered").dimension_values("bound", flat=False).T
+    assert sum((a != b).any() for a, b in itertools.pairwise(columns)) == 1
+
+
+@CHUNKS
+def test_cobinding__ratios_by_hand(chunks: dict[str, int] | None) -> None:
+    ds = made(chunks=chunks)
+    ratio = plot.cobinding(ds).dimension_values("ratio", flat=False)[::-1]
+    label = ds.label.values
+    assert np.isnan(np.diag(ratio)).all()
+    assert ratio[2, 7] == pytest.approx((label[:, 2] & label[:, 7]).sum() * 1000 / (200 * 300))
+    many = plot.cobinding(made(n_sample=[100, 100, 200, 200, 400], genes=50, chunks=chunks))
+    assert many.dimension_values("ratio", flat=False).shape == (200, 200)
+
+
+def test_compare__datasets_and_sweeps() -> None:
+    spec = yx.SimulationSpec(genes=500, bound=[0.3], n_sample=[3], seed=1)
+    swept = yx.sweep(spec, bound_mean=[1.0, 5.0])
+    picture = swept.yeast.plot.compare(by="bound_mean")
+    assert [layer.label for layer in picture] == ["bound_mean 1.0", "bound_mean 5.0"]
+    for layer in picture:
+        x, density = layer.dimension_values(0), layer.dimension_values(1)
+        assert (density * np.diff(x)[0]).sum() == pytest.approx(1)
+    two = plot.compare({"a": spec.simulate(), "b": made()}, "binding_effect", label=None)
+    assert [layer.label for layer in two] == ["a", "b"]
+    for wrong in ({}, {str(i): made(genes=20) for i in range(9)}):
+        with pytest.raises(yx.InputError, match="expected from 1 to 8"):
+            plot.compare(wrong)
+    with pytest.raises(yx.InputError, match="by is 'x'"):
+        plot.compare(swept, by="x")
+    with pytest.raises(yx.InputError, match="datasets is neither"):
+        plot.compare(3)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", ["quantile_quantile", "relation_status", "label_map", "cobinding", "bound_fraction"])
+def test_plots__draw_with_hostile_names(backend: str, name: str, tmp_path: Path) -> None:
+    ds = made(genes=50, bound=[0.3] * 6, n_sample=[1] * 6, tfs=EVIL, tf_relationships={EVIL[0]: [EVIL[1]]})
+    picture = getattr(ds.yeast.plot, name)()
+    drawn(picture, backend)
+    if backend == "bokeh":
+        page = plot.save(picture, tmp_path / "x.html").read_text(encoding="utf-8")
+        assert "<script>alert" not in page
+    else:
+        plot.save(picture, tmp_path / "x.png")
+
+
+def test_accessor__has_every_plot() -> None:
+    methods = {name for name in dir(made(genes=20).yeast.plot) if not name.startswith("_")}
+    assert methods == set(plot.__all__) - {"MAX_POINTS", "save"}

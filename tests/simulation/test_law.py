@@ -1,0 +1,158 @@
+"""The law of draws, bit for bit: against another implementation of it, and on processors that can do less."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.reference import law
+from yeastxr.simulation import draws, kernels
+
+SEEDS = st.integers(0, 2**64 - 1) | st.sampled_from([0, 2**32 - 1, 2**32, 2**64 - 1])
+SOME_POSITIONS = st.lists(st.integers(0, 2**32 - 2), min_size=1, max_size=5)
+RANGES = st.lists(st.integers(0, 2**31 - 1), min_size=2, max_size=2).map(lambda ends: tuple(sorted(ends)))
+
+
+@st.composite
+def blocks(draw: st.DrawFn) -> tuple[int, draws.Positions]:
+    """Return a seed and positions anywhere: a block of genes x TFs of one replicate."""
+    replicate = np.array(draw(st.integers(0, 2**32 - 2)))[None, None]
+    gene, tf = np.array(draw(SOME_POSITIONS))[:, None], np.array(draw(SOME_POSITIONS))
+    return draw(SEEDS), draws.Positions(replicate, gene, tf)
+
+
+def by_law(block: tuple[int, draws.Positions], stream: int, value: object) -> np.ndarray:
+    """Fill a block with what another implementation of the law says: ``value(words, gene index, TF index)``."""
+    seed, (replicate, gene, tf) = block
+    drawn = [
+        [value(law.words(seed, g, t, stream, replicate.item()), i, j) for j, t in enumerate(tf.tolist())]
+        for i, g in enumerate(gene[:, 0].tolist())
+    ]
+    return np.array(drawn)
+
+
+def same_bits(found: np.ndarray, expected: np.ndarray) -> None:
+    """Compare bits, so that 0.0 and -0.0 differ."""
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found.view(np.uint32), expected.view(np.uint32))
+
+
+def labels_like(block: tuple[int, draws.Positions]) -> np.ndarray:
+    return np.random.default_rng(block[0]).random(block[1].shape) < 0.5
+
+
+@given(seed=SEEDS, tf=SOME_POSITIONS, replicate=st.integers(0, 2**32 - 2), genes=st.integers(1, 60), data=st.data())
+def test_labels__as_the_law_says(seed: int, tf: list[int], replicate: int, genes: int, data: st.DataObject) -> None:
+    counts = [data.draw(st.integers(0, genes)) for _ in tf]
+    expected = np.stack([law.labels(seed, genes, t, replicate, n) for t, n in zip(tf, counts, strict=True)], axis=-1)
+    where = draws.Positions(np.array(replicate)[None, None], np.arange(genes)[:, None], np.array(tf))
+    np.testing.assert_array_equal(draws.label_columns(np.array([counts]), *where, seed=seed), expected)
+    limits = draws.label_limits(np.array([counts]), where.replicate, where.tf[None], seed=seed, genes=genes)
+    np.testing.assert_array_equal(draws.labels(limits, *where, seed=seed), expected)
+
+
+@given(block=blocks(), background=RANGES, unbound=RANGES, bound=RANGES, totals=st.tuples(*[st.integers(1, 10**9)] * 2))
+def test_binding_effects__as_the_law_says(
+    block: tuple[int, draws.Positions],
+    background: tuple[int, int],
+    unbound: tuple[int, int],
+    bound: tuple[int, int],
+    totals: tuple[int, int],
+) -> None:
+    seed, where = block
+    label = labels_like(block)
+    background = (max(1, background[0]), max(1, background[1]))
+    hops = tuple(n for first, last in (background, unbound, bound) for n in (first, last - first + 1))
+    sums = (totals[0] + 1e-10, totals[1] + 1e-10, 1e-10)
+    expected = by_law(
+        block,
+        law.BINDING_EFFECT,
+        lambda draw, g, t: law.binding_effect(draw, (background, bound if label[g, t] else unbound), sums),
+    )
+    same_bits(draws.binding_effects(label, *where, hops=hops, totals=sums, seed=seed), expected)
+
+
+@given(block=blocks(), upper=st.floats(0, 1), feature=st.sampled_from(["BINDING_PVALUE", "PERTURBATION_PVALUE"]))
+def test_pvalues__as_the_law_says(block: tuple[int, draws.Positions], upper: float, feature: str) -> None:
+    seed, where = block
+    effect = np.random.default_rng(seed).standard_normal(where.shape).astype(np.float32)
+    cutoffs = np.full((1, where.tf.size), 0.5)
+    found = draws.pvalues(effect, cutoffs, *where, stream=draws.Stream[feature], upper=upper, seed=seed)
+    expected = by_law(
+        block,
+        getattr(law, feature),
+        lambda draw, g, t: law.pvalue(draw, upper, small=bool(abs(effect[g, t]) >= 0.5)),
+    )
+    same_bits(found, expected)
+    assert (found >= 0).all()
+    assert (found.astype(float) <= np.where(abs(effect) >= 0.5, upper, 1)).all()
+
+
+@given(block=blocks(), means=st.tuples(*[st.floats(-50, 50)] * 2), stds=st.tuples(*[st.floats(0, 20)] * 2))
+def test_perturbation_effects__as_the_law_says(
+    block: tuple[int, draws.Positions], means: tuple[float, float], stds: tuple[float, float]
+) -> None:
+    seed, where = block
+    label = labels_like(block)
+    adjusted = label & labels_like((seed + 1, where))
+    effect = np.random.default_rng(seed).random(where.shape, np.float32)
+    slope = 0.125
+    numbers = (means[0], stds[0], means[1], stds[1], slope)
+    expected = by_law(
+        block,
+        law.PERTURBATION_EFFECT,
+        lambda draw, g, t: law.normal(
+            draw, means[1] + slope * float(effect[g, t]) if adjusted[g, t] else means[0], stds[int(label[g, t])]
+        ),
+    )
+    same_bits(draws.perturbation_effects(label, adjusted, effect, *where, numbers=numbers, seed=seed), expected)
+    mean = np.where(adjusted, means[1] + slope * effect.astype(float), means[0])
+    same_bits(draws.perturbation_effects_from_means(label, mean, *where, stds=stds, seed=seed), expected)
+
+
+@given(values=st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 5), min_size=1, max_size=80), data=st.data())
+def test_select__as_sorting(values: list[int], data: st.DataObject) -> None:
+    for dtype in (np.uint64, np.uint32):
+        array = np.array([v % 2 ** (8 * np.dtype(dtype).itemsize) for v in values], dtype)
+        k = data.draw(st.integers(0, len(values) - 1))
+        assert kernels.select(array, k) == np.sort(array)[k]
+
+
+@given(
+    values=st.lists(st.floats(-9, 9, width=32) | st.sampled_from([0.0, -0.0, 1.0, -1.0]), min_size=1, max_size=80),
+    fraction=st.floats(0, 1) | st.sampled_from([0.0, 0.5, 0.9, 1.0]),
+)
+def test_abs_quantiles__as_numpy(values: list[float], fraction: float) -> None:
+    column = np.array(values, np.float32)[:, None]
+    found = draws.abs_quantiles(column, fraction=fraction)
+    expected = np.quantile(abs(column).astype(np.float64), fraction, axis=0, keepdims=True)
+    np.testing.assert_allclose(found, expected, rtol=1e-15, atol=0)
+
+
+def test_upper_normal__against_the_exact_quantile() -> None:
+    from scipy.special import ndtri_exp
+
+    rng = np.random.default_rng(0)
+    exponents = rng.integers(0, 64, 20_000)
+    bits = np.array([int(rng.integers(2**63)) * 2 >> int(e) for e in exponents] + [0, 1, 2**64 - 1], object)
+    u = np.array([(2 * int(b) + 1) / 2**66 for b in bits])
+    found = [kernels.upper_normal.py_func(np.uint64(int(b) >> 32), np.uint64(int(b) % 2**32)) for b in bits]
+    expected = -ndtri_exp(np.log(u))
+    np.testing.assert_allclose(found, expected, rtol=4e-11, atol=1e-12)
+    assert max(found) > 9.2
+
+
+GOLDEN_TEST = f"{Path(__file__).parent / 'test_steps.py'}::test_law__golden_hashes"
+
+
+def test_golden_hashes__on_a_processor_that_can_do_less(tmp_path: Path) -> None:
+    # Numba compiles for any processor of this kind, and NumPy uses none of its faster loops.
+    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    less = {"NUMBA_CPU_NAME": "generic", "NPY_DISABLE_CPU_FEATURES": " ".join(found), "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", GOLDEN_TEST]
+    run = subprocess.run(command, env={**os.environ, **less}, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr

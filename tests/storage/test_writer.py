@@ -1,0 +1,286 @@
+"""Runs that end early: killed, interrupted, out of space, or two at once. Nothing is lost, and nothing is mixed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+from zarr.storage import MemoryStore, WrapperStore
+
+import yeastxr as yx
+from yeastxr.storage.layout import Records
+from yeastxr.storage.location import locate
+
+SPEC = {"genes": 300, "bound": [0.2], "n_sample": [120], "max_mean_adjustment": 10.0, "seed": 7}
+CHUNKS = {"tf": 3}  # 40 blocks
+WRITER = """
+import sys, time
+import yeastxr as yx, yeastxr.storage.writer as writing
+plain = writing.BlockWriter.__call__
+def slowly(self, *values, block_id):
+    time.sleep(0.01)  # so that a kill meets the writer at work
+    return plain(self, *values, block_id=block_id)
+writing.BlockWriter.__call__ = slowly
+writing._RECORD_EVERY = 0.02
+print("ready", flush=True)
+sys.stdin.readline()
+yx.save(yx.simulate(**{spec}, chunks={chunks}), sys.argv[1])
+""".replace("{spec}", repr(SPEC)).replace("{chunks}", repr(CHUNKS))
+
+
+def made(**extra: object) -> xr.Dataset:
+    return yx.simulate(**{**SPEC, **extra}, chunks=CHUNKS)
+
+
+def files(path: Path) -> dict[str, bytes]:
+    return {str(f.relative_to(path)): f.read_bytes() for f in sorted(path.rglob("*")) if f.is_file()}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return files(yx.save(made(), tmp_path_factory.mktemp("whole") / "sim.zarr"))
+
+
+def kill_after(moment: float, path: Path) -> None:
+    """Start a writer and kill it some seconds after it has begun."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    time.sleep(moment)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdin.close()
+    process.stdout.close()
+
+
+MOMENTS = [0.02 + 0.05 * i for i in range(20)]  # seconds; a writer takes about one
+
+
+@pytest.mark.parametrize("first", range(4))
+def test_killed__resumes_to_the_same_files(first: int, tmp_path: Path, whole: dict[str, bytes]) -> None:
+    check_kills(MOMENTS[first::4], tmp_path, whole)
+
+
+@pytest.mark.slow
+def test_killed__resumes_at_any_moment(tmp_path: Path, whole: dict[str, bytes]) -> None:
+    check_kills(list(np.random.default_rng(0).uniform(0, 1.2, 60)), tmp_path, whole)
+
+
+def check_kills(moments: list[float], tmp_path: Path, whole: dict[str, bytes]) -> None:
+    for i, moment in enumerate(moments):
+        path = tmp_path / f"{i}.zarr"
+        kill_after(moment, path)
+        if not path.exists():  # before anything was written
+            continue
+        attrs = locate(path).attrs() or {}
+        if attrs.get("yeastxr_complete") is not True:
+            with pytest.raises(yx.InputError, match=r"unfinished|not a zarr store|not yeastxr's"):
+                yx.open(path)
+        kept = blocks_on_record(path)
+        yx.save(made(), path)
+        assert files(path) == whole
+        for name, when in kept.items():
+            assert (path / name).stat().st_mtime_ns == when, f"{name} was finished, and written again"
+
+
+def blocks_on_record(path: Path) -> dict[str, int]:
+    """Return the files of blocks that the store's records have, and when they were written."""
+    try:
+        digests = Records.read(locate(path)).digests
+    except yx.InputError:
+        return {}
+    found = {}
+    for i, name in enumerate(yx.simulate(genes=2, bound=[0.5], seed=1).data_vars):
+        for _, t in np.argwhere(digests[i] > 0):
+            found[f"{name}/c/0/{t}"] = (path / f"{name}/c/0/{t}").stat().st_mtime_ns
+    return found
+
+
+def interrupted(path: Path, **extra: object) -> None:
+    """Leave an unfinished store: as if its last blocks had never been written."""
+    yx.save(made(**extra), path)
+    location = locate(path)
+    records = Records.read(location)
+    records.digests[:, :, 20:] = 0
+    records.update(location)
+    zarr.open_group(path, mode="r+").attrs["yeastxr_complete"] = False
+    for name in made().data_vars:
+        for t in range(20, 40):
+            (path / f"{name}/c/0/{t}").unlink()
+
+
+def test_resume__another_specification_is_refused(tmp_path: Path, whole: dict[str, bytes]) -> None:
+    path = tmp_path / "sim.zarr"
+    interrupted(path)
+    before = files(path)
+    with pytest.raises(
+        yx.InputError, match=r"unfinished save of something else \(seed: 7 in the store, 8 now"
+    ) as caught:
+        yx.save(made(seed=8), path)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(yx.InputError, match=r"bound_mean: 3\.0 in the store, 4\.0 now"):
+        yx.save(made(bound_mean=4.0), path)
+    with pytest.raises(yx.InputError, match="blocks"):
+        yx.save(made().chunk(tf=5), path)
+    assert files(path) == before
+    yx.save(made(seed=8), path, overwrite=True)
+    assert yx.open(path).attrs["seed"] == 8
+    interrupted(tmp_path / "other.zarr")
+    yx.save(made(), tmp_path / "other.zarr", overwrite=True)
+    assert files(tmp_path / "other.zarr") == whole
+
+
+def test_resume__leftovers_are_swept(tmp_path: Path, whole: dict[str, bytes]) -> None:
+    path = tmp_path / "sim.zarr"
+    interrupted(path)
+    (path / "label/c/0/30.0123.partial").write_bytes(b"half")
+    assert "unfinished" in repr(yx.verify(path))
+    yx.save(made(), path)
+    assert files(path) == whole
+
+
+def test_verify__repair_finishes(tmp_path: Path, whole: dict[str, bytes]) -> None:
+    path = tmp_path / "sim.zarr"
+    interrupted(path)
+    found = yx.verify(path)
+    assert not found.whole
+    assert found.blocks["label"] == (40, 20, 20, 0)
+    assert yx.verify(path, repair=True).whole
+    assert files(path) == whole
+
+
+def test_two_writers__the_second_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import yeastxr.storage.writer as writing
+
+    path, refused = tmp_path / "sim.zarr", []
+    plain = writing.BlockWriter.__call__
+
+    def meets_another(self: object, *values: np.ndarray, block_id: tuple[int, ...]) -> np.ndarray:
+        if not refused:
+            with pytest.raises(FileExistsError, match="another process is writing") as caught:
+                yx.save(made(), path)
+            refused.append(caught.value)
+        return plain(self, *values, block_id=block_id)
+
+    monkeypatch.setattr(writing.BlockWriter, "__call__", meets_another)
+    yx.save(made(), path)
+    assert refused
+    assert yx.verify(path).whole
+
+
+class FullStore(WrapperStore):
+    """A store that has room for so many bytes."""
+
+    room = 0
+
+    async def set(self, key: str, value: object, *args: object) -> None:
+        self.room -= len(value)
+        if self.room < 0:
+            raise OSError(28, "No space left on device")
+        await super().set(key, value, *args)
+
+
+def test_full_disk__resumes_when_there_is_room(whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("yeastxr.storage.writer._RECORD_EVERY", 0.0)
+    memory = MemoryStore()
+    full = FullStore(memory)
+    full.room = 200_000
+    with pytest.raises(OSError, match="No space left"):
+        yx.save(made(), full)
+    with pytest.raises(yx.InputError, match="unfinished"):
+        yx.open(memory)
+    found = yx.verify(memory)
+    assert 0 < found.blocks["label"][1] < 40
+    yx.save(made(), memory)
+    assert yx.verify(memory, against="spec").whole
+    stored = {key: value.to_bytes() for key, value in memory._store_dict.items()}
+    assert stored == whole
+
+
+def test_save__memory_is_bounded_by_blocks(tmp_path: Path) -> None:
+    alive, most = [], []
+
+    def watched(block: np.ndarray) -> np.ndarray:
+        alive.append(1)
+        most.append(len(alive))
+        return block
+
+    import dask.array as da
+
+    ds = made()
+    label = da.map_blocks(watched, ds["label"].data, dtype=bool, meta=np.empty((0, 0), bool))
+    import yeastxr.storage.writer as writing
+
+    plain = writing.BlockWriter.__call__
+
+    def leaves(self: object, *values: np.ndarray, block_id: tuple[int, ...]) -> np.ndarray:
+        try:
+            return plain(self, *values, block_id=block_id)
+        finally:
+            alive.pop()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writing.BlockWriter, "__call__", leaves)
+        yx.save(ds.assign(label=ds["label"].copy(data=label)), tmp_path / "sim.zarr")
+    assert len(most) == 40
+    assert max(most) <= (os.cpu_count() or 1) + 1
+
+
+STAGES = ["create_group", "to_zarr", "create_array", "write records"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_ended_before_the_first_block__starts_anew(
+    stage: str, tmp_path: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "sim.zarr"
+    places = {
+        "create_group": (zarr, "create_group"),
+        "to_zarr": (xr.Dataset, "to_zarr"),
+        "create_array": (zarr.Group, "create_array"),
+        "write records": (Records, "write"),
+    }
+
+    def ends(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*places[stage], ends)
+        with pytest.raises(KeyboardInterrupt):
+            yx.save(made(), path)
+    yx.save(made(), path)
+    assert files(path) == whole
+
+
+@pytest.mark.parametrize("stage", ["template.resize", "Array.resize", "to_zarr", "first block"])
+def test_extend__ended_at_any_stage_is_repaired(stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = yx.save(made(), tmp_path / "sim.zarr")
+    places = {
+        "template.resize": "yeastxr.storage.store.resize",
+        "Array.resize": "zarr.Array.resize",
+        "to_zarr": "xarray.Dataset.to_zarr",
+        "first block": "yeastxr.storage.store.write_missing",
+    }
+
+    def ends(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(places[stage], ends)
+        with pytest.raises(KeyboardInterrupt):
+            yx.extend(path, bound=[0.5], n_sample=[7])
+    for refused in (lambda: yx.open(path), lambda: yx.extend(path, bound=[0.5])):
+        with pytest.raises(yx.InputError, match="unfinished"):
+            refused()
+    assert yx.verify(path, repair=True).whole
+    larger = yx.simulate(**{**SPEC, "bound": [0.2, 0.5], "n_sample": [120, 7]})
+    xr.testing.assert_identical(yx.open(path).compute(), larger)

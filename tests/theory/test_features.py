@@ -1,0 +1,191 @@
+"""Closed forms against brute force and against the numbers that the tutorial's defaults must give."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import integrate, stats
+
+import yeastxr as yx
+from tests.reference import agreement
+from tests.reference.boolean import nested_conditions
+from yeastxr import theory
+from yeastxr.demo import METHODS, POPULATION
+from yeastxr.simulation.parameters import BindingParameters
+
+RELATIONS = st.fixed_dictionaries(
+    {}, optional={t: st.lists(nested_conditions(list(range(10)), 4), max_size=3) for t in range(10)}
+)
+
+
+def tutorial(method: int, **extra: object) -> yx.SimulationSpec:
+    return yx.SimulationSpec(**{**POPULATION, **METHODS[method][1], "seed": 1, **extra})
+
+
+@pytest.mark.parametrize(("bound", "mean", "std"), [(True, 2.3889, 6.101), (False, 0.34127, 1.1397)])
+def test_distribution__binding_effects_of_the_defaults(bound: bool, mean: float, std: float) -> None:
+    d = theory.distribution(tutorial(1), "binding_effect", label=bound)
+    assert d.mean == pytest.approx(mean, rel=1e-4)
+    assert d.std == pytest.approx(std, rel=1e-4)
+
+
+def test_distribution__binding_effects_by_brute_force() -> None:
+    spec = tutorial(
+        1,
+        background_hops_range=(2, 5),
+        bound_experiment_hops_range=(3, 4),
+        total_background_hops=50,
+        total_experiment_hops=7,
+        pseudocount=0.5,
+    )
+    values = [(e / 7.5) / (b / 50.5 + 0.5) for e in (3, 4) for b in (2, 3, 4, 5)]
+    d = theory.distribution(spec, "binding_effect", label=True)
+    assert d.mean == pytest.approx(np.mean(values), rel=1e-6)
+    assert d.std == pytest.approx(np.std(values), rel=1e-6)
+    assert d.support == pytest.approx((min(values), max(values)), rel=1e-6)
+
+
+@pytest.mark.parametrize(("mean", "std"), [(0, 1), (3, 1), (-2, 0.5), (0.1, 4)])
+def test_folded_normal_mean__integral(mean: float, std: float) -> None:
+    exact, _ = integrate.quad(
+        lambda x: abs(x) * stats.norm.pdf(x, mean, std), mean - 12 * std, mean + 12 * std, points=[0]
+    )
+    assert theory.folded_normal_mean(mean, std) == pytest.approx(exact, rel=1e-9)
+
+
+def test_folded_normal_mean__no_noise() -> None:
+    np.testing.assert_array_equal(theory.folded_normal_mean(np.array([-2.0, 3.0]), 0), [2.0, 3.0])
+
+
+def test_distribution__sizes_of_perturbation_effects_by_method_1() -> None:
+    for label, mean in [(True, 3.00076), (False, 0.79788)]:
+        d = theory.distribution(tutorial(1), "perturbation_effect", label=label)
+        assert d.size().mean == pytest.approx(mean, abs=1e-5)
+
+
+def test_distribution__sizes_by_method_2_are_a_mixture_over_the_lattice() -> None:
+    values, weights = theory.binding_lattice(BindingParameters(), bound=True)
+    expected = sum(w * stats.foldnorm.mean(3 + 10 * v / values.max()) for v, w in zip(values, weights, strict=True))
+    d = theory.distribution(tutorial(2), "perturbation_effect", label=True)
+    assert d.size().mean == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_distribution__agrees_with_simulations(method: int) -> None:
+    """2 x 10^6 cells: moments, cdf at seven points and the share of large effects, of every feature in every group."""
+    found = agreement.scores(tutorial(method, replicates=10), blocks=20)
+    assert len(found) > 100
+    assert max(found.values()) < 6, {key: z for key, z in found.items() if z >= 6}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_distribution__agrees_with_10_to_the_8_cells(method: int) -> None:
+    found = agreement.scores(tutorial(method, replicates=100), blocks=100)
+    worst = max(found, key=found.get)
+    print(f"method {method}: largest of {len(found)} standard scores {found[worst]:.2f} ({', '.join(worst)})")
+    assert found[worst] < 6
+
+
+@pytest.mark.slow
+@settings(max_examples=3)
+@given(relations=RELATIONS)
+def test_distribution__agrees_with_10_to_the_8_cells_of_random_relations(relations: dict) -> None:
+    spec = tutorial(2, replicates=100, tf_relationships=relations)
+    found = agreement.scores(spec, blocks=100)
+    worst = max(found, key=found.get)
+    print(f"{relations}: largest of {len(found)} standard scores {found[worst]:.2f} ({', '.join(worst)})")
+    assert found[worst] < 6
+
+
+@settings(max_examples=4)
+@given(relations=RELATIONS)
+def test_distribution__agrees_with_random_relations(relations: dict) -> None:
+    found = agreement.scores(tutorial(2, replicates=10, tf_relationships=relations), blocks=20)
+    assert max(found.values()) < 6, {key: z for key, z in found.items() if z >= 6}
+
+
+@pytest.mark.parametrize("quantile", [0.0, 0.3, 0.5, 0.9, 0.97, 1.0])
+def test_large_fraction__ties_by_brute_force(quantile: float) -> None:
+    """Three genes, one of them bound, two hops: every outcome is counted."""
+    spec = yx.SimulationSpec(
+        genes=3, bound=[1 / 3], background_hops_range=(1, 2), bound_experiment_hops_range=(1, 2), seed=1,
+        large_effect_percentile=quantile,
+    )  # fmt: skip
+    bound, unbound = (theory.distribution(spec, "binding_effect", label=label) for label in (True, False))
+    found = {True: 0.0, False: 0.0}
+    for (b, pb), (u, pu), (v, pv) in product(
+        zip(bound.values, bound.probabilities, strict=True),
+        *[list(zip(unbound.values, unbound.probabilities, strict=True))] * 2,
+    ):
+        large = np.array([b, u, v]) >= np.quantile([b, u, v], quantile)
+        found[True] += pb * pu * pv * large[0]
+        found[False] += pb * pu * pv * large[1:].mean()
+    for label, share in found.items():
+        assert theory.large_fraction(spec, "binding_effect", label=label) == pytest.approx(share, abs=1e-12)
+    assert theory.large_fraction(spec, "binding_effect") == pytest.approx(
+        (found[True] + 2 * found[False]) / 3, abs=1e-12
+    )
+    pvalue = theory.distribution(spec, "binding_pvalue", label=True)
+    assert pvalue.mean == pytest.approx(0.5 - 0.4 * found[True])
+
+
+def test_large_fraction__without_ties_is_exact() -> None:
+    for genes in (10, 11, 1000, 6600):
+        spec = yx.SimulationSpec(genes=genes, bound=[0.3], seed=1)
+        large = genes - np.ceil((genes - 1) * 0.9)
+        assert theory.large_fraction(spec, "perturbation_effect") == pytest.approx(large / genes, abs=1e-12)
+        by_label = [theory.large_fraction(spec, "perturbation_effect", label=label) for label in (True, False)]
+        bound = round(genes * 0.3) / genes
+        assert bound * by_label[0] + (1 - bound) * by_label[1] == pytest.approx(large / genes, abs=1e-9)
+
+
+def test_distribution__of_a_mixture_is_the_mixture_of_its_groups() -> None:
+    spec = tutorial(4)
+    x = np.linspace(-8, 8, 33)
+    pairs = theory.expected(spec).pairs
+    parts = {
+        group: theory.distribution(spec, "perturbation_effect", **theory.GROUPS[group])
+        for group in ("unbound", "bound, conditions hold", "bound, conditions fail")
+    }
+    mixed = sum(float(pairs.sel(group=group)) * d.cdf(x) for group, d in parts.items()) / float(pairs.sel(group="all"))
+    np.testing.assert_allclose(theory.distribution(spec, "perturbation_effect").cdf(x), mixed, rtol=1e-12)
+
+
+def test_expected__by_tf_averages_to_all() -> None:
+    spec = tutorial(3)
+    whole, by_tf = theory.expected(spec), theory.expected(spec, by_tf=True)
+    assert by_tf.sizes["tf"] == 10
+    np.testing.assert_allclose(by_tf.pairs.sum("tf"), whole.pairs)
+    weighted = (by_tf["mean"] * by_tf.pairs).sum("tf") / by_tf.pairs.sum("tf")
+    np.testing.assert_allclose(weighted.transpose(*whole["mean"].dims), whole["mean"], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("extra", "asked", "message"),
+    [
+        ({}, {"label": False, "adjusted": True}, "adjusted is True and label is False"),
+        ({}, {"label": 1.5}, "label is 1.5; expected True, False or None"),
+        ({}, {"tf": 99}, "tf is 99, which is not known"),
+        ({"bound": [0.0], "n_sample": [3]}, {"label": True}, "there are no pairs with label=True"),
+        ({}, {"label": True, "adjusted": False}, "there are no pairs with label=True, adjusted=False"),
+    ],
+)
+def test_distribution__refused(extra: dict, asked: dict, message: str) -> None:
+    with pytest.raises(yx.InputError, match=message):
+        theory.distribution(tutorial(1, **extra), "binding_effect", **asked)
+
+
+def test_distribution__unknown_feature_or_no_specification() -> None:
+    with pytest.raises(yx.SchemaError, match="feature 'bindin' is not known"):
+        theory.distribution(tutorial(1), "bindin")
+    with pytest.raises(yx.InputError, match="spec is of type dict"):
+        theory.distribution({}, "binding_effect")
+
+
+def test_distribution__many_genes_and_tfs_are_quick_by_sharing() -> None:
+    spec = yx.SimulationSpec(genes=6600, bound=[0.1, 0.3], n_sample=[1000, 1000], max_mean_adjustment=10.0, seed=1)
+    assert len({theory.distribution(spec, "perturbation_pvalue", tf=tf).mean for tf in (0, 500, 999)}) == 1
+    assert theory.distribution(spec, "perturbation_pvalue").mean == pytest.approx(0.46, abs=1e-4)

@@ -1,0 +1,102 @@
+"""Checks of arguments: bad input is refused in one sentence, before any work is done."""
+
+import math
+import numbers
+import secrets
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from yeastxr.errors import InputError, InputTypeError, shown
+
+SEED_END = 2**64
+POSITION_END = 2**32 - 1  # the law of draws counts positions in 32 bits and keeps the last one free
+
+
+def plain(label: Any) -> Hashable:
+    """Return a label as the plain Python value that equals it, so that 3 and numpy.int64(3) are one."""
+    return label.item() if isinstance(label, np.generic) else label
+
+
+def check_integer(name: str, value: object, *, least: int, most: int | None = None) -> int:
+    """Return an integer argument as an int, or refuse it."""
+    allowed = f"an integer of at least {least}" if most is None else f"an integer from {least} to {most}"
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+        raise InputTypeError(f"{name} is {shown(value)}; expected {allowed}")
+    number = int(value)
+    if number < least or (most is not None and number > most):
+        raise InputError(f"{name} is {shown(value)}; expected {allowed}")
+    return number
+
+
+def check_number(name: str, value: object, *, least: float = -math.inf, most: float = math.inf) -> float:
+    """Return a finite real argument within [least, most] as a float, or refuse it."""
+    if math.isinf(least) and math.isinf(most):
+        allowed = "a finite number"
+    elif math.isinf(most):
+        allowed = f"a finite number of at least {least:g}"
+    else:
+        allowed = f"a number from {least:g} to {most:g}"
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise InputTypeError(f"{name} is {shown(value)}; expected {allowed}")
+    number = float(value)
+    if not math.isfinite(number) or not least <= number <= most:
+        raise InputError(f"{name} is {shown(value)}; expected {allowed}")
+    return number
+
+
+def check_seed(value: object) -> int:
+    """Return the seed as an int in [0, 2**64); draw one when there is none."""
+    if value is None:
+        return secrets.randbits(64)
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+        raise InputTypeError(f"seed is {shown(value)}; expected an integer from 0 to 2**64 - 1")
+    seed = int(value)
+    if not 0 <= seed < SEED_END:
+        raise InputError(f"seed is {shown(value)}; expected an integer from 0 to 2**64 - 1")
+    return seed
+
+
+def check_range(name: str, value: object, *, least: int) -> tuple[int, int]:
+    """Return an inclusive range of integers as a pair, or refuse it."""
+    allowed = f"two integers (first, last), {least} <= first <= last < 2**31"
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise InputTypeError(f"{name} is {shown(value)}; expected {allowed}")
+    ends = list(value)
+    if len(ends) != 2 or any(isinstance(e, bool | np.bool_) or not isinstance(e, numbers.Integral) for e in ends):
+        raise InputTypeError(f"{name} is {shown(value)}; expected {allowed}")
+    first, last = int(ends[0]), int(ends[1])
+    if not least <= first <= last < 2**31:
+        raise InputError(f"{name} is {shown(value)}; expected {allowed}")
+    return first, last
+
+
+def check_sequence(name: str, value: object, allowed: str) -> list[Any]:
+    """Return a sequence argument as a list; a scalar or a text is refused."""
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        return list(value)
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence | set | frozenset | range):
+        raise InputTypeError(f"{name} is {shown(value)}; expected {allowed}")
+    if isinstance(value, set | frozenset):
+        raise InputTypeError(f"{name} is a set, which has no order; expected {allowed}")
+    return list(value)
+
+
+def check_names(name: str, value: object) -> tuple[str, ...]:
+    """Return a non-empty list of unique names as a tuple of str, or refuse it."""
+    names = check_sequence(name, value, "a list of unique names")
+    if not names:
+        raise InputError(f"{name} is empty; expected at least one name")
+    seen: set[str] = set()
+    for item in names:
+        if not isinstance(item, str):
+            raise InputTypeError(f"{name} holds {shown(item)}; expected names that are text")
+        if item in seen:
+            raise InputError(f"{name} holds {shown(item)} twice; expected unique names")
+        try:
+            item.encode("utf-8")
+        except UnicodeEncodeError:
+            raise InputError(f"{name} holds {shown(item)}, which is not valid Unicode text") from None
+        seen.add(item)
+    return tuple(str(item) for item in names)

@@ -1,0 +1,92 @@
+"""Datasets to files that other programs read: tensors, arrays and tables."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from yeastxr._utils import replacing
+from yeastxr.errors import InputError
+from yeastxr.schema import CORE_DIMS, FEATURE, check_feature, features_of, validate
+from yeastxr.training.tensors import to_torch
+
+
+def export(ds: xr.Dataset, path: str | Path, *, features: Sequence[str] | None = None, overwrite: bool = False) -> Path:
+    """Write a dataset to a file; the name's ending says of which kind.
+
+    Parameters
+    ----------
+    ds
+        The dataset; NumPy or dask.
+    path
+        ``.pt``: a float32 tensor ``[..., genes, TFs, features]`` for ``torch.load``. ``.npz``: one array a feature, and
+        the coordinates. ``.csv`` or ``.csv.gz``: a row for each gene and TF.
+    features
+        Which features, in this order; what the dataset selects by default.
+    overwrite
+        Whether to replace a file that is there.
+
+    Returns
+    -------
+    pathlib.Path
+        Where it was written.
+
+    Raises
+    ------
+    InputError
+        If the ending or a feature is unknown, or the file is there already.
+
+    Examples
+    --------
+    >>> import tempfile, torch
+    >>> import yeastxr as yx
+    >>> ds = yx.simulate(genes=100, bound=[0.1, 0.2], seed=42)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     torch.load(export(ds, f"{folder}/tensor.pt")).shape
+    torch.Size([100, 2, 5])
+    """
+    path = Path(path)
+    writers = {".pt": _write_tensor, ".npz": _write_arrays, ".csv": _write_table, ".csv.gz": _write_table}
+    ending = next((ending for ending in (".csv.gz", ".csv", ".npz", ".pt") if path.name.endswith(ending)), None)
+    if ending is None:
+        raise InputError(f"path is {str(path)!r}; expected a name that ends in {', '.join(writers)}")
+    validate(ds)
+    if features is not None:
+        ds = ds.sel({FEATURE: [check_feature(name).name for name in features]})
+    if path.exists() and not overwrite:
+        raise InputError(f"path is {str(path)!r}, which is there already; expected a new name, or overwrite")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
+        writers[ending](ds, partial)
+    return path
+
+
+def _write_tensor(ds: xr.Dataset, path: Path) -> None:
+    import torch
+
+    torch.save(to_torch(ds), path)
+
+
+def _write_arrays(ds: xr.Dataset, path: Path) -> None:
+    names = features_of(ds)
+    arrays: dict[str, Any] = {name: ds[name].transpose(..., *CORE_DIMS).values for name in names}
+    # Text goes in as fixed-width text: numpy.load refuses objects unless told to trust the file.
+    for dim in ds["label"].dims:
+        labels = ds.coords[dim].values
+        arrays[str(dim)] = labels if labels.dtype.kind in "iuf" else np.array([str(label) for label in labels])
+    np.savez_compressed(path, **arrays)
+
+
+def _write_table(ds: xr.Dataset, path: Path) -> None:
+    names = features_of(ds)
+    dims = list(ds["label"].transpose(..., *CORE_DIMS).dims)
+    lead = dims[0]
+    # By slabs of the first dim, so that a store larger than memory can be written.
+    each = max(1, 1_000_000 * ds.sizes[lead] // max(1, ds["label"].size))
+    kept = ds[names]
+    kept = kept.drop_vars([c for c in kept.coords if c not in dims])
+    for first in range(0, ds.sizes[lead], each):
+        rows = kept.isel({lead: slice(first, first + each)}).to_dataframe(dim_order=dims)
+        rows.to_csv(path, mode="a" if first else "w", header=first == 0)

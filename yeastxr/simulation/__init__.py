@@ -1,0 +1,27 @@
+"""Simulate labelled datasets: relations of TFs, parameters, the four steps, and whole simulations."""
+
+from yeastxr.simulation.adjustment import adjusted_pairs
+from yeastxr.simulation.relations import And, Not, Or
+from yeastxr.simulation.simulate import SimulationSpec, assemble, simulate, spec_of, sweep
+from yeastxr.simulation.steps import (
+    generate_binding_effects,
+    generate_gene_population,
+    generate_perturbation_effects,
+    generate_pvalues,
+)
+
+__all__ = [
+    "And",
+    "Not",
+    "Or",
+    "SimulationSpec",
+    "adjusted_pairs",
+    "assemble",
+    "generate_binding_effects",
+    "generate_gene_population",
+    "generate_perturbation_effects",
+    "generate_pvalues",
+    "simulate",
+    "spec_of",
+    "sweep",
+]

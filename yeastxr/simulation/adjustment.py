@@ -1,0 +1,203 @@
+"""Which pairs' means are adjusted, and by how much: methods 2, 3 and 4, and rules of one's own."""
+
+import json
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from yeastxr._blocks import along, map_blocks
+from yeastxr._validate import check_number, plain
+from yeastxr.errors import InputError, InputTypeError, SchemaError, shown
+from yeastxr.schema import PARAMETERS, TF, check_array, ordered
+from yeastxr.simulation.parameters import BindingParameters, PerturbationParameters
+from yeastxr.simulation.relations import check_relationships, conditions_hold, tfs_named
+
+AdjustmentFunction = Callable[[xr.DataArray, xr.DataArray], xr.DataArray]
+_NAMED = "named_tf"  # the dim of the label columns that relationships name
+
+
+def check_matching(binding_effect: xr.DataArray, labels: xr.DataArray) -> xr.DataArray:
+    """Return binding effects in the labels' order of dims, or refuse them if dims or coordinates differ."""
+    effect = check_array(binding_effect, "binding_effect")
+    if set(effect.dims) != set(labels.dims):
+        raise SchemaError(f"binding_effect has the dims {effect.dims}; expected those of labels, {labels.dims}")
+    for dim in labels.dims:
+        if effect.sizes[dim] != labels.sizes[dim]:
+            raise SchemaError(
+                f"binding_effect has length {effect.sizes[dim]} along {dim!r}; expected {labels.sizes[dim]}, as labels"
+            )
+        if dim in labels.indexes and dim in effect.indexes and not labels.indexes[dim].equals(effect.indexes[dim]):
+            raise SchemaError(
+                f"binding_effect and labels have different labels along {dim!r}; expected the same in the same order"
+            )
+    return effect if effect.dims == labels.dims else effect.transpose(*labels.dims)
+
+
+def slope_of_mean(max_mean_adjustment: float, effect: xr.DataArray, largest: float | None) -> xr.DataArray:
+    """Return by how much the mean of an adjusted pair rises per unit of its binding effect, a float64 without dims.
+
+    The largest binding effect is the one given, or what the parameters that made the effects allow, or the largest
+    observed; the last stays lazy for dask.
+    """
+    if largest is not None:
+        largest = check_number("largest_binding_effect", largest, least=0)
+        if largest == 0:
+            raise InputError("largest_binding_effect is 0; expected a number above 0")
+    else:
+        largest = _largest_possible(effect)
+    if max_mean_adjustment == 0:
+        return xr.DataArray(np.float64(0))
+    if largest is not None:
+        return xr.DataArray(np.float64(max_mean_adjustment / largest if largest else 0))
+    return xr.DataArray(_largest_observed(effect)).pipe(
+        lambda most: xr.where(most > 0, max_mean_adjustment / xr.where(most > 0, most, 1), 0.0)
+    )
+
+
+def _largest_observed(effect: xr.DataArray) -> Any:
+    """Return the largest of some effects, float64 without dims; for dask in a pass of its own, when it is needed.
+
+    A reduction in the graph of what uses it would hold every chunk in memory until it is done.
+    """
+    if not effect.chunks:
+        return np.float64(effect.values.max())
+    import dask
+    import dask.array as da
+
+    most = effect.data.max()
+
+    def read() -> np.float64:
+        return np.float64(most.compute(scheduler="synchronous"))
+
+    return da.from_delayed(dask.delayed(read, pure=False)(), shape=(), dtype=np.float64)
+
+
+def _largest_possible(effect: xr.DataArray) -> float | None:
+    """Return the largest binding effect that the parameters in an array's attributes allow, if they are there."""
+    try:
+        made_by = json.loads(effect.attrs[PARAMETERS])
+        return BindingParameters(**BindingParameters.among(made_by)).largest_effect
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def adjusted_pairs(labels: xr.DataArray, tf_relationships: Mapping[Any, Iterable[Any]] | None) -> xr.DataArray:
+    """Say which pairs are adjusted: bound, and the conditions of their TF hold for their gene.
+
+    Parameters
+    ----------
+    labels
+        Bool, dims ``(..., gene, tf)``; NumPy or dask.
+    tf_relationships
+        From a TF to a list of conditions, all of which must hold: TFs, ``And``, ``Or``, ``Not``. None, an empty list
+        or a TF that is not there is no condition.
+
+    Returns
+    -------
+    xarray.DataArray
+        Bool, like the labels; dask-backed if they are.
+
+    Raises
+    ------
+    InputError
+        If a relationship names an unknown TF or is of the wrong type.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> labels = yx.generate_gene_population(100, bound=[0.5, 0.5], seed=1)
+    >>> both = yx.adjusted_pairs(labels, {0: [1]})
+    >>> bool((both.sel(tf=0) == labels.all("tf")).all()), bool((both.sel(tf=1) == labels.sel(tf=1)).all())
+    (True, True)
+    """
+    labels = ordered(check_array(labels, "label", argument="labels"))
+    return where_conditions_hold(labels, check_relationships(tf_relationships or {}, labels.indexes[TF]))
+
+
+def where_conditions_hold(
+    labels: xr.DataArray,
+    relationships: Mapping[Any, Iterable[Any]],
+    *,
+    bound_only: bool = True,
+    read_now: bool = False,
+) -> xr.DataArray:
+    """Say which pairs are adjusted, given labels and relationships that have been checked.
+
+    With ``bound_only=False``, say where the conditions of each TF would hold if it were bound. With ``read_now=True``,
+    columns that conditions name are computed now, so that no other array waits in memory until they are.
+    """
+    conditions = {tf: tuple(entries) for tf, entries in relationships.items() if entries}
+    if not conditions:
+        return labels if bound_only else xr.ones_like(labels)
+    at = {plain(tf): position for position, tf in enumerate(labels.indexes[TF])}
+    named = {tf: at[tf] for entries in conditions.values() for tf in tfs_named(entries)}
+    columns = labels.variable.transpose(TF, ...)
+    if labels.chunks:  # every block is given the columns that are named, and no others
+        columns = columns[list(named.values())].chunk({TF: -1})
+        columns = columns.compute() if read_now else columns
+        named = {tf: position for position, tf in enumerate(named)}
+    result = map_blocks(
+        _adjusted_block,
+        labels.dims,
+        [
+            labels,
+            along(TF, np.arange(labels.sizes[TF]), labels),
+            xr.Variable((_NAMED, *columns.dims[1:]), columns.data),
+        ],
+        dtype=np.bool_,
+        conditions={at[tf]: (tf, entries) for tf, entries in conditions.items()},
+        named=named,
+        bound_only=bound_only,
+    )
+    return labels.copy(deep=False, data=result.data)
+
+
+def _adjusted_block(
+    label: np.ndarray,
+    tf: np.ndarray,
+    columns: np.ndarray,
+    *,
+    conditions: Mapping[int, tuple[Hashable, Iterable[Any]]],
+    named: Mapping[Hashable, int],
+    bound_only: bool,
+    threads: int,
+) -> np.ndarray:
+    """Evaluate the conditions of a block's TFs on label columns ``(..., gene, 1, named)``, eight genes to a byte."""
+    genes = label.shape[-2]
+    bits: dict[Hashable, np.ndarray] = {}
+    holds = np.full((tf.size, *label.shape[:-2], -(-genes // 8)), 0xFF, np.uint8)
+    for t, position in enumerate(tf.reshape(-1)):
+        own, entries = conditions.get(int(position), (None, ()))
+        if not entries:
+            continue
+        needed = dict.fromkeys(tfs_named(entries))
+        for one in needed:
+            if one not in bits:
+                bits[one] = np.packbits(columns[..., 0, named[one]], axis=-1)
+        bound = {own: np.full_like(holds[t], 0xFF)} if own in needed and not bound_only else {}
+        holds[t] = conditions_hold({one: bits[one] for one in needed} | bound, entries)
+    adjusted = np.moveaxis(np.unpackbits(holds, axis=-1, count=genes).view(bool), 0, -1)
+    if bound_only:
+        adjusted &= label  # in place: fresh memory costs more than the work
+    return adjusted
+
+
+def custom_mean(
+    function: AdjustmentFunction, labels: xr.DataArray, effect: xr.DataArray, asked: PerturbationParameters
+) -> xr.DataArray:
+    """Return the mean of each pair by a rule of the user's own, float64 in the labels' dims."""
+    if not callable(function):
+        raise InputTypeError(f"adjustment_function is {shown(function)}; expected a callable of labels and effects")
+    if asked.tf_relationships is not None or asked.max_mean_adjustment:
+        raise InputError(
+            "adjustment_function is given together with tf_relationships or max_mean_adjustment; expected one rule"
+        )
+    mean = function(labels, effect)
+    if not isinstance(mean, xr.DataArray) or not set(mean.dims) <= set(labels.dims):
+        raise SchemaError(
+            f"adjustment_function returned {shown(mean)}; expected a DataArray of means with dims among {labels.dims}"
+        )
+    mean = xr.align(mean, labels, join="exact", copy=False)[0].astype(np.float64)
+    return mean.broadcast_like(labels).transpose(*labels.dims)

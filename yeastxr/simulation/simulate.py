@@ -1,0 +1,500 @@
+"""A whole simulation: its specification, and the dataset it makes."""
+
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from itertools import product
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+
+from yeastxr._blocks import Chunks
+from yeastxr._validate import check_seed, check_sequence
+from yeastxr._version import __version__
+from yeastxr.errors import InputError, InputTypeError, SchemaError, shown, suggestion
+from yeastxr.schema import CORE_DIMS, FEATURE_NAMES, GENE, PARAMETERS, TF, check_array, feature_coordinate, validate
+from yeastxr.simulation import steps as generate
+from yeastxr.simulation.draws import LAW_VERSION
+from yeastxr.simulation.parameters import (
+    BindingParameters,
+    PerturbationParameters,
+    PopulationParameters,
+    PvalueParameters,
+)
+from yeastxr.simulation.relations import from_json
+
+SPECIFICATION = "specification"  # the attribute that holds the whole specification as JSON
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters, PopulationParameters):
+    """Everything that a simulated dataset depends on; checked when it is made, and immutable.
+
+    Parameters
+    ----------
+    genes
+        How many genes, or their names.
+    bound
+        Bound fractions, each in [0, 1].
+    n_sample
+        How many TFs to draw for each bound fraction; one each by default.
+    tfs
+        The names of the TFs, ``sum(n_sample)`` of them; integers from 0 by default.
+    replicates
+        How many independent replicates; none (no such dim) by default.
+    background_hops_range
+        First and last number of background hops, at least 1.
+    unbound_experiment_hops_range, bound_experiment_hops_range
+        First and last number of experiment hops of unbound and of bound pairs, at least 0.
+    total_background_hops, total_experiment_hops
+        The totals that the hops are fractions of, at least 1.
+    pseudocount
+        Keeps the ratio of hops finite, at least 0.
+    large_effect_percentile
+        From which quantile of ``|effect|``, over the genes of a TF, on a p-value is small, in [0, 1].
+    large_effect_upper_pval
+        The upper end of small p-values, in [0, 1].
+    unbound_mean, bound_mean
+        Means of perturbation effects of unbound and of bound pairs, in units of the noise's standard deviation.
+    unbound_std, bound_std
+        Standard deviations of perturbation effects of unbound and of bound pairs, at least 0.
+    max_mean_adjustment
+        What the mean of a bound pair of the largest possible binding effect is raised by.
+    tf_relationships
+        From a TF to a list of conditions, all of which must hold: TFs, ``And``, ``Or``, ``Not``.
+    seed
+        An integer in [0, 2**64); drawn by default.
+
+    Raises
+    ------
+    InputError
+        If a parameter is not what it must be; the message names it, its value and what is allowed.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> spec = yx.SimulationSpec(genes=100, bound=[0.1, 0.2], tf_relationships={0: [yx.Not(1)]}, seed=42)
+    >>> yx.SimulationSpec.from_json(spec.to_json()) == spec
+    True
+    >>> spec
+    SimulationSpec(genes=100, bound=(0.1, 0.2), n_sample=(1, 1), tf_relationships={0: (Not(1),)}, seed=42)
+    """
+
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.with_known_tfs(self.tf_labels)
+        self._set(seed=check_seed(self.seed))
+
+    def __repr__(self) -> str:
+        said = [
+            f for f in fields(self) if f.name in ("genes", "bound", "n_sample") or getattr(self, f.name) != f.default
+        ]
+        return f"SimulationSpec({', '.join(f'{f.name}={shown(getattr(self, f.name))}' for f in said)})"
+
+    def __hash__(self) -> int:
+        return hash((self.genes, self.bound, self.n_sample, self.seed))  # enough to tell most apart, and quick
+
+    def to_json(self) -> str:
+        """Return the specification as JSON, from which :meth:`from_json` makes an equal one.
+
+        Returns
+        -------
+        str
+            One JSON object: every parameter by its name.
+        """
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Make a specification of the values that JSON or YAML hold.
+
+        Parameters
+        ----------
+        values
+            Parameters by name; ``tf_relationships`` as :func:`yeastxr.simulation.relations.to_json` writes it.
+
+        Returns
+        -------
+        SimulationSpec
+            The specification.
+
+        Raises
+        ------
+        InputError
+            If a name is unknown or a value is not what it must be.
+        """
+        if not isinstance(values, Mapping):
+            raise InputTypeError(f"the specification is {shown(values)}; expected an object of parameters")
+        _check_given(values)
+        values = dict(values)
+        if values.get("tf_relationships") is not None:
+            values["tf_relationships"] = from_json(values["tf_relationships"], named=values.get("tfs") is not None)
+        return cls(**values)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Make a specification of JSON; the inverse of :meth:`to_json`.
+
+        Parameters
+        ----------
+        text
+            One JSON object of parameters by name.
+
+        Returns
+        -------
+        SimulationSpec
+            The specification.
+
+        Raises
+        ------
+        InputError
+            If it is not JSON, a name is unknown, or a value is not what it must be.
+        """
+        try:
+            values = json.loads(text)
+        except (TypeError, ValueError, RecursionError):
+            raise InputError(f"the specification is {shown(text)}; expected JSON") from None
+        return cls.from_dict(values)
+
+    def simulate(self, chunks: Chunks = None) -> xr.Dataset:
+        """Make the dataset; see :func:`yeastxr.simulate`.
+
+        Parameters
+        ----------
+        chunks
+            None for NumPy; ``"auto"`` or a dict from dims to sizes for dask.
+
+        Returns
+        -------
+        xarray.Dataset
+            The five features with dims ``([replicate,] gene, tf)``.
+        """
+        seed = self.seed
+        labels = generate.generate_gene_population(**_given(self, PopulationParameters), seed=seed, chunks=chunks)
+        effect = generate.generate_binding_effects(labels, **_given(self, BindingParameters), seed=seed)
+        large = _given(self, PvalueParameters)
+        pvalue = generate.generate_pvalues(effect, **large, seed=seed)
+        response = generate.generate_perturbation_effects(
+            labels, effect, **_given(self, PerturbationParameters), seed=seed
+        )
+        response_pvalue = generate.generate_pvalues(response, **large, seed=seed)
+        return _joined([labels, effect, pvalue, response, response_pvalue]).assign_attrs(_attrs(self))
+
+
+def simulate(genes: int | Sequence[str], *, chunks: Chunks = None, **parameters: Any) -> xr.Dataset:
+    """Simulate binding and perturbation data: the four steps in one call.
+
+    Parameters
+    ----------
+    genes
+        How many genes, or their names.
+    chunks
+        None for NumPy; ``"auto"`` or a dict from dims to sizes for dask, when nothing is computed yet. The values are
+        the same, bit for bit.
+    **parameters
+        Those of :class:`yeastxr.SimulationSpec`: ``bound`` (required), ``n_sample``, ``tfs``, ``replicates``,
+        ``max_mean_adjustment``, ``tf_relationships``, ``seed`` and so on.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``label`` (bool), ``binding_effect``, ``binding_pvalue``, ``perturbation_effect`` and ``perturbation_pvalue``
+        (float32) with dims ``([replicate,] gene, tf)``; the attributes hold the specification, the seed and versions.
+
+    Raises
+    ------
+    InputError
+        If a parameter is not what it must be; the message names it, its value and what is allowed.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], n_sample=[1, 2], max_mean_adjustment=10.0, seed=42)
+    >>> dict(ds.sizes), int(ds.label.sum())
+    ({'gene': 1000, 'tf': 3, 'feature': 5}, 700)
+    >>> lazy = yx.simulate(genes=1000, bound=[0.1, 0.3], n_sample=[1, 2], max_mean_adjustment=10.0, seed=42,
+    ...                    chunks={"tf": 1})
+    >>> lazy.compute().identical(ds)
+    True
+    """
+    _check_given(parameters)
+    spec = SimulationSpec(genes=genes, **parameters)
+    try:
+        return spec.simulate(chunks)
+    except MemoryError as error:
+        raise MemoryError(f"{error}; expected a smaller simulation, or chunks='auto' and to save it") from None
+
+
+def assemble(
+    labels: xr.DataArray,
+    binding_effect: xr.DataArray,
+    binding_pvalue: xr.DataArray,
+    perturbation_effect: xr.DataArray,
+    perturbation_pvalue: xr.DataArray,
+) -> xr.Dataset:
+    """Put the five features together into one dataset.
+
+    Where the arrays say in their attributes what made them, and that is one simulation with one seed, the dataset gets
+    its specification: it is then identical to what :func:`simulate` returns.
+
+    Parameters
+    ----------
+    labels, binding_effect, binding_pvalue, perturbation_effect, perturbation_pvalue
+        The outcomes of the steps, dims ``(..., gene, tf)``, with the same coordinates; NumPy or dask.
+
+    Returns
+    -------
+    xarray.Dataset
+        The features as variables with dims ``(..., gene, tf)``, and the coordinate ``feature``.
+
+    Raises
+    ------
+    InputError
+        If an array has the wrong dtype or dims, or coordinates that differ from the labels'.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> labels = yx.generate_gene_population(100, bound=[0.1, 0.2], seed=42)
+    >>> effect = yx.generate_binding_effects(labels, seed=42)
+    >>> pvalue = yx.generate_pvalues(effect, seed=42)
+    >>> response = yx.generate_perturbation_effects(labels, effect, seed=42)
+    >>> ds = yx.assemble(labels, effect, pvalue, response, yx.generate_pvalues(response, seed=42))
+    >>> ds.identical(yx.simulate(genes=100, bound=[0.1, 0.2], seed=42))
+    True
+    """
+    arrays = dict(
+        zip(
+            FEATURE_NAMES,
+            [labels, binding_effect, binding_pvalue, perturbation_effect, perturbation_pvalue],
+            strict=True,
+        )
+    )
+    arrays = {name: check_array(array, name).transpose(..., *CORE_DIMS) for name, array in arrays.items()}
+    for name, array in arrays.items():
+        if array.name in FEATURE_NAMES and array.name != name:
+            raise SchemaError(f"{name} is an array called {array.name!r}; expected that one in its own place")
+    for name, array in arrays.items():
+        if array.dims != arrays["label"].dims:
+            raise SchemaError(f"{name} has the dims {array.dims}; expected those of labels, {arrays['label'].dims}")
+        for dim in array.dims:
+            if dim in array.indexes and not array.indexes[dim].equals(arrays["label"].indexes.get(dim)):
+                raise SchemaError(f"{name} and labels have different labels along {dim!r}; expected the same")
+    ds = _joined(list(arrays.values()))
+    others = {name: coord for array in arrays.values() for name, coord in array.coords.items() if name not in ds.coords}
+    return validate(ds.assign_coords(others).assign_attrs(_provenance(ds)))
+
+
+def _joined(arrays: Sequence[xr.DataArray]) -> xr.Dataset:
+    """Put the features together, in order, as variables over the coordinates of the first."""
+    variables = {name: array.variable for name, array in zip(FEATURE_NAMES, arrays, strict=True)}
+    return xr.Dataset(variables, coords=arrays[0].coords | feature_coordinate())
+
+
+def spec_of(ds: xr.Dataset) -> SimulationSpec | None:
+    """Return the specification in a dataset's attributes, or None if there is none.
+
+    Parameters
+    ----------
+    ds
+        The dataset; only its attributes are looked at.
+
+    Returns
+    -------
+    SimulationSpec or None
+        What made the dataset, if the attributes say so.
+
+    Raises
+    ------
+    SchemaError
+        If the attribute is there, but is not a specification.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> ds = yx.simulate(genes=100, bound=[0.2], seed=42)
+    >>> yx.spec_of(ds).simulate().identical(ds)
+    True
+    """
+    text = ds.attrs.get(SPECIFICATION)
+    if text is None:
+        return None
+    try:
+        return _read(text) if isinstance(text, str) else SimulationSpec.from_json(text)
+    except ValueError as error:
+        raise SchemaError(f"the attribute {SPECIFICATION!r} is not a specification: {error}") from None
+
+
+@lru_cache(maxsize=8)  # plots ask again and again; with relations of 20,000 TFs reading takes a second
+def _read(text: str) -> SimulationSpec:
+    return SimulationSpec.from_json(text)
+
+
+def check_parameter_names(values: Mapping[str, Any]) -> None:
+    """Refuse a name that is no parameter of a simulation, naming the nearest."""
+    known = [field.name for field in fields(SimulationSpec)]
+    for name in values:
+        if name not in known:
+            raise InputTypeError(f"{shown(name)} is not a parameter of a simulation; {suggestion(name, known)}")
+
+
+def _check_given(values: Mapping[str, Any]) -> None:
+    """Refuse a name that is no parameter, or parameters without bound fractions."""
+    check_parameter_names(values)
+    if "bound" not in values:
+        raise InputTypeError("bound is missing; expected a list of fractions from 0 to 1")
+
+
+def _given(spec: SimulationSpec, group: type) -> dict[str, Any]:
+    return {field.name: getattr(spec, field.name) for field in fields(group)}
+
+
+def _attrs(spec: SimulationSpec) -> dict[str, Any]:
+    return {
+        SPECIFICATION: spec.to_json(),
+        "seed": spec.seed,
+        "law_version": LAW_VERSION,
+        "yeastxr_version": __version__,
+    }
+
+
+def _provenance(ds: xr.Dataset) -> dict[str, Any]:
+    """Return the attributes that a dataset's arrays vouch for together: a specification, or none."""
+    made_by: dict[str, Any] = {}
+    for name in FEATURE_NAMES:
+        try:
+            step = json.loads(ds[name].attrs[PARAMETERS])
+        except (KeyError, TypeError, ValueError):
+            return {}
+        if any(key in made_by and made_by[key] != value for key, value in step.items()):
+            return {}
+        made_by |= step
+    try:
+        if made_by["genes"] != ds.sizes[GENE] or sum(made_by["n_sample"]) != ds.sizes[TF]:
+            return {}
+        names = {dim + "s": _names(ds, dim) for dim in CORE_DIMS}
+        return _attrs(SimulationSpec.from_dict(made_by | {key: value for key, value in names.items() if value}))
+    except (InputError, KeyError, TypeError):
+        return {}
+
+
+def _names(ds: xr.Dataset, dim: str) -> list[str] | None:
+    """Return the names along a dim, or None where it has integers."""
+    index = ds.indexes[dim]
+    return [str(name) for name in index] if index.inferred_type == "string" else None
+
+
+_from_spec = [
+    p.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+    for p in inspect.signature(SimulationSpec).parameters.values()
+    if p.name != "genes"
+]
+
+
+_own = list(inspect.signature(simulate).parameters.values())
+simulate.__signature__ = inspect.Signature([_own[0], *_from_spec, _own[1]])  # type: ignore[attr-defined]
+SWEEP = "sweep"
+
+
+def sweep(spec: SimulationSpec, **values: Any) -> xr.Dataset:
+    """Simulate over a grid of parameters, each swept one a new dim in front.
+
+    All points share the seed, so they differ by the parameter alone (common random numbers).
+
+    Parameters
+    ----------
+    spec
+        The specification that the points have in common.
+    **values
+        For each swept parameter a list of numbers; ``replicate=n`` asks for n replicates.
+
+    Returns
+    -------
+    xarray.Dataset
+        With one dim for each swept parameter in front of ``([replicate,] gene, tf)``, dask-backed.
+
+    Raises
+    ------
+    InputError
+        If a parameter is unknown, changes the shape of the data, or a value is not what it must be.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> spec = yx.SimulationSpec(genes=100, bound=[0.2], seed=42)
+    >>> ds = yx.sweep(spec, bound_mean=[3.0, 5.0, 10.0], replicate=2)
+    >>> dict(ds.perturbation_effect.sizes)
+    {'bound_mean': 3, 'replicate': 2, 'gene': 100, 'tf': 1}
+    """
+    if not isinstance(spec, SimulationSpec):
+        raise InputTypeError(f"spec is of type {type(spec).__name__}; expected a SimulationSpec, such as ds.yeast.spec")
+    values = dict(values)
+    if "replicate" in values:
+        spec = replace(spec, replicates=values.pop("replicate"))
+    sweepable = [f.name for f in fields(spec) if isinstance(f.default, int | float) and not isinstance(f.default, bool)]
+    for name, grid in values.items():
+        if name not in sweepable:
+            raise InputError(f"a sweep over {shown(name)} is not possible; {suggestion(name, sweepable)}")
+        if not check_sequence(name, grid, "a list of numbers to sweep over"):
+            raise InputError(f"{name} is empty; expected at least one number to sweep over")
+    points = [dict(zip(values, point, strict=True)) for point in product(*values.values())]
+    datasets = [replace(spec, **point).simulate(chunks="auto") for point in points]
+    attrs = {name: value for name, value in datasets[0].attrs.items() if name != SPECIFICATION}  # none makes it all
+    for dim, grid in reversed(values.items()):
+        n = len(grid)
+        index = xr.DataArray(np.asarray(grid), dims=dim, name=dim)
+        datasets = [
+            xr.concat(
+                datasets[i : i + n], dim=index, data_vars="all", coords="minimal", compat="override", join="override"
+            )
+            for i in range(0, len(datasets), n)
+        ]
+    ds = datasets[0].drop_attrs(deep=False)
+    for name in FEATURE_NAMES:
+        ds[name].attrs.pop(PARAMETERS, None)  # no one set of parameters made the array
+    made = {SPECIFICATION: spec.to_dict(), "values": {dim: list(grid) for dim, grid in values.items()}}
+    return ds.assign_attrs({**attrs, SWEEP: json.dumps(made)})
+
+
+def swept(ds: xr.Dataset) -> tuple[SimulationSpec, dict[str, list[Any]]] | None:
+    """Return what the points of a sweep have in common, and the values swept over; None for any other dataset.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> ds = yx.sweep(yx.SimulationSpec(genes=9, bound=[0.5], seed=1), bound_mean=[3.0, 5.0])
+    >>> swept(ds)
+    (SimulationSpec(genes=9, bound=(0.5,), n_sample=(1,), seed=1), {'bound_mean': [3.0, 5.0]})
+    """
+    try:
+        made = json.loads(ds.attrs[SWEEP])
+        return SimulationSpec.from_dict(made[SPECIFICATION]), dict(made["values"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def specifications(ds: xr.Dataset) -> list[SimulationSpec]:
+    """Return every specification that data may come from: one, those of a sweep, or none.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> ds = yx.sweep(yx.SimulationSpec(genes=9, bound=[0.5], seed=1), bound_mean=[3.0, 5.0])
+    >>> [spec.bound_mean for spec in specifications(ds)]
+    [3.0, 5.0]
+    """
+    try:
+        spec = spec_of(ds)
+        if spec is not None:
+            return [spec]
+        common, values = swept(ds) or (None, {})
+        if common is None:
+            return []
+        return [replace(common, **dict(zip(values, point, strict=True))) for point in product(*values.values())]
+    except (TypeError, ValueError):  # one that can't be read: then data tell
+        return []
