@@ -14,9 +14,9 @@ from uuid import uuid4
 import numpy as np
 import xarray as xr
 
-from yeastxr._utils import thread_count
-from yeastxr.errors import InputError, InputTypeError, shown, suggestion
-from yeastxr.schema import GENE, REPLICATE, TF, ordered
+from yeastxr._utils import count_threads
+from yeastxr.errors import InputError, InputTypeError, format_value, suggest
+from yeastxr.schema import GENE, REPLICATE, TF, order_dims
 
 Chunks = None | Literal["auto"] | Mapping[str, int | tuple[int, ...] | Literal["auto"]]
 CHUNK_CELLS = 3_300_000  # some 13 MB of float32: all of 6,600 genes for 500 TFs
@@ -42,10 +42,14 @@ def chunk_sizes(sizes: Mapping[str, int], chunks: Chunks) -> dict[str, tuple[int
     if isinstance(chunks, str) and chunks == "auto":
         chunks = {}
     if not isinstance(chunks, Mapping):
-        raise InputTypeError(f"chunks is {shown(chunks)}; expected None, 'auto' or a dict from dims to chunk sizes")
+        raise InputTypeError(
+            f"chunks is {format_value(chunks)}; expected None, 'auto' or a dict from dims to chunk sizes"
+        )
     for dim in chunks:
         if dim not in sizes:
-            raise InputError(f"chunks names the dimension {shown(dim)}, which is not known; {suggestion(dim, sizes)}")
+            raise InputError(
+                f"chunks names the dimension {format_value(dim)}, which is not known; {suggest(dim, sizes)}"
+            )
     lengths = {dim: _lengths(dim, size, chunks.get(dim, "auto")) for dim, size in sizes.items() if dim != TF}
     genes_each = max(lengths[GENE])
     tf = chunks.get(TF, "auto")
@@ -58,28 +62,28 @@ def _lengths(dim: str, size: int, chunk: Any) -> tuple[int, ...]:
     allowed = f"a chunk size from 1, -1 for the whole, or sizes that add up to {size}"
     if isinstance(chunk, tuple | list):
         if not all(isinstance(c, int | np.integer) and c > 0 for c in chunk) or sum(chunk) != size:
-            raise InputError(f"chunks[{dim!r}] is {shown(chunk)}; expected {allowed}")
+            raise InputError(f"chunks[{dim!r}] is {format_value(chunk)}; expected {allowed}")
         return tuple(int(c) for c in chunk)
     if chunk in (None, "auto"):
         chunk = 1 if dim == REPLICATE else size
     if isinstance(chunk, bool) or not isinstance(chunk, int | np.integer) or (chunk < 1 and chunk != -1):
-        raise InputError(f"chunks[{dim!r}] is {shown(chunk)}; expected {allowed}")
+        raise InputError(f"chunks[{dim!r}] is {format_value(chunk)}; expected {allowed}")
     each = size if chunk == -1 else min(int(chunk), size)
     return (each,) * (size // each) + ((size % each,) if size % each else ())
 
 
-def positions(like: xr.DataArray) -> tuple[xr.Variable, xr.Variable, xr.Variable]:
+def get_positions(like: xr.DataArray) -> tuple[xr.Variable, xr.Variable, xr.Variable]:
     """Return where the cells of an array lie: replicate (0 where there is no such dim), gene and TF positions."""
     variable = like.variable
     if REPLICATE in variable.dims:
-        replicate = along(REPLICATE, np.arange(variable.sizes[REPLICATE]), variable)
+        replicate = chunk_like(REPLICATE, np.arange(variable.sizes[REPLICATE]), variable)
     else:
         replicate = xr.Variable((), np.int64(0))
-    gene, tf = (along(dim, np.arange(variable.sizes[dim]), variable) for dim in (GENE, TF))
+    gene, tf = (chunk_like(dim, np.arange(variable.sizes[dim]), variable) for dim in (GENE, TF))
     return replicate, gene, tf
 
 
-def along(dim: str, values: np.ndarray, like: xr.DataArray | xr.Variable) -> xr.Variable:
+def chunk_like(dim: str, values: np.ndarray, like: xr.DataArray | xr.Variable) -> xr.Variable:
     """Return values along one dim of an array, chunked as that array is."""
     variable = xr.Variable((dim,), values)
     cuts = like.variable if isinstance(like, xr.DataArray) else like  # a coordinate may be cut in another way
@@ -121,7 +125,7 @@ def map_blocks(
     """
     inputs = [_by_dims(array, dims) for array in arrays]
     if all(isinstance(data, np.ndarray) for data, _ in inputs):
-        return xr.Variable(dims, function(*(data for data, _ in inputs), **parameters, threads=thread_count()))
+        return xr.Variable(dims, function(*(data for data, _ in inputs), **parameters, threads=count_threads()))
 
     import dask.array as da
 
@@ -159,16 +163,16 @@ Work = Callable[[Region, list[np.ndarray]], None]
 _AT_ONCE = 4  # blocks that another machine's workers make while one is being taken in
 
 
-def in_memory(array: xr.DataArray) -> bool:
+def is_in_memory(array: xr.DataArray) -> bool:
     """Tell whether an array's values are there, neither dask's to compute nor a file's to read."""
     return bool(array.variable._in_memory)  # xarray has no public word for what is indexed lazily
 
 
-def alike(ds: xr.Dataset, names: Sequence[str]) -> list[xr.DataArray]:
+def align_features(ds: xr.Dataset, names: Sequence[str]) -> list[xr.DataArray]:
     """Return features with dims in one order, gene and tf last, and in the same chunks where any is not in memory."""
-    arrays = [ordered(ds[name]) for name in names]
+    arrays = [order_dims(ds[name]) for name in names]
     arrays = [array.transpose(*arrays[0].dims) for array in arrays]
-    if all(map(in_memory, arrays)):
+    if all(map(is_in_memory, arrays)):
         return arrays
     arrays = [_as_dask(array) for array in arrays]
     if any(array.chunks != arrays[0].chunks for array in arrays):
@@ -199,7 +203,7 @@ def for_each_block(arrays: Sequence[xr.DataArray], work: Work) -> None:
         work(regions[block_id], list(values))
         return np.zeros((1,) * len(block_id), np.uint8)
 
-    get = dask.base.get_scheduler(collections=data)
+    get = choose_scheduler(data)
     if get is None or get in (dask.threaded.get, dask.local.get_sync):
         chunks = tuple((1,) * n for n in data[0].numblocks)
         meta = np.empty((0,) * len(chunks), np.uint8)
@@ -208,9 +212,25 @@ def for_each_block(arrays: Sequence[xr.DataArray], work: Work) -> None:
         return
     blocks = list(regions)  # workers elsewhere can't reach the memory to fill
     for first in range(0, len(blocks), _AT_ONCE):
-        some = blocks[first : first + _AT_ONCE]
-        for block, values in zip(some, dask.compute(*([array.blocks[b] for array in data] for b in some)), strict=True):
+        batch = blocks[first : first + _AT_ONCE]
+        computed = dask.compute(*([array.blocks[block] for array in data] for block in batch))
+        for block, values in zip(batch, computed, strict=True):
             take(*values, block_id=block)
+
+
+def choose_scheduler(collections: Sequence[Any], default: Any = None) -> Any:
+    """Return what dask would compute with: the caller's choice by context, config or client, or else the default."""
+    import dask
+
+    return dask.base.get_scheduler(collections=collections) or default
+
+
+def cut_slabs(lead: Sequence[int], genes: int, tfs: int, cells: int) -> Iterator[tuple[tuple[int, ...], slice]]:
+    """Cut every plane of genes x TFs into slabs of some TFs, of about so many cells; leading index and TFs of each."""
+    width = max(1, cells // genes)
+    for index in np.ndindex(*lead):
+        for first in range(0, tfs, width):
+            yield index, slice(first, min(first + width, tfs))
 
 
 def _as_dask(array: xr.DataArray) -> xr.DataArray:

@@ -10,12 +10,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from yeastxr.errors import InputError, InputTypeError, shown
+from yeastxr.errors import InputError, InputTypeError, format_value
 
 _T = TypeVar("_T")
 
 
-def thread_count() -> int:
+def count_threads() -> int:
     """Return how many threads fill an array in memory: ``YEASTXR_THREADS``, or the cores this process may use.
 
     Raises
@@ -31,7 +31,7 @@ def thread_count() -> int:
     return int(asked)
 
 
-def in_threads(work: Callable[[_T], object], parts: Sequence[_T], threads: int) -> None:
+def run_in_threads(work: Callable[[_T], object], parts: Sequence[_T], threads: int) -> None:
     """Do each part of some work, in threads where there are several of both."""
     if min(threads, len(parts)) < 2:
         for part in parts:
@@ -51,7 +51,7 @@ CELL_BYTES = 17  # one label and four float32
 
 
 @contextmanager
-def progress_bar(title: str, cells: int, *, show: bool | None) -> Iterator[Callable[[int], None]]:
+def show_progress(title: str, cells: int, *, show: bool | None) -> Iterator[Callable[[int], None]]:
     """Show how far some work is, on standard error.
 
     Parameters
@@ -70,11 +70,11 @@ def progress_bar(title: str, cells: int, *, show: bool | None) -> Iterator[Calla
 
     Examples
     --------
-    >>> with progress_bar("writing", 100, show=False) as done:
+    >>> with show_progress("writing", 100, show=False) as done:
     ...     done(100)
     """
     if show is not None and not isinstance(show, bool):
-        raise InputTypeError(f"progress is {shown(show)}; expected True, False or None")
+        raise InputTypeError(f"progress is {format_value(show)}; expected True, False or None")
     if not (sys.stderr.isatty() if show is None else show) or not cells:
         yield lambda _: None
         return
@@ -98,7 +98,7 @@ def progress_bar(title: str, cells: int, *, show: bool | None) -> Iterator[Calla
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replace_file(path: Path) -> Iterator[Path]:
     """Give a place to write to, and put what is written there in the place of a file; nothing, after an error.
 
     The name ends as the file's does, for what goes by that, such as compression.

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from yeastxr.errors import InputError, InputTypeError, shown
+from yeastxr.errors import InputError, InputTypeError, format_value
 
 SEED_END = 2**64
 POSITION_END = 2**32 - 1  # the law of draws counts positions in 32 bits and keeps the last one free
 
 
-def plain(label: Any) -> Hashable:
+def to_python(label: Any) -> Hashable:
     """Return a label as the plain Python value that equals it, so that 3 and numpy.int64(3) are one."""
     return label.item() if isinstance(label, np.generic) else label
 
@@ -23,10 +23,10 @@ def check_integer(name: str, value: object, *, least: int, most: int | None = No
     """Return an integer argument as an int, or refuse it."""
     allowed = f"an integer of at least {least}" if most is None else f"an integer from {least} to {most}"
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
-        raise InputTypeError(f"{name} is {shown(value)}; expected {allowed}")
+        raise InputTypeError(f"{name} is {format_value(value)}; expected {allowed}")
     number = int(value)
     if number < least or (most is not None and number > most):
-        raise InputError(f"{name} is {shown(value)}; expected {allowed}")
+        raise InputError(f"{name} is {format_value(value)}; expected {allowed}")
     return number
 
 
@@ -39,10 +39,10 @@ def check_number(name: str, value: object, *, least: float = -math.inf, most: fl
     else:
         allowed = f"a number from {least:g} to {most:g}"
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        raise InputTypeError(f"{name} is {shown(value)}; expected {allowed}")
+        raise InputTypeError(f"{name} is {format_value(value)}; expected {allowed}")
     number = float(value)
     if not math.isfinite(number) or not least <= number <= most:
-        raise InputError(f"{name} is {shown(value)}; expected {allowed}")
+        raise InputError(f"{name} is {format_value(value)}; expected {allowed}")
     return number
 
 
@@ -51,10 +51,10 @@ def check_seed(value: object) -> int:
     if value is None:
         return secrets.randbits(64)
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
-        raise InputTypeError(f"seed is {shown(value)}; expected an integer from 0 to 2**64 - 1")
+        raise InputTypeError(f"seed is {format_value(value)}; expected an integer from 0 to 2**64 - 1")
     seed = int(value)
     if not 0 <= seed < SEED_END:
-        raise InputError(f"seed is {shown(value)}; expected an integer from 0 to 2**64 - 1")
+        raise InputError(f"seed is {format_value(value)}; expected an integer from 0 to 2**64 - 1")
     return seed
 
 
@@ -62,13 +62,13 @@ def check_range(name: str, value: object, *, least: int) -> tuple[int, int]:
     """Return an inclusive range of integers as a pair, or refuse it."""
     allowed = f"two integers (first, last), {least} <= first <= last < 2**31"
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        raise InputTypeError(f"{name} is {shown(value)}; expected {allowed}")
+        raise InputTypeError(f"{name} is {format_value(value)}; expected {allowed}")
     ends = list(value)
     if len(ends) != 2 or any(isinstance(e, bool | np.bool_) or not isinstance(e, numbers.Integral) for e in ends):
-        raise InputTypeError(f"{name} is {shown(value)}; expected {allowed}")
+        raise InputTypeError(f"{name} is {format_value(value)}; expected {allowed}")
     first, last = int(ends[0]), int(ends[1])
     if not least <= first <= last < 2**31:
-        raise InputError(f"{name} is {shown(value)}; expected {allowed}")
+        raise InputError(f"{name} is {format_value(value)}; expected {allowed}")
     return first, last
 
 
@@ -77,7 +77,7 @@ def check_sequence(name: str, value: object, allowed: str) -> list[Any]:
     if isinstance(value, np.ndarray) and value.ndim == 1:
         return list(value)
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence | set | frozenset | range):
-        raise InputTypeError(f"{name} is {shown(value)}; expected {allowed}")
+        raise InputTypeError(f"{name} is {format_value(value)}; expected {allowed}")
     if isinstance(value, set | frozenset):
         raise InputTypeError(f"{name} is a set, which has no order; expected {allowed}")
     return list(value)
@@ -91,12 +91,12 @@ def check_names(name: str, value: object) -> tuple[str, ...]:
     seen: set[str] = set()
     for item in names:
         if not isinstance(item, str):
-            raise InputTypeError(f"{name} holds {shown(item)}; expected names that are text")
+            raise InputTypeError(f"{name} holds {format_value(item)}; expected names that are text")
         if item in seen:
-            raise InputError(f"{name} holds {shown(item)} twice; expected unique names")
+            raise InputError(f"{name} holds {format_value(item)} twice; expected unique names")
         try:
             item.encode("utf-8")
         except UnicodeEncodeError:
-            raise InputError(f"{name} holds {shown(item)}, which is not valid Unicode text") from None
+            raise InputError(f"{name} holds {format_value(item)}, which is not valid Unicode text") from None
         seen.add(item)
     return tuple(str(item) for item in names)

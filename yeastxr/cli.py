@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from yeastxr._version import __version__
-from yeastxr.errors import InputError, first_line, shown
+from yeastxr.errors import InputError, describe_error, format_value
 
 
 class _Refused(click.ClickException):
@@ -35,11 +35,11 @@ class _Group(click.Group):
         except OSError as error:
             raise click.ClickException(f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")) from error
         except MemoryError as error:
-            raise click.ClickException(f"not enough memory: {first_line(error)}") from error
+            raise click.ClickException(f"not enough memory: {describe_error(error)}") from error
         except Exception as error:
             if not _while_decoding(error):
                 raise
-            text = f"a chunk can't be decoded ({first_line(error)}); `yeastxr verify STORE` tells which are damaged"
+            text = f"a chunk can't be decoded ({describe_error(error)}); `yeastxr verify STORE` tells which are damaged"
             raise click.ClickException(text) from error
 
 
@@ -100,7 +100,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
-        raise ValueError(f"{shown(twice)} is there twice")
+        raise ValueError(f"{format_value(twice)} is there twice")
     return found
 
 
@@ -124,7 +124,9 @@ def _read_spec(ctx: click.Context, param: click.Parameter, path: Path | None) ->
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise click.BadParameter(f"{path} is not YAML: {' '.join(str(error).split())}", ctx=ctx, param=param) from None
     if not isinstance(values, dict):
-        raise click.BadParameter(f"{path} is {shown(values)}; expected parameters with values", ctx=ctx, param=param)
+        raise click.BadParameter(
+            f"{path} is {format_value(values)}; expected parameters with values", ctx=ctx, param=param
+        )
     return values
 
 
@@ -280,7 +282,7 @@ def info(store: str, as_spec: bool) -> None:
     click.echo(f"Simulated by yeastxr {ds.attrs.get('yeastxr_version')}, law of draws {ds.attrs.get('law_version')}:")
     for name, value in spec.to_dict().items():
         if value is not None:
-            click.echo(f"  {name}: {shown(value, 100)}")
+            click.echo(f"  {name}: {format_value(value, 100)}")
 
 
 @main.command()

@@ -15,35 +15,45 @@ class InputTypeError(InputError, TypeError):
     """An argument has the wrong type."""
 
 
-def shown(value: object, limit: int = 80) -> str:
+def format_value(value: object, limit: int = 80) -> str:
     """Write a value for an error message, shortened when it is long.
 
     Examples
     --------
-    >>> shown([1, 2])
+    >>> format_value([1, 2])
     '[1, 2]'
     """
-    text = repr(value.item() if isinstance(value, np.generic) else value)
+    return shorten(repr(value.item() if isinstance(value, np.generic) else value), limit)
+
+
+def shorten(text: str, limit: int) -> str:
+    """Return a text of at most ``limit`` characters; the last one is an ellipsis where some were cut off.
+
+    Examples
+    --------
+    >>> shorten("transcription", 6)
+    'trans…'
+    """
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def first_line(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     r"""Return the first line of an error's message, or its type where it has none.
 
     Examples
     --------
-    >>> first_line(ValueError("no such thing\nand why"))
+    >>> describe_error(ValueError("no such thing\nand why"))
     'no such thing'
     """
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def suggestion(name: object, known: Iterable[object]) -> str:
+def suggest(name: object, known: Iterable[object]) -> str:
     """Say which of the known names are nearest to one that is not known, or which there are.
 
     Examples
     --------
-    >>> suggestion("GAL5", ["GAL4", "ABF1"])
+    >>> suggest("GAL5", ["GAL4", "ABF1"])
     "did you mean 'GAL4'?"
     """
     known = list(known)
@@ -51,12 +61,12 @@ def suggestion(name: object, known: Iterable[object]) -> str:
         texts = {str(k): k for k in known}
         near = difflib.get_close_matches(name, texts, n=3, cutoff=0.6)
         if near:
-            return f"did you mean {' or '.join(shown(texts[n]) for n in near)}?"
+            return f"did you mean {' or '.join(format_value(texts[n]) for n in near)}?"
     if len(known) > 8 and all(isinstance(k, numbers.Integral) for k in known):
         return f"known are the integers from {known[0]} to {known[-1]}"
     if not known:
         return "there is none"
-    listed = ", ".join(shown(k, 40) for k in known[:8])
+    listed = ", ".join(format_value(k, 40) for k in known[:8])
     return f"known are {listed}" + (f" and {len(known) - 8} more" if len(known) > 8 else "")
 
 

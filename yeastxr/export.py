@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from yeastxr._utils import replacing
+from yeastxr._utils import replace_file
 from yeastxr.errors import InputError
-from yeastxr.schema import CORE_DIMS, FEATURE, check_feature, features_of, validate
+from yeastxr.schema import CORE_DIMS, FEATURE, check_feature, get_feature_names, validate
 from yeastxr.training.tensors import to_torch
 
 
@@ -58,7 +58,7 @@ def export(ds: xr.Dataset, path: str | Path, *, features: Sequence[str] | None =
     if path.exists() and not overwrite:
         raise InputError(f"path is {str(path)!r}, which is there already; expected a new name, or overwrite")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
+    with replace_file(path) as partial:
         writers[ending](ds, partial)
     return path
 
@@ -70,7 +70,7 @@ def _write_tensor(ds: xr.Dataset, path: Path) -> None:
 
 
 def _write_arrays(ds: xr.Dataset, path: Path) -> None:
-    names = features_of(ds)
+    names = get_feature_names(ds)
     arrays: dict[str, Any] = {name: ds[name].transpose(..., *CORE_DIMS).values for name in names}
     # Text goes in as fixed-width text: numpy.load refuses objects unless told to trust the file.
     for dim in ds["label"].dims:
@@ -80,7 +80,7 @@ def _write_arrays(ds: xr.Dataset, path: Path) -> None:
 
 
 def _write_table(ds: xr.Dataset, path: Path) -> None:
-    names = features_of(ds)
+    names = get_feature_names(ds)
     dims = list(ds["label"].transpose(..., *CORE_DIMS).dims)
     lead = dims[0]
     # By slabs of the first dim, so that a store larger than memory can be written.

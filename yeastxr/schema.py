@@ -10,15 +10,8 @@ from functools import cache
 import numpy as np
 import xarray as xr
 
-from yeastxr.errors import SchemaError, shown, suggestion
+from yeastxr.errors import SchemaError, format_value, suggest
 
-BINDING, PERTURBATION, SIZE = (
-    "binding_effect",
-    "perturbation_effect",
-    "perturbation_size",
-)  # SIZE: |perturbation_effect|
-QUANTITIES = ("binding_effect", "binding_pvalue", "perturbation_effect", "perturbation_pvalue", "perturbation_size")
-STATUS = ("unbound", "bound, conditions hold", "bound, conditions fail")
 GENE, TF, FEATURE, REPLICATE = "gene", "tf", "feature", "replicate"
 CORE_DIMS = (GENE, TF)
 BOUND_FRACTION = "bound_fraction"
@@ -115,25 +108,33 @@ FEATURES: tuple[Feature, ...] = (
 
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 FEATURE_BY_NAME: dict[str, Feature] = {feature.name: feature for feature in FEATURES}
+PAIR_BYTES = sum(feature.dtype.itemsize for feature in FEATURES)
+
+LABEL, BINDING, PERTURBATION = "label", "binding_effect", "perturbation_effect"
+MAGNITUDE = "perturbation_magnitude"  # the absolute value of the perturbation effect
+MEASURES = tuple(feature.name for feature in FEATURES if feature.name != LABEL)
+QUANTITIES = (*MEASURES, MAGNITUDE)
+STATUSES = ("unbound", "bound_active", "bound_inactive")
+"""The status of a pair, by its code: not bound; bound, its conditions hold or there are none; bound, and they fail."""
 
 
-def text_array(texts: tuple[str, ...] | list[str]) -> np.ndarray:
+def to_text_array(texts: tuple[str, ...] | list[str]) -> np.ndarray:
     """Return texts as a variable-width array, which comes back from zarr as it went in."""
     return np.array(texts, dtype=np.dtypes.StringDType())
 
 
 @cache
-def feature_coordinate() -> xr.Coordinates:
+def make_feature_coordinate() -> xr.Coordinates:
     """Return the index coordinate ``feature``: the five names in tensor order."""
-    return xr.Coordinates({FEATURE: (FEATURE, text_array(FEATURE_NAMES))})
+    return xr.Coordinates({FEATURE: (FEATURE, to_text_array(FEATURE_NAMES))})
 
 
-def ordered(array: xr.DataArray) -> xr.DataArray:
+def order_dims(array: xr.DataArray) -> xr.DataArray:
     """Return an array with ``gene`` and ``tf`` as its last dims: itself, where they are already."""
     return array if array.dims[-2:] == CORE_DIMS else array.transpose(..., *CORE_DIMS)
 
 
-def features_of(ds: xr.Dataset) -> list[str]:
+def get_feature_names(ds: xr.Dataset) -> list[str]:
     """Return the names of the features a dataset selects, in its order.
 
     Parameters
@@ -166,7 +167,7 @@ def features_of(ds: xr.Dataset) -> list[str]:
 def check_feature(name: object) -> Feature:
     """Return the feature of that name, or refuse the name and list the known ones."""
     if not isinstance(name, str) or name not in FEATURE_BY_NAME:
-        raise SchemaError(f"feature {shown(name)} is not known; {suggestion(name, FEATURE_NAMES)}")
+        raise SchemaError(f"feature {format_value(name)} is not known; {suggest(name, FEATURE_NAMES)}")
     return FEATURE_BY_NAME[name]
 
 
@@ -212,7 +213,23 @@ def check_dims(array: xr.DataArray | xr.Dataset, called: str) -> None:
         index = array.indexes[dim]
         if not index.is_unique:
             repeated = index[index.duplicated()][0]
-            raise SchemaError(f"{called} has the {dim} {shown(repeated)} more than once; expected unique labels")
+            raise SchemaError(f"{called} has the {dim} {format_value(repeated)} more than once; expected unique labels")
+
+
+def match_to(array: xr.DataArray, name: str, like: xr.DataArray, like_name: str = "label") -> xr.DataArray:
+    """Return an array with its dims in the order of another one's, or refuse it if dims, sizes or labels differ."""
+    if set(array.dims) != set(like.dims):
+        raise SchemaError(f"{name} has the dims {array.dims}; expected those of {like_name}, {like.dims}")
+    for dim in like.dims:
+        if array.sizes[dim] != like.sizes[dim]:
+            raise SchemaError(
+                f"{name} has length {array.sizes[dim]} along {dim!r}; expected {like.sizes[dim]}, as {like_name}"
+            )
+        if dim in array.indexes and dim in like.indexes and not array.indexes[dim].equals(like.indexes[dim]):
+            raise SchemaError(
+                f"{name} and {like_name} have different labels along {dim!r}; expected the same, in order"
+            )
+    return array if array.dims == like.dims else array.transpose(*like.dims)
 
 
 def validate(ds: xr.Dataset) -> xr.Dataset:
@@ -250,17 +267,11 @@ perturbation_effect, perturbation_pvalue
         raise SchemaError(f"ds is of type {type(ds).__name__}; expected an xarray.Dataset")
     check_dims(ds, "the dataset")
     found = ", ".join(str(name) for name in ds.data_vars) or "none"
-    dims: set[object] | None = None
     for feature in FEATURES:
         if feature.name not in ds.data_vars:
             raise SchemaError(f"the dataset lacks the variable {feature.name!r}; found {found}")
-        array = check_array(ds[feature.name], feature.name)
-        if dims is not None and set(array.dims) != dims:
-            raise SchemaError(
-                f"{feature.name} has the dims {array.dims}; expected the same dims as 'label', {ds['label'].dims}"
-            )
-        dims = set(array.dims)
-    features_of(ds)
+        match_to(check_array(ds[feature.name], feature.name), feature.name, ds[LABEL], "'label'")
+    get_feature_names(ds)
     if BOUND_FRACTION in ds.coords and ds.coords[BOUND_FRACTION].dims != (TF,):
         raise SchemaError(
             f"the coordinate {BOUND_FRACTION!r} has the dims {ds.coords[BOUND_FRACTION].dims}; expected ('tf',)"

@@ -89,9 +89,9 @@ def test_binding_vs_perturbation__few_pairs_are_points(chunks: dict[str, int] | 
     points, lines = list(picture)[:2], {layer.label: layer for layer in list(picture)[2:]}
     assert [layer.label for layer in points] == ["unbound", "bound"]
     assert [len(layer) for layer in points] == [int((~ds.label).sum()), int(ds.label.sum())]
-    mean = lines["bound, theory"].dimension_values("perturbation_size")
+    mean = lines["bound, theory"].dimension_values("perturbation_magnitude")
     assert (mean[0], mean[-1]) == (pytest.approx(3.00076, abs=1e-5), pytest.approx(13.0, abs=1e-3))
-    assert lines["unbound, theory"].dimension_values("perturbation_size") == pytest.approx(0.79788, abs=1e-5)
+    assert lines["unbound, theory"].dimension_values("perturbation_magnitude") == pytest.approx(0.79788, abs=1e-5)
     for bound, layer in enumerate(points):
         assert all(colour(layer, backend) == COLOURS[bool(bound)] for backend in BACKENDS)
         row = 17
@@ -99,7 +99,7 @@ def test_binding_vs_perturbation__few_pairs_are_points(chunks: dict[str, int] | 
         pair = ds.sel(gene=gene, tf=tf)
         assert bool(pair.label) == bool(bound)
         assert layer.dimension_values("binding_effect")[row] == float(pair.binding_effect)
-        assert layer.dimension_values("perturbation_size")[row] == abs(float(pair.perturbation_effect))
+        assert layer.dimension_values("perturbation_magnitude")[row] == abs(float(pair.perturbation_effect))
 
 
 @CHUNKS

@@ -16,8 +16,8 @@ from yeastxr import qc
 from yeastxr.simulation.relations import Not, Or
 
 FEATURES = ["binding_effect", "binding_pvalue", "perturbation_effect", "perturbation_pvalue"]
-QUANTITIES = [*FEATURES, "perturbation_size"]
-STATUSES = ["unbound", "bound, conditions hold", "bound, conditions fail"]
+QUANTITIES = [*FEATURES, "perturbation_magnitude"]
+STATUSES = ["unbound", "bound_active", "bound_inactive"]
 RELATED = {0: [1], 2: [Or(0, Not(3))], 4: [3, 5]}
 COUNTS = ["below", "above", "missing"]
 
@@ -43,7 +43,7 @@ def spoilt(ds: xr.Dataset) -> xr.Dataset:
 
 
 def values_of(ds: xr.Dataset, quantity: str) -> xr.DataArray:
-    if quantity == "perturbation_size":
+    if quantity == "perturbation_magnitude":
         return abs(ds["perturbation_effect"]).astype(np.float64)
     return ds[quantity].astype(np.float64)
 
@@ -100,13 +100,13 @@ def test_summarize__counts_and_moments_as_numpy_finds_them(chunks: dict[str, int
             assert_counts(found, "", values[here], edges)
             for t in range(ds.sizes["tf"]):
                 assert_moments(found.isel(tf=t), "", values[here[:, t], t])
-    size, binding = values_of(ds, "perturbation_size").values, abs(values_of(ds, "binding_effect").values)
+    size, binding = values_of(ds, "perturbation_magnitude").values, abs(values_of(ds, "binding_effect").values)
     for bound in (False, True):
         assert_pairs(summary.sel(label=bound), "", binding[label == bound], size[label == bound])
         np.testing.assert_array_equal(summary["cells"].sel(label=bound), (label == bound).sum(0))
     for status, here in groups.items():
         found = summary.sel(status=status)
-        assert_counts(found, "status_", size[here], edges_of(summary, "perturbation_size"))
+        assert_counts(found, "status_", size[here], edges_of(summary, "perturbation_magnitude"))
         assert_pairs(found, "status_", binding[here], size[here])
         np.testing.assert_array_equal(found["status_cells"], here.sum(0))
         for t in range(ds.sizes["tf"]):
@@ -177,7 +177,7 @@ def test_summarize__sweep_is_lazy_and_kept_along_the_swept_dim(no_compute: None)
     assert summary["mean"].dims == ("bound_mean", "replicate", "quantity", "label", "tf")
     with dask.config.set(scheduler="synchronous"):
         found, one = summary.compute(), qc.summarize(ds.sel(bound_mean=3.0).compute(), limits=limits_of(summary))
-    assert int(found["above"].sel(quantity="perturbation_size").sum()) == 0  # 30 + 10 + 6 s.d. is inside
+    assert int(found["above"].sel(quantity="perturbation_magnitude").sum()) == 0  # 30 + 10 + 6 s.d. is inside
     for name in ("histogram", "pairs", "mean", "status_histogram"):
         np.testing.assert_array_equal(found[name].sel(bound_mean=3.0), one[name])
 
@@ -303,7 +303,7 @@ def test_pool__as_numpy_finds_it(chunks: dict[str, int] | None) -> None:
         for bound in (False, True):
             values = values_of(ds, quantity).values[label == bound]
             assert_moments(pooled.sel(quantity=quantity, label=bound), "", values)
-    assert_moments(pooled.sel(status=STATUSES[1]), "status_", values_of(ds, "perturbation_size").values[holds])
+    assert_moments(pooled.sel(status=STATUSES[1]), "status_", values_of(ds, "perturbation_magnitude").values[holds])
     one = qc.pool(qc.summarize(ds), "tf").sel(quantity="binding_effect", label=True, replicate=1)
     assert_moments(one, "", values_of(ds, "binding_effect").values[1][label[1]])
 

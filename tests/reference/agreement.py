@@ -18,8 +18,8 @@ KINDS = {
     "all": [0, 1, 2],
     "unbound": [0],
     "bound": [1, 2],
-    "bound, conditions hold": [1],
-    "bound, conditions fail": [2],
+    "bound_active": [1],
+    "bound_inactive": [2],
 }
 ROUNDING = 1e-7  # values are float32: nothing is claimed beyond that
 
@@ -33,7 +33,7 @@ class Expectation:
         signed = feature == "perturbation_effect"
         self.moments = {
             "mean": (0, d.mean),
-            "size": (1, d.size().mean if signed else d.mean),
+            "size": (1, d.magnitude().mean if signed else d.mean),
             "square": (2, d.std**2 + d.mean**2),
         }
         self.points = np.unique(d.quantile(np.array(LEVELS)))

@@ -165,7 +165,7 @@ def _set(name: str, value: float) -> Fault:
 
 # For each fault what finds it: a part of the name of a check that must fail.
 FAULTS: dict[str, tuple[Fault, str]] = {
-    "bound mean off by 1 %": (other(bound_mean=3.03), "conditions hold: mean"),
+    "bound mean off by 1 %": (other(bound_mean=3.03), "bound_active: mean"),
     "bound s.d. off by 2 %": (other(bound_std=1.02), "s.d. / theory"),
     "unbound s.d. off by 1 %": (other(unbound_std=1.01), "unbound: s.d. / theory"),
     "largest adjustment off by 5 %": (other(max_mean_adjustment=10.5), "slope"),
@@ -178,7 +178,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "small p-values to 0.21": (other(large_effect_upper_pval=0.21), "large effects"),
     "quantile 0.89": (other(large_effect_percentile=0.89), "other effects"),
     "And for Or, one TF": (_and_for_or, "of each TF"),
-    "conditions ignored": (other(tf_relationships=None), "conditions fail"),
+    "conditions ignored": (other(tf_relationships=None), "bound_inactive"),
     "a block repeated": (changed(_block_repeated), "repeated"),
     "some genes repeated": (changed(_genes_repeated), "repeated"),
     "a replicate repeated": (_replicate_repeated, "repeated"),

@@ -220,7 +220,7 @@ def test_report__found_stands_beside_expected(boolean: tuple[xr.Dataset, Parsed]
     table = group_table(ds, qc.summarize(ds))
     size = abs(ds["perturbation_effect"].astype(float))
     hold = yx.adjusted_pairs(ds.label, ds.yeast.spec.tf_relationships)
-    one = table.sel(quantity="perturbation_size", group="bound, conditions hold")
+    one = table.sel(quantity="perturbation_magnitude", group="bound_active")
     assert int(one["count"]) == int(hold.sum())
     assert float(one["mean"]) == pytest.approx(float(size.where(hold).mean()), rel=1e-6)
     assert float(one["std"]) == pytest.approx(float(size.where(hold).std()), rel=1e-6)
@@ -233,7 +233,7 @@ def test_report__found_stands_beside_expected(boolean: tuple[xr.Dataset, Parsed]
     # 6 standard errors, where values are independent of each other, or nearly so
     error = table.expected_std / np.sqrt(table["count"])
     far = abs(table["mean"] - table.expected_mean) / error
-    assert float(far.sel(quantity=["binding_effect", "perturbation_size"]).max()) < 6
+    assert float(far.sel(quantity=["binding_effect", "perturbation_magnitude"]).max()) < 6
     rows = page.table("feature")
     assert len(rows) == 10
     assert rows[0]["mean, expected"] == "0.3413"
@@ -256,7 +256,7 @@ def test_report__tf_table_holds_what_was_found(boolean: tuple[xr.Dataset, Parsed
     assert float(one["mean |perturbation effect|, bound"]) == pytest.approx(
         float(abs(ds.perturbation_effect.sel(tf=5)).where(bound).mean()), rel=1e-3
     )
-    expected = yx.theory.expected(ds.yeast.spec, by_tf=True).size_mean
+    expected = yx.theory.expected(ds.yeast.spec, by_tf=True).magnitude_mean
     expected = expected.sel(tf=5, feature="perturbation_effect", group="bound")
     assert float(one["mean |perturbation effect|, bound, expected"]) == pytest.approx(float(expected), rel=1e-3)
 

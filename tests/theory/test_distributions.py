@@ -132,7 +132,7 @@ def test_normals__as_scipy_has_them_into_the_tails() -> None:
     np.testing.assert_allclose(both.pdf(y), (stats.norm.pdf(y, 3) + stats.norm.pdf(y, -3)) / 2, rtol=1e-12)
     np.testing.assert_allclose(both.cdf(y), (stats.norm.cdf(y, 3) + stats.norm.cdf(y, -3)) / 2, rtol=1e-11)
     np.testing.assert_allclose(both.sf(y), both.cdf(-y), rtol=1e-12)
-    np.testing.assert_allclose(both.size().sf(x), 2 * both.sf(x), rtol=1e-12)
+    np.testing.assert_allclose(both.magnitude().sf(x), 2 * both.sf(x), rtol=1e-12)
 
 
 @pytest.mark.parametrize("d", ALL, ids=[*CONTINUOUS, *DISCRETE, *(f"mixed {name}" for name in MIXED)])

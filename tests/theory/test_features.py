@@ -62,14 +62,14 @@ def test_folded_normal_mean__no_noise() -> None:
 def test_distribution__sizes_of_perturbation_effects_by_method_1() -> None:
     for label, mean in [(True, 3.00076), (False, 0.79788)]:
         d = theory.distribution(tutorial(1), "perturbation_effect", label=label)
-        assert d.size().mean == pytest.approx(mean, abs=1e-5)
+        assert d.magnitude().mean == pytest.approx(mean, abs=1e-5)
 
 
 def test_distribution__sizes_by_method_2_are_a_mixture_over_the_lattice() -> None:
     values, weights = theory.binding_lattice(BindingParameters(), bound=True)
     expected = sum(w * stats.foldnorm.mean(3 + 10 * v / values.max()) for v, w in zip(values, weights, strict=True))
     d = theory.distribution(tutorial(2), "perturbation_effect", label=True)
-    assert d.size().mean == pytest.approx(expected, rel=1e-6)
+    assert d.magnitude().mean == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -148,7 +148,7 @@ def test_distribution__of_a_mixture_is_the_mixture_of_its_groups() -> None:
     pairs = theory.expected(spec).pairs
     parts = {
         group: theory.distribution(spec, "perturbation_effect", **theory.GROUPS[group])
-        for group in ("unbound", "bound, conditions hold", "bound, conditions fail")
+        for group in ("unbound", "bound_active", "bound_inactive")
     }
     mixed = sum(float(pairs.sel(group=group)) * d.cdf(x) for group, d in parts.items()) / float(pairs.sel(group="all"))
     np.testing.assert_allclose(theory.distribution(spec, "perturbation_effect").cdf(x), mixed, rtol=1e-12)

@@ -100,13 +100,13 @@ def test_fill_on_device__every_slab_where_it_belongs(
     ds: xr.Dataset, staged_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The way to a GPU, but for the GPU: the same slabs through buffers that are not pinned."""
-    from yeastxr._blocks import alike
+    from yeastxr._blocks import align_features
     from yeastxr.training import tensors as devices
 
     monkeypatch.setattr(devices, "_STAGED_BYTES", staged_bytes)
     for names in (FEATURE_NAMES, ("perturbation_effect", "label")):
         out = torch.full((1000, 10, len(names)), -1.0)
-        devices.fill_on_device(alike(ds, names), out, pinned=False)
+        devices.fill_on_device(align_features(ds, names), out, pinned=False)
         assert torch.equal(out, ds.yeast.to_torch(features=names))
 
 

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from yeastxr._blocks import Region, alike, for_each_block
-from yeastxr._utils import in_threads, progress_bar, thread_count
-from yeastxr._validate import check_number, plain
+from yeastxr._blocks import Region, align_features, for_each_block
+from yeastxr._utils import count_threads, run_in_threads, show_progress
+from yeastxr._validate import check_number, to_python
 from yeastxr.checks import features as evidence
 from yeastxr.checks import independence as verdicts
 from yeastxr.checks.features import Asked, Evidence
 from yeastxr.checks.table import Check, CheckTable
-from yeastxr.errors import InputError, SchemaError, first_line
+from yeastxr.errors import InputError, SchemaError, describe_error
 from yeastxr.schema import (
     CORE_DIMS,
     FEATURE_BY_NAME,
@@ -30,8 +30,8 @@ from yeastxr.schema import (
     TF,
     check_array,
     check_dims,
-    features_of,
-    ordered,
+    get_feature_names,
+    order_dims,
 )
 from yeastxr.simulation.adjustment import where_conditions_hold
 from yeastxr.simulation.relations import tfs_named
@@ -105,9 +105,9 @@ def check(ds: xr.Dataset, *, level: float = LEVEL, progress: bool | None = False
         spec=spec,
         asked=asked,
         genes=ds.sizes[GENE],
-        tfs=[plain(tf) for tf in ds.indexes[TF]],
+        tfs=[to_python(tf) for tf in ds.indexes[TF]],
         subset=None if whole else f"a subset: {ds.sizes[GENE]} of {spec.n_genes} genes",
-        fractions=dict(zip(map(plain, spec.tf_labels), spec.bound_fractions, strict=True)),
+        fractions=dict(zip(map(to_python, spec.tf_labels), spec.bound_fractions, strict=True)),
     )
     rows += verdicts.of_ranges(found) + verdicts.of_simulation(found, by_tf, here)
     return CheckTable(tuple(_judged(rows, level)), level)
@@ -160,13 +160,13 @@ def _ruled(name: str, expected: str, rule: Any) -> Check:
     try:
         rule()
     except SchemaError as error:
-        return Check(name, expected, first_line(error), False)
+        return Check(name, expected, describe_error(error), False)
     return Check(name, expected, "as expected", True)
 
 
 def _check_frame(ds: xr.Dataset) -> None:
     check_dims(ds, "the dataset")
-    features_of(ds)
+    get_feature_names(ds)
 
 
 def _check_variable(ds: xr.Dataset, name: str) -> None:
@@ -183,7 +183,7 @@ def _conditions(ds: xr.Dataset, spec: SimulationSpec) -> xr.DataArray | None:
     relationships = {tf: entries for tf, entries in (spec.tf_relationships or {}).items() if tf in here}
     if any(named not in here for entries in relationships.values() for named in tfs_named(entries)):
         return None
-    return where_conditions_hold(ordered(ds["label"]), relationships, bound_only=False, read_now=True)
+    return where_conditions_hold(order_dims(ds["label"]), relationships, bound_only=False, read_now=True)
 
 
 def _gathered(
@@ -192,7 +192,7 @@ def _gathered(
     """Measure a dataset block by block; return sums over all of it, and values for each TF, ``(planes, TFs)``."""
     names = list(FEATURE_NAMES)
     ds = ds[names] if holds is None else ds[names].assign(holds=holds)
-    arrays = alike(ds, [*names, *(() if holds is None else ("holds",))])
+    arrays = align_features(ds, [*names, *(() if holds is None else ("holds",))])
     genes = ds.sizes[GENE]
     each = max(1, min(_GROUP_TFS, _GROUP_CELLS // genes))
     if arrays[0].chunks:
@@ -218,11 +218,11 @@ def _gathered(
             found[at] = measure(block)
             done(block[0].size)
 
-        in_threads(
-            one, list(product(np.ndindex(*lead), range(0, tfs, each))), 1 if arrays[0].chunks else thread_count()
+        run_in_threads(
+            one, list(product(np.ndindex(*lead), range(0, tfs, each))), 1 if arrays[0].chunks else count_threads()
         )
 
-    with progress_bar("checking", arrays[0].size, show=progress) as done:
+    with show_progress("checking", arrays[0].size, show=progress) as done:
         for_each_block(arrays, take)
     leads = sorted({at[:-1] for at in found})
     planes = [evidence.combine([found.pop(at) for at in sorted(found) if at[:-1] == lead]) for lead in leads]

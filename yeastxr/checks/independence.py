@@ -148,8 +148,8 @@ def _bindings(found: Evidence, by_tf: Evidence, here: Here) -> list[Check]:
 
 def _responses(found: Evidence, by_tf: Evidence, here: Here) -> list[Check]:
     called = {
-        "bound": "bound, conditions hold" if here.related else "bound",
-        "failed": "bound, conditions fail",
+        "bound": "bound_active" if here.related else "bound",
+        "failed": "bound_inactive",
         "unbound": "unbound",
     }
     name = "|perturbation effect|"

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from yeastxr.schema import text_array
+from yeastxr.errors import shorten
+from yeastxr.schema import to_text_array
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,9 @@ class CheckTable:
             "pvalue": [row.pvalue for row in self.rows],
         }
         return xr.Dataset(
-            {name: ("check", text_array(values)) for name, values in texts.items()}
+            {name: ("check", to_text_array(values)) for name, values in texts.items()}
             | {name: ("check", np.array(values)) for name, values in numbers.items()},
-            coords={"check": text_array([row.name for row in self.rows])},
+            coords={"check": to_text_array([row.name for row in self.rows])},
             attrs={"level": self.level},
         )
 
@@ -115,7 +116,7 @@ class CheckTable:
         widths[_FOUND] = max(widths[_FOUND], len(_HEAD[_FOUND]))
         lines = [
             _GAP.join(
-                _cut(row[i], width).rjust(width) if i in _NUMBERS else _cut(row[i], width).ljust(width)
+                shorten(row[i], width).rjust(width) if i in _NUMBERS else shorten(row[i], width).ljust(width)
                 for i, width in widths.items()
             ).rstrip()
             for row in cells
@@ -159,10 +160,6 @@ def verdict(row: Check) -> str:
 def _texts(row: Check) -> tuple[str, ...]:
     numbers = ("" if math.isnan(number) else f"{number:.3g}" for number in (row.statistic, row.pvalue))
     return (row.name, row.expected, row.found, *numbers, verdict(row))
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _align(column: int) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from yeastxr import qc as summaries
-from yeastxr.errors import InputError, InputTypeError, shown, suggestion
+from yeastxr.errors import InputError, InputTypeError, format_value, suggest
 from yeastxr.plot.style import (
     COLOURS,
     COUNTS,
@@ -22,7 +22,7 @@ from yeastxr.plot.style import (
     overlay,
     select,
 )
-from yeastxr.schema import BINDING, CORE_DIMS, FEATURE_BY_NAME, PERTURBATION, SIZE, STATUS, check_feature
+from yeastxr.schema import BINDING, CORE_DIMS, FEATURE_BY_NAME, MAGNITUDE, PERTURBATION, STATUSES, check_feature
 from yeastxr.theory import features as expectations
 from yeastxr.theory.features import GROUPS
 
@@ -161,7 +161,7 @@ def pvalue_histogram(
     [Dimension('pvalue', label='p-value')]
     """
     if kind not in ("binding", "perturbation"):
-        raise InputError(f"kind is {shown(kind)}; expected 'binding' or 'perturbation'")
+        raise InputError(f"kind is {format_value(kind)}; expected 'binding' or 'perturbation'")
     ds, of = select(ds, tf, gene)
     return with_theory(ds, of, summaries.histogram(ds, f"{kind}_pvalue", bins=bins).compute())
 
@@ -289,7 +289,7 @@ def compare(
     """
     check_feature(feature)
     if label is not None and not isinstance(label, bool | np.bool_):
-        raise InputTypeError(f"label is {shown(label)}; expected True, False or None")
+        raise InputTypeError(f"label is {format_value(label)}; expected True, False or None")
     named = _series(datasets, by)
     if limits is None and feature not in summaries.LIMITS:
         most = max(summaries.largest_effects(ds, feature)[feature] for ds in named.values())
@@ -309,7 +309,7 @@ def _series(datasets: Any, by: str | None) -> dict[str, xr.Dataset]:
     if isinstance(datasets, xr.Dataset):
         dims = [str(dim) for dim in datasets["label"].dims if dim not in CORE_DIMS]
         if by not in dims:
-            raise InputError(f"by is {shown(by)}; expected a dim in front of gene and tf, {suggestion(by, dims)}")
+            raise InputError(f"by is {format_value(by)}; expected a dim in front of gene and tf, {suggest(by, dims)}")
         named = {f"{by} {value}": datasets.sel({by: value}) for value in datasets[by].values[: _MOST_SERIES + 1]}
     elif isinstance(datasets, Mapping) and by is None:
         named = {str(name): ds for name, ds in datasets.items()}
@@ -356,11 +356,11 @@ def _trimmed(counts: xr.Dataset) -> xr.Dataset:
 
 def quantiles_of(ds: xr.Dataset, of: str, summary: xr.Dataset) -> Any:
     """Draw quantiles of sizes of perturbation effects of a summary against those of theory."""
-    counts = summaries.histogram_of(summary, SIZE)
+    counts = summaries.histogram_of(summary, MAGNITUDE)
     edges = counts["right"].values
     drawn = {}
     for bound in NAMES:
-        mixed = expectations.parts(ds, SIZE, label=bound)
+        mixed = expectations.parts(ds, MAGNITUDE, label=bound)
         cells = counts["cells"].sel(label=bound).values
         total = int(cells.sum() + counts["above"].sel(label=bound))
         if not mixed or not total:
@@ -373,22 +373,22 @@ def quantiles_of(ds: xr.Dataset, of: str, summary: xr.Dataset) -> Any:
         shares = [np.clip(below[some] + sign * spread, 0, 1 - 0.01 / total) for sign in (0, -1, 1)]
         middle, lower, upper = (expectations.quantiles(mixed, share, 2 * edges[-1]) for share in shares)
         drawn[bound] = (middle, edges[some], lower, upper)
-    return draw_quantiles(drawn, SIZE, of)
+    return draw_quantiles(drawn, MAGNITUDE, of)
 
 
 def statuses_of(ds: xr.Dataset, of: str, summary: xr.Dataset) -> Any:
     """Draw the size of perturbation effects by status of a summary that has it."""
-    counts = summaries.histogram_of(summary, SIZE, bins=120)
+    counts = summaries.histogram_of(summary, MAGNITUDE, bins=120)
     edges = np.append(counts["left"].values, counts["right"].values[-1])
     shares, lines = {}, {}
-    for status in STATUS:
+    for status in STATUSES:
         cells = summary["status_histogram"].sel(status=status).values.reshape(120, -1).sum(axis=1)
         total = int(summary["status_cells"].sel(status=status).sum())
         if not total:
             continue
         name = status.removeprefix("bound, ")
         shares[name] = cells / total
-        mixed = expectations.parts(ds, SIZE, **GROUPS[status])
+        mixed = expectations.parts(ds, MAGNITUDE, **GROUPS[status])
         if mixed:
             lines[name] = expectations.shares_of_bins(mixed, edges)
     return densities(counts, of, shares, lines, "|Perturbation effects| by relation status")
@@ -529,10 +529,12 @@ def dimension(quantity: str) -> Any:
     hv = holoviews()
     if quantity.endswith("pvalue"):
         return hv.Dimension(("pvalue", "p-value"))
-    if quantity != SIZE:  # bokeh links axes by label: a histogram of binding effects is not to follow their scatter
+    if (
+        quantity != MAGNITUDE
+    ):  # bokeh links axes by label: a histogram of binding effects is not to follow their scatter
         return axis(hv, quantity).clone(label=f"{FEATURE_BY_NAME[quantity].long_name} (bin)")
     effect = FEATURE_BY_NAME["perturbation_effect"]
-    return hv.Dimension((SIZE, f"|{effect.long_name}|"), unit=effect.units)
+    return hv.Dimension((MAGNITUDE, f"|{effect.long_name}|"), unit=effect.units)
 
 
 def _title(feature: str) -> str:
@@ -575,4 +577,4 @@ def _percent(share: float) -> str:
 def _label_of(quantity: str) -> str:
     """Return what an axis is called, with its unit."""
     hv = holoviews()
-    return str((dimension(quantity) if quantity == SIZE else axis(hv, quantity)).pprint_label)
+    return str((dimension(quantity) if quantity == MAGNITUDE else axis(hv, quantity)).pprint_label)

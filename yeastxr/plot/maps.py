@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
-from yeastxr._blocks import Region, alike, for_each_block
-from yeastxr.errors import InputError, SchemaError, shown
+from yeastxr._blocks import Region, align_features, for_each_block
+from yeastxr.errors import InputError, SchemaError, format_value
 from yeastxr.plot.style import (
     COLOURS,
     DARK,
@@ -105,7 +105,7 @@ def label_map(
     (334, 2)
     """
     if order not in ("given", "name", "clustered"):
-        raise InputError(f"order is {shown(order)}; expected 'given', 'name' or 'clustered'")
+        raise InputError(f"order is {format_value(order)}; expected 'given', 'name' or 'clustered'")
     ds, of = select(ds, tf, gene)
     label = _label(ds)
     if order == "clustered":
@@ -191,7 +191,7 @@ def cobinding(ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None) -> "hv.
 
 def _bound_by_both(label: xr.DataArray) -> np.ndarray:
     """Count, for each pair of TFs, the genes that both bind: ``(TFs, TFs)``, block by block of genes."""
-    arrays = alike(label.to_dataset(name="label"), ["label"])
+    arrays = align_features(label.to_dataset(name="label"), ["label"])
     if arrays[0].chunks:
         arrays = [arrays[0].chunk({TF: -1})]
     total = np.zeros((label.sizes[TF],) * 2)

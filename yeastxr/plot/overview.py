@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from yeastxr import qc as summaries
-from yeastxr._utils import replacing
-from yeastxr.errors import InputError, InputTypeError, shown
+from yeastxr._utils import replace_file
+from yeastxr.errors import InputError, InputTypeError, format_value
 from yeastxr.plot import maps as tfplots
 from yeastxr.plot import style as elements
 from yeastxr.plot.histograms import (
@@ -161,13 +161,13 @@ def save(element: Any, path: str | Path) -> Path:
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in (*_MATPLOTLIB_FORMATS, ".html"):
-        raise InputError(f"path is {shown(str(path))}; expected a name that ends in .png, .svg, .pdf or .html")
+        raise InputError(f"path is {format_value(str(path))}; expected a name that ends in .png, .svg, .pdf or .html")
     if not path.parent.is_dir():
-        raise InputError(f"path is {shown(str(path))}; expected a file in a folder that exists")
+        raise InputError(f"path is {format_value(str(path))}; expected a file in a folder that exists")
     hv = elements.holoviews()
     if not isinstance(element, hv.core.Dimensioned):
-        raise InputTypeError(f"element is {shown(element)}; expected what a function of yeastxr.plot returns")
-    with replacing(path) as partial:
+        raise InputTypeError(f"element is {format_value(element)}; expected what a function of yeastxr.plot returns")
+    with replace_file(path) as partial:
         if suffix == ".html":
             scripts, places = elements.embedded([hv.render(element, backend="bokeh")])
             partial.write_text(_PAGE.format(scripts=scripts, place=places[0]), encoding="utf-8")

@@ -22,7 +22,7 @@ from yeastxr.plot.style import (
     overlay,
     select,
 )
-from yeastxr.schema import BINDING, CORE_DIMS, FEATURE_BY_NAME, PERTURBATION, SIZE
+from yeastxr.schema import BINDING, CORE_DIMS, FEATURE_BY_NAME, MAGNITUDE, PERTURBATION
 from yeastxr.theory import features as expectations
 
 if TYPE_CHECKING:
@@ -207,5 +207,5 @@ def _plane(hv: Any) -> list[Any]:
     size = FEATURE_BY_NAME[PERTURBATION]
     return [
         axis(hv, BINDING),
-        hv.Dimension((SIZE, f"|{size.long_name}|"), unit=size.units),
+        hv.Dimension((MAGNITUDE, f"|{size.long_name}|"), unit=size.units),
     ]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from yeastxr.errors import InputError, SchemaError, shown, suggestion
+from yeastxr.errors import InputError, SchemaError, format_value, shorten, suggest
 from yeastxr.schema import FEATURE_BY_NAME, GENE, TF
 
 NAMES = {False: "unbound", True: "bound"}
@@ -64,8 +64,7 @@ def flat(column: xr.DataArray) -> np.ndarray:
 
 def shortened(name: Any) -> str:
     """Return a name as text, of a long one the beginning: a picture or a table holds thousands of them."""
-    text = str(name)
-    return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
+    return shorten(str(name), _LONGEST_NAME)
 
 
 def overlay(
@@ -184,12 +183,12 @@ def select(ds: xr.Dataset, tf: Labels, gene: Labels) -> tuple[xr.Dataset, str]:
         index = ds.indexes[dim]
         labels = _labels(index, asked, dim)
         if not labels:
-            found = f"{dim} is {shown(asked)}, with no label in it"
+            found = f"{dim} is {format_value(asked)}, with no label in it"
             raise InputError(f"{found}; expected a label, a list or a slice of them")
         places = index.get_indexer(labels)
         for label, place in zip(labels, places, strict=True):
             if place < 0 or isinstance(label, bool):
-                raise InputError(f"{dim} is {shown(label)}, which is not known; {suggestion(label, index)}")
+                raise InputError(f"{dim} is {format_value(label)}, which is not known; {suggest(label, index)}")
         ds = ds.isel({dim: list(dict.fromkeys(places))})
         plain = len(labels) == 1 and _PLAIN.fullmatch(str(labels[0]))
         words.append(f"{WORDS[dim]} {labels[0]}" if plain else f"{ds.sizes[dim]:,} of {len(index):,} {WORDS[dim]}s")

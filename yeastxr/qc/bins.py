@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from yeastxr._validate import check_integer, check_number, check_sequence
-from yeastxr.errors import InputError, SchemaError, shown, suggestion
+from yeastxr.errors import InputError, SchemaError, format_value, suggest
 from yeastxr.schema import FEATURES, QUANTITIES, check_array, check_feature
 from yeastxr.simulation.parameters import PerturbationParameters
 from yeastxr.simulation.simulate import specifications
@@ -65,7 +65,7 @@ def axis(name: str, limits: object, bins: int, *, root: bool = False) -> Axis:
     """
     ends = check_sequence(name, limits, "two numbers (lower, upper)")
     if len(ends) != 2:
-        raise InputError(f"{name} is {shown(limits)}; expected two numbers (lower, upper)")
+        raise InputError(f"{name} is {format_value(limits)}; expected two numbers (lower, upper)")
     lower, upper = (check_number(name, end) for end in ends)
     edges = np.array([lower, upper])
     if lower < upper and np.isfinite(upper - lower):
@@ -73,7 +73,7 @@ def axis(name: str, limits: object, bins: int, *, root: bool = False) -> Axis:
         if root:
             edges[1:-1] = lower + (upper - lower) * (np.arange(1, bins) / bins) ** 2
     if not np.isfinite(upper - lower) or (np.diff(edges) <= 0).any():
-        raise InputError(f"{name} is {shown(limits)}; expected lower < upper, far enough apart for {bins} bins")
+        raise InputError(f"{name} is {format_value(limits)}; expected lower < upper, far enough apart for {bins} bins")
     return Axis(edges, root)
 
 
@@ -119,20 +119,22 @@ _FIXED = {"binding_effect": (0.0, 5.0), "binding_pvalue": (0.0, 1.0), "perturbat
 def summary_axes(ds: xr.Dataset, limits: Mapping[str, Any] | None, bins: int, bins_2d: int) -> dict[str, Axis]:
     """Return the axis of each quantity and, named x and y, those of pairs."""
     if limits is not None and not isinstance(limits, Mapping):
-        raise InputError(f"limits is {shown(limits)}; expected a dict from quantities to (lower, upper)")
+        raise InputError(f"limits is {format_value(limits)}; expected a dict from quantities to (lower, upper)")
     asked: dict[str, Any] = {**_FIXED, **(limits or {})}
     known = [*QUANTITIES, PAIRS]
     for name in asked:
         if name not in known:
-            raise InputError(f"limits names {shown(name)}, which is not known; {suggestion(name, known)}")
-    if any(name not in asked for name in ("perturbation_effect", "perturbation_size", PAIRS)):
+            raise InputError(f"limits names {format_value(name)}, which is not known; {suggest(name, known)}")
+    if any(name not in asked for name in ("perturbation_effect", "perturbation_magnitude", PAIRS)):
         largest = _largest(ds)
         asked.setdefault("perturbation_effect", (-largest[1], largest[1]))
-        asked.setdefault("perturbation_size", (0.0, largest[1]))
+        asked.setdefault("perturbation_magnitude", (0.0, largest[1]))
         asked.setdefault(PAIRS, ((0.0, largest[0]), (0.0, largest[1])))
     pair = check_sequence(f"limits[{PAIRS!r}]", asked[PAIRS], "a pair of (lower, upper), for x and for y")
     if len(pair) != 2:
-        raise InputError(f"limits[{PAIRS!r}] is {shown(pair)}; expected a pair of (lower, upper), for x and for y")
+        raise InputError(
+            f"limits[{PAIRS!r}] is {format_value(pair)}; expected a pair of (lower, upper), for x and for y"
+        )
     return {
         **{name: axis(f"limits[{name!r}]", asked[name], bins) for name in QUANTITIES},
         "x": axis("the limits of pairs along x", pair[0], bins_2d, root=True),

@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 
 from yeastxr._blocks import CHUNK_CELLS
-from yeastxr._utils import in_threads, thread_count
-from yeastxr._validate import check_sequence, plain
-from yeastxr.errors import InputError, InputTypeError, SchemaError, shown, suggestion
+from yeastxr._utils import count_threads, run_in_threads
+from yeastxr._validate import check_sequence, to_python
+from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value, suggest
 from yeastxr.qc.bins import (
     BIN,
     BINS,
@@ -27,7 +27,7 @@ from yeastxr.qc.bins import (
     summary_axes,
 )
 from yeastxr.qc.tally import INTEGERS, NUMBERS, Plan, Tally, added, arrays, tally
-from yeastxr.schema import FEATURE_BY_NAME, GENE, QUANTITIES, STATUS, TF, check_array, text_array
+from yeastxr.schema import FEATURE_BY_NAME, GENE, QUANTITIES, STATUSES, TF, check_array, to_text_array
 from yeastxr.simulation.adjustment import adjusted_pairs
 from yeastxr.simulation.simulate import specifications
 
@@ -83,8 +83,8 @@ def summarize(
     Returns
     -------
     xarray.Dataset
-        Dask-backed if the dataset is. ``quantity`` is one of the four features or ``perturbation_size``, the absolute
-        perturbation effect; ``label`` is False for unbound; ``lead`` stands for the dims in front, ``by`` for those
+        Dask-backed if the dataset is. ``quantity`` is one of the four features or ``perturbation_magnitude``, the
+        absolute perturbation effect; ``label`` is False for unbound; ``lead`` stands for the dims in front, ``by`` for those
         kept.
 
         - ``cells`` (lead, label, tf), int64: how many pairs there are;
@@ -101,8 +101,8 @@ def summarize(
           above 0; ``mean``, ``variance`` (divided by the count), ``least`` and ``most``, float64, of those that are
           finite, NaN where there is none.
 
-        Where it is known which conditions hold, ``status`` is ``unbound``, ``bound, conditions hold`` or ``bound,
-        conditions fail``, and variables ``status_...`` say the same of the size of perturbation effects and of pairs
+        Where it is known which conditions hold, ``status`` is ``unbound``, ``bound_active`` or
+        ``bound_inactive``, and variables ``status_...`` say the same of the size of perturbation effects and of pairs
         by status. Attributes are the dataset's, and ``genes``, how many there are.
 
     Raises
@@ -118,7 +118,7 @@ def summarize(
     >>> summary = qc.summarize(ds).compute()
     >>> summary.cells.sel(label=True).values
     array([100, 300])
-    >>> size = summary.sel(quantity="perturbation_size", label=True)
+    >>> size = summary.sel(quantity="perturbation_magnitude", label=True)
     >>> bool((abs(size["mean"] - 3) < 0.5).all())
     True
     """
@@ -128,7 +128,9 @@ def summarize(
     kept = [by] if isinstance(by, str) else check_sequence("by", by, "a dim or a list of dims")
     for dim in kept:
         if dim not in lead:
-            raise InputError(f"by names {shown(dim)}; expected a dim in front of gene and tf, {suggestion(dim, lead)}")
+            raise InputError(
+                f"by names {format_value(dim)}; expected a dim in front of gene and tf, {suggest(dim, lead)}"
+            )
     axes = summary_axes(ds, limits, check_bins("bins", bins), check_bins("bins_2d", bins_2d, MOST_BINS_2D))
     plan = Plan(tuple(axes.values()), tuple(dim in kept for dim in lead))
     adjusted = _adjusted(ds, label) if adjusted is None else _checked(adjusted, label)
@@ -141,7 +143,7 @@ def summarize(
         values = _lazily(inputs, plan, finish, dims)
     else:
         places = [np.arange(n) for n in (*sizes, label.sizes[TF])]
-        values = finish(_tally([array.values for array in inputs], places, plan, thread_count()))
+        values = finish(_tally([array.values for array in inputs], places, plan, count_threads()))
     summary = xr.Dataset(
         {name: (dims[name], values[name]) for name in dims}, attrs=ds.attrs | {"genes": ds.sizes[GENE]}
     )
@@ -212,7 +214,7 @@ def _lazily(inputs: list[xr.DataArray], plan: Plan, finish: Any, dims: Mapping[s
         dtype=object,
         meta=np.empty((), object),
     )
-    sizes = {**first.sizes, LABEL: 2, QUANTITY: len(QUANTITIES), STATUS_DIM: len(STATUS), BIN: plan.axes[0].bins}
+    sizes = {**first.sizes, LABEL: 2, QUANTITY: len(QUANTITIES), STATUS_DIM: len(STATUSES), BIN: plan.axes[0].bins}
     sizes |= {X_BIN: plan.axes[-2].bins, Y_BIN: plan.axes[-1].bins}
     result = {}
     for name, order in dims.items():
@@ -265,7 +267,7 @@ def _coords(axes: Mapping[str, Axis], *, status: bool) -> dict[str, Any]:
     several = [axes[name] for name in QUANTITIES]
     edges = np.array([one.edges for one in several])
     coords = {
-        QUANTITY: (QUANTITY, text_array(QUANTITIES)),
+        QUANTITY: (QUANTITY, to_text_array(QUANTITIES)),
         LABEL: (LABEL, np.array([False, True])),
         "centre": ((QUANTITY, BIN), (edges[:, :-1] + edges[:, 1:]) / 2),
         "left": ((QUANTITY, BIN), edges[:, :-1]),
@@ -273,7 +275,7 @@ def _coords(axes: Mapping[str, Axis], *, status: bool) -> dict[str, Any]:
         **axes["x"].coords(X_BIN, "x_", _EFFECTS[0]),
         **axes["y"].coords(Y_BIN, "y_", _EFFECTS[1], f"|{FEATURE_BY_NAME[_EFFECTS[1]].long_name}|"),
     }
-    return coords | ({STATUS_DIM: (STATUS_DIM, text_array(STATUS))} if status else {})
+    return coords | ({STATUS_DIM: (STATUS_DIM, to_text_array(STATUSES))} if status else {})
 
 
 def merge(*summaries: xr.Dataset) -> xr.Dataset:
@@ -353,7 +355,7 @@ def pool(summary: xr.Dataset, dim: str | Sequence[str] | None = None) -> xr.Data
     over = known if dim is None else [dim] if isinstance(dim, str) else check_sequence("dim", dim, "a list of dims")
     for one in over:
         if one not in known:
-            raise InputError(f"dim is {shown(one)}; {suggestion(one, known)}")
+            raise InputError(f"dim is {format_value(one)}; {suggest(one, known)}")
     result: dict[str, xr.DataArray] = {}
     for prefix in ("", "status_") if "status_count" in summary else ("",):
         n, mean, variance = (summary[prefix + name] for name in ("count", "mean", "variance"))
@@ -381,7 +383,7 @@ def histogram_of(summary: xr.Dataset, quantity: str, bins: int | None = None) ->
     summary
         What :func:`summarize` or :func:`merge` returned.
     quantity
-        A feature but ``label``, or ``perturbation_size``.
+        A feature but ``label``, or ``perturbation_magnitude``.
     bins
         How many bins to join those of the summary to, a divisor of their number; all by default.
 
@@ -408,7 +410,7 @@ def histogram_of(summary: xr.Dataset, quantity: str, bins: int | None = None) ->
     """
     check_summary(summary)
     if quantity not in QUANTITIES:
-        raise InputError(f"quantity is {shown(quantity)}; {suggestion(quantity, QUANTITIES)}")
+        raise InputError(f"quantity is {format_value(quantity)}; {suggest(quantity, QUANTITIES)}")
     one = summary.sel(quantity=quantity)
     n = one.sizes[BIN]
     bins = n if bins is None else check_bins("bins", bins, n)
@@ -451,7 +453,7 @@ def _merged(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
         raise InputError(f"the summaries have no labels along {dim!r}; expected an index coordinate")
     twice = first.indexes[dim].intersection(second.indexes[dim])
     if len(twice):
-        raise InputError(f"both summaries have the {dim} {shown(plain(twice[0]))}; expected each once")
+        raise InputError(f"both summaries have the {dim} {format_value(to_python(twice[0]))}; expected each once")
     shared = [name for name in first.data_vars if name in second.data_vars]
     along = [name for name in shared if dim in first[name].dims]
     joined = xr.concat(
@@ -589,7 +591,7 @@ def histogram_2d(
     ({'label': 2, 'x_bin': 40, 'y_bin': 30}, 2000)
     """
     if x == y:
-        raise InputError(f"x and y are both {shown(x)}; expected two different features")
+        raise InputError(f"x and y are both {format_value(x)}; expected two different features")
     label, *values = matching_arrays(ds, x, y)
     n_x, n_y = _pair_of_bins(bins)
     if limits is None:
@@ -597,7 +599,7 @@ def histogram_2d(
         limits = ((0.0, largest[x]), (0.0, largest[y]))
     pair = check_sequence("limits", limits, "a pair of (lower, upper), for x and for y")
     if len(pair) != 2:
-        raise InputError(f"limits is {shown(limits)}; expected a pair of (lower, upper), for x and for y")
+        raise InputError(f"limits is {format_value(limits)}; expected a pair of (lower, upper), for x and for y")
     axes = [axis("the limits of x", pair[0], n_x), axis("the limits of y", pair[1], n_y)]
     slots, missing = _count(label, values, axes, [X_BIN, Y_BIN], absolute=True)
     inside = slots.isel({X_BIN: slice(1, 1 + n_x), Y_BIN: slice(1, 1 + n_y)})
@@ -610,7 +612,7 @@ def histogram_2d(
 def _pair_of_bins(bins: int | tuple[int, int]) -> tuple[int, int]:
     both: Sequence[Any] = bins if isinstance(bins, tuple | list) else (bins, bins)
     if len(both) != 2:
-        raise InputTypeError(f"bins is {shown(bins)}; expected an integer, or two: for x and for y")
+        raise InputTypeError(f"bins is {format_value(bins)}; expected an integer, or two: for x and for y")
     n_x, n_y = (check_bins("bins", n, MOST_BINS_2D) for n in both)
     return n_x, n_y
 
@@ -633,7 +635,7 @@ def _count(
     shape = tuple(one.bins + 2 for one in axes)
     count = partial(_count_block, axes=axes, absolute=absolute)
     if not label.chunks:
-        counts = count(*blocks, threads=thread_count())
+        counts = count(*blocks, threads=count_threads())
     else:
         import dask.array as da
 
@@ -671,5 +673,5 @@ def _count_block(label: np.ndarray, *values: np.ndarray, axes: list[Axis], absol
         summarykernels.count_flat(*(array[piece] for array in flat), numbers, absolute, slots, missing)
         found[k] = np.concatenate([missing[:, None], slots.reshape(2, -1)], axis=1)
 
-    in_threads(work, range(len(parts)), threads)
+    run_in_threads(work, range(len(parts)), threads)
     return found.sum(0).reshape((1,) * label.ndim + found.shape[1:])

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from yeastxr._utils import in_threads
+from yeastxr._utils import run_in_threads
 from yeastxr.qc.bins import Axis, packed
-from yeastxr.schema import QUANTITIES, SIZE
+from yeastxr.schema import MAGNITUDE, QUANTITIES
 
-_SIZE_AT = QUANTITIES.index(SIZE)
+_SIZE_AT = QUANTITIES.index(MAGNITUDE)
 INTEGERS, NUMBERS = ("count", "positive"), ("mean", "variance", "least", "most")
 _SLAB_CELLS = 1 << 19
 _GROUPS, _LABELS = 3, 2
@@ -142,7 +142,7 @@ def tally(
         with lock:
             total.add(one)
 
-    in_threads(work, list(product(np.ndindex(label.shape[:-2]), range(0, tfs, each))), threads)
+    run_in_threads(work, list(product(np.ndindex(label.shape[:-2]), range(0, tfs, each))), threads)
     return total
 
 

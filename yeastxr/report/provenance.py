@@ -8,7 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-from yeastxr.errors import shown
+from yeastxr.errors import format_value
 from yeastxr.schema import CORE_DIMS
 from yeastxr.simulation.simulate import SimulationSpec
 
@@ -43,7 +43,9 @@ def relations(spec: SimulationSpec, most: int = 200) -> dict[Hashable, str]:
     {0: '1, Or(1, Not(2))'}
     """
     conditions = [(tf, entries) for tf, entries in (spec.tf_relationships or {}).items() if entries]
-    return {tf: shown(list(entries), 400).removeprefix("[").removesuffix("]") for tf, entries in conditions[:most]}
+    return {
+        tf: format_value(list(entries), 400).removeprefix("[").removesuffix("]") for tf, entries in conditions[:most]
+    }
 
 
 def command(spec: SimulationSpec, out: str = "again.zarr") -> tuple[str, str | None]:

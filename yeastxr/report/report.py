@@ -11,10 +11,10 @@ import xarray as xr
 
 from yeastxr import plot, theory
 from yeastxr import qc as summaries
-from yeastxr._utils import replacing
+from yeastxr._utils import replace_file
 from yeastxr.checks.check import LEVEL, check
 from yeastxr.checks.table import CheckTable
-from yeastxr.errors import InputError, InputTypeError, shown
+from yeastxr.errors import InputError, InputTypeError, format_value, shorten
 from yeastxr.plot.style import (
     embedded,
     holoviews,
@@ -102,7 +102,7 @@ def report(
     sections.append(section("Expected and found", rows(_HEAD, groups, kind="numbers", texts=2)))
     tfs = section("TFs", as_html(tf_table(ds, summary)))
     text = page(str(title), sections, _figures(plot.qc(ds, summary=summary)), tfs + _variables(ds))
-    with replacing(path) as partial:
+    with replace_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return path
 
@@ -111,9 +111,9 @@ def page_path(path: str | Path) -> Path:
     """Return where a page goes, or refuse it: it must end in .html, and its folder be there."""
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):  # a page must not replace a tensor or part of a store
-        raise InputError(f"path is {shown(str(path))}; expected a name that ends in .html")
+        raise InputError(f"path is {format_value(str(path))}; expected a name that ends in .html")
     if path.is_dir() or not path.parent.is_dir():
-        raise InputError(f"path is {shown(str(path))}; expected a file in a folder that exists")
+        raise InputError(f"path is {format_value(str(path))}; expected a file in a folder that exists")
     return path
 
 
@@ -150,7 +150,7 @@ def _labels(label: xr.DataArray, dim: str) -> str:
     if dim not in label.indexes:
         return number
     ends = dict.fromkeys(str(label.indexes[dim][at]) for at in (0, -1))
-    return f"{number} ({' … '.join(end if len(end) <= 40 else f'{end[:39]}…' for end in ends)})"
+    return f"{number} ({' … '.join(shorten(end, 40) for end in ends)})"
 
 
 def _again(ds: xr.Dataset, spec: SimulationSpec | None) -> str:
@@ -173,7 +173,9 @@ def _again(ds: xr.Dataset, spec: SimulationSpec | None) -> str:
         parts.append(f"<h3>{provenance.SPEC_FILE}</h3>{copied(file, 'file', file=provenance.SPEC_FILE)}")
     parts.append(f"<h3>In Python</h3>{copied(provenance.in_python(spec, values), 'Python code')}")
     parts.append(f'<p class="note">{_BITS}</p>')
-    asked = provenance.parameters(spec) | {name: f"swept over {shown(grid)}" for name, grid in (values or {}).items()}
+    asked = provenance.parameters(spec) | {
+        name: f"swept over {format_value(grid)}" for name, grid in (values or {}).items()
+    }
     parts.append(folded("Specification", rows(("parameter", "value"), asked.items(), texts=2)))
     if related := provenance.relations(spec):
         chances = theory.adjusted_probability(spec)

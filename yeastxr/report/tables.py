@@ -9,11 +9,20 @@ import xarray as xr
 
 from yeastxr import qc as summaries
 from yeastxr import theory
-from yeastxr._validate import plain
+from yeastxr._validate import to_python
 from yeastxr.plot.style import (
     shortened,
 )
-from yeastxr.schema import BOUND_FRACTION, FEATURE_BY_NAME, PERTURBATION, QUANTITIES, SIZE, STATUS, TF, text_array
+from yeastxr.schema import (
+    BOUND_FRACTION,
+    FEATURE_BY_NAME,
+    MAGNITUDE,
+    PERTURBATION,
+    QUANTITIES,
+    STATUSES,
+    TF,
+    to_text_array,
+)
 from yeastxr.simulation.simulate import SimulationSpec
 from yeastxr.theory import features as expectations
 from yeastxr.theory.features import GROUPS
@@ -21,7 +30,7 @@ from yeastxr.theory.features import GROUPS
 MOST_ROWS = 20_000
 SHOWN_ROWS = 200
 _MOST_BYTES = 1_900_000  # 20,000 TFs with names such as YPL248C take 1.6 MB
-_EFFECTS = (("binding_effect", "binding effect"), (SIZE, "|perturbation effect|"))
+_EFFECTS = (("binding_effect", "binding effect"), (MAGNITUDE, "|perturbation effect|"))
 _GROUPS = ((True, "bound"), (False, "unbound"))
 
 
@@ -68,7 +77,7 @@ def tf_table(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
     if known and spec is not None and spec.tf_relationships is not None:
         chance = theory.adjusted_probability(spec).sel({TF: ds.indexes[TF]}).values
     if "status_cells" in summary:
-        held = summary["status_cells"].sel(status="bound, conditions hold").sum(lead).values
+        held = summary["status_cells"].sel(status="bound_active").sum(lead).values
         if known:
             columns["hold_expected"] = ("conditions hold, expected", chance)
             deviations.append(_off(held, bound * chance, np.sqrt(bound * chance * (1 - chance))))
@@ -78,7 +87,7 @@ def tf_table(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
             found = pooled.sel(quantity=quantity, label=label)
             if known and spec is not None:
                 mean, std = _expected(spec, quantity, label, chance)
-                if label and quantity == SIZE:
+                if label and quantity == MAGNITUDE:
                     columns[f"{quantity}_expected"] = (f"mean {word}, bound, expected", mean)
                 count = found["count"].values
                 deviations.append(_off(found["mean"].values, mean, std / np.sqrt(np.maximum(count, 1))))
@@ -115,7 +124,7 @@ def chosen(table: xr.Dataset, most: int = MOST_ROWS) -> tuple[xr.Dataset, str]:
 def as_html(table: xr.Dataset, most: int = MOST_ROWS) -> str:
     """Return a table of TFs as HTML: the first rows, and as data all that a browser sorts and filters."""
     some, words = chosen(table, most)
-    names = [shortened(plain(tf)) for tf in some.indexes[TF]]
+    names = [shortened(to_python(tf)) for tf in some.indexes[TF]]
     columns = [[_text(value) for value in some[name].values] for name in some.data_vars]
     data = json.dumps({"names": names, "columns": [" ".join(column) for column in columns]}, ensure_ascii=False)
     data = data.replace("<", "\\u003c")  # nothing in it can end the script
@@ -140,7 +149,7 @@ def as_html(table: xr.Dataset, most: int = MOST_ROWS) -> str:
 
 def _expected(spec: SimulationSpec, quantity: str, label: bool, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean and the standard deviation that theory has for each TF, given the chance that conditions hold."""
-    if quantity != SIZE or not label:
+    if quantity != MAGNITUDE or not label:
         mean, std = _moments(spec, quantity, label=label)
         return np.full(chance.shape, mean), np.full(chance.shape, std)
     hold, hold_std = _moments(spec, quantity, label=True, adjusted=True)
@@ -202,20 +211,20 @@ def group_table(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
     >>> import yeastxr as yx
     >>> from yeastxr import qc
     >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], seed=42)
-    >>> table = group_table(ds, qc.summarize(ds)).sel(quantity="perturbation_size", group="bound")
+    >>> table = group_table(ds, qc.summarize(ds)).sel(quantity="perturbation_magnitude", group="bound")
     >>> round(float(table["mean"]), 2), round(float(table.expected_mean), 4)
     (3.04, 3.0008)
     """
     pooled = summaries.pool(summary)
     names = [name for name in QUANTITIES if name != PERTURBATION]  # its mean is 0: the sign is a coin
-    groups = ["unbound", "bound", *(STATUS[1:] if "status_mean" in pooled else [])]
+    groups = ["unbound", "bound", *(STATUSES[1:] if "status_mean" in pooled else [])]
     count = np.zeros((len(names), len(groups)), np.int64)
     numbers = np.full((4, *count.shape), np.nan)
     for i, name in enumerate(names):
         for j, group in enumerate(groups):
             asked = GROUPS[group]
-            if group in STATUS[1:]:
-                if name != SIZE:
+            if group in STATUSES[1:]:
+                if name != MAGNITUDE:
                     continue
                 found = {key: pooled[f"status_{key}"].sel(status=group) for key in ("count", "mean", "variance")}
             else:
@@ -228,7 +237,7 @@ def group_table(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
     values = {"count": count, **dict(zip(("mean", "std", "expected_mean", "expected_std"), numbers, strict=True))}
     return xr.Dataset(
         {name: ((QUANTITY, GROUP), value) for name, value in values.items()},
-        coords={QUANTITY: text_array(names), GROUP: text_array(groups)},
+        coords={QUANTITY: to_text_array(names), GROUP: to_text_array(groups)},
     )
 
 
@@ -247,6 +256,6 @@ def as_texts(table: xr.Dataset) -> list[tuple[str, ...]]:
 
 
 def _title(quantity: str) -> str:
-    if quantity == SIZE:
+    if quantity == MAGNITUDE:
         return f"|{FEATURE_BY_NAME[PERTURBATION].long_name}|"
     return FEATURE_BY_NAME[quantity].long_name

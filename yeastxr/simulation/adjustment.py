@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from yeastxr._blocks import along, map_blocks
-from yeastxr._validate import check_number, plain
-from yeastxr.errors import InputError, InputTypeError, SchemaError, shown
-from yeastxr.schema import PARAMETERS, TF, check_array, ordered
+from yeastxr._blocks import chunk_like, map_blocks
+from yeastxr._validate import check_number, to_python
+from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value
+from yeastxr.schema import PARAMETERS, TF, check_array, match_to, order_dims
 from yeastxr.simulation.parameters import BindingParameters, PerturbationParameters
 from yeastxr.simulation.relations import check_relationships, conditions_hold, tfs_named
 
@@ -20,19 +20,7 @@ _NAMED = "named_tf"  # the dim of the label columns that relationships name
 
 def check_matching(binding_effect: xr.DataArray, labels: xr.DataArray) -> xr.DataArray:
     """Return binding effects in the labels' order of dims, or refuse them if dims or coordinates differ."""
-    effect = check_array(binding_effect, "binding_effect")
-    if set(effect.dims) != set(labels.dims):
-        raise SchemaError(f"binding_effect has the dims {effect.dims}; expected those of labels, {labels.dims}")
-    for dim in labels.dims:
-        if effect.sizes[dim] != labels.sizes[dim]:
-            raise SchemaError(
-                f"binding_effect has length {effect.sizes[dim]} along {dim!r}; expected {labels.sizes[dim]}, as labels"
-            )
-        if dim in labels.indexes and dim in effect.indexes and not labels.indexes[dim].equals(effect.indexes[dim]):
-            raise SchemaError(
-                f"binding_effect and labels have different labels along {dim!r}; expected the same in the same order"
-            )
-    return effect if effect.dims == labels.dims else effect.transpose(*labels.dims)
+    return match_to(check_array(binding_effect, "binding_effect"), "binding_effect", labels, "labels")
 
 
 def slope_of_mean(max_mean_adjustment: float, effect: xr.DataArray, largest: float | None) -> xr.DataArray:
@@ -112,7 +100,7 @@ def adjusted_pairs(labels: xr.DataArray, tf_relationships: Mapping[Any, Iterable
     >>> bool((both.sel(tf=0) == labels.all("tf")).all()), bool((both.sel(tf=1) == labels.sel(tf=1)).all())
     (True, True)
     """
-    labels = ordered(check_array(labels, "label", argument="labels"))
+    labels = order_dims(check_array(labels, "label", argument="labels"))
     return where_conditions_hold(labels, check_relationships(tf_relationships or {}, labels.indexes[TF]))
 
 
@@ -131,7 +119,7 @@ def where_conditions_hold(
     conditions = {tf: tuple(entries) for tf, entries in relationships.items() if entries}
     if not conditions:
         return labels if bound_only else xr.ones_like(labels)
-    at = {plain(tf): position for position, tf in enumerate(labels.indexes[TF])}
+    at = {to_python(tf): position for position, tf in enumerate(labels.indexes[TF])}
     named = {tf: at[tf] for entries in conditions.values() for tf in tfs_named(entries)}
     columns = labels.variable.transpose(TF, ...)
     if labels.chunks:  # every block is given the columns that are named, and no others
@@ -143,7 +131,7 @@ def where_conditions_hold(
         labels.dims,
         [
             labels,
-            along(TF, np.arange(labels.sizes[TF]), labels),
+            chunk_like(TF, np.arange(labels.sizes[TF]), labels),
             xr.Variable((_NAMED, *columns.dims[1:]), columns.data),
         ],
         dtype=np.bool_,
@@ -189,7 +177,9 @@ def custom_mean(
 ) -> xr.DataArray:
     """Return the mean of each pair by a rule of the user's own, float64 in the labels' dims."""
     if not callable(function):
-        raise InputTypeError(f"adjustment_function is {shown(function)}; expected a callable of labels and effects")
+        raise InputTypeError(
+            f"adjustment_function is {format_value(function)}; expected a callable of labels and effects"
+        )
     if asked.tf_relationships is not None or asked.max_mean_adjustment:
         raise InputError(
             "adjustment_function is given together with tf_relationships or max_mean_adjustment; expected one rule"
@@ -197,7 +187,8 @@ def custom_mean(
     mean = function(labels, effect)
     if not isinstance(mean, xr.DataArray) or not set(mean.dims) <= set(labels.dims):
         raise SchemaError(
-            f"adjustment_function returned {shown(mean)}; expected a DataArray of means with dims among {labels.dims}"
+            f"adjustment_function returned {format_value(mean)}; "
+            f"expected a DataArray of means with dims among {labels.dims}"
         )
     mean = xr.align(mean, labels, join="exact", copy=False)[0].astype(np.float64)
     return mean.broadcast_like(labels).transpose(*labels.dims)

@@ -7,13 +7,14 @@ Positions are given as arrays that broadcast against each other with the axes ``
 ``(..., 1, 1)``, genes ``(G, 1)``, TFs ``(T,)``. Large planes are cut into slabs of TFs that threads fill.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from yeastxr._utils import in_threads
+from yeastxr._blocks import cut_slabs
+from yeastxr._utils import run_in_threads
 from yeastxr.errors import InputError
 
 LAW_VERSION = 1
@@ -142,7 +143,7 @@ def label_limits(
             out[lead][0, tfs],
         )
 
-    in_threads(fill, list(_parts(shape[:-2], shape[-1], genes)), threads)
+    run_in_threads(fill, list(cut_slabs(shape[:-2], genes, shape[-1], _SLAB_CELLS)), threads)
     return out
 
 
@@ -212,7 +213,7 @@ def abs_quantiles(values: np.ndarray, *, fraction: float, threads: int = 1) -> n
         if kernels.abs_quantiles(np.ascontiguousarray(columns[index][some]), fraction, out[index][0, some]):
             raise InputError("an effect is NaN; expected numbers, which have an order")
 
-    in_threads(fill, list(_parts(lead, tfs, values.shape[-2])), threads)
+    run_in_threads(fill, list(cut_slabs(lead, values.shape[-2], tfs, _SLAB_CELLS)), threads)
     return out
 
 
@@ -331,18 +332,10 @@ def _fill(
             out[lead][some],
         )
 
-    in_threads(fill, list(_parts(lead_shape, tfs, genes)), threads)
+    run_in_threads(fill, list(cut_slabs(lead_shape, genes, tfs, _SLAB_CELLS)), threads)
     return out.swapaxes(-1, -2)
 
 
 def _expanded(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Broadcast an array that needs it; a view would be read-only, and compiled for once more, so not without need."""
     return array if array.shape == shape else np.broadcast_to(array, shape)
-
-
-def _parts(lead: tuple[int, ...], tfs: int, genes: int) -> Iterator[tuple[tuple[int, ...], slice]]:
-    """Cut every plane into slabs of some TFs."""
-    each = max(1, _SLAB_CELLS // genes)
-    for index in np.ndindex(lead):
-        for first in range(0, tfs, each):
-            yield index, slice(first, min(first + each, tfs))

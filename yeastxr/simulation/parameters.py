@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from yeastxr._validate import POSITION_END, check_integer, check_names, check_number, check_range, check_sequence
-from yeastxr.errors import InputError, InputTypeError, shown
+from yeastxr.errors import InputError, InputTypeError, format_value
 from yeastxr.simulation.relations import check_relationships, to_json
 
 
@@ -64,7 +64,7 @@ class PopulationParameters(Parameters):
         if isinstance(self.genes, list | tuple) or getattr(self.genes, "ndim", 0) == 1:
             genes = check_names("genes", self.genes)
         elif isinstance(self.genes, str):
-            raise InputTypeError(f"genes is {shown(self.genes)}; expected an integer from 1, or a list of names")
+            raise InputTypeError(f"genes is {format_value(self.genes)}; expected an integer from 1, or a list of names")
         else:
             genes = check_integer("genes", self.genes, least=1, most=POSITION_END)
         fractions = check_sequence("bound", self.bound, "a list of fractions from 0 to 1")

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from yeastxr._validate import plain
-from yeastxr.errors import InputError, InputTypeError, shown, suggestion
+from yeastxr._validate import to_python
+from yeastxr.errors import InputError, InputTypeError, format_value, suggest
 
 _MAX_DEPTH = 100  # deeper nesting than anyone writes by hand; keeps evaluation and JSON far from Python's own limit
 
@@ -32,7 +32,7 @@ class _Relation:
         for entry in entries:
             if not isinstance(entry, _Relation):
                 _check_label(entry, f"{name}()")
-        entries = tuple(map(plain, entries))
+        entries = tuple(map(to_python, entries))
         object.__setattr__(self, "entries", entries)
         object.__setattr__(self, "named", tuple(tfs_named(entries)))
         object.__setattr__(self, "depth", 1 + max(getattr(entry, "depth", 0) for entry in entries))
@@ -172,28 +172,30 @@ def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
     """
     if not isinstance(value, Mapping):
         raise InputTypeError(
-            f"tf_relationships is {shown(value)}; expected a dict from a TF to a list of TFs, And, Or and Not"
+            f"tf_relationships is {format_value(value)}; expected a dict from a TF to a list of TFs, And, Or and Not"
         )
-    known = {plain(tf): None for tf in tfs}
+    known = {to_python(tf): None for tf in tfs}
     if isinstance(value, Relationships) and value.tfs <= known.keys():
         return value
     checked: dict[Hashable, tuple[Any, ...]] = {}
     for tf, entries in value.items():
         if isinstance(entries, str | bytes | _Relation | Mapping) or not isinstance(entries, Iterable):
-            raise InputTypeError(f"{_of(tf)} is {shown(entries)}; expected a list of TFs, And, Or and Not")
-        conditions = tuple(map(plain, entries))
+            raise InputTypeError(f"{_of(tf)} is {format_value(entries)}; expected a list of TFs, And, Or and Not")
+        conditions = tuple(map(to_python, entries))
         for entry in conditions:
             if not isinstance(entry, _Relation):
                 _check_label(entry, _of(tf))
         _check_label(tf, "the keys of tf_relationships")
-        if plain(tf) not in known:
-            raise InputError(f"tf_relationships names the TF {shown(tf)}, which is not known; {suggestion(tf, known)}")
+        if to_python(tf) not in known:
+            raise InputError(
+                f"tf_relationships names the TF {format_value(tf)}, which is not known; {suggest(tf, known)}"
+            )
         for named in tfs_named(conditions):
             if named not in known:
                 raise InputError(
-                    f"{_of(tf)} names the TF {shown(named)}, which is not known; {suggestion(named, known)}"
+                    f"{_of(tf)} names the TF {format_value(named)}, which is not known; {suggest(named, known)}"
                 )
-        checked[plain(tf)] = conditions
+        checked[to_python(tf)] = conditions
     return Relationships(checked)
 
 
@@ -248,7 +250,7 @@ def from_json(value: Any, *, named: bool) -> dict[Hashable, list[Any]]:
     """
     if not isinstance(value, Mapping):
         raise InputTypeError(
-            f"tf_relationships is {shown(value)}; expected an object from a TF to a list of conditions"
+            f"tf_relationships is {format_value(value)}; expected an object from a TF to a list of conditions"
         )
     relationships: dict[Hashable, list[Any]] = {}
     for tf, entries in value.items():
@@ -295,13 +297,13 @@ def _holds(columns: Mapping[Hashable, np.ndarray], entry: Any) -> np.ndarray:
 
 
 def _of(tf: object) -> str:
-    return f"tf_relationships[{shown(tf)}]"
+    return f"tf_relationships[{format_value(tf)}]"
 
 
 def _check_label(label: Any, where: str) -> None:
     if isinstance(label, bool | np.bool_) or not isinstance(label, str | int | np.integer):
         raise InputTypeError(
-            f"{where} holds {shown(label)}; expected a TF's label (an integer or text), And, Or or Not"
+            f"{where} holds {format_value(label)}; expected a TF's label (an integer or text), And, Or or Not"
         )
 
 
@@ -322,7 +324,8 @@ def _entry_from_json(value: Any, level: int = 0) -> Any:
     operator = next(iter(value), None)
     if len(value) != 1 or operator not in kinds:
         raise InputError(
-            f'tf_relationships holds {shown(value)}; expected {{"and": [...]}}, {{"or": [...]}} or {{"not": ...}}'
+            f"tf_relationships holds {format_value(value)}; "
+            'expected {"and": [...]}, {"or": [...]} or {"not": ...}'
         )
     entries = value[operator] if isinstance(value[operator], list) else [value[operator]]
     return kinds[operator](*(_entry_from_json(entry, level + 1) for entry in entries))
@@ -333,5 +336,5 @@ def _integer_key(key: object) -> int:
         return int(str(key))
     except ValueError:
         raise InputError(
-            f"tf_relationships names the TF {shown(key)}, but the TFs have no names; expected an integer"
+            f"tf_relationships names the TF {format_value(key)}, but the TFs have no names; expected an integer"
         ) from None

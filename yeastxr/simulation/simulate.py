@@ -14,8 +14,17 @@ import xarray as xr
 from yeastxr._blocks import Chunks
 from yeastxr._validate import check_seed, check_sequence
 from yeastxr._version import __version__
-from yeastxr.errors import InputError, InputTypeError, SchemaError, shown, suggestion
-from yeastxr.schema import CORE_DIMS, FEATURE_NAMES, GENE, PARAMETERS, TF, check_array, feature_coordinate, validate
+from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value, suggest
+from yeastxr.schema import (
+    CORE_DIMS,
+    FEATURE_NAMES,
+    GENE,
+    PARAMETERS,
+    TF,
+    check_array,
+    make_feature_coordinate,
+    validate,
+)
 from yeastxr.simulation import steps as generate
 from yeastxr.simulation.draws import LAW_VERSION
 from yeastxr.simulation.parameters import (
@@ -94,7 +103,7 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
         said = [
             f for f in fields(self) if f.name in ("genes", "bound", "n_sample") or getattr(self, f.name) != f.default
         ]
-        return f"SimulationSpec({', '.join(f'{f.name}={shown(getattr(self, f.name))}' for f in said)})"
+        return f"SimulationSpec({', '.join(f'{f.name}={format_value(getattr(self, f.name))}' for f in said)})"
 
     def __hash__(self) -> int:
         return hash((self.genes, self.bound, self.n_sample, self.seed))  # enough to tell most apart, and quick
@@ -129,7 +138,7 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
             If a name is unknown or a value is not what it must be.
         """
         if not isinstance(values, Mapping):
-            raise InputTypeError(f"the specification is {shown(values)}; expected an object of parameters")
+            raise InputTypeError(f"the specification is {format_value(values)}; expected an object of parameters")
         _check_given(values)
         values = dict(values)
         if values.get("tf_relationships") is not None:
@@ -158,7 +167,7 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
         try:
             values = json.loads(text)
         except (TypeError, ValueError, RecursionError):
-            raise InputError(f"the specification is {shown(text)}; expected JSON") from None
+            raise InputError(f"the specification is {format_value(text)}; expected JSON") from None
         return cls.from_dict(values)
 
     def simulate(self, chunks: Chunks = None) -> xr.Dataset:
@@ -293,7 +302,7 @@ def assemble(
 def _joined(arrays: Sequence[xr.DataArray]) -> xr.Dataset:
     """Put the features together, in order, as variables over the coordinates of the first."""
     variables = {name: array.variable for name, array in zip(FEATURE_NAMES, arrays, strict=True)}
-    return xr.Dataset(variables, coords=arrays[0].coords | feature_coordinate())
+    return xr.Dataset(variables, coords=arrays[0].coords | make_feature_coordinate())
 
 
 def spec_of(ds: xr.Dataset) -> SimulationSpec | None:
@@ -340,7 +349,7 @@ def check_parameter_names(values: Mapping[str, Any]) -> None:
     known = [field.name for field in fields(SimulationSpec)]
     for name in values:
         if name not in known:
-            raise InputTypeError(f"{shown(name)} is not a parameter of a simulation; {suggestion(name, known)}")
+            raise InputTypeError(f"{format_value(name)} is not a parameter of a simulation; {suggest(name, known)}")
 
 
 def _check_given(values: Mapping[str, Any]) -> None:
@@ -439,7 +448,7 @@ def sweep(spec: SimulationSpec, **values: Any) -> xr.Dataset:
     sweepable = [f.name for f in fields(spec) if isinstance(f.default, int | float) and not isinstance(f.default, bool)]
     for name, grid in values.items():
         if name not in sweepable:
-            raise InputError(f"a sweep over {shown(name)} is not possible; {suggestion(name, sweepable)}")
+            raise InputError(f"a sweep over {format_value(name)} is not possible; {suggest(name, sweepable)}")
         if not check_sequence(name, grid, "a list of numbers to sweep over"):
             raise InputError(f"{name} is empty; expected at least one number to sweep over")
     points = [dict(zip(values, point, strict=True)) for point in product(*values.values())]

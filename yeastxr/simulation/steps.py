@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from yeastxr._blocks import Chunks, along, chunk_sizes, map_blocks, positions
+from yeastxr._blocks import Chunks, chunk_like, chunk_sizes, get_positions, map_blocks
 from yeastxr._validate import check_seed
 from yeastxr.errors import InputError, SchemaError
 from yeastxr.schema import (
@@ -22,8 +22,8 @@ from yeastxr.schema import (
     REPLICATE,
     TF,
     check_array,
-    ordered,
-    text_array,
+    order_dims,
+    to_text_array,
 )
 from yeastxr.simulation import draws
 from yeastxr.simulation.adjustment import (
@@ -91,10 +91,10 @@ def generate_gene_population(
     """
     asked = PopulationParameters(genes=genes, bound=bound, n_sample=n_sample, tfs=tfs, replicates=replicates)
     seed = check_seed(seed)
-    like = template(asked, chunks)
-    replicate, gene, tf = positions(like)
+    like = make_template(asked, chunks)
+    replicate, gene, tf = get_positions(like)
     bound_counts = [round(asked.n_genes * fraction) for fraction in asked.bound_fractions]
-    counts = along(TF, np.array(bound_counts, np.int64), like)
+    counts = chunk_like(TF, np.array(bound_counts, np.int64), like)
     if like.chunks and len(like.variable.chunksizes[GENE]) > 1:
         limits = map_blocks(
             draws.label_limits,
@@ -169,12 +169,12 @@ def generate_binding_effects(
         pseudocount=pseudocount,
     )
     seed = check_seed(seed)
-    labels = ordered(check_array(labels, "label", argument="labels"))
+    labels = order_dims(check_array(labels, "label", argument="labels"))
     ranges = (asked.background_hops_range, asked.unbound_experiment_hops_range, asked.bound_experiment_hops_range)
     effect = map_blocks(
         draws.binding_effects,
         labels.dims,
-        [labels, *positions(labels)],
+        [labels, *get_positions(labels)],
         dtype=np.float32,
         hops=tuple(number for first, last in ranges for number in (first, last - first + 1)),
         totals=asked.totals,
@@ -232,7 +232,7 @@ def generate_pvalues(
     )
     seed = check_seed(seed)
     name, of = _pvalues_of(effect, feature)
-    effect = ordered(check_array(effect, of, argument="effect"))
+    effect = order_dims(check_array(effect, of, argument="effect"))
     whole = effect.chunk({GENE: -1}) if effect.chunks else effect  # a quantile is over all genes of a TF
     cutoffs = map_blocks(
         draws.abs_quantiles,
@@ -245,7 +245,7 @@ def generate_pvalues(
     pvalues = map_blocks(
         draws.pvalues,
         effect.dims,
-        [effect, cutoffs, *positions(effect)],
+        [effect, cutoffs, *get_positions(effect)],
         dtype=np.float32,
         stream=draws.Stream[name.upper()],
         upper=asked.large_effect_upper_pval,
@@ -333,10 +333,10 @@ def generate_perturbation_effects(
         tf_relationships=tf_relationships,
     )
     seed = check_seed(seed)
-    labels = ordered(check_array(labels, "label", argument="labels"))
+    labels = order_dims(check_array(labels, "label", argument="labels"))
     asked.with_known_tfs(labels.indexes[TF])
     binding_effect = check_matching(binding_effect, labels)
-    where = positions(labels)
+    where = get_positions(labels)
     if adjustment_function is not None:
         response = map_blocks(
             draws.perturbation_effects_from_means,
@@ -411,12 +411,12 @@ def _finished(
     return array
 
 
-def template(asked: PopulationParameters, chunks: Chunks) -> xr.DataArray:
+def make_template(asked: PopulationParameters, chunks: Chunks) -> xr.DataArray:
     """Return an array with the dims, coordinates and chunks that a population asks for; its values mean nothing."""
     sizes: dict[str, int] = {} if asked.replicates is None else {REPLICATE: asked.replicates}
     sizes |= {GENE: asked.n_genes, TF: len(asked.tf_labels)}
     coords: dict[str, Any] = {
-        name: (name, np.arange(n) if labels is None else text_array(labels))
+        name: (name, np.arange(n) if labels is None else to_text_array(labels))
         for name, n, labels in [
             (GENE, sizes[GENE], None if isinstance(asked.genes, int) else tuple(asked.genes)),
             (TF, sizes[TF], None if asked.tfs is None else tuple(asked.tfs)),

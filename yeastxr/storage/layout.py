@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from yeastxr._blocks import CHUNK_CELLS
-from yeastxr.errors import InputTypeError, StoreError, StoreNotFoundError, first_line, shown, suggestion
+from yeastxr.errors import InputTypeError, StoreError, StoreNotFoundError, describe_error, format_value, suggest
 from yeastxr.schema import CORE_DIMS, FEATURE_BY_NAME, FEATURE_NAMES, GENE, TF
 from yeastxr.storage.location import Location
 
@@ -88,7 +88,9 @@ def layout_of(ds: xr.Dataset, encoding: Mapping[str, Mapping[str, Any]]) -> Layo
         asked = encoding.get(name, {}).get("shards") or encoding.get(name, {}).get("chunks")
         if asked is not None:
             if len(asked) != len(sizes):
-                raise StoreError(f"encoding[{name!r}] has chunks {shown(asked)}; expected one for each of {label.dims}")
+                raise StoreError(
+                    f"encoding[{name!r}] has chunks {format_value(asked)}; expected one for each of {label.dims}"
+                )
             lengths = dict(zip(sizes, map(int, asked), strict=True))
             break
     for name in FEATURE_NAMES:
@@ -96,7 +98,8 @@ def layout_of(ds: xr.Dataset, encoding: Mapping[str, Mapping[str, Any]]) -> Layo
             cut = encoding.get(name, {}).get(key)
             if cut is not None and any(n % int(c) for n, c in zip(lengths.values(), cut, strict=True)):
                 raise StoreError(
-                    f"encoding[{name!r}] has {key} {shown(cut)}; expected lengths that divide blocks of {lengths}"
+                    f"encoding[{name!r}] has {key} {format_value(cut)}; "
+                    f"expected lengths that divide blocks of {lengths}"
                 )
     return Layout(sizes, lengths)
 
@@ -106,15 +109,17 @@ def check_encoding(ds: xr.Dataset, encoding: Any) -> dict[str, Mapping[str, Any]
     if encoding is None:
         return {}
     if not isinstance(encoding, Mapping):
-        raise InputTypeError(f"encoding is {shown(encoding)}; expected a dict from variables to dicts")
+        raise InputTypeError(f"encoding is {format_value(encoding)}; expected a dict from variables to dicts")
     for name, values in encoding.items():
         if name not in ds.variables:
-            raise StoreError(f"encoding names {shown(name)}, which is no variable; {suggestion(name, ds.variables)}")
+            raise StoreError(
+                f"encoding names {format_value(name)}, which is no variable; {suggest(name, ds.variables)}"
+            )
         if not isinstance(values, Mapping):
-            raise InputTypeError(f"encoding[{name!r}] is {shown(values)}; expected a dict")
+            raise InputTypeError(f"encoding[{name!r}] is {format_value(values)}; expected a dict")
         for key in values if name in FEATURE_NAMES else ():
             if key not in _CODECS:
-                raise StoreError(f"encoding[{name!r}] has {shown(key)}; {suggestion(key, _CODECS)}")
+                raise StoreError(f"encoding[{name!r}] has {format_value(key)}; {suggest(key, _CODECS)}")
     return dict(encoding)
 
 
@@ -169,7 +174,9 @@ class Records:
             if digests.shape != (len(FEATURE_NAMES), *layout.shape):
                 raise ValueError(f"digests of the shape {digests.shape}")
         except Exception as error:
-            raise StoreError(f"store is {location.name}, whose records can't be read: {first_line(error)}") from None
+            raise StoreError(
+                f"store is {location.name}, whose records can't be read: {describe_error(error)}"
+            ) from None
         return cls(made_of, layout, digests)
 
     def write(self, location: Location) -> None:
@@ -228,7 +235,10 @@ def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str
             pairs |= {k: (theirs.get(k), v) for k, v in ours.items() if theirs.get(k) != v}
         except (TypeError, ValueError, AttributeError):
             pairs[key] = (found, value)
-    return [f"{key}: {shown(found, 40)} in the store, {shown(value, 40)} now" for key, (found, value) in pairs.items()]
+    return [
+        f"{key}: {format_value(found, 40)} in the store, {format_value(value, 40)} now"
+        for key, (found, value) in pairs.items()
+    ]
 
 
 def root_attrs(location: Location) -> dict[str, Any]:
@@ -249,7 +259,7 @@ def check_storable(ds: xr.Dataset) -> None:
         if variable.dtype.kind in "OT":
             for item in np.asarray(variable.values).reshape(-1):
                 if not isinstance(item, str):
-                    raise StoreError(f"{name} holds {shown(item)}; expected numbers or text")
+                    raise StoreError(f"{name} holds {format_value(item)}; expected numbers or text")
     if RECORDS in ds.variables:
         raise StoreError(f"the dataset has a variable {RECORDS!r}, which is the store's own; expected it not there")
     if COMPLETE in ds.attrs:
@@ -267,7 +277,7 @@ def plain_attrs(attrs: Mapping[Any, Any]) -> dict[str, Any]:
     try:
         json.dumps(plain)
     except (TypeError, ValueError, RecursionError):
-        raise StoreError(f"the attributes {shown(attrs)} are not of a kind that JSON holds") from None
+        raise StoreError(f"the attributes {format_value(attrs)} are not of a kind that JSON holds") from None
     return plain
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlparse
 from zipfile import BadZipFile
 
-from yeastxr.errors import InputError, InputTypeError, StoreError, StoreExistsError, first_line, shown
+from yeastxr.errors import InputError, InputTypeError, StoreError, StoreExistsError, describe_error, format_value
 
 if TYPE_CHECKING:
     import zarr.abc.store
@@ -47,7 +47,7 @@ class Location:
         try:
             return not wait(self.store.is_empty(""))
         except Exception as error:  # each kind of store has errors of its own
-            raise StoreError(f"store is {self.name}, which can't be reached: {first_line(error)}") from None
+            raise StoreError(f"store is {self.name}, which can't be reached: {describe_error(error)}") from None
 
     def attrs(self) -> dict[str, Any] | None:
         """Return the attributes of the zarr v3 group that is there, or None if there is none that can be read."""
@@ -127,10 +127,10 @@ def locate(store: StoreLike, *, storage_options: Mapping[str, Any] | None = None
     if isinstance(store, Store):
         return Location(store, str(store))
     if not isinstance(store, str | os.PathLike):
-        raise InputTypeError(f"store is {shown(store)}; {_EXPECTED}")
+        raise InputTypeError(f"store is {format_value(store)}; {_EXPECTED}")
     text = os.fspath(store)
     if not isinstance(text, str) or not text:
-        raise InputError(f"store is {shown(text)}; {_EXPECTED}")
+        raise InputError(f"store is {format_value(text)}; {_EXPECTED}")
     url = urlparse(text) if "://" in text else None
     if url is None or url.scheme == "file":
         path = Path(text if url is None else unquote(url.path))
@@ -152,7 +152,9 @@ def locate(store: StoreLike, *, storage_options: Mapping[str, Any] | None = None
             "or: pip install 'yeastxr[cloud]'"
         ) from None
     except Exception as error:
-        raise InputError(f"store is {shown(text)}, which is refused ({first_line(error)}); {_EXPECTED}") from None
+        raise InputError(
+            f"store is {format_value(text)}, which is refused ({describe_error(error)}); {_EXPECTED}"
+        ) from None
 
 
 def _local(path: Path) -> "zarr.abc.store.Store":

@@ -13,7 +13,15 @@ from typing import Any
 import xarray as xr
 
 from yeastxr._validate import check_integer, check_number, check_sequence
-from yeastxr.errors import InputError, InputTypeError, SchemaError, StoreError, StoreExistsError, first_line, shown
+from yeastxr.errors import (
+    InputError,
+    InputTypeError,
+    SchemaError,
+    StoreError,
+    StoreExistsError,
+    describe_error,
+    format_value,
+)
 from yeastxr.schema import CORE_DIMS, FEATURE_NAMES, validate
 from yeastxr.simulation.simulate import SimulationSpec
 from yeastxr.storage.layout import (
@@ -179,7 +187,9 @@ def open(
     from yeastxr.storage.strict import whole
 
     if isinstance(chunks, str) and chunks not in ("stored", "auto"):
-        raise InputError(f"chunks is {shown(chunks)}; expected 'stored', 'auto', None or sizes such as {{'tf': 100}}")
+        raise InputError(
+            f"chunks is {format_value(chunks)}; expected 'stored', 'auto', None or sizes such as {{'tf': 100}}"
+        )
     rechunk = isinstance(chunks, Mapping)  # cut after opening: what is stored stays the unit of reading
     as_stored = rechunk or (isinstance(chunks, str) and chunks == "stored")
     try:
@@ -195,7 +205,7 @@ def open(
     except InputError:
         raise
     except Exception as error:  # whatever readers make of metadata that is not what it must be
-        raise StoreError(f"store is {location.name}, which can't be read: {first_line(error)}") from error
+        raise StoreError(f"store is {location.name}, which can't be read: {describe_error(error)}") from error
     ds.attrs.pop(COMPLETE, None)
     order = sorted(ds.data_vars, key=lambda name: FEATURE_NAMES.index(name) if name in FEATURE_NAMES else len(ds))
     encoding = ds.encoding
@@ -268,7 +278,9 @@ def _check_codecs(location: Location) -> None:
         for codec in array.metadata.codecs:  # type: ignore[union-attr]
             kind = str(codec.to_dict()["name"])
             if kind not in _SAFE_CODECS and not (kind.startswith("numcodecs.") and "pickle" not in kind):
-                raise StoreError(f"store is {location.name}, whose {name} has the codec {shown(kind)}; it is refused")
+                raise StoreError(
+                    f"store is {location.name}, whose {name} has the codec {format_value(kind)}; it is refused"
+                )
 
 
 def _move(aside: Path, path: Path) -> None:
@@ -381,22 +393,26 @@ def _larger(
         changes |= {"bound": [*old.bound, *fractions], "n_sample": [*(old.n_sample or ()), *counts]}
         if (tfs is None) != (old.tfs is None):
             wanted = "names, as the others have them" if tfs is None else "no names, as the others have none"
-            raise InputError(f"tfs is {shown(tfs)}; expected {wanted}")
+            raise InputError(f"tfs is {format_value(tfs)}; expected {wanted}")
         changes |= {} if tfs is None else {"tfs": [*(old.tfs or ()), *check_sequence("tfs", tfs, "a list of names")]}
     elif n_sample is not None or tfs is not None:
         raise InputError("bound is missing; expected bound fractions of the new TFs")
     if replicates is not None:
         if old.replicates is None:
-            raise InputError(f"replicates is {shown(replicates)}; expected none, as the store has no such dimension")
+            raise InputError(
+                f"replicates is {format_value(replicates)}; expected none, as the store has no such dimension"
+            )
         changes["replicates"] = check_integer("replicates", replicates, least=old.replicates)
     if tf_relationships is not None:
         if not isinstance(tf_relationships, Mapping):
             raise InputTypeError(
-                f"tf_relationships is {shown(tf_relationships)}; expected a dict from new TFs to lists"
+                f"tf_relationships is {format_value(tf_relationships)}; expected a dict from new TFs to lists"
             )
         known = set(old.tf_labels)
         for tf in tf_relationships:
             if tf in known:
-                raise InputError(f"tf_relationships names the TF {shown(tf)}, which is there already; expected new TFs")
+                raise InputError(
+                    f"tf_relationships names the TF {format_value(tf)}, which is there already; expected new TFs"
+                )
         changes["tf_relationships"] = {**(old.tf_relationships or {}), **tf_relationships}
     return replace(old, **changes)

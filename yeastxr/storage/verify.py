@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from yeastxr._utils import progress_bar
-from yeastxr.errors import InputError, StoreError, first_line, shown
+from yeastxr._utils import show_progress
+from yeastxr.errors import InputError, StoreError, describe_error, format_value
 from yeastxr.schema import FEATURE_NAMES
 from yeastxr.simulation.simulate import SimulationSpec, spec_of
 from yeastxr.storage.direct import DirectArray, direct_where_possible
@@ -134,7 +134,7 @@ def verify(
     [False, True, True]
     """
     if against not in ("digests", "spec"):
-        raise InputError(f"against is {shown(against)}; expected 'digests' or 'spec'")
+        raise InputError(f"against is {format_value(against)}; expected 'digests' or 'spec'")
     location = locate(store, storage_options=storage_options, read_only=not repair)
     complete = root_attrs(location)[COMPLETE] is True
     records = Records.read(location)
@@ -210,10 +210,10 @@ def _states(location: Location, records: Records, made: xr.Dataset | None, progr
     try:
         reader = _Reader(feature_arrays(location), records.layout, records.digests)
     except Exception as error:
-        raise StoreError(f"store is {location.name}, whose arrays can't be opened: {first_line(error)}") from None
+        raise StoreError(f"store is {location.name}, whose arrays can't be opened: {describe_error(error)}") from None
     states = np.full(records.digests.shape, _MISSING, np.uint8)
     blocks = list(records.layout.blocks())
-    with progress_bar("verifying", sum(map(records.layout.cells, blocks)), show=progress) as tell:
+    with show_progress("verifying", sum(map(records.layout.cells, blocks)), show=progress) as tell:
 
         def done(block: Block, found: np.ndarray) -> None:
             states[everywhere(block)] = found.reshape(-1)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from yeastxr._utils import progress_bar, thread_count
+from yeastxr._utils import count_threads, show_progress
 from yeastxr.schema import FEATURE_NAMES
 from yeastxr.storage.direct import DirectArray, direct_where_possible
 from yeastxr.storage.layout import Block, Layout, Records, digest, everywhere
@@ -83,7 +83,7 @@ def write_missing(
     blocks = [block for block in layout.blocks() if todo[everywhere(block)].any()]
     writer = BlockWriter(feature_arrays(location, "r+"), layout, todo)
     recorded = time.monotonic()
-    with progress_bar(title, sum(map(layout.cells, blocks)), show=progress) as tell:
+    with show_progress(title, sum(map(layout.cells, blocks)), show=progress) as tell:
 
         def done(block: Block, digests: np.ndarray) -> None:
             nonlocal recorded
@@ -129,7 +129,7 @@ def in_threads(work: Callable[[Block], np.ndarray], blocks: Sequence[Block], don
         for block in blocks:
             done(block, work(block))
         return
-    with ThreadPoolExecutor(thread_count()) as threads:
+    with ThreadPoolExecutor(count_threads()) as threads:
         futures = {threads.submit(work, block): block for block in blocks}
         try:
             for future in as_completed(futures):

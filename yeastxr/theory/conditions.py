@@ -12,8 +12,8 @@ from fractions import Fraction
 from math import prod
 from typing import Any, NamedTuple, TypeVar
 
-from yeastxr._validate import plain
-from yeastxr.errors import InputError, shown
+from yeastxr._validate import to_python
+from yeastxr.errors import InputError, format_value
 from yeastxr.simulation.relations import And, Not, Or, tfs_named
 
 Probability = TypeVar("Probability", float, Fraction)
@@ -96,7 +96,7 @@ def importances(entries: Iterable[Any], bound: Mapping[Hashable, Probability]) -
     """
     entries = tuple(entries)
     whole, known, plans = _expanded(entries, bound)
-    found = dict.fromkeys(map(plain, tfs_named(entries)), 0.0)
+    found = dict.fromkeys(map(to_python, tfs_named(entries)), 0.0)
     weights = dict.fromkeys(known, 0.0) | {whole: 1.0}
     for formula in reversed(known):  # a formula comes after its parts
         if formula not in plans:
@@ -122,12 +122,16 @@ def importances(entries: Iterable[Any], bound: Mapping[Hashable, Probability]) -
 
 def _expanded(entries: Iterable[Any], bound: Mapping[Hashable, Any]) -> tuple[Any, dict[Any, Any], dict[Any, _Plan]]:
     """Return the formula of conditions, the probabilities of all formulas it leads to, parts first, and their plans."""
-    entries = tuple(map(plain, entries))
+    entries = tuple(map(to_python, entries))
     for tf in tfs_named(entries):
         if tf not in bound:
-            raise InputError(f"bound lacks the TF {shown(tf)}, which a condition names; expected its probability")
+            raise InputError(
+                f"bound lacks the TF {format_value(tf)}, which a condition names; expected its probability"
+            )
         if not 0 <= bound[tf] <= 1:
-            raise InputError(f"bound[{shown(tf)}] is {shown(bound[tf])}; expected a probability from 0 to 1")
+            raise InputError(
+                f"bound[{format_value(tf)}] is {format_value(bound[tf])}; expected a probability from 0 to 1"
+            )
     whole = _joined("and", [_formula(entry, True) for entry in entries])
     kind = Fraction if any(isinstance(value, Fraction) for value in bound.values()) else float
     known: dict[Any, Any] = {True: kind(1), False: kind(0)}

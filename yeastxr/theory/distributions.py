@@ -208,7 +208,7 @@ class Lattice(Distribution):
         object.__setattr__(self, "_upto", np.concatenate([[0.0], np.minimum(upto, 1.0)]))
         object.__setattr__(self, "_above", np.concatenate([np.minimum(above, 1.0), [0.0]]))
 
-    def size(self) -> "Lattice":
+    def magnitude(self) -> "Lattice":
         """Return the distribution of the absolute value."""
         return Lattice.of(np.abs(self.values), self.probabilities)
 
@@ -556,12 +556,12 @@ class SignedFoldedNormals(_Components):
     (1.3784, 0.3595, 0.0262, 2.2425)
     """
 
-    def size(self) -> FoldedNormals:
+    def magnitude(self) -> FoldedNormals:
         """Return the distribution of the absolute value."""
-        return self._size
+        return self._magnitude
 
     @cached_property
-    def _size(self) -> FoldedNormals:
+    def _magnitude(self) -> FoldedNormals:
         return FoldedNormals(self.weights, self.means, self.stds)
 
     @property
@@ -577,7 +577,7 @@ class SignedFoldedNormals(_Components):
     @property
     def support(self) -> tuple[float, float]:
         """The least and the most value, which are infinite, or the outermost atoms."""
-        most = self.size().support[1]
+        most = self.magnitude().support[1]
         return -most, most
 
     def _cdf(self, x: np.ndarray) -> np.ndarray:
@@ -588,18 +588,18 @@ class SignedFoldedNormals(_Components):
 
     def _tail(self, x: np.ndarray) -> np.ndarray:
         """Return P(y > x) where x is at least 0, and P(y <= x) where it is below."""
-        sizes = self.size()
+        sizes = self.magnitude()
         return (sizes.sf(np.abs(x)) + np.where(x < 0, sizes.atom(np.abs(x)), 0)) / 2
 
     def _pdf(self, x: np.ndarray) -> np.ndarray:
-        return self.size().density(np.abs(x)) / 2
+        return self.magnitude().density(np.abs(x)) / 2
 
     def _pmf(self, x: np.ndarray) -> np.ndarray:
-        return np.where(x == 0, 1.0, 0.5) * self.size().atom(np.abs(x))
+        return np.where(x == 0, 1.0, 0.5) * self.magnitude().atom(np.abs(x))
 
     def _quantile(self, q: np.ndarray) -> np.ndarray:
         lower = q <= 0.5
-        size = self.size().upper_quantile(2 * np.where(lower, q, 1 - q))
+        size = self.magnitude().upper_quantile(2 * np.where(lower, q, 1 - q))
         return np.where(lower, 0 - size, size)
 
 

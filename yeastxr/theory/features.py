@@ -20,11 +20,11 @@ from fractions import Fraction
 import numpy as np
 import xarray as xr
 
-from yeastxr._validate import plain
+from yeastxr._validate import to_python
 from yeastxr.errors import InputError
-from yeastxr.schema import FEATURE, FEATURE_NAMES, SIZE, TF, check_feature, feature_coordinate
+from yeastxr.schema import FEATURE, FEATURE_NAMES, MAGNITUDE, TF, check_feature, make_feature_coordinate
 from yeastxr.simulation.simulate import SimulationSpec, spec_of
-from yeastxr.simulation.steps import template
+from yeastxr.simulation.steps import make_template
 from yeastxr.theory import pairs as pairkinds
 from yeastxr.theory.distributions import Distribution, Lattice, SignedFoldedNormals, UniformMixture, folded_normal_mean
 from yeastxr.theory.pairs import TFKind, kinds_of_tfs, slope_of_mean
@@ -34,8 +34,8 @@ GROUPS: Mapping[str, Mapping[str, bool]] = {
     "all": {},
     "unbound": {"label": False},
     "bound": {"label": True},
-    "bound, conditions hold": {"label": True, "adjusted": True},
-    "bound, conditions fail": {"label": True, "adjusted": False},
+    "bound_active": {"label": True, "adjusted": True},
+    "bound_inactive": {"label": True, "adjusted": False},
 }
 """The groups of pairs that have distributions of their own: names, and what to pass to :func:`distribution`."""
 
@@ -70,7 +70,7 @@ def adjusted_probability(spec: SimulationSpec) -> xr.DataArray:
     array([0.2 , 0.55, 1.  ])
     """
     kinds = pairkinds.kinds_of_tfs(pairkinds.check_spec(spec))
-    coords = template(spec, None).coords
+    coords = make_template(spec, None).coords
     return xr.DataArray(
         np.array([float(kind.adjusted) for kind in kinds.values()]),
         dims=TF,
@@ -124,7 +124,7 @@ def distribution(
     >>> round(bound.mean, 4), round(bound.std, 4), round(bound.quantile(0.5), 4)
     (2.3889, 6.1012, 0.9137)
     >>> response = yx.theory.distribution(spec, "perturbation_effect", label=True)
-    >>> round(response.std, 4), round(response.size().mean, 4), round(response.cdf(-5.0), 4)
+    >>> round(response.std, 4), round(response.magnitude().mean, 4), round(response.cdf(-5.0), 4)
     (3.5362, 3.303, 0.0311)
     >>> pvalue = yx.theory.distribution(spec, "binding_pvalue", label=True, tf=1)
     >>> round(pvalue.mean, 4)
@@ -213,8 +213,8 @@ def expected(spec: SimulationSpec, *, by_tf: bool = False) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        float64. ``mean`` and ``std`` of the values, ``size_mean`` and ``size_std`` of their absolute values, dims
-        ``([tf,] feature, group)``; ``pairs``, how many pairs are to be expected in a replicate, dims ``([tf,] group)``.
+        float64. ``mean`` and ``std`` of the values, ``magnitude_mean`` and ``magnitude_std`` of their absolute values,
+        dims ``([tf,] feature, group)``; ``pairs``, how many pairs are to be expected in a replicate, dims ``([tf,] group)``.
         NaN where there are none. The coordinate ``group`` holds the names in ``GROUPS``.
 
     Raises
@@ -227,7 +227,7 @@ def expected(spec: SimulationSpec, *, by_tf: bool = False) -> xr.Dataset:
     >>> import yeastxr as yx
     >>> spec = yx.SimulationSpec(genes=1000, bound=[0.1, 0.3], tf_relationships={0: [1]}, seed=42)
     >>> expected = yx.theory.expected(spec)
-    >>> expected.size_mean.sel(feature="perturbation_effect").round(4).values
+    >>> expected.magnitude_mean.sel(feature="perturbation_effect").round(4).values
     array([1.1614, 0.7979, 2.6153, 3.0008, 0.7979])
     >>> expected.pairs.values
     array([2000., 1600.,  400.,  330.,   70.])
@@ -243,10 +243,10 @@ def expected(spec: SimulationSpec, *, by_tf: bool = False) -> xr.Dataset:
     }
     pairs = np.array([counts[kind] for kind in (kinds.values() if by_tf else [None])])
     dims = (TF, GROUP, FEATURE)
-    names = ("mean", "std", "size_mean", "size_std")
+    names = ("mean", "std", "magnitude_mean", "magnitude_std")
     ds = xr.Dataset(
         {name: (dims, table[..., i]) for i, name in enumerate(names)} | {"pairs": ((TF, GROUP), pairs)},
-        coords=feature_coordinate() | xr.Coordinates({GROUP: list(GROUPS)}),
+        coords=make_feature_coordinate() | xr.Coordinates({GROUP: list(GROUPS)}),
     ).transpose(TF, FEATURE, GROUP)
     return ds.assign_coords(adjusted_probability(spec).coords) if by_tf else ds.isel({TF: 0})
 
@@ -274,8 +274,10 @@ def _moments(spec: SimulationSpec, tf: Hashable, asked: Mapping[str, bool]) -> l
     found: list[tuple[float, ...]] = []
     for feature in FEATURE_NAMES:
         d = distribution(spec, feature, tf=tf, **asked)
-        size_mean = d.size().mean if isinstance(d, SignedFoldedNormals | Lattice) else d.mean
-        found.append((d.mean, d.std, size_mean, float(np.sqrt(max(d.std**2 + d.mean**2 - size_mean**2, 0.0)))))
+        magnitude_mean = d.magnitude().mean if isinstance(d, SignedFoldedNormals | Lattice) else d.mean
+        found.append(
+            (d.mean, d.std, magnitude_mean, float(np.sqrt(max(d.std**2 + d.mean**2 - magnitude_mean**2, 0.0))))
+        )
     return found
 
 
@@ -307,7 +309,7 @@ def parts(ds: xr.Dataset, quantity: str, **group: bool) -> Parts:
     ds
         A dataset, or any other with its index of TFs and its attributes; none has to be whole.
     quantity
-        A feature but ``label``, or ``perturbation_size``.
+        A feature but ``label``, or ``perturbation_magnitude``.
     **group
         As for :func:`yeastxr.theory.distribution`: ``label``, ``adjusted``.
 
@@ -320,7 +322,7 @@ def parts(ds: xr.Dataset, quantity: str, **group: bool) -> Parts:
     if spec is None:
         return []
     kinds = kinds_of_tfs(spec)
-    here = [plain(tf) for tf in ds.indexes[TF]]
+    here = [to_python(tf) for tf in ds.indexes[TF]]
     if any(tf not in kinds for tf in here):
         return []
     alike: Counter[TFKind] = Counter(kinds[tf] for tf in here)
@@ -341,12 +343,12 @@ def parts(ds: xr.Dataset, quantity: str, **group: bool) -> Parts:
 def quantity_distribution(
     spec: SimulationSpec, quantity: str, *, tf: Hashable = None, **group: bool
 ) -> Distribution | None:
-    """Return what :func:`yeastxr.theory.distribution` does, also of ``perturbation_size``; None without such pairs."""
+    """Return what :func:`distribution` does, also of ``perturbation_magnitude``; None where there is no such pair."""
     try:
-        one = distribution(spec, "perturbation_effect" if quantity == SIZE else quantity, tf=tf, **group)
+        one = distribution(spec, "perturbation_effect" if quantity == MAGNITUDE else quantity, tf=tf, **group)
     except InputError:
         return None
-    return one.size() if quantity == SIZE else one  # type: ignore[attr-defined]
+    return one.magnitude() if quantity == MAGNITUDE else one  # type: ignore[attr-defined]
 
 
 def moments(mixed: Parts) -> tuple[float, float]:

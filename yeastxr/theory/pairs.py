@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from yeastxr._validate import plain
-from yeastxr.errors import InputError, InputTypeError, shown, suggestion
+from yeastxr._validate import to_python
+from yeastxr.errors import InputError, InputTypeError, format_value, suggest
 from yeastxr.simulation.parameters import BindingParameters, PerturbationParameters
 from yeastxr.simulation.relations import tfs_named
 from yeastxr.simulation.simulate import SimulationSpec
@@ -128,7 +128,7 @@ def check_spec(spec: object) -> SimulationSpec:
 def kinds_of_tfs(spec: SimulationSpec) -> dict[Hashable, TFKind]:
     """Return the kind of each TF, by its label."""
     n = spec.n_genes
-    counts = dict(zip(map(plain, spec.tf_labels), (round(n * b) for b in spec.bound_fractions), strict=True))
+    counts = dict(zip(map(to_python, spec.tf_labels), (round(n * b) for b in spec.bound_fractions), strict=True))
     chances = {tf: Fraction(count, n) for tf, count in counts.items()}
     conditions = spec.tf_relationships or {}
     kinds = {}
@@ -152,13 +152,13 @@ def pairs_of(
     """
     for name, value in {"label": label, "adjusted": adjusted}.items():
         if value is not None and not isinstance(value, bool | np.bool_):
-            raise InputTypeError(f"{name} is {shown(value)}; expected True, False or None")
+            raise InputTypeError(f"{name} is {format_value(value)}; expected True, False or None")
     if adjusted is not None and not label:
         raise InputError(f"adjusted is {adjusted} and label is {label}; expected label=True with it")
     kinds = kinds_of_tfs(check_spec(spec))
-    if tf is not None and plain(tf) not in kinds:
-        raise InputError(f"tf is {shown(tf)}, which is not known; {suggestion(tf, kinds)}")
-    counts = Counter(kinds.values() if tf is None else [kinds[plain(tf)]])
+    if tf is not None and to_python(tf) not in kinds:
+        raise InputError(f"tf is {format_value(tf)}, which is not known; {suggest(tf, kinds)}")
+    counts = Counter(kinds.values() if tf is None else [kinds[to_python(tf)]])
     bound, unbound = label is None or bool(label), not label
     hold, fail = bound and (adjusted is None or bool(adjusted)), bound and not adjusted
     return {

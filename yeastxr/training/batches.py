@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from yeastxr._utils import thread_count
+from yeastxr._utils import count_threads
 from yeastxr._validate import check_integer, check_seed, check_sequence
-from yeastxr.errors import InputError, InputTypeError, shown
+from yeastxr.errors import InputError, InputTypeError, format_value
 from yeastxr.schema import GENE, check_feature
 from yeastxr.simulation.simulate import SimulationSpec
 from yeastxr.training.sampler import SampleReader, share
@@ -99,7 +99,7 @@ class Batches:
         self.batch_size = check_integer("batch_size", batch_size, least=1)
         self._roles = [(check_names_of("x", x), isinstance(x, str)), (check_names_of("y", y), isinstance(y, str))]
         self._device, self._dtype = check_device(device), check_dtype(dtype)
-        self._threads = thread_count() if threads is None else check_integer("threads", threads, least=1)
+        self._threads = count_threads() if threads is None else check_integer("threads", threads, least=1)
         self.drop_last, self.seed = bool(drop_last), check_seed(seed)
         for name, value in (("block", block), ("buffer", buffer)):
             if value is not None:
@@ -110,7 +110,7 @@ class Batches:
         first, last = self._share()
         if last - first < self.batch_size:
             raise InputError(
-                f"batch_size is {shown(batch_size)}; expected at most {last - first}, the number of samples"
+                f"batch_size is {format_value(batch_size)}; expected at most {last - first}, the number of samples"
                 + (f" of rank {self.rank}" if self.world_size > 1 else "")
             )
         self._next = self._at = (0, 0)  # the epoch and batch that the next iteration begins at; and where this one is
@@ -168,10 +168,10 @@ class Batches:
             If the state is not one, or is of batches of another order.
         """
         if not isinstance(state, Mapping) or not {"epoch", "batch", "order"} <= set(state):
-            raise InputError(f"state is {shown(state)}; expected what state_dict() returned")
+            raise InputError(f"state is {format_value(state)}; expected what state_dict() returned")
         ours = self._identity()
         differ = [
-            f"{key} {shown(state['order'].get(key))}, not {value}"
+            f"{key} {format_value(state['order'].get(key))}, not {value}"
             for key, value in ours.items()
             if state["order"].get(key) != value
         ]

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from yeastxr._blocks import in_memory
-from yeastxr.errors import InputError, shown, suggestion
-from yeastxr.schema import CORE_DIMS, GENE, TF, check_feature, ordered, validate
+from yeastxr._blocks import is_in_memory
+from yeastxr.errors import InputError, format_value, suggest
+from yeastxr.schema import CORE_DIMS, GENE, TF, check_feature, order_dims, validate
 from yeastxr.simulation import draws
 from yeastxr.storage.store import open as open_store
 from yeastxr.training.split import part_of, positions_of
@@ -167,9 +167,9 @@ class SampleReader:
 
     def __init__(self, data: Any, names: Sequence[str], by: str, split: str | None) -> None:
         ds = validate(data if isinstance(data, xr.Dataset) else open_store(data, chunks=None))
-        dims = [str(dim) for dim in ordered(ds["label"]).dims]
+        dims = [str(dim) for dim in order_dims(ds["label"]).dims]
         if by not in dims:
-            raise InputError(f"by is {shown(by)}, which is no dim of the dataset; {suggestion(by, dims)}")
+            raise InputError(f"by is {format_value(by)}, which is no dim of the dataset; {suggest(by, dims)}")
         self.by, self._lead = by, dims[:-2]
         chosen = None
         if split is not None:
@@ -179,7 +179,7 @@ class SampleReader:
         self._arrays = {check_feature(name).name: ds[name].transpose(*dims) for name in names}
         self._sizes = {str(dim): ds.sizes[dim] for dim in dims}
         self.coords = {dim: ds[dim].reset_coords(drop=True) for dim in dims if dim in ds.indexes}
-        self.in_memory = all(map(in_memory, self._arrays.values()))
+        self.in_memory = all(map(is_in_memory, self._arrays.values()))
         self._process = os.getpid()
         rows = {GENE: (TF,), TF: (GENE,)}.get(by, CORE_DIMS)
         self.row_dims: tuple[str, ...] = rows

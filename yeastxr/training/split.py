@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 
 from yeastxr._validate import check_number, check_seed
-from yeastxr.errors import InputError, SchemaError, shown, suggestion
-from yeastxr.schema import GENE, SPLIT, ordered, text_array, validate
+from yeastxr.errors import InputError, SchemaError, format_value, suggest
+from yeastxr.schema import GENE, SPLIT, order_dims, to_text_array, validate
 from yeastxr.simulation import draws
 
 PARTS = ("train", "val", "test")
@@ -68,9 +68,9 @@ def split(
     if not np.isclose(sum(fractions), 1, rtol=0, atol=1e-9):
         said = ", ".join(f"{name}={fraction:g}" for name, fraction in zip(given, fractions, strict=True))
         raise InputError(f"{said} sum to {sum(fractions):g}; expected fractions that sum to 1, 0 for a part not wanted")
-    dims = [str(dim) for dim in ordered(ds["label"]).dims]
+    dims = [str(dim) for dim in order_dims(ds["label"]).dims]
     if by not in dims:
-        raise InputError(f"by is {shown(by)}, which is no dim of the dataset; {suggestion(by, dims)}")
+        raise InputError(f"by is {format_value(by)}, which is no dim of the dataset; {suggest(by, dims)}")
     seed = check_seed(seed)
     n = ds.sizes[by]
     sizes = _sizes(n, fractions)
@@ -89,7 +89,7 @@ def split(
     names[order] = parts
     made_by = {**dict(zip(PARTS, fractions, strict=True)), "by": by, "seed": seed, "stratify": bool(stratify)}
     attrs = {"long_name": "part of a split", "parameters": json.dumps(made_by)}
-    return ds.assign_coords({SPLIT: (by, text_array([PARTS[i] for i in names]), attrs)})
+    return ds.assign_coords({SPLIT: (by, to_text_array([PARTS[i] for i in names]), attrs)})
 
 
 def part_of(ds: xr.Dataset, part: str | None) -> xr.Dataset:
@@ -113,7 +113,7 @@ def positions_of(ds: xr.Dataset, part: str) -> tuple[str, np.ndarray]:
     values = ds.coords[SPLIT].values
     known = sorted({str(value) for value in values}, key=lambda name: (PARTS.index(name) if name in PARTS else 3, name))
     if not isinstance(part, str) or part not in known:
-        raise InputError(f"split is {shown(part)}, which is no part of the dataset's; {suggestion(part, known)}")
+        raise InputError(f"split is {format_value(part)}, which is no part of the dataset's; {suggest(part, known)}")
     return str(ds.coords[SPLIT].dims[0]), np.flatnonzero(values == part)
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import xarray as xr
 
-from yeastxr._blocks import Region, alike, for_each_block, in_memory
-from yeastxr._utils import in_threads, thread_count
+from yeastxr._blocks import Region, align_features, for_each_block, is_in_memory
+from yeastxr._utils import count_threads, run_in_threads
 from yeastxr._validate import check_names, check_sequence
-from yeastxr.errors import InputError, InputTypeError, SchemaError, shown
+from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value
 from yeastxr.schema import (
     CORE_DIMS,
     FEATURE,
@@ -22,9 +22,9 @@ from yeastxr.schema import (
     REPLICATE,
     TF,
     check_feature,
-    feature_coordinate,
-    features_of,
-    text_array,
+    get_feature_names,
+    make_feature_coordinate,
+    to_text_array,
     validate,
 )
 from yeastxr.training.split import part_of
@@ -60,7 +60,7 @@ def to_dataarray(ds: xr.Dataset) -> xr.DataArray:
     (('gene', 'tf', 'feature'), (100, 2, 5))
     """
     validate(ds)
-    names = features_of(ds)
+    names = get_feature_names(ds)
     columns = [ds[name].transpose(..., *CORE_DIMS).astype(np.float32).drop_attrs() for name in names]
     if ds.coords[FEATURE].ndim == 0:
         return columns[0].rename(names[0])
@@ -125,8 +125,8 @@ def to_torch(
     validate(ds)
     names, one = _selected(ds, features)
     if layout not in ("interleaved", "planar"):
-        raise InputError(f"layout is {shown(layout)}; expected 'interleaved' or 'planar'")
-    arrays = alike(ds, names)
+        raise InputError(f"layout is {format_value(layout)}; expected 'interleaved' or 'planar'")
+    arrays = align_features(ds, names)
     shape = arrays[0].shape if one else (*arrays[0].shape, len(names))
     if out is not None:
         _check_out(out, shape, layout)
@@ -258,14 +258,16 @@ def from_torch(
         raise InputTypeError(f"tensor is of type {type(tensor).__name__}; expected a torch.Tensor")
     names = [check_feature(name).name for name in features]
     if len(set(names)) != len(names):
-        raise InputError(f"features is {shown(names)}; expected each feature once")
+        raise InputError(f"features is {format_value(names)}; expected each feature once")
     if tensor.ndim < 3 or tensor.shape[-1] != len(names):
         raise InputError(f"tensor has the shape {list(tensor.shape)}; expected [..., genes, TFs, {len(names)}]")
     lead = tensor.ndim - 3
     if dims is None:
         dims = list(ds_dims(like)) if like is not None else [REPLICATE][:lead]
     if len(dims) != lead:
-        raise InputError(f"dims is {shown(list(dims))}; expected {lead} names for the leading dims of the tensor")
+        raise InputError(
+            f"dims is {format_value(list(dims))}; expected {lead} names for the leading dims of the tensor"
+        )
     all_dims = [*dims, *CORE_DIMS]
     array = tensor.detach().to(device="cpu", dtype=torch.float32).numpy()
     variables: dict[str, Any] = {}
@@ -282,9 +284,9 @@ def from_torch(
             checked = check_names(dim + "s", given)
             if len(checked) != sizes[dim]:
                 raise InputError(f"{dim}s has {len(checked)} names; the tensor has {sizes[dim]} along that axis")
-            coords[dim] = text_array(checked)
+            coords[dim] = to_text_array(checked)
     ds = xr.Dataset(variables, coords=coords).assign_coords(
-        {FEATURE: feature_coordinate()[FEATURE].sel({FEATURE: names})}
+        {FEATURE: make_feature_coordinate()[FEATURE].sel({FEATURE: names})}
     )
     if like is None:
         return ds
@@ -305,7 +307,7 @@ def ds_dims(ds: xr.Dataset) -> tuple[str, ...]:
 def _selected(ds: xr.Dataset, features: Any) -> tuple[list[str], bool]:
     """Return the names of features to take, and whether it is one without an axis."""
     if features is None:
-        return features_of(ds), ds.coords[FEATURE].ndim == 0
+        return get_feature_names(ds), ds.coords[FEATURE].ndim == 0
     names = [features] if isinstance(features, str) else check_sequence("features", features, "names of features")
     if not names:
         raise InputError("features is empty; expected at least one name")
@@ -334,7 +336,7 @@ def _memory(arrays: list[xr.DataArray], layout: str, where: Any, kind: Any) -> "
     else:
         memory = (features, *shape[:-2], *(reversed(shape[-2:]) if swapped else shape[-2:]))
     if where.type == "cpu" and kind == torch.float32:
-        tensor = torch.from_numpy(empty(memory, thread_count()))
+        tensor = torch.from_numpy(empty(memory, count_threads()))
     else:
         tensor = torch.empty(memory, dtype=kind, device=where)
     if layout == "planar":
@@ -345,14 +347,14 @@ def _memory(arrays: list[xr.DataArray], layout: str, where: Any, kind: Any) -> "
 
 def _gene_major(array: xr.DataArray) -> bool:
     """Tell whether an array in memory lies gene by gene; datasets are made TF by TF."""
-    return in_memory(array) and not array.chunks and bool(array.values.flags.c_contiguous)
+    return is_in_memory(array) and not array.chunks and bool(array.values.flags.c_contiguous)
 
 
 def _fill(arrays: list[xr.DataArray], out: "torch.Tensor") -> None:
     """Fill ``out[..., i]``, on the CPU, with feature i."""
     import torch
 
-    threads = 1 if arrays[0].chunks else thread_count()  # blocks of dask come from several threads already
+    threads = 1 if arrays[0].chunks else count_threads()  # blocks of dask come from several threads already
 
     def take(region: Region, planes: list[np.ndarray]) -> None:
         target = out[region]
@@ -381,7 +383,7 @@ def empty(shape: Sequence[int], threads: int = 1) -> np.ndarray:
     out = np.empty(shape, np.float32)
     pages = out.reshape(-1)[:: _PAGE // out.itemsize]
     each = -(-pages.size // threads) or 1
-    in_threads(lambda first: pages[first : first + each].fill(0), range(0, pages.size, each), threads)
+    run_in_threads(lambda first: pages[first : first + each].fill(0), range(0, pages.size, each), threads)
     return out
 
 
@@ -418,7 +420,7 @@ def interleave(planes: Sequence[np.ndarray], out: np.ndarray, threads: int = 1) 
         else:
             _assign([plane[some] for plane in turned], rows[:, some])
 
-    in_threads(fill, list(product(np.ndindex(*lead), parts)), threads)
+    run_in_threads(fill, list(product(np.ndindex(*lead), parts)), threads)
 
 
 def slabs(tfs: int, planes: Sequence[np.ndarray]) -> Iterator[slice]:
@@ -453,7 +455,7 @@ def check_device(device: Any) -> "torch.device":
     try:
         where = torch.device("cpu" if device is None else device)
     except (RuntimeError, TypeError):
-        raise InputError(f"device is {shown(device)}; expected a torch device such as 'cpu' or 'cuda'") from None
+        raise InputError(f"device is {format_value(device)}; expected a torch device such as 'cpu' or 'cuda'") from None
     if where.type == "cuda" and (where.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
         raise InputError(
@@ -471,7 +473,9 @@ def check_dtype(dtype: Any) -> "torch.dtype":
     if dtype is None:
         return torch.float32
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
-        raise InputTypeError(f"dtype is {shown(dtype)}; expected a floating-point torch dtype such as torch.float32")
+        raise InputTypeError(
+            f"dtype is {format_value(dtype)}; expected a floating-point torch dtype such as torch.float32"
+        )
     return dtype
 
 
@@ -484,13 +488,13 @@ def fill_on_device(arrays: Sequence[xr.DataArray], out: "torch.Tensor", pinned: 
     Parameters
     ----------
     arrays
-        Features with dims ``(..., gene, tf)``, as :func:`yeastxr._blocks.alike` returns them.
+        Features with dims ``(..., gene, tf)``, as :func:`yeastxr._blocks.align_features` returns them.
     out
         ``[..., genes, TFs, len(arrays)]``, on the device, of any dtype and strides.
     pinned
         Whether buffers are pinned; False for devices without, and for tests.
     """
-    threads = min(thread_count(), _MOST_THREADS)
+    threads = min(count_threads(), _MOST_THREADS)
     stagers: queue.SimpleQueue[_Stager] = queue.SimpleQueue()
     everyone = [_Stager(out.device, pinned) for _ in range(threads)]
     for stager in everyone:
@@ -515,7 +519,7 @@ def fill_on_device(arrays: Sequence[xr.DataArray], out: "torch.Tensor", pinned: 
             for index, first in product(np.ndindex(*lead), range(0, tfs, each))
         ]
         # Blocks of dask come from several threads already.
-        in_threads(send, parts, 1 if arrays[0].chunks else threads)
+        run_in_threads(send, parts, 1 if arrays[0].chunks else threads)
 
     for_each_block(arrays, take)
     for stager in everyone:
