@@ -1,13 +1,46 @@
-"""What tests share."""
+"""What tests share: the tutorial's parameters and datasets of them, kinds of chunks, and the files of a folder."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import dask
 import pytest
+import xarray as xr
 from hypothesis import settings
+
+import yeastxr as yx
+from yeastxr.demo import POPULATION
 
 settings.register_profile("yeastxr", deadline=None, derandomize=True, max_examples=15, print_blob=True)
 settings.load_profile("yeastxr")
+
+TUTORIAL: dict[str, Any] = {**POPULATION, "max_mean_adjustment": 10.0, "seed": 42}
+"""The tutorial's parameters: 1,000 genes, 10 TFs, method 2; the relations of methods 3 and 4 are in yeastxr.demo."""
+
+CHUNKS: dict[str, dict[str, int] | None] = {"numpy": None, "dask": {"tf": 3}, "dask-genes": {"gene": 400, "tf": 4}}
+
+
+def simulate_tutorial(**changes: Any) -> xr.Dataset:
+    """Simulate the tutorial's dataset, with some parameters changed."""
+    return yx.simulate(**{**TUTORIAL, **changes})
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of each file of a folder, by relative path."""
+    return {str(f.relative_to(folder)): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
+
+
+@pytest.fixture(params=CHUNKS.values(), ids=CHUNKS.keys())
+def chunks(request: pytest.FixtureRequest) -> dict[str, int] | None:
+    """Run a test on NumPy arrays, on chunks along TFs, and on chunks along both dimensions."""
+    return request.param
+
+
+@pytest.fixture
+def simulated(chunks: dict[str, int] | None) -> xr.Dataset:
+    """The tutorial's dataset, once for each kind of chunks."""
+    return simulate_tutorial(chunks=chunks)
 
 
 @pytest.fixture
