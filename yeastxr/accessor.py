@@ -54,9 +54,9 @@ class YeastAccessor:
         """Stack the selected features along a last dim; see :func:`yeastxr.to_dataarray`."""
         return tensors.to_dataarray(self._ds)
 
-    def to_torch(self, device: Any = None, dtype: Any = None, **options: Any) -> "torch.Tensor":
+    def to_torch(self, **options: Any) -> "torch.Tensor":
         """Return a tensor ``[..., genes, TFs, features]``; see :func:`yeastxr.to_torch`."""
-        return tensors.to_torch(self._ds, device, dtype, **options)
+        return tensors.to_torch(self._ds, **options)
 
     def xy(self, *features: Any, **options: Any) -> tensors.Pair:
         """Return a pair of tensors for a model; see :func:`yeastxr.xy`."""

@@ -86,7 +86,7 @@ def test_to_torch__no_such_device(device: object) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_to_torch__cuda_equals_cpu(chunks: object, layout: str, dtype: torch.dtype) -> None:
     ds = made(chunks=chunks, replicates=2)
-    tensor = ds.yeast.to_torch("cuda", dtype, layout=layout)
+    tensor = ds.yeast.to_torch(device="cuda", dtype=dtype, layout=layout)
     assert tensor.is_cuda
     assert tensor.stride() == ds.yeast.to_torch(dtype=dtype, layout=layout).stride()
     assert torch.equal(tensor.cpu(), ds.yeast.to_torch(dtype=dtype))

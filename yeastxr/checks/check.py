@@ -46,7 +46,7 @@ _GROUP_CELLS = 4_000_000
 _WORDS = 1 << 20  # of 64 coins, so many of a kind are kept at most: 8 MB
 
 
-def check(ds: xr.Dataset, *, level: float = LEVEL, progress: bool | None = False) -> CheckTable:
+def check(ds: xr.Dataset, *, level: float = LEVEL, progress: bool | None = None) -> CheckTable:
     """Check a dataset against the data model and, where it holds a specification, against theory.
 
     The tutorial's sanity checks among them: exact bound ratios; the distributions of binding and perturbation effects

@@ -39,7 +39,7 @@ def report(
     checks: Any = None,
     title: str = TITLE,
     level: float = LEVEL,
-    progress: bool | None = False,
+    progress: bool | None = None,
 ) -> Path:
     """Write a page with a dataset's specification, its checks, pictures and a table of TFs, in one HTML file.
 

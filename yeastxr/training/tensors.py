@@ -70,9 +70,9 @@ def to_dataarray(ds: xr.Dataset) -> xr.DataArray:
 
 def to_torch(
     ds: xr.Dataset,
+    *,
     device: Any = None,
     dtype: Any = None,
-    *,
     out: "torch.Tensor | None" = None,
     layout: Literal["interleaved", "planar"] = "interleaved",
     features: str | Sequence[str] | None = None,
@@ -208,7 +208,7 @@ def xy(
     (torch.Size([100, 10]), torch.Size([100, 10]))
     """
     ds = part_of(validate(ds), split)
-    return Pair(*(to_torch(ds, device, dtype, features=names) for names in (x, y)))
+    return Pair(*(to_torch(ds, device=device, dtype=dtype, features=names) for names in (x, y)))
 
 
 def from_torch(
