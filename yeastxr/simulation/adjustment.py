@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import xarray as xr
@@ -10,12 +11,86 @@ import xarray as xr
 from yeastxr._blocks import chunk_like, map_blocks
 from yeastxr._validate import check_number, to_python
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value
-from yeastxr.schema import PARAMETERS, TF, check_array, match_to, order_dims
+from yeastxr.schema import PARAMETERS, STATUSES, TF, check_array, match_to, order_dims
 from yeastxr.simulation.parameters import BindingParameters, PerturbationParameters
 from yeastxr.simulation.relations import check_relationships, conditions_hold, tfs_named
 
+if TYPE_CHECKING:
+    from yeastxr.simulation.simulate import SimulationSpec
+
 AdjustmentFunction = Callable[[xr.DataArray, xr.DataArray], xr.DataArray]
 _NAMED = "named_tf"  # the dim of the label columns that relationships name
+
+
+@dataclass(frozen=True)
+class MeanModel:
+    """The mean and standard deviation of a pair's perturbation effect: THE place that knows methods 1 to 4.
+
+    By status (see :data:`yeastxr.schema.STATUSES`): unbound pairs have the unbound mean and s.d., active ones the bound
+    s.d. and a mean that rises with the binding effect, inactive ones the unbound mean and the bound s.d.
+    """
+
+    unbound_mean: float
+    unbound_std: float
+    bound_mean: float
+    bound_std: float
+    max_mean_adjustment: float = 0.0
+    largest_binding_effect: float = 0.0
+
+    @classmethod
+    def from_parameters(cls, perturbation: PerturbationParameters, largest_binding_effect: float) -> Self:
+        """Make the model of step 4's parameters and the binding effect that the largest adjustment belongs to."""
+        return cls(
+            perturbation.unbound_mean,
+            perturbation.unbound_std,
+            perturbation.bound_mean,
+            perturbation.bound_std,
+            perturbation.max_mean_adjustment,
+            largest_binding_effect,
+        )
+
+    @classmethod
+    def from_spec(cls, spec: "SimulationSpec") -> Self:
+        """Make the model of a whole simulation."""
+        return cls.from_parameters(spec, spec.largest_effect)
+
+    @property
+    def slope(self) -> float:
+        """By how much the mean of an active pair rises per unit of its binding effect."""
+        return self.max_mean_adjustment / self.largest_binding_effect if self.largest_binding_effect > 0 else 0.0
+
+    @property
+    def means(self) -> tuple[float, ...]:
+        """The means by status, at a binding effect of 0."""
+        return self.unbound_mean, self.bound_mean, self.unbound_mean
+
+    @property
+    def stds(self) -> tuple[float, ...]:
+        """The standard deviations by status."""
+        return self.unbound_std, self.bound_std, self.bound_std
+
+    @property
+    def largest_abs_mean(self) -> float:
+        """The largest absolute value of a mean, over statuses and binding effects."""
+        return max(abs(self.unbound_mean), abs(self.bound_mean), abs(self.bound_mean + self.max_mean_adjustment))
+
+    @property
+    def numbers(self) -> tuple[float, float, float, float, float]:
+        """What the kernel of perturbation effects needs, in its order."""
+        return self.unbound_mean, self.unbound_std, self.bound_mean, self.bound_std, self.slope
+
+    def mean(self, status: str | np.ndarray, binding_effect: Any = 0.0) -> np.ndarray:
+        """Return means, float64: ``status`` is a name or an array of codes, binding effects broadcast against it."""
+        code = np.asarray(STATUSES.index(status) if isinstance(status, str) else status)
+        means = np.array(self.means)[code]
+        if self.slope:
+            effect = np.asarray(binding_effect, np.float64)
+            means = means + self.slope * np.where(code == STATUSES.index("bound_active"), effect, 0.0)
+        return np.asarray(np.broadcast_to(means, np.broadcast_shapes(means.shape, np.shape(binding_effect))))
+
+    def std(self, status: str | np.ndarray) -> np.ndarray:
+        """Return standard deviations, float64: ``status`` is a name or an array of codes."""
+        return np.asarray(np.array(self.stds)[STATUSES.index(status) if isinstance(status, str) else status])
 
 
 def check_matching(binding_effect: xr.DataArray, labels: xr.DataArray) -> xr.DataArray:
