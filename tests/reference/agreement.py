@@ -81,7 +81,7 @@ def _deviations(
         counts = np.bincount(kind * (points.size + 1) + slots, minlength=3 * (points.size + 1)).reshape(3, -1)
         upto = np.cumsum(counts, axis=1)
         if not feature.endswith("pvalue"):
-            cutoffs = draws.abs_quantiles(stored, fraction=spec.large_effect_percentile)
+            cutoffs = draws.compute_abs_quantiles(stored, fraction=spec.large_effect_percentile)
             large = np.bincount(kind, (np.abs(stored) >= cutoffs).reshape(-1), minlength=3)
         for group in groups:
             told, rows = expected[group, feature], KINDS[group]

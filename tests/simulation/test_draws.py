@@ -30,14 +30,14 @@ def uniforms(where: draws.Positions, *, seed: int = SEED, stream: Stream = Strea
     """Draw p-values that no effect makes small: plain uniforms."""
     effect = np.zeros(where.shape, np.float32)
     cutoffs = np.ones((*where.shape[:-2], 1, where.shape[-1]))
-    return draws.pvalues(effect, cutoffs, *where, stream=stream, upper=1.0, seed=seed, threads=2)
+    return draws.draw_pvalues(effect, cutoffs, *where, stream=stream, upper=1.0, seed=seed, threads=2)
 
 
 def normals(where: draws.Positions, mean: float = 0.0) -> np.ndarray:
     """Draw perturbation effects of unbound pairs, sign * |mean + z|."""
     label, effect = np.zeros(where.shape, bool), np.zeros(where.shape, np.float32)
     numbers = (mean, 1.0, 0.0, 1.0, 0.0)
-    return draws.perturbation_effects(label, label, effect, *where, numbers=numbers, seed=SEED, threads=2)
+    return draws.draw_perturbation_effects(label, label, effect, *where, numbers=numbers, seed=SEED, threads=2)
 
 
 def assert_as_chi_square(statistic: float, freedom: int) -> None:
@@ -52,7 +52,7 @@ def test_words__uniform_on_65536_bins(size: int) -> None:
     for first in range(0, size, PLANE):
         counters = np.zeros((PLANE, 4), np.uint32)
         counters[:, 0] = np.arange(first, first + PLANE)
-        words = draws.philox_words(counters, SEED)
+        words = draws.compute_philox_words(counters, SEED)
         for i in range(4):
             for j, half in enumerate([words[:, i] >> 16, words[:, i] & 0xFFFF]):
                 counts[i, j] += np.bincount(half, minlength=2**16)
@@ -138,11 +138,11 @@ def test_neighbours__independent(size: int, moved: dict) -> None:
 def test_neighbours__one_bit_changes_half_of_all() -> None:
     rng = np.random.default_rng(0)
     counters = rng.integers(0, 2**32, (2000, 4), dtype=np.uint32)
-    before = draws.philox_words(counters, SEED)
+    before = draws.compute_philox_words(counters, SEED)
     for bit in range(128):
         flipped = counters.copy()
         flipped[:, bit // 32] ^= np.uint32(1 << bit % 32)
-        changed = int(np.bitwise_count(before ^ draws.philox_words(flipped, SEED)).sum())
+        changed = int(np.bitwise_count(before ^ draws.compute_philox_words(flipped, SEED)).sum())
         assert abs(changed - 128 * 1000) < 6 * math.sqrt(128 * 2000 / 4), bit
 
 
@@ -154,7 +154,7 @@ def test_labels__as_fair_as_an_urn(tfs: int) -> None:
     by_gene, lag_sums, overlaps = np.zeros(genes), [], []
     for replicate in range(tfs // 1000):
         where = draws.Positions(np.array(replicate)[None, None], np.arange(genes)[:, None], np.arange(1000))
-        label = draws.label_columns(np.full((1, 1000), bound), *where, seed=SEED, threads=2)
+        label = draws.draw_label_columns(np.full((1, 1000), bound), *where, seed=SEED, threads=2)
         assert (label.sum(axis=0) == bound).all()
         by_gene += label.sum(axis=1)
         lag_sums.append([(label & np.roll(label, lag, axis=0)).sum(axis=0) for lag in (1, 2, 32)])

@@ -50,9 +50,9 @@ def test_labels__as_the_law_says(seed: int, tf: list[int], replicate: int, genes
     counts = [data.draw(st.integers(0, genes)) for _ in tf]
     expected = np.stack([law.labels(seed, genes, t, replicate, n) for t, n in zip(tf, counts, strict=True)], axis=-1)
     where = draws.Positions(np.array(replicate)[None, None], np.arange(genes)[:, None], np.array(tf))
-    np.testing.assert_array_equal(draws.label_columns(np.array([counts]), *where, seed=seed), expected)
-    limits = draws.label_limits(np.array([counts]), where.replicate, where.tf[None], seed=seed, genes=genes)
-    np.testing.assert_array_equal(draws.labels(limits, *where, seed=seed), expected)
+    np.testing.assert_array_equal(draws.draw_label_columns(np.array([counts]), *where, seed=seed), expected)
+    limits = draws.find_label_limits(np.array([counts]), where.replicate, where.tf[None], seed=seed, genes=genes)
+    np.testing.assert_array_equal(draws.draw_labels(limits, *where, seed=seed), expected)
 
 
 @given(block=blocks(), background=RANGES, unbound=RANGES, bound=RANGES, totals=st.tuples(*[st.integers(1, 10**9)] * 2))
@@ -73,7 +73,7 @@ def test_binding_effects__as_the_law_says(
         law.BINDING_EFFECT,
         lambda draw, g, t: law.binding_effect(draw, (background, bound if label[g, t] else unbound), sums),
     )
-    same_bits(draws.binding_effects(label, *where, hops=hops, totals=sums, seed=seed), expected)
+    same_bits(draws.draw_binding_effects(label, *where, hops=hops, totals=sums, seed=seed), expected)
 
 
 @given(block=blocks(), upper=st.floats(0, 1), feature=st.sampled_from(["BINDING_PVALUE", "PERTURBATION_PVALUE"]))
@@ -81,7 +81,7 @@ def test_pvalues__as_the_law_says(block: tuple[int, draws.Positions], upper: flo
     seed, where = block
     effect = np.random.default_rng(seed).standard_normal(where.shape).astype(np.float32)
     cutoffs = np.full((1, where.tf.size), 0.5)
-    found = draws.pvalues(effect, cutoffs, *where, stream=draws.Stream[feature], upper=upper, seed=seed)
+    found = draws.draw_pvalues(effect, cutoffs, *where, stream=draws.Stream[feature], upper=upper, seed=seed)
     expected = by_law(
         block,
         getattr(law, feature),
@@ -109,9 +109,9 @@ def test_perturbation_effects__as_the_law_says(
             draw, means[1] + slope * float(effect[g, t]) if adjusted[g, t] else means[0], stds[int(label[g, t])]
         ),
     )
-    same_bits(draws.perturbation_effects(label, adjusted, effect, *where, numbers=numbers, seed=seed), expected)
+    same_bits(draws.draw_perturbation_effects(label, adjusted, effect, *where, numbers=numbers, seed=seed), expected)
     mean = np.where(adjusted, means[1] + slope * effect.astype(float), means[0])
-    same_bits(draws.perturbation_effects_from_means(label, mean, *where, stds=stds, seed=seed), expected)
+    same_bits(draws.draw_perturbation_effects_from_means(label, mean, *where, stds=stds, seed=seed), expected)
 
 
 @given(values=st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 5), min_size=1, max_size=80), data=st.data())
@@ -128,7 +128,7 @@ def test_select__as_sorting(values: list[int], data: st.DataObject) -> None:
 )
 def test_abs_quantiles__as_numpy(values: list[float], fraction: float) -> None:
     column = np.array(values, np.float32)[:, None]
-    found = draws.abs_quantiles(column, fraction=fraction)
+    found = draws.compute_abs_quantiles(column, fraction=fraction)
     expected = np.quantile(abs(column).astype(np.float64), fraction, axis=0, keepdims=True)
     np.testing.assert_allclose(found, expected, rtol=1e-15, atol=0)
 

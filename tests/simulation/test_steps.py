@@ -40,7 +40,7 @@ def made(**extra: object) -> xr.Dataset:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_law__golden_hashes(method: int) -> None:
-    assert draws.LAW_VERSION == 1
+    assert draws.SCHEME_VERSION == 1
     ds = made(**METHODS[method][1])
     for name in FEATURE_NAMES:
         digest = hashlib.sha256(np.ascontiguousarray(ds[name].values).tobytes()).hexdigest()
@@ -60,7 +60,7 @@ def test_law__golden_hashes(method: int) -> None:
     ],
 )
 def test_philox__known_answers_of_random123(counter: list[int], key: int, words: str) -> None:
-    found = draws.philox_words(np.array([counter], np.uint32), key)[0]
+    found = draws.compute_philox_words(np.array([counter], np.uint32), key)[0]
     assert " ".join(f"{word:08x}" for word in found) == words
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.reference.boolean import conditions, holds, nested_conditions
 from yeastxr import And, InputError, Not, Or
-from yeastxr.simulation.relations import tfs_named
+from yeastxr.simulation.relations import iterate_tfs
 from yeastxr.theory.conditions import conditions_probability, importances
 
 TFS = ["GAL4", 0, 1, 2, 3, 4]
@@ -48,7 +48,7 @@ def test_conditions_probability__every_assignment_to_depth_4(entries: list, chan
 def test_importances__bound_less_not_bound(entries: list, chances: list) -> None:
     bound = dict(zip(TFS, chances, strict=True))
     found = importances(entries, bound)
-    assert found.keys() == set(tfs_named(entries))
+    assert found.keys() == set(iterate_tfs(entries))
     for tf, importance in found.items():
         known = [by_hand(entries, bound | {tf: Fraction(binds)}) for binds in (0, 1)]
         assert importance == pytest.approx(float(known[1] - known[0]), abs=1e-13)

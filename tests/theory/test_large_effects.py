@@ -30,7 +30,7 @@ def test_rank_of_cutoff__large_means_at_least_an_order_statistic(
 ) -> None:
     values = np.random.default_rng(seed).integers(0, distinct, (n, 50)).astype(np.float32) / np.float32(7)
     rank = rank_of_cutoff(n, percentile)
-    large = values >= draws.abs_quantiles(values, fraction=percentile)
+    large = values >= draws.compute_abs_quantiles(values, fraction=percentile)
     larger = (values[None, :, :] > values[:, None, :]).sum(axis=1)
     if rank.weight:  # the one after it may be let in, where rounding takes the cutoff down to it
         assert ((larger <= rank.others) <= large).all()
@@ -45,7 +45,7 @@ def by_every_outcome(groups: list[Group], percentile: float) -> list[float]:
     lattices = [group.distributions[0] for group in genes]
     values = np.array(list(product(*(lattice.values for lattice in lattices))), np.float32).T
     weights = np.array([math.prod(p) for p in product(*(lattice.probabilities for lattice in lattices))])
-    large = values >= draws.abs_quantiles(values, fraction=percentile)
+    large = values >= draws.compute_abs_quantiles(values, fraction=percentile)
     chances = large @ weights
     return [chances[genes.index(group)] for group in groups]
 
@@ -104,7 +104,7 @@ def test_large_probabilities__drawn() -> None:
     values[:10] = np.abs(np.where(holds, HOLD.means[rng.integers(0, 50, (10, n))], 2.0) + z[:10])
     values[:10][~holds & still] = 1.5
     values = values.astype(np.float32)
-    large = values >= draws.abs_quantiles(values, fraction=0.8)
+    large = values >= draws.compute_abs_quantiles(values, fraction=0.8)
     for inside, chance in ((holds, hold), (~holds, part), (np.ones((30, n), bool), noise)):
         found = large[:10] if inside.shape[0] == 10 else large[10:]
         deviations = np.where(inside, found - chance, 0.0).sum(axis=0)  # a TF is one draw

@@ -33,8 +33,8 @@ from yeastxr.schema import (
     get_feature_names,
     order_dims,
 )
-from yeastxr.simulation.adjustment import where_conditions_hold
-from yeastxr.simulation.relations import tfs_named
+from yeastxr.simulation.adjustment import evaluate_relationships
+from yeastxr.simulation.relations import iterate_tfs
 from yeastxr.simulation.simulate import SimulationSpec, spec_of
 from yeastxr.theory import pairs as pairkinds
 from yeastxr.theory.distributions import Lattice
@@ -181,9 +181,9 @@ def _conditions(ds: xr.Dataset, spec: SimulationSpec) -> xr.DataArray | None:
     """Return where each TF's conditions hold, or None where TFs that the relationships name are not in the dataset."""
     here = set(ds.indexes[TF])
     relationships = {tf: entries for tf, entries in (spec.tf_relationships or {}).items() if tf in here}
-    if any(named not in here for entries in relationships.values() for named in tfs_named(entries)):
+    if any(named not in here for entries in relationships.values() for named in iterate_tfs(entries)):
         return None
-    return where_conditions_hold(order_dims(ds["label"]), relationships, bound_only=False, read_now=True)
+    return evaluate_relationships(order_dims(ds["label"]), relationships, bound_only=False, read_now=True)
 
 
 def _gathered(

@@ -94,7 +94,7 @@ def measure(label: np.ndarray, holds: np.ndarray | None, *planes: np.ndarray, as
     tfs, genes = label.shape
     halves = np.zeros((len(DRAWS), tfs, genes), bool)
     cutoffs = (
-        [draws.abs_quantiles(plane.T, fraction=asked.percentile)[0] for plane in (columns[0], columns[2])]
+        [draws.compute_abs_quantiles(plane.T, fraction=asked.percentile)[0] for plane in (columns[0], columns[2])]
         if whole
         else None
     )

@@ -15,7 +15,7 @@ from yeastxr._validate import check_integer, check_number, check_sequence
 from yeastxr.errors import InputError, SchemaError, format_value, suggest
 from yeastxr.schema import FEATURES, QUANTITIES, check_array, check_feature
 from yeastxr.simulation.parameters import PerturbationParameters
-from yeastxr.simulation.simulate import specifications
+from yeastxr.simulation.simulate import read_specs
 
 LABEL, BIN, X_BIN, Y_BIN = "label", "bin", "x_bin", "y_bin"
 BINS = 60
@@ -144,7 +144,7 @@ def summary_axes(ds: xr.Dataset, limits: Mapping[str, Any] | None, bins: int, bi
 
 def _largest(ds: xr.Dataset) -> tuple[float, float]:
     """Return limits for the sizes of binding and perturbation effects."""
-    specs = specifications(ds)
+    specs = read_specs(ds)
     if specs:
         binding = max(spec.largest_effect for spec in specs) * (1 + 1e-6)  # float32 may round up
         return neat(binding), neat(max(_largest_perturbation(spec) for spec in specs))

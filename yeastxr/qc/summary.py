@@ -29,7 +29,7 @@ from yeastxr.qc.bins import (
 from yeastxr.qc.tally import INTEGERS, NUMBERS, Plan, Tally, added, arrays, tally
 from yeastxr.schema import FEATURE_BY_NAME, GENE, QUANTITIES, STATUSES, TF, check_array, to_text_array
 from yeastxr.simulation.adjustment import adjusted_pairs
-from yeastxr.simulation.simulate import specifications
+from yeastxr.simulation.simulate import read_specs
 
 QUANTITY, STATUS_DIM = "quantity", "status"
 SUMMARY_BINS = 600  # divides by many numbers, so that plots can join bins
@@ -153,7 +153,7 @@ def summarize(
 
 def _adjusted(ds: xr.Dataset, label: xr.DataArray) -> xr.DataArray | None:
     """Return which pairs have conditions that hold, if there are conditions and the TFs they name."""
-    specs = specifications(ds)
+    specs = read_specs(ds)
     if not specs or not specs[0].tf_relationships:
         return None
     try:

@@ -22,7 +22,7 @@ from yeastxr.plot.style import (
 from yeastxr.report import provenance
 from yeastxr.report.tables import as_html, as_texts, group_table, tf_table
 from yeastxr.schema import CORE_DIMS, FEATURE_BY_NAME, GENE, TF, validate
-from yeastxr.simulation.simulate import SPECIFICATION, SimulationSpec, swept
+from yeastxr.simulation.simulate import SPECIFICATION, SimulationSpec, read_sweep
 from yeastxr.theory.features import specification
 
 TITLE = "Quality report of a yeastxr dataset"
@@ -155,7 +155,7 @@ def _labels(label: xr.DataArray, dim: str) -> str:
 
 def _again(ds: xr.Dataset, spec: SimulationSpec | None) -> str:
     """Say what made the dataset, and how to make it again."""
-    sweep = swept(ds) if spec is None else None
+    sweep = read_sweep(ds) if spec is None else None
     if spec is None and sweep is None:
         text = ds.attrs.get(SPECIFICATION)
         shortened = html.escape(str(text)[:10_000])

@@ -13,7 +13,7 @@ from yeastxr._validate import check_number, to_python
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value
 from yeastxr.schema import PARAMETERS, STATUSES, TF, check_array, match_to, order_dims
 from yeastxr.simulation.parameters import BindingParameters, PerturbationParameters
-from yeastxr.simulation.relations import check_relationships, conditions_hold, tfs_named
+from yeastxr.simulation.relations import check_relationships, evaluate_conditions, iterate_tfs
 
 if TYPE_CHECKING:
     from yeastxr.simulation.simulate import SimulationSpec
@@ -176,10 +176,10 @@ def adjusted_pairs(labels: xr.DataArray, tf_relationships: Mapping[Any, Iterable
     (True, True)
     """
     labels = order_dims(check_array(labels, "label", argument="labels"))
-    return where_conditions_hold(labels, check_relationships(tf_relationships or {}, labels.indexes[TF]))
+    return evaluate_relationships(labels, check_relationships(tf_relationships or {}, labels.indexes[TF]))
 
 
-def where_conditions_hold(
+def evaluate_relationships(
     labels: xr.DataArray,
     relationships: Mapping[Any, Iterable[Any]],
     *,
@@ -195,7 +195,7 @@ def where_conditions_hold(
     if not conditions:
         return labels if bound_only else xr.ones_like(labels)
     at = {to_python(tf): position for position, tf in enumerate(labels.indexes[TF])}
-    named = {tf: at[tf] for entries in conditions.values() for tf in tfs_named(entries)}
+    named = {tf: at[tf] for entries in conditions.values() for tf in iterate_tfs(entries)}
     columns = labels.variable.transpose(TF, ...)
     if labels.chunks:  # every block is given the columns that are named, and no others
         columns = columns[list(named.values())].chunk({TF: -1})
@@ -235,12 +235,12 @@ def _adjusted_block(
         own, entries = conditions.get(int(position), (None, ()))
         if not entries:
             continue
-        needed = dict.fromkeys(tfs_named(entries))
+        needed = dict.fromkeys(iterate_tfs(entries))
         for one in needed:
             if one not in bits:
                 bits[one] = np.packbits(columns[..., 0, named[one]], axis=-1)
         bound = {own: np.full_like(holds[t], 0xFF)} if own in needed and not bound_only else {}
-        holds[t] = conditions_hold({one: bits[one] for one in needed} | bound, entries)
+        holds[t] = evaluate_conditions({one: bits[one] for one in needed} | bound, entries)
     adjusted = np.moveaxis(np.unpackbits(holds, axis=-1, count=genes).view(bool), 0, -1)
     if bound_only:
         adjusted &= label  # in place: fresh memory costs more than the work

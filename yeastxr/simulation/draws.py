@@ -17,7 +17,7 @@ from yeastxr._blocks import cut_slabs
 from yeastxr._utils import run_in_threads
 from yeastxr.errors import InputError
 
-LAW_VERSION = 1
+SCHEME_VERSION = 1
 _SLAB_CELLS = 1 << 17  # small enough for slabs to share out evenly, large enough to make a thread's call worth it
 
 
@@ -47,12 +47,12 @@ class Positions(NamedTuple):
         return np.broadcast_shapes(self.replicate.shape, self.gene.shape, self.tf.shape)
 
 
-def key(seed: int) -> tuple[np.uint64, np.uint64]:
+def split_seed(seed: int) -> tuple[np.uint64, np.uint64]:
     """Split a 64-bit seed into Philox's two key words, the low one first."""
     return np.uint64(seed & 0xFFFFFFFF), np.uint64(seed >> 32)
 
 
-def philox_words(counters: np.ndarray, seed: int) -> np.ndarray:
+def compute_philox_words(counters: np.ndarray, seed: int) -> np.ndarray:
     """Return the four words of Philox4x32-10 for each counter.
 
     Parameters
@@ -71,11 +71,11 @@ def philox_words(counters: np.ndarray, seed: int) -> np.ndarray:
 
     counters = np.ascontiguousarray(counters, np.uint32)
     out = np.empty(counters.shape, np.uint32)
-    kernels.philox_words(counters, *key(seed), out)
+    kernels.philox_words(counters, *split_seed(seed), out)
     return out
 
 
-def keys(positions: np.ndarray, *, stream: Stream, seed: int, epoch: int = 0) -> np.ndarray:
+def draw_keys(positions: np.ndarray, *, stream: Stream, seed: int, epoch: int = 0) -> np.ndarray:
     """Return a random key for each of some positions, to put them in an order that depends on nothing else.
 
     Parameters
@@ -94,11 +94,11 @@ def keys(positions: np.ndarray, *, stream: Stream, seed: int, epoch: int = 0) ->
     where = positions.astype(np.uint64)
     counters[:, 0], counters[:, 1] = where & 0xFFFFFFFF, where >> 32
     counters[:, 2], counters[:, 3] = int(stream), epoch
-    words = philox_words(counters, seed).astype(np.uint64)
+    words = compute_philox_words(counters, seed).astype(np.uint64)
     return (words[:, 0] << 32) | words[:, 1]
 
 
-def label_limits(
+def find_label_limits(
     bound_counts: np.ndarray, *positions: np.ndarray, seed: int, genes: int, threads: int = 1
 ) -> np.ndarray:
     """Return, for each TF, the key below which exactly ``bound_counts`` of ``genes`` genes lie.
@@ -134,7 +134,7 @@ def label_limits(
     def fill(part: tuple[tuple[int, ...], slice]) -> None:
         lead, tfs = part
         kernels.label_limits(
-            *key(seed),
+            *split_seed(seed),
             np.uint64(replicates[lead]),
             np.uint64(Stream.LABEL),
             gene_positions,
@@ -147,18 +147,18 @@ def label_limits(
     return out
 
 
-def labels(limits: np.ndarray, *positions: np.ndarray, seed: int, threads: int = 1) -> np.ndarray:
+def draw_labels(limits: np.ndarray, *positions: np.ndarray, seed: int, threads: int = 1) -> np.ndarray:
     """Return labels, bool ``(..., G, T)``: True where a pair's key lies below its TF's limit ``(..., 1, T)``."""
     return _fill("labels", np.bool_, Stream.LABEL, positions, per_tf=[limits], seed=seed, threads=threads)
 
 
-def label_columns(bound_counts: np.ndarray, *positions: np.ndarray, seed: int, threads: int = 1) -> np.ndarray:
+def draw_label_columns(bound_counts: np.ndarray, *positions: np.ndarray, seed: int, threads: int = 1) -> np.ndarray:
     """Return labels, bool ``(..., G, T)``, of a block with all genes, given how many each TF binds ``(..., 1, T)``."""
     counts = bound_counts.astype(np.int64)
     return _fill("label_columns", np.bool_, Stream.LABEL, positions, per_tf=[counts], seed=seed, threads=threads)
 
 
-def binding_effects(
+def draw_binding_effects(
     label: np.ndarray,
     *positions: np.ndarray,
     hops: tuple[int, ...],
@@ -180,7 +180,7 @@ def binding_effects(
     )
 
 
-def abs_quantiles(values: np.ndarray, *, fraction: float, threads: int = 1) -> np.ndarray:
+def compute_abs_quantiles(values: np.ndarray, *, fraction: float, threads: int = 1) -> np.ndarray:
     """Return the quantile of ``|values|`` over genes for each TF, linear between order statistics.
 
     Parameters
@@ -217,7 +217,7 @@ def abs_quantiles(values: np.ndarray, *, fraction: float, threads: int = 1) -> n
     return out
 
 
-def pvalues(
+def draw_pvalues(
     effect: np.ndarray,
     cutoffs: np.ndarray,
     *positions: np.ndarray,
@@ -243,7 +243,7 @@ def pvalues(
     )
 
 
-def perturbation_effects(
+def draw_perturbation_effects(
     label: np.ndarray,
     adjusted: np.ndarray,
     effect: np.ndarray,
@@ -265,7 +265,7 @@ def perturbation_effects(
     )
 
 
-def perturbation_effects_from_means(
+def draw_perturbation_effects_from_means(
     label: np.ndarray,
     mean: np.ndarray,
     *positions: np.ndarray,
@@ -321,7 +321,7 @@ def _fill(
     def fill(part: tuple[tuple[int, ...], slice]) -> None:
         lead, some = part
         run(
-            *key(seed),
+            *split_seed(seed),
             np.uint64(replicates[lead]),
             np.uint64(stream),
             gene_positions,

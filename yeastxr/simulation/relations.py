@@ -34,7 +34,7 @@ class _Relation:
                 _check_label(entry, f"{name}()")
         entries = tuple(map(to_python, entries))
         object.__setattr__(self, "entries", entries)
-        object.__setattr__(self, "named", tuple(tfs_named(entries)))
+        object.__setattr__(self, "named", tuple(iterate_tfs(entries)))
         object.__setattr__(self, "depth", 1 + max(getattr(entry, "depth", 0) for entry in entries))
         if self.depth > _MAX_DEPTH:
             raise InputError(f"{name}() is nested more than {_MAX_DEPTH} deep; expected a flatter relation")
@@ -118,7 +118,7 @@ class Relationships(Mapping[Hashable, tuple[Any, ...]]):
 
     def __init__(self, conditions: Mapping[Hashable, tuple[Any, ...]]) -> None:
         self._conditions = dict(conditions)
-        self.tfs = frozenset(self._conditions).union(*map(tfs_named, self._conditions.values()))  # all it speaks of
+        self.tfs = frozenset(self._conditions).union(*map(iterate_tfs, self._conditions.values()))  # all it speaks of
 
     def __getitem__(self, tf: Hashable) -> tuple[Any, ...]:
         return self._conditions[tf]
@@ -133,14 +133,14 @@ class Relationships(Mapping[Hashable, tuple[Any, ...]]):
         return repr(self._conditions)
 
 
-def tfs_named(entries: Iterable[Any]) -> Iterator[Hashable]:
+def iterate_tfs(entries: Iterable[Any]) -> Iterator[Hashable]:
     """Yield the TFs that conditions name, in the order they are written, repeats included.
 
     Examples
     --------
     >>> from yeastxr import And
     >>> from yeastxr import Or
-    >>> list(tfs_named([And(5, Or(7, 8)), 5]))
+    >>> list(iterate_tfs([And(5, Or(7, 8)), 5]))
     [5, 7, 8, 5]
     """
     for entry in entries:
@@ -190,7 +190,7 @@ def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
             raise InputError(
                 f"tf_relationships names the TF {format_value(tf)}, which is not known; {suggest(tf, known)}"
             )
-        for named in tfs_named(conditions):
+        for named in iterate_tfs(conditions):
             if named not in known:
                 raise InputError(
                     f"{_of(tf)} names the TF {format_value(named)}, which is not known; {suggest(named, known)}"
@@ -261,7 +261,7 @@ def from_json(value: Any, *, named: bool) -> dict[Hashable, list[Any]]:
     return relationships
 
 
-def conditions_hold(columns: Mapping[Hashable, np.ndarray], entries: Iterable[Any]) -> np.ndarray:
+def evaluate_conditions(columns: Mapping[Hashable, np.ndarray], entries: Iterable[Any]) -> np.ndarray:
     """Say where all conditions of one TF hold.
 
     Parameters
@@ -281,7 +281,7 @@ def conditions_hold(columns: Mapping[Hashable, np.ndarray], entries: Iterable[An
     >>> import numpy as np
     >>> from yeastxr import Not
     >>> columns = {1: np.array([True, False]), 2: np.array([True, True])}
-    >>> conditions_hold(columns, [2, Not(1)])
+    >>> evaluate_conditions(columns, [2, Not(1)])
     array([False,  True])
     """
     return reduce(np.bitwise_and, [_holds(columns, entry) for entry in entries])

@@ -26,7 +26,7 @@ from yeastxr.schema import (
     validate,
 )
 from yeastxr.simulation import steps as generate
-from yeastxr.simulation.draws import LAW_VERSION
+from yeastxr.simulation.draws import SCHEME_VERSION
 from yeastxr.simulation.parameters import (
     BindingParameters,
     PerturbationParameters,
@@ -367,7 +367,7 @@ def _attrs(spec: SimulationSpec) -> dict[str, Any]:
     return {
         SPECIFICATION: spec.to_json(),
         "seed": spec.seed,
-        "law_version": LAW_VERSION,
+        "law_version": SCHEME_VERSION,
         "yeastxr_version": __version__,
     }
 
@@ -470,14 +470,14 @@ def sweep(spec: SimulationSpec, **values: Any) -> xr.Dataset:
     return ds.assign_attrs({**attrs, SWEEP: json.dumps(made)})
 
 
-def swept(ds: xr.Dataset) -> tuple[SimulationSpec, dict[str, list[Any]]] | None:
+def read_sweep(ds: xr.Dataset) -> tuple[SimulationSpec, dict[str, list[Any]]] | None:
     """Return what the points of a sweep have in common, and the values swept over; None for any other dataset.
 
     Examples
     --------
     >>> import yeastxr as yx
     >>> ds = yx.sweep(yx.SimulationSpec(genes=9, bound=[0.5], seed=1), bound_mean=[3.0, 5.0])
-    >>> swept(ds)
+    >>> read_sweep(ds)
     (SimulationSpec(genes=9, bound=(0.5,), n_sample=(1,), seed=1), {'bound_mean': [3.0, 5.0]})
     """
     try:
@@ -487,21 +487,21 @@ def swept(ds: xr.Dataset) -> tuple[SimulationSpec, dict[str, list[Any]]] | None:
         return None
 
 
-def specifications(ds: xr.Dataset) -> list[SimulationSpec]:
+def read_specs(ds: xr.Dataset) -> list[SimulationSpec]:
     """Return every specification that data may come from: one, those of a sweep, or none.
 
     Examples
     --------
     >>> import yeastxr as yx
     >>> ds = yx.sweep(yx.SimulationSpec(genes=9, bound=[0.5], seed=1), bound_mean=[3.0, 5.0])
-    >>> [spec.bound_mean for spec in specifications(ds)]
+    >>> [spec.bound_mean for spec in read_specs(ds)]
     [3.0, 5.0]
     """
     try:
         spec = spec_of(ds)
         if spec is not None:
             return [spec]
-        common, values = swept(ds) or (None, {})
+        common, values = read_sweep(ds) or (None, {})
         if common is None:
             return []
         return [replace(common, **dict(zip(values, point, strict=True))) for point in product(*values.values())]

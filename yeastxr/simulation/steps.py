@@ -31,7 +31,7 @@ from yeastxr.simulation.adjustment import (
     check_matching,
     custom_mean,
     slope_of_mean,
-    where_conditions_hold,
+    evaluate_relationships,
 )
 from yeastxr.simulation.parameters import (
     BindingParameters,
@@ -97,16 +97,18 @@ def generate_gene_population(
     counts = chunk_like(TF, np.array(bound_counts, np.int64), like)
     if like.chunks and len(like.variable.chunksizes[GENE]) > 1:
         limits = map_blocks(
-            draws.label_limits,
+            draws.find_label_limits,
             like.dims,
             [counts, replicate, tf],
             dtype=np.uint64,
             seed=seed,
             genes=asked.n_genes,
         )
-        labels = map_blocks(draws.labels, like.dims, [limits, replicate, gene, tf], dtype=np.bool_, seed=seed)
+        labels = map_blocks(draws.draw_labels, like.dims, [limits, replicate, gene, tf], dtype=np.bool_, seed=seed)
     else:
-        labels = map_blocks(draws.label_columns, like.dims, [counts, replicate, gene, tf], dtype=np.bool_, seed=seed)
+        labels = map_blocks(
+            draws.draw_label_columns, like.dims, [counts, replicate, gene, tf], dtype=np.bool_, seed=seed
+        )
     made_by = {**asked.to_dict(), "genes": asked.n_genes, "tfs": None}  # names are the coordinates' business
     return _finished(labels, like, "label", made_by, seed)
 
@@ -172,7 +174,7 @@ def generate_binding_effects(
     labels = order_dims(check_array(labels, "label", argument="labels"))
     ranges = (asked.background_hops_range, asked.unbound_experiment_hops_range, asked.bound_experiment_hops_range)
     effect = map_blocks(
-        draws.binding_effects,
+        draws.draw_binding_effects,
         labels.dims,
         [labels, *get_positions(labels)],
         dtype=np.float32,
@@ -235,7 +237,7 @@ def generate_pvalues(
     effect = order_dims(check_array(effect, of, argument="effect"))
     whole = effect.chunk({GENE: -1}) if effect.chunks else effect  # a quantile is over all genes of a TF
     cutoffs = map_blocks(
-        draws.abs_quantiles,
+        draws.compute_abs_quantiles,
         effect.dims,
         [whole],
         dtype=np.float64,
@@ -243,7 +245,7 @@ def generate_pvalues(
         fraction=asked.large_effect_percentile,
     )
     pvalues = map_blocks(
-        draws.pvalues,
+        draws.draw_pvalues,
         effect.dims,
         [effect, cutoffs, *get_positions(effect)],
         dtype=np.float32,
@@ -339,7 +341,7 @@ def generate_perturbation_effects(
     where = get_positions(labels)
     if adjustment_function is not None:
         response = map_blocks(
-            draws.perturbation_effects_from_means,
+            draws.draw_perturbation_effects_from_means,
             labels.dims,
             [labels, custom_mean(adjustment_function, labels, binding_effect, asked), *where],
             dtype=np.float32,
@@ -355,7 +357,7 @@ def generate_perturbation_effects(
         labels.dims,
         [
             labels,
-            where_conditions_hold(labels, asked.tf_relationships or {}),
+            evaluate_relationships(labels, asked.tf_relationships or {}),
             binding_effect,
             slope_of_mean(asked.max_mean_adjustment, binding_effect, largest_binding_effect),
             *where,
@@ -378,7 +380,7 @@ def _perturbation_block(
     threads: int,
 ) -> np.ndarray:
     """Draw a block of perturbation effects; the slope comes as an array, as it may depend on the data."""
-    return draws.perturbation_effects(
+    return draws.draw_perturbation_effects(
         label, adjusted, effect, *where, numbers=(*numbers, float(slope.item())), seed=seed, threads=threads
     )
 

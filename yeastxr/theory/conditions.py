@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from yeastxr._validate import to_python
 from yeastxr.errors import InputError, format_value
-from yeastxr.simulation.relations import And, Not, Or, tfs_named
+from yeastxr.simulation.relations import And, Not, Or, iterate_tfs
 
 Probability = TypeVar("Probability", float, Fraction)
 
@@ -96,7 +96,7 @@ def importances(entries: Iterable[Any], bound: Mapping[Hashable, Probability]) -
     """
     entries = tuple(entries)
     whole, known, plans = _expanded(entries, bound)
-    found = dict.fromkeys(map(to_python, tfs_named(entries)), 0.0)
+    found = dict.fromkeys(map(to_python, iterate_tfs(entries)), 0.0)
     weights = dict.fromkeys(known, 0.0) | {whole: 1.0}
     for formula in reversed(known):  # a formula comes after its parts
         if formula not in plans:
@@ -123,7 +123,7 @@ def importances(entries: Iterable[Any], bound: Mapping[Hashable, Probability]) -
 def _expanded(entries: Iterable[Any], bound: Mapping[Hashable, Any]) -> tuple[Any, dict[Any, Any], dict[Any, _Plan]]:
     """Return the formula of conditions, the probabilities of all formulas it leads to, parts first, and their plans."""
     entries = tuple(map(to_python, entries))
-    for tf in tfs_named(entries):
+    for tf in iterate_tfs(entries):
         if tf not in bound:
             raise InputError(
                 f"bound lacks the TF {format_value(tf)}, which a condition names; expected its probability"

@@ -15,7 +15,7 @@ import numpy as np
 from yeastxr._validate import to_python
 from yeastxr.errors import InputError, InputTypeError, format_value, suggest
 from yeastxr.simulation.parameters import BindingParameters, PerturbationParameters
-from yeastxr.simulation.relations import tfs_named
+from yeastxr.simulation.relations import iterate_tfs
 from yeastxr.simulation.simulate import SimulationSpec
 from yeastxr.theory.conditions import conditions_probability, importances
 from yeastxr.theory.distributions import FoldedNormals, Lattice
@@ -134,7 +134,7 @@ def kinds_of_tfs(spec: SimulationSpec) -> dict[Hashable, TFKind]:
     kinds = {}
     for tf, count in counts.items():
         entries = tuple(conditions.get(tf, ()))
-        named = {other: chances[other] for other in tfs_named(entries)} | {tf: Fraction(1)}
+        named = {other: chances[other] for other in iterate_tfs(entries)} | {tf: Fraction(1)}
         spread = sum(float(named[i] * (1 - named[i])) * d**2 for i, d in importances(entries, named).items())
         kinds[tf] = TFKind(count, conditions_probability(entries, named), -spread / max(n - 1, 1))
     return kinds

@@ -83,7 +83,7 @@ class Order:
         blocks = (np.arange(self.planes)[:, None] * runs + self._occupied).reshape(-1)
         if not self.shuffle:
             return blocks
-        keys = draws.keys(blocks, stream=draws.Stream.SHUFFLE_BLOCKS, seed=self.seed, epoch=epoch)
+        keys = draws.draw_keys(blocks, stream=draws.Stream.SHUFFLE_BLOCKS, seed=self.seed, epoch=epoch)
         return blocks[np.argsort(keys, kind="stable")]
 
     def windows(self, epoch: int) -> tuple[list[np.ndarray], np.ndarray]:
@@ -103,7 +103,9 @@ class Order:
         if not self.shuffle:
             return samples
         return samples[
-            np.argsort(draws.keys(samples, stream=draws.Stream.SHUFFLE, seed=self.seed, epoch=epoch), kind="stable")
+            np.argsort(
+                draws.draw_keys(samples, stream=draws.Stream.SHUFFLE, seed=self.seed, epoch=epoch), kind="stable"
+            )
         ]
 
     def pieces(self, window: np.ndarray, epoch: int) -> list[Piece]:

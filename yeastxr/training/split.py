@@ -77,7 +77,7 @@ def split(
     for name, fraction, size in zip(PARTS, fractions, sizes, strict=True):
         if fraction and not size:
             raise InputError(f"{name} is {fraction:g} of {n} along {by!r}, which is none; expected more, or {name}=0")
-    order = np.argsort(draws.keys(np.arange(n), stream=draws.Stream.SPLIT, seed=seed), kind="stable")
+    order = np.argsort(draws.draw_keys(np.arange(n), stream=draws.Stream.SPLIT, seed=seed), kind="stable")
     if stratify:
         others = [dim for dim in dims if dim != by]
         bound = ds["label"].sum(others).values
