@@ -1,6 +1,7 @@
-"""Threads, progress bars, and files that are written whole or not at all."""
+"""Threads, progress bars, and files that are written completely or not at all."""
 
 import os
+import re
 import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,66 +17,40 @@ _T = TypeVar("_T")
 
 
 def count_threads() -> int:
-    """Return how many threads fill an array in memory: ``YEASTXR_THREADS``, or the cores this process may use.
-
-    Raises
-    ------
-    InputError
-        If the variable is set to anything but a positive integer.
-    """
-    asked = os.environ.get("YEASTXR_THREADS")
-    if asked is None:
+    """Return how many threads fill an array in memory: ``YEASTXR_THREADS``, or the cores this process may use."""
+    setting = os.environ.get("YEASTXR_THREADS")
+    if setting is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not asked.strip().isdigit() or int(asked) < 1:
-        raise InputError(f"YEASTXR_THREADS is {asked!r}; expected a positive integer")
-    return int(asked)
+    if not re.fullmatch(r"\s*0*[1-9][0-9]{0,5}\s*", setting):
+        raise InputError(f"YEASTXR_THREADS is {format_value(setting)}; expected a positive integer")
+    return int(setting)
 
 
 def run_in_threads(work: Callable[[_T], object], parts: Sequence[_T], threads: int) -> None:
-    """Do each part of some work, in threads where there are several of both."""
+    """Call a function with each part of some work, in threads if there are several threads and parts."""
     if min(threads, len(parts)) < 2:
         for part in parts:
             work(part)
         return
-    for _ in _pool(os.getpid(), threads).map(work, parts):
+    for _ in _get_pool(os.getpid(), threads).map(work, parts):
         pass
 
 
 @lru_cache(maxsize=1)
-def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    """Return the threads of this process; they stay, as starting some takes as long as a small simulation."""
+def _get_pool(process: int, threads: int) -> ThreadPoolExecutor:
+    """Return the threads of this process; they are kept, as starting them takes as long as a small simulation."""
     return ThreadPoolExecutor(threads, thread_name_prefix="yeastxr")
 
 
-CELL_BYTES = 17  # one label and four float32
-
-
 @contextmanager
-def show_progress(title: str, cells: int, *, show: bool | None) -> Iterator[Callable[[int], None]]:
-    """Show how far some work is, on standard error.
+def show_progress(title: str, pairs: int, *, pair_bytes: int, show: bool | None) -> Iterator[Callable[[int], None]]:
+    """Show on standard error how much of some work is done; None for ``show`` means on a terminal only.
 
-    Parameters
-    ----------
-    title
-        What is done.
-    cells
-        How many cells there are to do.
-    show
-        Whether to show it; None for where standard error is a terminal.
-
-    Yields
-    ------
-    callable
-        To be told of cells that are done.
-
-    Examples
-    --------
-    >>> with show_progress("writing", 100, show=False) as done:
-    ...     done(100)
+    Yields a function to call with each number of pairs that are done.
     """
     if show is not None and not isinstance(show, bool):
         raise InputTypeError(f"progress is {format_value(show)}; expected True, False or None")
-    if not (sys.stderr.isatty() if show is None else show) or not cells:
+    if not pairs or not (_is_terminal(sys.stderr) if show is None else show and sys.stderr is not None):
         yield lambda _: None
         return
     from rich.console import Console
@@ -83,25 +58,32 @@ def show_progress(title: str, cells: int, *, show: bool | None) -> Iterator[Call
     from rich.table import Column
 
     class Speed(ProgressColumn):
-        """Cells and bytes a second."""
+        """Megabytes that are done, and pairs a second."""
 
         def render(self, task: Any) -> str:
             speed = task.finished_speed or task.speed or 0.0
-            done = task.completed * CELL_BYTES / 1e6
-            return f"{done:,.0f} MB, {speed / 1e6:,.1f} M cells/s"
+            return f"{task.completed * pair_bytes / 1e6:,.0f} MB, {speed / 1e6:,.1f} M pairs/s"
 
     speed = Speed(table_column=Column(no_wrap=True))
     columns = [TextColumn("{task.description}"), BarColumn(24), TaskProgressColumn(), speed, TimeRemainingColumn()]
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=cells)
+        task = bar.add_task(title, total=pairs)
         yield lambda n: bar.advance(task, n)
+
+
+def _is_terminal(stream: Any) -> bool:
+    """Tell whether a stream is a terminal; one that is None, closed or a plain object with ``write`` is not."""
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError, OSError):
+        return False
 
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
-    """Give a place to write to, and put what is written there in the place of a file; nothing, after an error.
+    """Yield a path to write to, which then replaces a file; after an error the file stays as it was.
 
-    The name ends as the file's does, for what goes by that, such as compression.
+    The path ends as the file's name does, as compression depends on it.
     """
     partial = path.with_name(f".{secrets.token_hex(4)}.partial.{path.name}")
     try:

@@ -11,7 +11,7 @@ import numpy as np
 from yeastxr.errors import InputError, InputTypeError, format_value
 
 SEED_END = 2**64
-POSITION_END = 2**32 - 1  # the law of draws counts positions in 32 bits and keeps the last one free
+POSITION_END = 2**32 - 1  # the random-number scheme counts positions in 32 bits and keeps the last one free
 
 
 def to_python(label: Any) -> Hashable:
@@ -19,9 +19,9 @@ def to_python(label: Any) -> Hashable:
     return label.item() if isinstance(label, np.generic) else label
 
 
-def check_integer(name: str, value: object, *, least: int, most: int | None = None) -> int:
-    """Return an integer argument as an int, or refuse it."""
-    allowed = f"an integer of at least {least}" if most is None else f"an integer from {least} to {most}"
+def check_integer(name: str, value: object, *, least: int, most: int | None = None, largest: str = "") -> int:
+    """Return an integer argument as an int, or refuse it; ``largest`` is how the message writes ``most``."""
+    allowed = f"an integer of at least {least}" if most is None else f"an integer from {least} to {largest or most}"
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
         raise InputTypeError(f"{name} is {format_value(value)}; expected {allowed}")
     number = int(value)
@@ -50,12 +50,7 @@ def check_seed(value: object) -> int:
     """Return the seed as an int in [0, 2**64); draw one when there is none."""
     if value is None:
         return secrets.randbits(64)
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
-        raise InputTypeError(f"seed is {format_value(value)}; expected an integer from 0 to 2**64 - 1")
-    seed = int(value)
-    if not 0 <= seed < SEED_END:
-        raise InputError(f"seed is {format_value(value)}; expected an integer from 0 to 2**64 - 1")
-    return seed
+    return check_integer("seed", value, least=0, most=SEED_END - 1, largest="2**64 - 1")
 
 
 def check_range(name: str, value: object, *, least: int) -> tuple[int, int]:

@@ -1,25 +1,47 @@
-"""``ds.yeast``: the functions of the package at hand on a Dataset. It holds nothing; each method is one line."""
+"""The accessor ``ds.yeast``: the functions of the package as methods of a Dataset. It holds nothing but the dataset."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import functools
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import xarray as xr
 
-from yeastxr import checks, schema, storage
-from yeastxr.checks import CheckTable
+from yeastxr import plot as plots
+from yeastxr.checks import check
+from yeastxr.export import export
+from yeastxr.report import report
+from yeastxr.schema import validate
 from yeastxr.simulation import SimulationSpec, spec_of
-from yeastxr.training import Batches, split, tensors
+from yeastxr.storage import save
+from yeastxr.training import Batches, split, to_dataarray, to_torch, xy
 
 if TYPE_CHECKING:
-    import holoviews as hv
-    import torch
+    from yeastxr.training import SampleDataset
 
-    from yeastxr.training.loaders import SampleDataset
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _as_method(function: Callable[Concatenate[xr.Dataset, _P], _R]) -> Callable[Concatenate[Any, _P], _R]:
+    """Make a method of a function of a dataset; type checkers and ``help`` see the function's own parameters."""
+
+    @functools.wraps(function)
+    def method(self: Any, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        return function(self._ds, *args, **kwargs)
+
+    face = "yeastxr.plot" if hasattr(plots, function.__name__) else "yeastxr"
+    role = "class" if isinstance(function, type) else "func"
+    text = (function.__doc__ or "").partition("\n    Examples\n")[0].rstrip()
+    text = re.sub(r"\n    (?:ds|data)\n(?:        .*\n|\n)*", "\n", text, count=1)  # the dataset is the accessor's
+    text = text.replace("    Parameters\n    ----------\n    Returns", "    Returns")
+    method.__doc__ = f"{text}\n\n    See :{role}:`{face}.{function.__name__}`."
+    return method
 
 
 @xr.register_dataset_accessor("yeast")
 class YeastAccessor:
-    """What a yeastxr dataset can do.
+    """Methods of a yeastxr dataset.
 
     Parameters
     ----------
@@ -42,49 +64,30 @@ class YeastAccessor:
         """The specification that made the dataset, or None; see :func:`yeastxr.spec_of`."""
         return spec_of(self._ds)
 
-    def validate(self) -> xr.Dataset:
-        """Check the dataset against the data model; see :func:`yeastxr.validate`."""
-        return schema.validate(self._ds)
+    validate = _as_method(validate)
+    check = _as_method(check)
+    to_dataarray = _as_method(to_dataarray)
+    to_torch = _as_method(to_torch)
+    xy = _as_method(xy)
+    split = _as_method(split)
+    batches = _as_method(Batches)
+    save = _as_method(save)
+    export = _as_method(export)
+    report = _as_method(report)
 
-    def check(self, **options: Any) -> CheckTable:
-        """Check the dataset against theory; see :func:`yeastxr.check`."""
-        return checks.check(self._ds, **options)
-
-    def to_dataarray(self) -> xr.DataArray:
-        """Stack the selected features along a last dim; see :func:`yeastxr.to_dataarray`."""
-        return tensors.to_dataarray(self._ds)
-
-    def to_torch(self, **options: Any) -> "torch.Tensor":
-        """Return a tensor ``[..., genes, TFs, features]``; see :func:`yeastxr.to_torch`."""
-        return tensors.to_torch(self._ds, **options)
-
-    def xy(self, *features: Any, **options: Any) -> tensors.Pair:
-        """Return a pair of tensors for a model; see :func:`yeastxr.xy`."""
-        return tensors.xy(self._ds, *features, **options)
-
-    def split(self, *fractions: float, **options: Any) -> xr.Dataset:
-        """Assign genes, TFs or replicates to train, val and test; see :func:`yeastxr.split`."""
-        return split(self._ds, *fractions, **options)
-
-    def batches(self, batch_size: int, **options: Any) -> Batches:
-        """Return batches of tensors for training; see :class:`yeastxr.Batches`."""
-        return Batches(self._ds, batch_size, **options)
-
-    def samples(self, **options: Any) -> "SampleDataset":
+    def samples(
+        self,
+        *,
+        x: str | Sequence[str] = "binding_effect",
+        y: str | Sequence[str] = "perturbation_effect",
+        by: str = "gene",
+        split: str | None = None,
+        dtype: Any = None,
+    ) -> "SampleDataset":
         """Return samples by their number, for torch's DataLoader; see :class:`yeastxr.training.SampleDataset`."""
-        from yeastxr.training.loaders import SampleDataset
+        from yeastxr.training import SampleDataset  # it loads torch
 
-        return SampleDataset(self._ds, **options)
-
-    def save(self, path: str | Path, **options: Any) -> Path:
-        """Save the dataset to zarr; see :func:`yeastxr.save`."""
-        return storage.save(self._ds, path, **options)
-
-    def report(self, path: str | Path, **options: Any) -> Path:
-        """Write a page with the checks and the plots; see :func:`yeastxr.report`."""
-        from yeastxr.report.report import report
-
-        return report(self._ds, path, **options)
+        return SampleDataset(self._ds, x=x, y=y, by=by, split=split, dtype=dtype)
 
     @property
     def plot(self) -> "YeastPlots":
@@ -111,51 +114,14 @@ class YeastPlots:
     def __init__(self, ds: xr.Dataset) -> None:
         self._ds = ds
 
-    def binding_histogram(self, **options: Any) -> "hv.Overlay":
-        """Histogram of binding effects by label; see :func:`yeastxr.plot.binding_histogram`."""
-        return self._draw("binding_histogram", **options)
-
-    def perturbation_histogram(self, **options: Any) -> "hv.Overlay":
-        """Histogram of perturbation effects by label; see :func:`yeastxr.plot.perturbation_histogram`."""
-        return self._draw("perturbation_histogram", **options)
-
-    def pvalue_histogram(self, kind: str = "binding", **options: Any) -> "hv.Overlay":
-        """Histogram of p-values by label; see :func:`yeastxr.plot.pvalue_histogram`."""
-        return self._draw("pvalue_histogram", kind, **options)
-
-    def binding_vs_perturbation(self, **options: Any) -> "hv.Overlay":
-        """Binding against perturbation effects by label; see :func:`yeastxr.plot.binding_vs_perturbation`."""
-        return self._draw("binding_vs_perturbation", **options)
-
-    def quantile_quantile(self, **options: Any) -> "hv.Overlay":
-        """Quantiles of perturbation effects against theory; see :func:`yeastxr.plot.quantile_quantile`."""
-        return self._draw("quantile_quantile", **options)
-
-    def relation_status(self, **options: Any) -> "hv.Overlay":
-        """Perturbation effects by whether conditions hold; see :func:`yeastxr.plot.relation_status`."""
-        return self._draw("relation_status", **options)
-
-    def bound_fraction(self, **options: Any) -> "hv.Overlay":
-        """Bound fraction of each TF, asked for and found; see :func:`yeastxr.plot.bound_fraction`."""
-        return self._draw("bound_fraction", **options)
-
-    def label_map(self, **options: Any) -> "hv.Image":
-        """Which genes each TF binds; see :func:`yeastxr.plot.label_map`."""
-        return self._draw("label_map", **options)
-
-    def cobinding(self, **options: Any) -> "hv.Image":
-        """Which TFs bind the same genes; see :func:`yeastxr.plot.cobinding`."""
-        return self._draw("cobinding", **options)
-
-    def compare(self, feature: str = "perturbation_effect", **options: Any) -> "hv.Overlay":
-        """Compare a feature along a swept dim; see :func:`yeastxr.plot.compare`."""
-        return self._draw("compare", feature, **options)
-
-    def qc(self, **options: Any) -> "hv.Layout":
-        """Lay out the standard set of plots; see :func:`yeastxr.plot.qc`."""
-        return self._draw("qc", **options)
-
-    def _draw(self, name: str, *arguments: Any, **options: Any) -> Any:
-        from yeastxr import plot
-
-        return getattr(plot, name)(self._ds, *arguments, **options)
+    binding_histogram = _as_method(plots.binding_histogram)
+    perturbation_histogram = _as_method(plots.perturbation_histogram)
+    pvalue_histogram = _as_method(plots.pvalue_histogram)
+    binding_vs_perturbation = _as_method(plots.binding_vs_perturbation)
+    quantile_quantile = _as_method(plots.quantile_quantile)
+    relation_status = _as_method(plots.relation_status)
+    bound_fraction = _as_method(plots.bound_fraction)
+    label_map = _as_method(plots.label_map)
+    cobinding = _as_method(plots.cobinding)
+    compare = _as_method(plots.compare)
+    qc = _as_method(plots.qc)

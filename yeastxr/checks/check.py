@@ -27,6 +27,7 @@ from yeastxr.schema import (
     FEATURE_BY_NAME,
     FEATURE_NAMES,
     GENE,
+    PAIR_BYTES,
     TF,
     check_array,
     check_dims,
@@ -115,7 +116,7 @@ def check(ds: xr.Dataset, *, level: float = LEVEL, progress: bool | None = None)
 
 def asked_of(spec: SimulationSpec, cells: int) -> Asked:
     """Return what measuring blocks needs to know of a specification, for a dataset of so many cells."""
-    bound, unbound = pairkinds.effects(spec)
+    unbound, bound = pairkinds.make_binding_distributions(spec)
     scores = [_scores(lattice) for lattice in (unbound, bound)]
     halves = [
         float(lattice.probabilities[score > 0].sum()) for lattice, score in zip((unbound, bound), scores, strict=True)
@@ -222,7 +223,7 @@ def _gathered(
             one, list(product(np.ndindex(*lead), range(0, tfs, each))), 1 if arrays[0].chunks else count_threads()
         )
 
-    with show_progress("checking", arrays[0].size, show=progress) as done:
+    with show_progress("checking", arrays[0].size, pair_bytes=PAIR_BYTES, show=progress) as done:
         for_each_block(arrays, take)
     leads = sorted({at[:-1] for at in found})
     planes = [evidence.combine([found.pop(at) for at in sorted(found) if at[:-1] == lead]) for lead in leads]

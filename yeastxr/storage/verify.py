@@ -11,7 +11,7 @@ import xarray as xr
 
 from yeastxr._utils import show_progress
 from yeastxr.errors import InputError, StoreError, describe_error, format_value
-from yeastxr.schema import FEATURE_NAMES
+from yeastxr.schema import FEATURE_NAMES, PAIR_BYTES
 from yeastxr.simulation.simulate import SimulationSpec, spec_of
 from yeastxr.storage.direct import DirectArray, direct_where_possible
 from yeastxr.storage.layout import (
@@ -213,7 +213,9 @@ def _states(location: Location, records: Records, made: xr.Dataset | None, progr
         raise StoreError(f"store is {location.name}, whose arrays can't be opened: {describe_error(error)}") from None
     states = np.full(records.digests.shape, _MISSING, np.uint8)
     blocks = list(records.layout.blocks())
-    with show_progress("verifying", sum(map(records.layout.cells, blocks)), show=progress) as tell:
+    with show_progress(
+        "verifying", sum(map(records.layout.cells, blocks)), pair_bytes=PAIR_BYTES, show=progress
+    ) as tell:
 
         def done(block: Block, found: np.ndarray) -> None:
             states[everywhere(block)] = found.reshape(-1)

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from yeastxr._utils import count_threads, show_progress
-from yeastxr.schema import FEATURE_NAMES
+from yeastxr.schema import FEATURE_NAMES, PAIR_BYTES
 from yeastxr.storage.direct import DirectArray, direct_where_possible
 from yeastxr.storage.layout import Block, Layout, Records, digest, everywhere
 from yeastxr.storage.location import Location, wait
@@ -83,7 +83,7 @@ def write_missing(
     blocks = [block for block in layout.blocks() if todo[everywhere(block)].any()]
     writer = BlockWriter(feature_arrays(location, "r+"), layout, todo)
     recorded = time.monotonic()
-    with show_progress(title, sum(map(layout.cells, blocks)), show=progress) as tell:
+    with show_progress(title, sum(map(layout.cells, blocks)), pair_bytes=PAIR_BYTES, show=progress) as tell:
 
         def done(block: Block, digests: np.ndarray) -> None:
             nonlocal recorded

@@ -1,0 +1,166 @@
+"""What users meet first: names, types and the cost of an import."""
+
+import ast
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hatchling.builders.wheel import WheelBuilder
+
+import yeastxr as yx
+from tests.pages import ROOT
+
+PACKAGE = ROOT / "yeastxr"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# Two lines are correct, and each of the others has one error.
+SNIPPET = """\
+import yeastxr as yx
+ds = yx.simulate(genes=10, bound=[0.1], n_sample=[2], seed=1)
+yx.YeastAccessor(ds).to_torch(features=["label"])
+yx.simulate(genes=10, bound=[0.1], n_samples=[2])
+yx.simulate(genes=1.5, bound=[0.1])
+yx.simulate(genes=10, bound="0.1")
+yx.SimulationSpec(genes=10, bound=[0.1], n_samples=[2])
+yx.YeastAccessor(ds).to_torch(devices="cpu")
+yx.YeastAccessor(ds).to_torch(layout="diagonal")
+yx.YeastAccessor(ds).batches(batch_size=1.5)
+yx.YeastAccessor(ds).save("sim.zarr", overwrit=True)
+yx.YeastAccessor(ds).plot.qc(max_points="many")
+"""
+ERRORS = [
+    (4, "call-arg", '"n_samples"'),
+    (5, "arg-type", '"genes"'),
+    (6, "arg-type", '"bound"'),
+    (7, "call-arg", '"n_samples"'),
+    (8, "call-arg", '"devices"'),
+    (9, "arg-type", '"layout"'),
+    (10, "arg-type", '"batch_size"'),
+    (11, "call-arg", '"overwrit"'),
+    (12, "arg-type", '"max_points"'),
+]
+
+HEAVY = ("torch", "holoviews", "bokeh", "numba", "matplotlib", "distributed", "lightning", "panel", "scipy", "zarr")
+
+# English words that end like participles, and names of public functions.
+NO_PARTICIPLES = {"seed", "expected"}
+IRREGULAR = {
+    *(
+        "asked",
+        "begun",
+        "built",
+        "brought",
+        "chosen",
+        "done",
+        "drawn",
+        "felt",
+        "found",
+        "given",
+        "gone",
+        "grown",
+        "held",
+    ),
+    *(
+        "hidden",
+        "kept",
+        "known",
+        "laid",
+        "led",
+        "left",
+        "lost",
+        "made",
+        "meant",
+        "met",
+        "said",
+        "seen",
+        "sent",
+        "shown",
+    ),
+    *("spent", "spoilt", "taken", "thought", "told", "understood", "written"),
+}
+
+
+def test_types__wrong_parameters_are_found_by_mypy(tmp_path: Path) -> None:
+    (tmp_path / "snippet.py").write_text(SNIPPET)
+    (tmp_path / "mypy.ini").write_text("[mypy]\n")  # not the settings of this repository
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file", "mypy.ini", "snippet.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    found = re.findall(r"^snippet\.py:(\d+): error: (.*)  \[(.*)\]$", done.stdout, re.MULTILINE)
+    assert [(int(line), kind) for line, _, kind in found] == [(line, kind) for line, kind, _ in ERRORS], done.stdout
+    assert all(name in text for (_, text, _), (_, _, name) in zip(found, ERRORS, strict=True)), done.stdout
+
+
+def test_wheel__has_types_and_every_module(tmp_path: Path) -> None:
+    [wheel] = WheelBuilder(str(ROOT)).build(directory=str(tmp_path))
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert "yeastxr/py.typed" in names
+    assert {f"yeastxr/{module.relative_to(PACKAGE).as_posix()}" for module in MODULES} <= names
+
+
+def test_import__loads_nothing_heavy() -> None:
+    code = f"import sys, yeastxr; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_import__all_public_names_are_listed() -> None:
+    assert set(yx.__all__) <= set(dir(yx))
+    assert len(yx.__all__) == len(set(yx.__all__))
+    for name in yx.__all__:
+        assert getattr(yx, name) is not None
+    wanted = {
+        "StoreError",
+        "StoreExistsError",
+        "StoreNotFoundError",
+        "InputTypeError",
+        "SchemaError",
+        "Check",
+        "Feature",
+    }
+    assert wanted | {"qc", "theory", "plot"} <= set(yx.__all__)
+
+
+@pytest.mark.parametrize("face", ["simulation", "theory", "storage", "training", "qc", "checks", "plot", "report"])
+def test_import__faces_list_public_names(face: str) -> None:
+    code = (
+        f"import sys, yeastxr.{face}; face = sys.modules['yeastxr.{face}']; print(set(face.__all__) - set(dir(face)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def identifiers(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yield each name that some code gives to a thing, and its line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name, node.lineno
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id, node.lineno
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr, node.lineno
+        elif isinstance(node, ast.arg):
+            yield node.arg, node.lineno
+        elif isinstance(node, ast.alias) and node.asname:
+            yield node.asname, node.lineno
+
+
+def test_names__none_is_asked_said_or_told() -> None:
+    for module in MODULES:
+        for name, line in identifiers(ast.parse(module.read_text(encoding="utf-8"))):
+            words = set(name.lower().strip("_").split("_"))
+            assert not words & {"asked", "said", "told"}, f"{module.relative_to(ROOT)}:{line}: {name}"
+
+
+def test_names__functions_are_verbs() -> None:
+    """No function is named by a bare past participle; properties may be."""
+    for module in MODULES:
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and not node.decorator_list:
+                name = node.name.strip("_")
+                participle = name in IRREGULAR or (name.endswith("ed") and "_" not in name)
+                at = f"{module.relative_to(ROOT)}:{node.lineno}"
+                assert not participle or name in NO_PARTICIPLES, f"{at}: {node.name}"
