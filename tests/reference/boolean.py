@@ -1,4 +1,4 @@
-"""Relations of TFs for tests: random ones, and one gene at a time in plain Python."""
+"""Relations of TFs for tests: random ones, and their evaluation for one gene in plain Python."""
 
 from hypothesis import strategies as st
 
@@ -17,24 +17,24 @@ def holds(entry: object, bound: set) -> bool:
 
 
 def conditions(tfs: list) -> st.SearchStrategy:
-    """Return conditions on some TFs, nested at will."""
+    """Return conditions on TFs, nested at will."""
 
     def nested(inner: st.SearchStrategy) -> st.SearchStrategy:
-        some = st.lists(inner, min_size=1, max_size=4)
-        return some.map(lambda e: And(*e)) | some.map(lambda e: Or(*e)) | inner.map(Not)
+        entries = st.lists(inner, min_size=1, max_size=4)
+        return entries.map(lambda e: And(*e)) | entries.map(lambda e: Or(*e)) | inner.map(Not)
 
     return st.recursive(st.sampled_from(tfs), nested, max_leaves=12)
 
 
 def relationships(tfs: list) -> st.SearchStrategy[dict]:
-    """Return relationships of some TFs; lists may be empty."""
+    """Return relationships of TFs; lists may be empty."""
     return st.dictionaries(st.sampled_from(tfs), st.lists(conditions(tfs), max_size=3), max_size=len(tfs))
 
 
 def nested_conditions(tfs: list, depth: int) -> st.SearchStrategy:
-    """Return conditions on some TFs, nested at most so deep, TFs repeated at will."""
+    """Return conditions on TFs, nested to a largest depth, with repeats."""
     inner = st.sampled_from(tfs)
     for _ in range(depth):
-        some = st.lists(inner, min_size=1, max_size=3)
-        inner = st.sampled_from(tfs) | some.map(lambda e: And(*e)) | some.map(lambda e: Or(*e)) | inner.map(Not)
+        entries = st.lists(inner, min_size=1, max_size=3)
+        inner = st.sampled_from(tfs) | entries.map(lambda e: And(*e)) | entries.map(lambda e: Or(*e)) | inner.map(Not)
     return inner

@@ -1,4 +1,4 @@
-"""The law of draws once more, in plain Python and NumPy and by another road: what the kernels are held against.
+"""A second implementation of the random-number scheme, in plain Python and NumPy, to compare the kernels with.
 
 Written from the text of docs/design.md: words by Python's own integers, ranks by sorting, exponents by ``frexp``.
 """
@@ -52,7 +52,7 @@ def pvalue(draw: tuple[int, int, int, int], upper: float, *, small: bool) -> np.
 
 
 def log(x: float) -> float:
-    """The natural logarithm of a number above 0, in units of 2**65, as the law has it."""
+    """The natural logarithm of a number above 0, in units of 2**65, as the scheme defines it."""
     mantissa, exponent = math.frexp(x)
     if mantissa < math.sqrt(0.5):
         mantissa, exponent = 2 * mantissa, exponent - 1
@@ -81,5 +81,5 @@ def normal(draw: tuple[int, int, int, int], mean: float, std: float) -> np.float
     for p, q in zip(NUMERATOR, DENOMINATOR, strict=True):
         numerator, denominator = numerator * (s - 4) + p, denominator * (s - 4) + q
     z = (s - 1.1774100225154747) * numerator / denominator
-    size = abs(mean + std * (-z if c >> 31 else z))
-    return np.float32(-size if c >> 30 & 1 else size)
+    magnitude = abs(mean + std * (-z if c >> 31 else z))
+    return np.float32(-magnitude if c >> 30 & 1 else magnitude)

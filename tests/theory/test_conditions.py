@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.reference.boolean import conditions, holds, nested_conditions
 from yeastxr import And, InputError, Not, Or
 from yeastxr.simulation.relations import iterate_tfs
-from yeastxr.theory.conditions import conditions_probability, importances
+from yeastxr.theory.conditions import compute_importances, compute_probability
 
 TFS = ["GAL4", 0, 1, 2, 3, 4]
 CHANCES = st.lists(st.fractions(0, 1, max_denominator=20), min_size=len(TFS), max_size=len(TFS))
@@ -31,15 +31,15 @@ def by_hand(entries: list, bound: dict) -> Fraction:
 @given(entries=st.lists(conditions(TFS), max_size=3), chances=CHANCES)
 def test_conditions_probability__every_assignment(entries: list, chances: list) -> None:
     bound = dict(zip(TFS, chances, strict=True))
-    assert conditions_probability(entries, bound) == by_hand(entries, bound)
+    assert compute_probability(entries, bound) == by_hand(entries, bound)
 
 
 @given(entries=st.lists(nested_conditions(TFS, 4), min_size=1, max_size=3), chances=CHANCES)
 def test_conditions_probability__every_assignment_to_depth_4(entries: list, chances: list) -> None:
     bound = dict(zip(TFS, chances, strict=True))
     exact = by_hand(entries, bound)
-    assert conditions_probability(entries, bound) == exact
-    found = conditions_probability(entries, {tf: float(chance) for tf, chance in bound.items()})
+    assert compute_probability(entries, bound) == exact
+    found = compute_probability(entries, {tf: float(chance) for tf, chance in bound.items()})
     assert isinstance(found, float)
     assert found == pytest.approx(float(exact), abs=1e-13)
 
@@ -47,7 +47,7 @@ def test_conditions_probability__every_assignment_to_depth_4(entries: list, chan
 @given(entries=st.lists(nested_conditions(TFS, 3), max_size=3), chances=CHANCES)
 def test_importances__bound_less_not_bound(entries: list, chances: list) -> None:
     bound = dict(zip(TFS, chances, strict=True))
-    found = importances(entries, bound)
+    found = compute_importances(entries, bound)
     assert found.keys() == set(iterate_tfs(entries))
     for tf, importance in found.items():
         known = [by_hand(entries, bound | {tf: Fraction(binds)}) for binds in (0, 1)]
@@ -70,7 +70,7 @@ def test_importances__bound_less_not_bound(entries: list, chances: list) -> None
     ids=str,
 )
 def test_conditions_probability__tfs_named_twice_count_once(entries: list, expected: Fraction) -> None:
-    assert conditions_probability(entries, dict.fromkeys([1, 2, 3], Fraction(1, 3))) == expected
+    assert compute_probability(entries, dict.fromkeys([1, 2, 3], Fraction(1, 3))) == expected
 
 
 def test_conditions_probability__hundreds_of_tfs_are_quick() -> None:
@@ -81,14 +81,14 @@ def test_conditions_probability__hundreds_of_tfs_are_quick() -> None:
         free, bound = before.get(False, Fraction(0)), before.get(True, Fraction(0))
         before = {False: (free + bound) * (1 - p[tf]), True: free * p[tf]}
     started = time.perf_counter()
-    assert conditions_probability([Or(*range(800))], p) == 1 - math.prod(1 - p[tf] for tf in p)
-    assert conditions_probability([And(*range(1, 49))], p) == math.prod(p[tf] for tf in range(1, 49))
+    assert compute_probability([Or(*range(800))], p) == 1 - math.prod(1 - p[tf] for tf in p)
+    assert compute_probability([And(*range(1, 49))], p) == math.prod(p[tf] for tf in range(1, 49))
     pairs = [Or(tf, tf + 400) for tf in range(1, 49)]
-    assert conditions_probability(pairs, p) == math.prod(1 - (1 - p[tf]) * (1 - p[tf + 400]) for tf in range(1, 49))
+    assert compute_probability(pairs, p) == math.prod(1 - (1 - p[tf]) * (1 - p[tf + 400]) for tf in range(1, 49))
     hub = Or(*[And(7, Or(tf, Not(tf + 400))) for tf in range(8, 300)])
     others = 1 - math.prod((1 - p[tf]) * p[tf + 400] for tf in range(8, 300))
-    assert conditions_probability([hub], p) == p[7] * others
-    assert conditions_probability([chain], p) == 1 - sum(before.values())
+    assert compute_probability([hub], p) == p[7] * others
+    assert compute_probability([chain], p) == 1 - sum(before.values())
     assert time.perf_counter() - started < 10  # 0.4 s on an idle machine; an expansion that went wrong never ends
 
 
@@ -96,7 +96,7 @@ def test_conditions_probability__deep_nesting() -> None:
     entry, expected = 0, Fraction(1, 2)
     for tf in range(1, 98):
         entry, expected = (Or if tf % 2 else And)(tf, entry), (1 + expected) / 2 if tf % 2 else expected / 2
-    assert conditions_probability([entry], dict.fromkeys(range(98), Fraction(1, 2))) == expected
+    assert compute_probability([entry], dict.fromkeys(range(98), Fraction(1, 2))) == expected
 
 
 @pytest.mark.parametrize(
@@ -104,4 +104,4 @@ def test_conditions_probability__deep_nesting() -> None:
 )
 def test_conditions_probability__refusals(bound: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        conditions_probability([And(1, 2)], bound)
+        compute_probability([And(1, 2)], bound)

@@ -75,7 +75,7 @@ def test_distribution__sizes_by_method_2_are_a_mixture_over_the_lattice() -> Non
 @pytest.mark.parametrize("method", METHODS)
 def test_distribution__agrees_with_simulations(method: int) -> None:
     """2 x 10^6 cells: moments, cdf at seven points and the share of large effects, of every feature in every group."""
-    found = agreement.scores(tutorial(method, replicates=10), blocks=20)
+    found = agreement.compute_scores(tutorial(method, replicates=10), blocks=20)
     assert len(found) > 100
     assert max(found.values()) < 6, {key: z for key, z in found.items() if z >= 6}
 
@@ -83,7 +83,7 @@ def test_distribution__agrees_with_simulations(method: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_distribution__agrees_with_10_to_the_8_cells(method: int) -> None:
-    found = agreement.scores(tutorial(method, replicates=100), blocks=100)
+    found = agreement.compute_scores(tutorial(method, replicates=100), blocks=100)
     worst = max(found, key=found.get)
     print(f"method {method}: largest of {len(found)} standard scores {found[worst]:.2f} ({', '.join(worst)})")
     assert found[worst] < 6
@@ -94,7 +94,7 @@ def test_distribution__agrees_with_10_to_the_8_cells(method: int) -> None:
 @given(relations=RELATIONS)
 def test_distribution__agrees_with_10_to_the_8_cells_of_random_relations(relations: dict) -> None:
     spec = tutorial(2, replicates=100, tf_relationships=relations)
-    found = agreement.scores(spec, blocks=100)
+    found = agreement.compute_scores(spec, blocks=100)
     worst = max(found, key=found.get)
     print(f"{relations}: largest of {len(found)} standard scores {found[worst]:.2f} ({', '.join(worst)})")
     assert found[worst] < 6
@@ -103,7 +103,7 @@ def test_distribution__agrees_with_10_to_the_8_cells_of_random_relations(relatio
 @settings(max_examples=4)
 @given(relations=RELATIONS)
 def test_distribution__agrees_with_random_relations(relations: dict) -> None:
-    found = agreement.scores(tutorial(2, replicates=10, tf_relationships=relations), blocks=20)
+    found = agreement.compute_scores(tutorial(2, replicates=10, tf_relationships=relations), blocks=20)
     assert max(found.values()) < 6, {key: z for key, z in found.items() if z >= 6}
 
 
@@ -164,7 +164,7 @@ def test_expected__by_tf_averages_to_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("extra", "asked", "message"),
+    ("extra", "arguments", "message"),
     [
         ({}, {"label": False, "adjusted": True}, "adjusted is True and label is False"),
         ({}, {"label": 1.5}, "label is 1.5; expected True, False or None"),
@@ -173,9 +173,9 @@ def test_expected__by_tf_averages_to_all() -> None:
         ({}, {"label": True, "adjusted": False}, "there are no pairs with label=True, adjusted=False"),
     ],
 )
-def test_distribution__refused(extra: dict, asked: dict, message: str) -> None:
+def test_distribution__refused(extra: dict, arguments: dict, message: str) -> None:
     with pytest.raises(yx.InputError, match=message):
-        theory.distribution(tutorial(1, **extra), "binding_effect", **asked)
+        theory.distribution(tutorial(1, **extra), "binding_effect", **arguments)
 
 
 def test_distribution__unknown_feature_or_no_specification() -> None:

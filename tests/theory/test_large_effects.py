@@ -12,7 +12,7 @@ from scipy import stats
 
 from yeastxr.simulation import draws
 from yeastxr.theory.distributions import FoldedNormals, Lattice
-from yeastxr.theory.large_effects import Group, _tail, large_probabilities, rank_of_cutoff
+from yeastxr.theory.large_effects import Group, _tail, compute_large_probabilities, rank_cutoff
 
 NUDGED = math.nextafter(0.5, 1)  # of 3 values: a rounding error above the middle one
 FEW = Lattice.of([0.0, 1.0, 1.25, 3.0], [0.4, 0.3, 0.2, 0.1])
@@ -29,7 +29,7 @@ def test_rank_of_cutoff__large_means_at_least_an_order_statistic(
     n: int, percentile: float, distinct: int, seed: int
 ) -> None:
     values = np.random.default_rng(seed).integers(0, distinct, (n, 50)).astype(np.float32) / np.float32(7)
-    rank = rank_of_cutoff(n, percentile)
+    rank = rank_cutoff(n, percentile)
     large = values >= draws.compute_abs_quantiles(values, fraction=percentile)
     larger = (values[None, :, :] > values[:, None, :]).sum(axis=1)
     if rank.weight:  # the one after it may be let in, where rounding takes the cutoff down to it
@@ -54,13 +54,13 @@ def by_every_outcome(groups: list[Group], percentile: float) -> list[float]:
 @pytest.mark.parametrize("percentile", [0.0, 0.3, 0.5, NUDGED, 0.9, 1.0])
 def test_large_probabilities__every_outcome(counts: tuple[int, int], percentile: float) -> None:
     groups = [Group(count, (1.0,), (lattice,)) for count, lattice in zip(counts, (FEW, OTHERS), strict=True) if count]
-    found = [chance for (chance,) in large_probabilities(groups, percentile)]
+    found = [chance for (chance,) in compute_large_probabilities(groups, percentile)]
     assert found == pytest.approx(by_every_outcome(groups, percentile), abs=1e-14)
 
 
 def test_large_probabilities__a_rounding_error_counts() -> None:
     groups = [Group(3, (1.0,), (FEW,))]
-    (found,), (exact,) = large_probabilities(groups, NUDGED)[0], large_probabilities(groups, 0.51)[0]
+    (found,), (exact,) = compute_large_probabilities(groups, NUDGED)[0], compute_large_probabilities(groups, 0.51)[0]
     assert found > exact + 0.01  # of 1 and 1.25 next to each other, both are large
 
 
@@ -68,7 +68,7 @@ def test_large_probabilities__atoms_as_a_lattice() -> None:
     atoms = FoldedNormals(FEW.probabilities, FEW.values, np.zeros(4))
     others = FoldedNormals(OTHERS.probabilities, OTHERS.values, np.zeros(3))
     asked = [[Group(4, (1.0,), (a,)), Group(6, (1.0,), (b,))] for a, b in ((FEW, OTHERS), (atoms, others))]
-    found = [large_probabilities(groups, 0.6) for groups in asked]
+    found = [compute_large_probabilities(groups, 0.6) for groups in asked]
     np.testing.assert_allclose(found[0], found[1], atol=1e-14)
 
 
@@ -86,16 +86,16 @@ def test_large_probabilities__without_ties_shares_add_up(
 ) -> None:
     (k, others), n = genes, sum(genes)
     groups = [Group(k, (0.3, 0.7), (bound, NOISE)), Group(others, (1.0,), (NOISE,))]
-    (hold, fail), (unbound,) = large_probabilities(groups, percentile)
+    (hold, fail), (unbound,) = compute_large_probabilities(groups, percentile)
     parts = [(0.3 * k, hold), (0.7 * k, fail), (others, unbound)]
     total = sum(count * chance for count, chance in parts if count)
-    assert total == pytest.approx(rank_of_cutoff(n, percentile).others + 1, abs=1e-12 * n)
+    assert total == pytest.approx(rank_cutoff(n, percentile).others + 1, abs=1e-12 * n)
 
 
 def test_large_probabilities__drawn() -> None:
     """Three kinds of genes, one of them half atoms, against draws: in one TF of 40 genes the rest matters."""
     groups = [Group(10, (0.4, 0.6), (HOLD, PART_ATOMS)), Group(30, (1.0,), (NOISE,))]
-    (hold, part), (noise,) = large_probabilities(groups, 0.8)
+    (hold, part), (noise,) = compute_large_probabilities(groups, 0.8)
     rng, n = np.random.default_rng(5), 50_000
     holds = rng.random((10, n)) < 0.4
     still = rng.random((10, n)) < 0.5
@@ -127,5 +127,5 @@ def test_tail__sum_of_two_binomials(counts: tuple[int, int], chances: tuple[floa
 def test_large_probabilities__many_genes_are_quick() -> None:
     many = FoldedNormals(np.ones(545), np.linspace(3, 13, 545), np.ones(545))
     started = time.perf_counter()
-    large_probabilities([Group(10_000, (0.3, 0.7), (many, NOISE)), Group(90_000, (1.0,), (NOISE,))], 0.9)
+    compute_large_probabilities([Group(10_000, (0.3, 0.7), (many, NOISE)), Group(90_000, (1.0,), (NOISE,))], 0.9)
     assert time.perf_counter() - started < 5  # 0.2 s on an idle machine; all terms of all sums would take minutes

@@ -112,7 +112,7 @@ def _conditions(by_tf: Evidence, here: Here) -> list[Check]:
     name = "bound pairs whose conditions hold"
     if "tf hold" not in by_tf:
         return [Check(name, "as the relations say", "a subset: TFs they name are not here", None)]
-    kinds = pairkinds.kinds_of_tfs(here.spec)
+    kinds = pairkinds.classify_tfs(here.spec)
     bound, adjusted = by_tf["tf bound"], by_tf["tf adjusted"]
     expected = sum(float(kinds[tf].adjusted) * bound[:, i].sum() for i, tf in enumerate(here.tfs)) / max(bound.sum(), 1)
     # Given where a TF's conditions hold, which its own label has no part in, the overlap is hypergeometric.
@@ -123,7 +123,7 @@ def _conditions(by_tf: Evidence, here: Here) -> list[Check]:
 
 def _bindings(found: Evidence, by_tf: Evidence, here: Here) -> list[Check]:
     rows = []
-    for name, lattice in zip(("bound", "unbound"), pairkinds.effects(here.spec), strict=True):
+    for name, lattice in zip(("unbound", "bound"), pairkinds.make_binding_distributions(here.spec), strict=True):
         counts, wrong = found[f"lattice {name}"], int(found[f"off lattice {name}"])
         called = f"binding effect, {name}"
         if not counts.sum():
@@ -158,7 +158,7 @@ def _responses(found: Evidence, by_tf: Evidence, here: Here) -> list[Check]:
     if "sizes" not in found:
         wrong = int(found["not as without noise"])
         return [Check(f"{name}: without noise", "the mean itself", f"{wrong:,} others" if wrong else "all", wrong == 0)]
-    hold, fail, unbound = pairkinds.responses(here.spec)
+    unbound, hold, fail = pairkinds.make_magnitude_distributions(here.spec)
     means = {"bound": hold.mean, "failed": fail.mean, "unbound": unbound.mean}
     total = sum(int(found[f"n {group}"]) for group in GROUPS)
     if _float32_shows(here, total):

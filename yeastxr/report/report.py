@@ -23,7 +23,7 @@ from yeastxr.report import provenance
 from yeastxr.report.tables import as_html, as_texts, group_table, tf_table
 from yeastxr.schema import CORE_DIMS, FEATURE_BY_NAME, GENE, TF, validate
 from yeastxr.simulation.simulate import SPECIFICATION, SimulationSpec, read_sweep
-from yeastxr.theory.features import specification
+from yeastxr.theory.features import find_spec
 
 TITLE = "Quality report of a yeastxr dataset"
 _PROVENANCE = {"seed": "Seed", "law_version": "Version of the law of draws", "yeastxr_version": "Made by yeastxr"}
@@ -89,7 +89,7 @@ def report(
     if checks not in (None, False) and not callable(getattr(checks, "_repr_html_", None)):
         raise InputTypeError(f"checks is of type {type(checks).__name__}; expected the outcome of yeastxr.check")
     validate(ds)
-    spec = specification(ds)
+    spec = find_spec(ds)
     if checks is None:
         # What can't be read is shown as it is; the rest can be checked.
         checks = check(ds if spec is not None else ds.drop_attrs(deep=False), level=level, progress=progress)

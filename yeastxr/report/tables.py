@@ -24,8 +24,7 @@ from yeastxr.schema import (
     to_text_array,
 )
 from yeastxr.simulation.simulate import SimulationSpec
-from yeastxr.theory import features as expectations
-from yeastxr.theory.features import GROUPS
+from yeastxr.theory.features import GROUPS, find_distribution, find_spec
 
 MOST_ROWS = 20_000
 SHOWN_ROWS = 200
@@ -66,7 +65,7 @@ def tf_table(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
     pooled = summaries.pool(summary, lead) if lead else summary
     genes, bound = int(summary.attrs["genes"]), cells.sel(label=True).values
     times = np.maximum(cells.sum("label").values / genes, 1)
-    spec = expectations.specification(ds)
+    spec = find_spec(ds)
     known = spec is not None and ds.indexes[TF].isin(list(spec.tf_labels)).all()
     columns: dict[str, tuple[str, Any]] = {}
     if BOUND_FRACTION in ds.coords and (spec is None or genes == spec.n_genes):
@@ -159,10 +158,10 @@ def _expected(spec: SimulationSpec, quantity: str, label: bool, chance: np.ndarr
     return means, np.sqrt(np.maximum(squares - means**2, 0))
 
 
-def _moments(spec: SimulationSpec, quantity: str, **group: bool) -> tuple[float, float]:
+def _moments(data: xr.Dataset | SimulationSpec, quantity: str, **group: bool) -> tuple[float, float]:
     """Return the mean and the standard deviation of all pairs of a group, the same for every TF; NaN without any."""
-    one = expectations.quantity_distribution(spec, quantity, **group)
-    return (np.nan, np.nan) if one is None else (one.mean, one.std)
+    distribution = find_distribution(data, quantity, **group)
+    return (np.nan, np.nan) if distribution is None else (distribution.mean, distribution.std)
 
 
 def _mixed(chance: np.ndarray, first: float, second: float) -> np.ndarray:
@@ -232,7 +231,7 @@ def group_table(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
                     key: pooled[key].sel(quantity=name, label=asked["label"]) for key in ("count", "mean", "variance")
                 }
             count[i, j] = found["count"]
-            expected = expectations.moments(expectations.parts(ds, name, **asked))
+            expected = _moments(ds, name, **asked)
             numbers[:, i, j] = found["mean"], np.sqrt(found["variance"]), *expected
     values = {"count": count, **dict(zip(("mean", "std", "expected_mean", "expected_std"), numbers, strict=True))}
     return xr.Dataset(

@@ -1,7 +1,7 @@
-"""Distributions of one number: what they share, finitely many values, and mixtures of uniforms from 0.
+"""Distributions of one number: finitely many values, uniforms from 0, folded normals, and mixtures of each.
 
-Functions take numbers, arrays or DataArrays and give the same kind back, float64; a dask-backed DataArray stays lazy.
-NaN gives NaN. Signed and folded normals are in :mod:`yeastxr.theory.distributions`.
+Methods take numbers, arrays or DataArrays and return the same type, float64; a dask-backed DataArray stays lazy.
+NaN gives NaN.
 """
 
 from abc import ABC, abstractmethod
@@ -16,12 +16,17 @@ import xarray as xr
 from yeastxr.errors import InputError
 
 Kind = Literal["discrete", "continuous", "mixed"]
+_BATCH = 2**17  # points x components at a time: they stay in the processor's cache
+_REACH = 40.0  # standard deviations beyond which nothing is left in float64
+_GRID = 129  # points from which brackets of quantiles are chosen
+_NARROW = 1e-3  # in standard deviations
+_TINY = 5e-324
 
 
 class Distribution(ABC):
     """A distribution of one number.
 
-    A discrete one has :meth:`pmf`, a continuous one :meth:`pdf`; a mixed one, part atoms and part density, has neither.
+    A discrete one has :meth:`pmf`, a continuous one :meth:`pdf`; a mixed one, atoms and a density, has neither.
 
     Examples
     --------
@@ -65,7 +70,7 @@ class Distribution(ABC):
         float, numpy.ndarray or xarray.DataArray
             In [0, 1]; like x.
         """
-        return _elementwise(self._cdf, x)
+        return _apply(self._cdf, x)
 
     def sf(self, x: Any) -> Any:
         """Return the probability of a value above x, of full relative precision in the upper tail.
@@ -80,7 +85,7 @@ class Distribution(ABC):
         float, numpy.ndarray or xarray.DataArray
             In [0, 1]; like x.
         """
-        return _elementwise(self._sf, x)
+        return _apply(self._sf, x)
 
     def pdf(self, x: Any) -> Any:
         """Return the density at x.
@@ -98,11 +103,11 @@ class Distribution(ABC):
         Raises
         ------
         InputError
-            If there is no density, as single values have probabilities of their own.
+            If there is no density, because single values have probabilities.
         """
         if self.kind != "continuous":
-            self._lacks("density (pdf)")
-        return _elementwise(self._pdf, x)
+            self._refuse("density (pdf)")
+        return _apply(self._pdf, x)
 
     def pmf(self, x: Any) -> Any:
         """Return the probability of the value x itself.
@@ -120,11 +125,11 @@ class Distribution(ABC):
         Raises
         ------
         InputError
-            If there is none, as values have a density.
+            If there is none, because values have a density.
         """
         if self.kind != "discrete":
-            self._lacks("probability of single values (pmf)")
-        return _elementwise(self._pmf, x)
+            self._refuse("probability of single values (pmf)")
+        return _apply(self._pmf, x)
 
     def quantile(self, q: Any) -> Any:
         """Return the smallest value that a share q of the distribution does not exceed.
@@ -139,15 +144,15 @@ class Distribution(ABC):
         float, numpy.ndarray or xarray.DataArray
             Within the support; like q.
         """
-        return _elementwise(self._checked_quantile, q)
+        return _apply(self._quantile_or_nan, q)
 
-    def _checked_quantile(self, q: np.ndarray) -> np.ndarray:
+    def _quantile_or_nan(self, q: np.ndarray) -> np.ndarray:
         valid = (q >= 0) & (q <= 1)
         return np.where(valid, self._quantile(np.where(valid, q, 0.5)), np.nan)
 
-    def _lacks(self, what: str) -> NoReturn:
-        has = {"discrete": "expected pmf", "continuous": "expected pdf", "mixed": "expected cdf, as it is part atoms"}
-        raise InputError(f"a {self.kind} distribution has no {what}; {has[self.kind]}")
+    def _refuse(self, function: str) -> NoReturn:
+        advice = {"discrete": "expected pmf", "continuous": "expected pdf", "mixed": "expected cdf, as it has atoms"}
+        raise InputError(f"a {self.kind} distribution has no {function}; {advice[self.kind]}")
 
     @abstractmethod
     def _cdf(self, x: np.ndarray) -> np.ndarray: ...
@@ -190,7 +195,7 @@ class Lattice(Distribution):
 
     @classmethod
     def of(cls, values: Any, weights: Any) -> "Lattice":
-        """Make one of values in any order: equal ones are merged, those of weight 0 dropped, weights made to sum to 1.
+        """Make one of values in any order: merge equal ones, drop those of weight 0, scale weights to sum to 1.
 
         Parameters
         ----------
@@ -198,13 +203,13 @@ class Lattice(Distribution):
             Shape (n,); weights at least 0, not all of them 0.
         """
         values, weights = np.asarray(values, np.float64), np.asarray(weights, np.float64)
-        distinct, where = np.unique(values[weights > 0], return_inverse=True)
-        merged = np.bincount(where, weights[weights > 0])
+        distinct, positions = np.unique(values[weights > 0], return_inverse=True)
+        merged = np.bincount(positions, weights[weights > 0])
         return cls(distinct, merged / merged.sum())
 
     def __post_init__(self) -> None:
         upto, above = np.cumsum(self.probabilities), np.cumsum(self.probabilities[::-1])[::-1]
-        upto[-1] = above[0] = 1.0  # as it is but for rounding
+        upto[-1] = above[0] = 1.0  # exactly, not up to rounding
         object.__setattr__(self, "_upto", np.concatenate([[0.0], np.minimum(upto, 1.0)]))
         object.__setattr__(self, "_above", np.concatenate([np.minimum(above, 1.0), [0.0]]))
 
@@ -239,8 +244,8 @@ class Lattice(Distribution):
         return self._above[np.searchsorted(self.values, x, side="right")]  # type: ignore[attr-defined]
 
     def _pmf(self, x: np.ndarray) -> np.ndarray:
-        at = np.minimum(np.searchsorted(self.values, x), self.values.size - 1)
-        return np.where(self.values[at] == x, self.probabilities[at], 0.0)
+        slots = np.minimum(np.searchsorted(self.values, x), self.values.size - 1)
+        return np.where(self.values[slots] == x, self.probabilities[slots], 0.0)
 
     def _quantile(self, q: np.ndarray) -> np.ndarray:
         return self.values[np.searchsorted(self._upto[1:], q)]  # type: ignore[attr-defined]
@@ -248,7 +253,7 @@ class Lattice(Distribution):
 
 @dataclass(frozen=True, eq=False)
 class UniformMixture(Distribution):
-    """A mixture of uniform distributions that all begin at 0: what p-values follow.
+    """A mixture of uniform distributions that begin at 0; p-values follow one.
 
     Parameters
     ----------
@@ -269,19 +274,19 @@ class UniformMixture(Distribution):
 
     @classmethod
     def of(cls, ends: Any, weights: Any) -> "UniformMixture":
-        """Make one of upper ends in any order: equal ones are merged, those of weight 0 dropped.
+        """Make one of upper ends in any order: merge equal ones, drop those of weight 0.
 
         Parameters
         ----------
         ends, weights
-            Shape (n,), both at least 0; weights not all 0, they are made to sum to 1.
+            Shape (n,), both at least 0; weights not all 0, they are scaled to sum to 1.
         """
         lattice = Lattice.of(ends, weights)
         return cls(lattice.values, lattice.probabilities)
 
     @property
     def kind(self) -> Kind:
-        """Continuous, unless the value 0 has a probability of its own."""
+        """Continuous, unless the value 0 has a probability."""
         atoms = self.ends == 0
         return "discrete" if atoms.all() else "mixed" if atoms.any() else "continuous"
 
@@ -323,15 +328,15 @@ class UniformMixture(Distribution):
 
     def _quantile(self, q: np.ndarray) -> np.ndarray:
         knots = np.union1d(0.0, self.ends)
-        reached = self._cdf(knots)
-        reached[-1] = 1.0
-        return np.interp(q, reached, knots)  # the cdf is made of straight lines
+        probabilities = self._cdf(knots)
+        probabilities[-1] = 1.0
+        return np.interp(q, probabilities, knots)  # the cdf is piecewise linear
 
 
-def _elementwise(function: Callable[[np.ndarray], np.ndarray], x: Any) -> Any:
+def _apply(function: Callable[[np.ndarray], np.ndarray], x: Any) -> Any:
     """Apply a function of float64 arrays to a number, an array or a DataArray; NaN stays NaN."""
 
-    def values(x: Any) -> Any:
+    def evaluate(x: Any) -> Any:
         x = np.asarray(x, np.float64)
         known = ~np.isnan(x)
         if not known.all():
@@ -339,19 +344,9 @@ def _elementwise(function: Callable[[np.ndarray], np.ndarray], x: Any) -> Any:
         return np.asarray(function(x))[()]
 
     if isinstance(x, xr.DataArray):
-        return xr.apply_ufunc(values, x, dask="parallelized", output_dtypes=[np.float64])
-    found = values(x)
-    return float(found) if np.ndim(found) == 0 else found
-
-
-_PIECE = 2**17  # points x components at a time: they stay in the cache
-_REACH = 40.0  # standard deviations beyond which nothing is left in float64
-_GRID = 129  # points that brackets of quantiles are first looked for among
-_STEPS = 200  # more than halving a bracket to nothing takes
-_NEAR = 1e-10  # relative to x: Newton's method squares the error, so a step of this size is the last one
-_EPSILON = 4e-16
-_NARROW = 1e-3  # in standard deviations
-_TINY = 5e-324
+        return xr.apply_ufunc(evaluate, x, dask="parallelized", output_dtypes=[np.float64])
+    values = evaluate(x)
+    return float(values) if np.ndim(values) == 0 else values
 
 
 def folded_normal_mean(mean: Any, std: Any) -> Any:
@@ -386,7 +381,7 @@ def folded_normal_mean(mean: Any, std: Any) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class _Components(Distribution):
-    """What the two mixtures share: the components, merged where they are equal."""
+    """The components of the two mixtures of normals, merged where they are equal."""
 
     weights: np.ndarray
     means: np.ndarray
@@ -395,9 +390,10 @@ class _Components(Distribution):
     def __post_init__(self) -> None:
         weights, means, stds = np.broadcast_arrays(*(np.atleast_1d(a) for a in (self.weights, self.means, self.stds)))
         kept = weights > 0
-        pairs = np.stack([np.abs(means[kept]), stds[kept]]).astype(np.float64)  # a folded normal knows no sign
-        (means, stds), where = np.unique(pairs, axis=1, return_inverse=True)
-        weights = np.bincount(where.reshape(-1), weights[kept])
+        # Folding drops the sign of the mean.
+        components = np.stack([np.abs(means[kept]), stds[kept]]).astype(np.float64)
+        (means, stds), positions = np.unique(components, axis=1, return_inverse=True)
+        weights = np.bincount(positions.reshape(-1), weights[kept])
         for name, values in {"weights": weights / weights.sum(), "means": means, "stds": stds}.items():
             object.__setattr__(self, name, values)
 
@@ -414,33 +410,33 @@ class FoldedNormals(_Components):
     Parameters
     ----------
     weights
-        Shape (n,), at least 0, not all 0; they are made to sum to 1.
+        Shape (n,), at least 0, not all 0; they are scaled to sum to 1.
     means
-        Shape (n,); their signs don't matter, and are dropped.
+        Shape (n,); their signs are dropped.
     stds
         Shape (n,), at least 0; a component of 0 is the value ``|mean|`` itself.
 
     Examples
     --------
-    >>> size = FoldedNormals([0.9, 0.1], [0.0, 3.0], [1.0, 1.0])
-    >>> round(size.mean, 4), round(size.std, 4), round(size.sf(3.0), 4), round(size.quantile(0.9), 4)
+    >>> folded = FoldedNormals([0.9, 0.1], [0.0, 3.0], [1.0, 1.0])
+    >>> round(folded.mean, 4), round(folded.std, 4), round(folded.sf(3.0), 4), round(folded.quantile(0.9), 4)
     (1.0182, 0.9292, 0.0524, 2.2425)
     """
 
     @cached_property
     def atoms(self) -> Lattice | None:
-        """The distribution of those values that have probabilities of their own; None where there are none."""
-        still = self.stds == 0
-        return Lattice.of(self.means[still], self.weights[still]) if still.any() else None
+        """The distribution of the components without noise; None where there are none."""
+        exact = self.stds == 0
+        return Lattice.of(self.means[exact], self.weights[exact]) if exact.any() else None
 
     @cached_property
     def atoms_weight(self) -> float:
-        """The probability of being at an atom."""
+        """The total probability of the atoms."""
         return float(self.weights[self.stds == 0].sum())
 
     @cached_property
     def smooth(self) -> "FoldedNormals | None":
-        """The distribution of what is not at an atom; None where all is."""
+        """The distribution of the components with noise; None where there are none."""
         noisy = self.stds > 0
         return FoldedNormals(self.weights[noisy], self.means[noisy], self.stds[noisy]) if noisy.any() else None
 
@@ -453,7 +449,7 @@ class FoldedNormals(_Components):
     def std(self) -> float:
         """The standard deviation."""
         means = folded_normal_mean(self.means, self.stds)
-        # Within and between components: of the two only the first can cancel.
+        # Within and between components: only the first can cancel.
         within = np.maximum(self.means**2 + self.stds**2 - means**2, 0)
         return float(np.sqrt(self.weights @ (within + (means - self.weights @ means) ** 2)))
 
@@ -463,11 +459,11 @@ class FoldedNormals(_Components):
         return (0.0, np.inf) if self.atoms is None or self.smooth else self.atoms.support
 
     def density(self, x: np.ndarray) -> np.ndarray:
-        """Return the density at values of at least 0, atoms left out; float64, like x."""
-        return self._sum(_density, x)
+        """Return the density at values of at least 0, without atoms; float64, like x."""
+        return self._sum(_compute_density, x)
 
     def atom(self, x: np.ndarray) -> np.ndarray:
-        """Return the probability of the value x itself: 0 but at atoms; float64, like x."""
+        """Return the probability of the value x itself, which is above 0 only at atoms; float64, like x."""
         return self.atoms_weight * self.atoms._pmf(x) if self.atoms else np.zeros(x.shape)
 
     def upper_quantile(self, p: np.ndarray) -> np.ndarray:
@@ -475,23 +471,23 @@ class FoldedNormals(_Components):
         return np.where(p > 0, self._solve(np.maximum(p, _TINY), self._sf, -1), self.support[1])
 
     def _sum(self, function: Callable[..., np.ndarray], x: np.ndarray) -> np.ndarray:
-        """Add up a function of (x, mean, std) over the noisy components, in pieces."""
+        """Add up a function of (x, mean, std) over the components with noise, batch by batch."""
         noisy = self.stds > 0
         weights, means, stds = self.weights[noisy], self.means[noisy], self.stds[noisy]
-        flat, found = x.reshape(-1), np.zeros(x.size)
-        step = max(1, _PIECE // max(1, weights.size))
+        flat, total = x.reshape(-1), np.zeros(x.size)
+        step = max(1, _BATCH // max(1, weights.size))
         for first in range(0, flat.size if weights.size else 0, step):
-            piece = flat[first : first + step, None]
-            found[first : first + step] = function(piece, means, stds) @ weights
-        return found.reshape(x.shape)
+            batch = slice(first, first + step)
+            total[batch] = function(flat[batch, None], means, stds) @ weights
+        return total.reshape(x.shape)
 
     def _cdf(self, x: np.ndarray) -> np.ndarray:
-        still = self.atoms_weight * self.atoms._cdf(x) if self.atoms else 0.0
-        return np.minimum(self._sum(_below, x) + still, 1.0)
+        atoms = self.atoms_weight * self.atoms._cdf(x) if self.atoms else 0.0
+        return np.minimum(self._sum(_compute_cdf, x) + atoms, 1.0)
 
     def _sf(self, x: np.ndarray) -> np.ndarray:
-        still = self.atoms_weight * self.atoms._sf(x) if self.atoms else 0.0
-        return np.minimum(self._sum(_above, x) + still, 1.0)
+        atoms = self.atoms_weight * self.atoms._sf(x) if self.atoms else 0.0
+        return np.minimum(self._sum(_compute_sf, x) + atoms, 1.0)
 
     def _pdf(self, x: np.ndarray) -> np.ndarray:
         return np.where(x >= 0, self.density(np.abs(x)), 0.0)
@@ -501,38 +497,31 @@ class FoldedNormals(_Components):
 
     def _quantile(self, q: np.ndarray) -> np.ndarray:
         lower = q <= 0.5  # the smaller tail is the more precise one
-        found = np.where(lower, self._solve(np.clip(q, _TINY, 0.5), self._cdf, 1), self.upper_quantile(1 - q))
-        return np.where(q <= 0, self.support[0], found)
+        values = np.where(lower, self._solve(np.clip(q, _TINY, 0.5), self._cdf, 1), self.upper_quantile(1 - q))
+        return np.where(q <= 0, self.support[0], values)
 
-    def _solve(self, goal: np.ndarray, tail: Callable[[np.ndarray], np.ndarray], rises: int) -> np.ndarray:
-        """Find where a tail meets a goal: Newton's method on logarithms, in a bracket that is halved when a step fails.
+    def _solve(self, goal: np.ndarray, tail: Callable[[np.ndarray], np.ndarray], direction: int) -> np.ndarray:
+        """Find the smallest values at which a tail reaches a goal, rising (direction 1) or falling (-1).
 
-        Atoms are ends of brackets from the start, so where the tail jumps over the goal the atom itself is found.
+        Atoms are ends of brackets, so where the tail jumps over the goal the result is the atom itself.
         """
+        from scipy.optimize.elementwise import find_root
+
+        def compute_excess(x: np.ndarray, log_goal: np.ndarray) -> np.ndarray:
+            return direction * (np.log(np.maximum(tail(x), _TINY)) - log_goal)
+
         goals = goal.reshape(-1)
         grid = np.linspace(0, float(np.max(self.means + _REACH * self.stds)), _GRID)
         grid = np.union1d(grid, self.atoms.values) if self.atoms else grid
-        # Index of the first grid point that is far enough; all are past it when rounding keeps the last one short.
-        first = np.searchsorted(rises * tail(grid), rises * goals).clip(max=grid.size - 1)
-        low, high = np.where(first > 0, grid[first - 1], -np.inf), grid[first]
-        found, active = high.copy(), np.flatnonzero(first > 0)
-        x = (low + high) / 2
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            for _ in range(_STEPS):
-                at, reached = x[active], tail(x[active])
-                enough = rises * reached >= rises * goals[active]
-                high[active] = np.where(enough, at, high[active])
-                low[active] = np.where(enough, low[active], at)
-                step = rises * np.log(goals[active] / reached) * reached / self.density(at)
-                new, left, right = at + step, low[active], high[active]
-                near = np.abs(step) <= _NEAR * at
-                inside = (new > left) & (new < right)
-                x[active] = np.where(inside, new, (left + right) / 2)
-                found[active] = np.where(near, np.clip(new, left, right), right)
-                active = active[~near & (right - left > _EPSILON * right)]
-                if not active.size:
-                    break
-        return found.reshape(goal.shape)
+        # The first grid point that is large enough; rounding may leave the last one just too small.
+        first = np.searchsorted(direction * tail(grid), direction * goals).clip(max=grid.size - 1)
+        values = grid[first]
+        inner = np.flatnonzero(first > 0)
+        if inner.size:
+            bracket = grid[first[inner] - 1], grid[first[inner]]
+            root = find_root(compute_excess, bracket, args=(np.log(goals[inner]),))
+            values[inner] = np.where(root.f_x >= 0, root.x, root.bracket[1])
+        return values.reshape(goal.shape)
 
 
 class SignedFoldedNormals(_Components):
@@ -543,9 +532,9 @@ class SignedFoldedNormals(_Components):
     Parameters
     ----------
     weights
-        Shape (n,), at least 0, not all 0; they are made to sum to 1.
+        Shape (n,), at least 0, not all 0; they are scaled to sum to 1.
     means
-        Shape (n,); their signs don't matter, and are dropped.
+        Shape (n,); their signs are dropped.
     stds
         Shape (n,), at least 0; a component of 0 is the two values ``+-|mean|``.
 
@@ -577,8 +566,8 @@ class SignedFoldedNormals(_Components):
     @property
     def support(self) -> tuple[float, float]:
         """The least and the most value, which are infinite, or the outermost atoms."""
-        most = self.magnitude().support[1]
-        return -most, most
+        largest = self.magnitude().support[1]
+        return -largest, largest
 
     def _cdf(self, x: np.ndarray) -> np.ndarray:
         return np.where(x < 0, self._tail(x), 1 - self._tail(x))
@@ -588,8 +577,8 @@ class SignedFoldedNormals(_Components):
 
     def _tail(self, x: np.ndarray) -> np.ndarray:
         """Return P(y > x) where x is at least 0, and P(y <= x) where it is below."""
-        sizes = self.magnitude()
-        return (sizes.sf(np.abs(x)) + np.where(x < 0, sizes.atom(np.abs(x)), 0)) / 2
+        magnitude = self.magnitude()
+        return (magnitude.sf(np.abs(x)) + np.where(x < 0, magnitude.atom(np.abs(x)), 0)) / 2
 
     def _pdf(self, x: np.ndarray) -> np.ndarray:
         return self.magnitude().density(np.abs(x)) / 2
@@ -599,31 +588,31 @@ class SignedFoldedNormals(_Components):
 
     def _quantile(self, q: np.ndarray) -> np.ndarray:
         lower = q <= 0.5
-        size = self.magnitude().upper_quantile(2 * np.where(lower, q, 1 - q))
-        return np.where(lower, 0 - size, size)
+        magnitude = self.magnitude().upper_quantile(2 * np.where(lower, q, 1 - q))
+        return np.where(lower, 0 - magnitude, magnitude)
 
 
-def _below(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+def _compute_cdf(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
     """Return P(|normal| <= x), means at least 0."""
     from scipy.special import ndtr
 
     center, width = mean / std, x / std
-    found = np.where(x > 0, ndtr(width - center) - ndtr(-width - center), 0.0)
+    probability = np.where(x > 0, ndtr(width - center) - ndtr(-width - center), 0.0)
     narrow = (x > 0) & (width * (1 + center) < _NARROW)
-    if narrow.any():  # here the difference would cancel; two terms of its series are enough
+    if narrow.any():  # the difference would cancel; two terms of its series are enough
         series = 2 * width * _phi(center) * (1 + width**2 * (center**2 - 1) / 6)
-        found = np.where(narrow, series, found)
-    return found
+        probability = np.where(narrow, series, probability)
+    return probability
 
 
-def _above(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+def _compute_sf(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
     """Return P(|normal| > x), means at least 0."""
     from scipy.special import ndtr
 
     return np.where(x >= 0, ndtr((mean - x) / std) + ndtr(-(mean + x) / std), 1.0)
 
 
-def _density(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+def _compute_density(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
     """Return the density of |normal| at x of at least 0."""
     return (_phi((x - mean) / std) + _phi((x + mean) / std)) / std
 

@@ -47,14 +47,14 @@ class Rank(NamedTuple):
     weight: float
 
 
-def rank_of_cutoff(n: int, percentile: float) -> Rank:
+def rank_cutoff(n: int, percentile: float) -> Rank:
     """Return the rank of the cutoff among n values; ``(n - 1) percentile`` is rounded as the kernel does.
 
     Examples
     --------
-    >>> rank_of_cutoff(1000, 0.9), rank_of_cutoff(11, 0.9)
+    >>> rank_cutoff(1000, 0.9), rank_cutoff(11, 0.9)
     (Rank(others=99, weight=0.0), Rank(others=1, weight=0.0))
-    >>> rank_of_cutoff(101, 0.55).others, rank_of_cutoff(101, 0.55).weight < 1e-14
+    >>> rank_cutoff(101, 0.55).others, rank_cutoff(101, 0.55).weight < 1e-14
     (44, True)
     """
     place = percentile * (n - 1)
@@ -113,7 +113,7 @@ class Left(NamedTuple):
     shift: float
 
 
-def large_probabilities(groups: Sequence[Group], percentile: float) -> list[list[float]]:
+def compute_large_probabilities(groups: Sequence[Group], percentile: float) -> list[list[float]]:
     """Return the probability that a value is large, for each distribution of each group of a TF's genes.
 
     Exact to about 1e-12 where the genes of a group are independent of each other; otherwise to first order in their
@@ -134,10 +134,10 @@ def large_probabilities(groups: Sequence[Group], percentile: float) -> list[list
     Examples
     --------
     >>> coin = Lattice.of([0.0, 1.0], [0.5, 0.5])
-    >>> large_probabilities([Group(2, (1.0,), (coin,))], 1.0)  # not large: 0, where the other gene has 1
+    >>> compute_large_probabilities([Group(2, (1.0,), (coin,))], 1.0)  # not large: 0, where the other gene has 1
     [[0.75]]
     """
-    rank = rank_of_cutoff(sum(group.count for group in groups), percentile)
+    rank = rank_cutoff(sum(group.count for group in groups), percentile)
     found: list[list[float]] = []
     for i, group in enumerate(groups):
         found.append([])

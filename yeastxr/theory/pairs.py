@@ -1,11 +1,11 @@
-"""The kinds of pairs that a specification makes, how many of each there are, and what their effects follow.
+"""The kinds of TFs and of pairs in a specification, how many of each to expect, and the distributions of their effects.
 
-A pair is bound and its TF's conditions hold, or bound and they fail, or unbound. TFs that bind as many genes and whose
-conditions are as likely to hold are of one kind, and share what is worked out.
+A pair has one of three statuses, see :data:`yeastxr.schema.STATUSES`. TFs that bind equally many genes and whose
+conditions are equally likely to hold are of one kind, and share cached results.
 """
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
@@ -14,21 +14,26 @@ import numpy as np
 
 from yeastxr._validate import to_python
 from yeastxr.errors import InputError, InputTypeError, format_value, suggest
+from yeastxr.schema import STATUSES
+from yeastxr.simulation.adjustment import MeanModel
 from yeastxr.simulation.parameters import BindingParameters, PerturbationParameters
 from yeastxr.simulation.relations import iterate_tfs
 from yeastxr.simulation.simulate import SimulationSpec
-from yeastxr.theory.conditions import conditions_probability, importances
+from yeastxr.theory.conditions import compute_importances, compute_probability
 from yeastxr.theory.distributions import FoldedNormals, Lattice
-from yeastxr.theory.large_effects import Group, large_probabilities, rank_of_cutoff
+from yeastxr.theory.large_effects import Group, compute_large_probabilities, rank_cutoff
+
+_MOST_VALUES = 10**7
+_ROUNDING = 1e-14
 
 
-def binding_lattice(asked: BindingParameters, *, bound: bool) -> tuple[np.ndarray, np.ndarray]:
+def binding_lattice(parameters: BindingParameters, *, bound: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return the possible binding effects of a pair, one for each combination of hops, all equally likely.
 
     Parameters
     ----------
-    asked
-        The hops' ranges, totals and pseudocount; a :class:`yeastxr.SimulationSpec` will do.
+    parameters
+        The hops' ranges, totals and pseudocount; a :class:`yeastxr.SimulationSpec` has them, too.
     bound
         Whether the pair is bound.
 
@@ -44,10 +49,10 @@ def binding_lattice(asked: BindingParameters, *, bound: bool) -> tuple[np.ndarra
     >>> values.size, round(float(values.max()), 3)
     (600, 78.947)
     """
-    experiment = asked.bound_experiment_hops_range if bound else asked.unbound_experiment_hops_range
-    background = asked.background_hops_range
+    experiment = parameters.bound_experiment_hops_range if bound else parameters.unbound_experiment_hops_range
+    background = parameters.background_hops_range
     values = np.asarray(
-        asked.effect(
+        parameters.effect(
             np.arange(experiment[0], experiment[1] + 1, dtype=np.float64)[:, None],
             np.arange(background[0], background[1] + 1, dtype=np.float64)[None, :],
         )
@@ -56,7 +61,7 @@ def binding_lattice(asked: BindingParameters, *, bound: bool) -> tuple[np.ndarra
 
 
 def slope_of_mean(binding: BindingParameters, perturbation: PerturbationParameters) -> float:
-    """Return by how much the mean of an adjusted pair rises per unit of its binding effect.
+    """Return by how much the mean of an active pair rises per unit of its binding effect.
 
     Parameters
     ----------
@@ -76,27 +81,15 @@ def slope_of_mean(binding: BindingParameters, perturbation: PerturbationParamete
     >>> round(slope_of_mean(spec, spec), 4)  # 10 at an effect of 78.947
     0.1267
     """
-    largest = binding.largest_effect
-    return perturbation.max_mean_adjustment / largest if largest else 0.0
-
-
-_MOST_VALUES = 10**7
-_ROUNDING = 1e-14
+    return MeanModel.from_parameters(perturbation, binding.largest_effect).slope
 
 
 class TFKind(NamedTuple):
-    """TFs that nothing tells apart.
+    """TFs with equal distributions: ``bound`` genes each, for each of which conditions hold with chance ``adjusted``.
 
-    Parameters
-    ----------
-    bound
-        How many genes each binds.
-    adjusted
-        How likely the conditions hold for one of those.
-    covariance
-        The covariance of that for two of them. It is 0 or below it: the TFs that are named bind so many genes and no
-        more, so where they bind one they are less likely to bind the next. To first order in 1 / genes,
-        ``-sum(p (1 - p) I^2) / (genes - 1)``: p how likely each TF binds, I its importance.
+    ``covariance`` is that of the conditions of two bound genes. It is at most 0: TFs that are named bind a fixed number
+    of genes, so where they bind one they are less likely to bind the next. To first order in 1 / genes it is
+    ``-sum(p (1 - p) I^2) / (genes - 1)``, with p the chance that a named TF binds, and I its importance.
     """
 
     bound: int
@@ -105,27 +98,22 @@ class TFKind(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """How many pairs are to be expected in a replicate: bound with conditions that hold, or that fail, and unbound."""
+    """The expected number of pairs in a replicate, by status."""
 
-    hold: Fraction
-    fail: Fraction
     unbound: Fraction
-
-    @property
-    def bound(self) -> Fraction:
-        """How many are bound."""
-        return self.hold + self.fail
+    bound_active: Fraction
+    bound_inactive: Fraction
 
 
 def check_spec(spec: object) -> SimulationSpec:
-    """Return a specification, or refuse what is none."""
+    """Return a specification, or refuse any other object."""
     if not isinstance(spec, SimulationSpec):
         raise InputTypeError(f"spec is of type {type(spec).__name__}; expected a SimulationSpec")
     return spec
 
 
 @lru_cache(maxsize=32)
-def kinds_of_tfs(spec: SimulationSpec) -> dict[Hashable, TFKind]:
+def classify_tfs(spec: SimulationSpec) -> dict[Hashable, TFKind]:
     """Return the kind of each TF, by its label."""
     n = spec.n_genes
     counts = dict(zip(map(to_python, spec.tf_labels), (round(n * b) for b in spec.bound_fractions), strict=True))
@@ -135,50 +123,49 @@ def kinds_of_tfs(spec: SimulationSpec) -> dict[Hashable, TFKind]:
     for tf, count in counts.items():
         entries = tuple(conditions.get(tf, ()))
         named = {other: chances[other] for other in iterate_tfs(entries)} | {tf: Fraction(1)}
-        spread = sum(float(named[i] * (1 - named[i])) * d**2 for i, d in importances(entries, named).items())
-        kinds[tf] = TFKind(count, conditions_probability(entries, named), -spread / max(n - 1, 1))
+        importances = compute_importances(entries, named)
+        spread = sum(float(named[i] * (1 - named[i])) * importance**2 for i, importance in importances.items())
+        kinds[tf] = TFKind(count, compute_probability(entries, named), -spread / max(n - 1, 1))
     return kinds
 
 
-def pairs_of(
-    spec: SimulationSpec, label: bool | None = None, adjusted: bool | None = None, tf: Hashable = None
+def count_pairs(
+    spec: SimulationSpec,
+    label: bool | None = None,
+    adjusted: bool | None = None,
+    tfs: Iterable[Hashable] | None = None,
 ) -> dict[TFKind, Pairs]:
-    """Return how many pairs of a group are to be expected, by the kind of their TFs.
-
-    Raises
-    ------
-    InputError
-        If the TF is not known, or label and adjusted are not what they may be.
-    """
+    """Return the expected number of pairs of a group, by the kind of their TFs; refuse impossible arguments."""
     for name, value in {"label": label, "adjusted": adjusted}.items():
         if value is not None and not isinstance(value, bool | np.bool_):
             raise InputTypeError(f"{name} is {format_value(value)}; expected True, False or None")
     if adjusted is not None and not label:
         raise InputError(f"adjusted is {adjusted} and label is {label}; expected label=True with it")
-    kinds = kinds_of_tfs(check_spec(spec))
-    if tf is not None and to_python(tf) not in kinds:
-        raise InputError(f"tf is {format_value(tf)}, which is not known; {suggest(tf, kinds)}")
-    counts = Counter(kinds.values() if tf is None else [kinds[to_python(tf)]])
+    kinds = classify_tfs(check_spec(spec))
+    labels = kinds if tfs is None else [to_python(tf) for tf in tfs]
+    for tf in labels:
+        if tf not in kinds:
+            raise InputError(f"tf is {format_value(tf)}, which is not known; {suggest(tf, kinds)}")
     bound, unbound = label is None or bool(label), not label
-    hold, fail = bound and (adjusted is None or bool(adjusted)), bound and not adjusted
+    active, inactive = bound and (adjusted is None or bool(adjusted)), bound and not adjusted
     return {
         kind: Pairs(
-            hold=n_tfs * hold * kind.bound * kind.adjusted,
-            fail=n_tfs * fail * kind.bound * (1 - kind.adjusted),
             unbound=n_tfs * unbound * Fraction(spec.n_genes - kind.bound),
+            bound_active=n_tfs * active * kind.bound * kind.adjusted,
+            bound_inactive=n_tfs * inactive * kind.bound * (1 - kind.adjusted),
         )
-        for kind, n_tfs in counts.items()
+        for kind, n_tfs in Counter(kinds[tf] for tf in labels).items()
     }
 
 
-def effects(spec: SimulationSpec) -> tuple[Lattice, Lattice]:
-    """Return the distributions of the binding effects of bound and of unbound pairs, float32 as stored."""
-    binding = BindingParameters.of(spec)
-    return _effects(binding, bound=True), _effects(binding, bound=False)
+def make_binding_distributions(spec: SimulationSpec) -> tuple[Lattice, Lattice]:
+    """Return the distributions of the binding effects of unbound and of bound pairs, float32 as stored."""
+    binding = BindingParameters.extract(spec)
+    return _make_lattice(binding, bound=False), _make_lattice(binding, bound=True)
 
 
 @lru_cache(maxsize=64)
-def _effects(binding: BindingParameters, *, bound: bool) -> Lattice:
+def _make_lattice(binding: BindingParameters, *, bound: bool) -> Lattice:
     ranges = (
         binding.background_hops_range,
         binding.bound_experiment_hops_range if bound else binding.unbound_experiment_hops_range,
@@ -190,92 +177,69 @@ def _effects(binding: BindingParameters, *, bound: bool) -> Lattice:
     return Lattice.of(values.astype(np.float32), weights)
 
 
-def responses(spec: SimulationSpec) -> tuple[FoldedNormals, FoldedNormals, FoldedNormals]:
-    """Return the distributions of |perturbation effect| of the three kinds of pairs, in the order of :class:`Pairs`.
+def make_magnitude_distributions(spec: SimulationSpec) -> tuple[FoldedNormals, ...]:
+    """Return the distributions of |perturbation effect|, by status.
 
-    Means rise with the stored binding effect where conditions hold; where they fail the mean is that of unbound pairs,
-    the standard deviation that of bound ones. Without noise a response is its mean, rounded as it is stored.
+    The mean of an active pair depends on its stored binding effect. Without noise a response is its mean, as float32.
     """
-    return _responses(BindingParameters.of(spec), _numbers(spec))
-
-
-_Numbers = tuple[float, float, float, float, float]
-
-
-def _numbers(spec: PerturbationParameters) -> _Numbers:
-    """Return what perturbation effects depend on beside relations, in a form that can be remembered by."""
-    return spec.unbound_mean, spec.unbound_std, spec.bound_mean, spec.bound_std, spec.max_mean_adjustment
+    return _make_magnitudes(BindingParameters.extract(spec), MeanModel.from_spec(spec))
 
 
 @lru_cache(maxsize=64)
-def _responses(binding: BindingParameters, numbers: _Numbers) -> tuple[FoldedNormals, FoldedNormals, FoldedNormals]:
-    unbound_mean, unbound_std, bound_mean, bound_std, adjustment = numbers
-    slope = slope_of_mean(binding, PerturbationParameters(max_mean_adjustment=adjustment))
-    lattice = _effects(binding, bound=True)
-    adjusted = bound_mean + slope * lattice.values
-    return (
-        _stored(lattice.probabilities, adjusted, bound_std) if slope else _stored(1.0, bound_mean, bound_std),
-        _stored(1.0, unbound_mean, bound_std),
-        _stored(1.0, unbound_mean, unbound_std),
-    )
+def _make_magnitudes(binding: BindingParameters, model: MeanModel) -> tuple[FoldedNormals, ...]:
+    magnitudes = []
+    for status in STATUSES:
+        lattice = _make_lattice(binding, bound=True) if status == "bound_active" and model.slope else None
+        means = model.mean(status, lattice.values if lattice else 0.0)
+        std = model.std(status)
+        if std == 0:
+            with np.errstate(over="ignore"):
+                means = means.astype(np.float32)
+        magnitudes.append(FoldedNormals(lattice.probabilities if lattice else np.ones(1), means, std))
+    return tuple(magnitudes)
 
 
-def _stored(weights: np.ndarray | float, means: np.ndarray | float, std: float) -> FoldedNormals:
-    if std == 0:
-        with np.errstate(over="ignore"):
-            means = np.asarray(means, np.float32)
-    return FoldedNormals(np.asarray(weights), np.asarray(means), np.asarray(std))
+def compute_large_fraction(spec: SimulationSpec, feature: str, pairs: Mapping[TFKind, Pairs], *, every: bool) -> float:
+    """Return which share of the effects of pairs (not none) is large; ``every``: these are all pairs of their TFs.
 
-
-def large_fraction(spec: SimulationSpec, feature: str, pairs: dict[TFKind, Pairs], *, every: bool) -> float:
-    """Return which share of some pairs' effects is large.
-
-    Parameters
-    ----------
-    spec
-        The specification.
-    feature
-        An effect or its p-value, ``binding...`` or ``perturbation...``.
-    pairs
-        How many there are of each kind, not all 0.
-    every
-        Whether these are all pairs of their TFs.
+    ``feature`` is an effect or its p-value.
     """
-    binding, percentile, n = BindingParameters.of(spec), spec.large_effect_percentile, spec.n_genes
+    binding, percentile, n = BindingParameters.extract(spec), spec.large_effect_percentile, spec.n_genes
     of_binding = feature.startswith("binding")
-    rank = rank_of_cutoff(n, percentile)
-    if every and not of_binding and not rank.weight and not any(size.atoms for size in responses(spec)):
-        return (rank.others + 1) / n  # no ties: as many as the ranks say
-    total = sum((sum(some) for some in pairs.values()), Fraction(0))
+    rank = rank_cutoff(n, percentile)
+    if every and not of_binding and not rank.weight and not any(d.atoms for d in make_magnitude_distributions(spec)):
+        return (rank.others + 1) / n  # no ties: the rank alone decides
+    total = sum((sum(counts) for counts in pairs.values()), Fraction(0))
     share = 0.0
-    for kind, some in pairs.items():
+    for kind, counts in pairs.items():
         if of_binding:
-            chances = _large_effects(binding, percentile, n, kind.bound)
+            chances = _compute_large_binding(binding, percentile, n, kind.bound)
         else:
-            chances = _large_responses(binding, _numbers(spec), percentile, n, kind)
-        share += sum(float(count / total) * chance for count, chance in zip(some, chances, strict=True) if count)
+            chances = _compute_large_perturbation(binding, MeanModel.from_spec(spec), percentile, n, kind)
+        share += sum(float(count / total) * chance for count, chance in zip(counts, chances, strict=True) if count)
     return 1.0 if share > 1 - _ROUNDING else share
 
 
 @lru_cache(maxsize=4096)
-def _large_effects(binding: BindingParameters, percentile: float, n: int, bound: int) -> tuple[float, float, float]:
-    """Return the probabilities that a binding effect is large, by kind of pair; conditions don't matter to it."""
+def _compute_large_binding(binding: BindingParameters, percentile: float, n: int, bound: int) -> tuple[float, ...]:
+    """Return the probabilities that a binding effect is large, by status."""
     groups = [
-        Group(count, (1.0,), (_effects(binding, bound=label),)) for count, label in ((bound, True), (n - bound, False))
+        Group(count, (1.0,), (_make_lattice(binding, bound=label),))
+        for label, count in ((False, n - bound), (True, bound))
     ]
-    (of_bound,), (of_unbound,) = large_probabilities(groups, percentile)
-    return of_bound, of_bound, of_unbound
+    (of_unbound,), (of_bound,) = compute_large_probabilities(groups, percentile)
+    return of_unbound, of_bound, of_bound
 
 
 @lru_cache(maxsize=4096)
-def _large_responses(
-    binding: BindingParameters, numbers: _Numbers, percentile: float, n: int, kind: TFKind
-) -> tuple[float, float, float]:
-    """Return the probabilities that a perturbation effect is large, by kind of pair."""
-    hold, fail, unbound = _responses(binding, numbers)
+def _compute_large_perturbation(
+    binding: BindingParameters, model: MeanModel, percentile: float, n: int, kind: TFKind
+) -> tuple[float, ...]:
+    """Return the probabilities that a perturbation effect is large, by status."""
+    unbound, active, inactive = _make_magnitudes(binding, model)
     groups = [
-        Group(kind.bound, (float(kind.adjusted), float(1 - kind.adjusted)), (hold, fail), kind.covariance),
+        Group(kind.bound, (float(kind.adjusted), float(1 - kind.adjusted)), (active, inactive), kind.covariance),
         Group(n - kind.bound, (1.0,), (unbound,)),
     ]
-    (of_hold, of_fail), (of_unbound,) = large_probabilities(groups, percentile)
-    return of_hold, of_fail, of_unbound
+    (of_active, of_inactive), (of_unbound,) = compute_large_probabilities(groups, percentile)
+    return of_unbound, of_active, of_inactive
