@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import yeastxr as yx
 
 spec = yx.SimulationSpec(genes=1000, bound=[0.1, 0.3], n_sample=[5, 5], seed=42)
-ds = yx.sweep(spec, bound_mean=[1.0, 2.0, 3.0, 5.0, 8.0], max_mean_adjustment=[0.0, 10.0, 40.0], replicate=4)
+ds = yx.sweep(spec, bound_mean=[1.0, 2.0, 3.0, 5.0, 8.0], max_mean_adjustment=[0.0, 10.0, 40.0], replicates=4)
 print(dict(ds.perturbation_effect.sizes))
 
 response = abs(ds.perturbation_effect).where(ds.label).mean(["gene", "tf"]).compute()  # nothing was computed before

@@ -1,13 +1,15 @@
-"""Labelled arrays to plain blocks and back: one way in for NumPy and dask, dims by name, nothing computed.
+"""Labelled arrays to plain blocks and back: the same for NumPy and dask, dimensions by name, nothing computed.
 
-A function of plain arrays is applied to DataArrays whose dims are brought into one order, missing ones with length 1.
-NumPy-backed arrays go through it at once, with all threads; dask-backed ones block by block, one thread a block.
+:func:`map_blocks` applies a function of plain arrays to DataArrays with their dimensions in one order, missing ones
+with length 1: to NumPy-backed arrays at once, with all threads; to dask-backed ones block by block, one thread a block.
 """
 
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import product
+from numbers import Integral
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -23,19 +25,10 @@ CHUNK_CELLS = 3_300_000  # some 13 MB of float32: all of 6,600 genes for 500 TFs
 
 
 def chunk_sizes(sizes: Mapping[str, int], chunks: Chunks) -> dict[str, tuple[int, ...]] | None:
-    """Return the chunk lengths along each dim, or None for NumPy.
+    """Return the chunk lengths along each dimension, or None for NumPy.
 
-    What is not said is chosen: all genes, one replicate, and as many TFs as make some 13 MB of float32.
-
-    Raises
-    ------
-    InputError
-        If chunks are neither None, "auto" nor a dict from dims to lengths that fit.
-
-    Examples
-    --------
-    >>> chunk_sizes({"gene": 6600, "tf": 1200}, "auto")
-    {'gene': (6600,), 'tf': (500, 500, 200)}
+    By default a chunk has all genes, one replicate, and TFs for some 13 MB of float32: 6,600 genes and 1,200 TFs give
+    ``{"gene": (6600,), "tf": (500, 500, 200)}``.
     """
     if chunks is None:
         return None
@@ -50,30 +43,35 @@ def chunk_sizes(sizes: Mapping[str, int], chunks: Chunks) -> dict[str, tuple[int
             raise InputError(
                 f"chunks names the dimension {format_value(dim)}, which is not known; {suggest(dim, sizes)}"
             )
-    lengths = {dim: _lengths(dim, size, chunks.get(dim, "auto")) for dim, size in sizes.items() if dim != TF}
-    genes_each = max(lengths[GENE])
-    tf = chunks.get(TF, "auto")
-    lengths[TF] = _lengths(TF, sizes[TF], max(1, CHUNK_CELLS // genes_each) if tf in (None, "auto") else tf)
+    defaults = {GENE: -1, REPLICATE: 1}
+    lengths: dict[str, tuple[int, ...]] = {}
+    for dim in sorted(sizes, key=lambda dim: dim == TF):  # the default for TFs depends on the genes
+        chunk = chunks.get(dim)
+        if chunk is None or (isinstance(chunk, str) and chunk == "auto"):
+            chunk = max(1, CHUNK_CELLS // max(lengths[GENE])) if dim == TF else defaults.get(dim, -1)
+        lengths[dim] = _split(dim, sizes[dim], chunk)
     return {dim: lengths[dim] for dim in sizes}
 
 
-def _lengths(dim: str, size: int, chunk: Any) -> tuple[int, ...]:
-    """Return the lengths of the chunks along one dim."""
-    allowed = f"a chunk size from 1, -1 for the whole, or sizes that add up to {size}"
-    if isinstance(chunk, tuple | list):
-        if not all(isinstance(c, int | np.integer) and c > 0 for c in chunk) or sum(chunk) != size:
-            raise InputError(f"chunks[{dim!r}] is {format_value(chunk)}; expected {allowed}")
-        return tuple(int(c) for c in chunk)
-    if chunk in (None, "auto"):
-        chunk = 1 if dim == REPLICATE else size
-    if isinstance(chunk, bool) or not isinstance(chunk, int | np.integer) or (chunk < 1 and chunk != -1):
-        raise InputError(f"chunks[{dim!r}] is {format_value(chunk)}; expected {allowed}")
-    each = size if chunk == -1 else min(int(chunk), size)
-    return (each,) * (size // each) + ((size % each,) if size % each else ())
+def _split(dim: str, size: int, chunk: Any) -> tuple[int, ...]:
+    """Return the lengths of the chunks along one dimension."""
+    from dask.array.core import normalize_chunks
+
+    several = isinstance(chunk, tuple | list)
+    lengths = list(chunk) if several else [chunk]
+    if all(isinstance(n, Integral) and not isinstance(n, bool) for n in lengths):
+        allowed = [n > 0 or (n == -1 and not several) for n in lengths]
+        with suppress(ValueError):  # they do not add up to the size
+            if all(allowed):
+                return normalize_chunks((tuple(map(int, lengths)) if several else min(int(chunk), size),), (size,))[0]
+    raise InputError(
+        f"chunks[{dim!r}] is {format_value(chunk)}; "
+        f"expected a chunk size from 1, -1 for all, or sizes that add up to {size}"
+    )
 
 
 def get_positions(like: xr.DataArray) -> tuple[xr.Variable, xr.Variable, xr.Variable]:
-    """Return where the cells of an array lie: replicate (0 where there is no such dim), gene and TF positions."""
+    """Return the positions of an array's cells: replicates (0 without that dimension), genes and TFs."""
     variable = like.variable
     if REPLICATE in variable.dims:
         replicate = chunk_like(REPLICATE, np.arange(variable.sizes[REPLICATE]), variable)
@@ -84,9 +82,9 @@ def get_positions(like: xr.DataArray) -> tuple[xr.Variable, xr.Variable, xr.Vari
 
 
 def chunk_like(dim: str, values: np.ndarray, like: xr.DataArray | xr.Variable) -> xr.Variable:
-    """Return values along one dim of an array, chunked as that array is."""
+    """Return values along one dimension of an array, with that array's chunks."""
     variable = xr.Variable((dim,), values)
-    cuts = like.variable if isinstance(like, xr.DataArray) else like  # a coordinate may be cut in another way
+    cuts = like.variable if isinstance(like, xr.DataArray) else like  # coordinates may have other chunks
     return variable.chunk({dim: cuts.chunksizes[dim]}) if like.chunks else variable
 
 
@@ -99,31 +97,13 @@ def map_blocks(
     reduces: Hashable | None = None,
     **parameters: Any,
 ) -> xr.Variable:
-    """Apply a function of plain arrays to labelled ones, block by block where any of them is dask-backed.
+    """Apply a function of plain arrays to labelled ones, block by block if any of them is dask-backed.
 
-    Parameters
-    ----------
-    function
-        Takes one plain array for each labelled one, with axes in the order of ``dims`` (length 1 where a dim is
-        missing, then any dims of its own, whole), the parameters by name, and ``threads``; returns an array with axes
-        ``dims``.
-    dims
-        The dims of the result.
-    arrays
-        What it is applied to, by dims; coordinates are not looked at.
-    dtype
-        The result's dtype.
-    reduces
-        A dim that the result has with length 1; the arrays must not be chunked along it.
-    **parameters
-        Passed on to the function.
-
-    Returns
-    -------
-    xarray.Variable
-        With these dims; dask-backed if any input is.
+    The function takes a plain array for each labelled one, the parameters by name, and ``threads``; it returns an array
+    with axes ``dims``. Axes are in the order of ``dims`` (length 1 for a missing dimension), followed by the array's
+    other dimensions, unchunked. The result has length 1 along ``reduces``, which no array may be chunked along.
     """
-    inputs = [_by_dims(array, dims) for array in arrays]
+    inputs = [_order_axes(array, dims) for array in arrays]
     if all(isinstance(data, np.ndarray) for data, _ in inputs):
         return xr.Variable(dims, function(*(data for data, _ in inputs), **parameters, threads=count_threads()))
 
@@ -132,7 +112,7 @@ def map_blocks(
     pairs: list[Any] = []
     for data, axes in inputs:
         pairs += [da.from_array(data, chunks=-1) if isinstance(data, np.ndarray) else data, axes]
-    with warnings.catch_warnings():  # vectors of positions make many blocks together; that is meant
+    with warnings.catch_warnings():  # intended: vectors of positions make many blocks together
         warnings.filterwarnings("ignore", "Increasing number of chunks", da.PerformanceWarning)
         result = da.blockwise(
             partial(function, **parameters, threads=1),
@@ -147,8 +127,8 @@ def map_blocks(
     return xr.Variable(dims, result)
 
 
-def _by_dims(array: xr.DataArray | xr.Variable, dims: Sequence[Hashable]) -> tuple[Any, tuple[Hashable, ...]]:
-    """Return the plain array with axes in the order of the dims, of length 1 where it lacks one, and then its own."""
+def _order_axes(array: xr.DataArray | xr.Variable, dims: Sequence[Hashable]) -> tuple[Any, tuple[Hashable, ...]]:
+    """Return the plain array with axes in the order of dims, missing ones with length 1, then its other dimensions."""
     variable = array.variable if isinstance(array, xr.DataArray) else array
     order = [d for d in dims if d in variable.dims]
     own = [d for d in variable.dims if d not in dims]
@@ -160,16 +140,16 @@ def _by_dims(array: xr.DataArray | xr.Variable, dims: Sequence[Hashable]) -> tup
 
 Region = tuple[slice, ...]
 Work = Callable[[Region, list[np.ndarray]], None]
-_AT_ONCE = 4  # blocks that another machine's workers make while one is being taken in
+_AT_ONCE = 4  # blocks that workers of a cluster compute at a time
 
 
 def is_in_memory(array: xr.DataArray) -> bool:
-    """Tell whether an array's values are there, neither dask's to compute nor a file's to read."""
-    return bool(array.variable._in_memory)  # xarray has no public word for what is indexed lazily
+    """Return whether an array's values are in memory, not to be computed by dask or read from a file."""
+    return bool(array.variable._in_memory)  # xarray has no public test for lazily indexed arrays
 
 
 def align_features(ds: xr.Dataset, names: Sequence[str]) -> list[xr.DataArray]:
-    """Return features with dims in one order, gene and tf last, and in the same chunks where any is not in memory."""
+    """Return features with dimensions in one order, gene and tf last, and equal chunks unless all are in memory."""
     arrays = [order_dims(ds[name]) for name in names]
     arrays = [array.transpose(*arrays[0].dims) for array in arrays]
     if all(map(is_in_memory, arrays)):
@@ -181,14 +161,9 @@ def align_features(ds: xr.Dataset, names: Sequence[str]) -> list[xr.DataArray]:
 
 
 def for_each_block(arrays: Sequence[xr.DataArray], work: Work) -> None:
-    """Call a function with the region and the plain arrays of each block; several threads may call it at once.
+    """Call a function with the region (slices) and the plain arrays of each block, possibly from several threads.
 
-    Parameters
-    ----------
-    arrays
-        As :func:`alike` returns them.
-    work
-        Takes a slice along each dim, and a plain array for each labelled one.
+    The arrays are as :func:`align_features` returns them.
     """
     if not arrays[0].chunks:
         work(tuple(slice(0, n) for n in arrays[0].shape), [array.values for array in arrays])
@@ -197,7 +172,7 @@ def for_each_block(arrays: Sequence[xr.DataArray], work: Work) -> None:
     import dask.array as da
 
     data = [array.data for array in arrays]
-    regions = _regions(data[0].chunks)
+    regions = _find_regions(data[0].chunks)
 
     def take(*values: np.ndarray, block_id: tuple[int, ...]) -> np.ndarray:
         work(regions[block_id], list(values))
@@ -207,10 +182,10 @@ def for_each_block(arrays: Sequence[xr.DataArray], work: Work) -> None:
     if get is None or get in (dask.threaded.get, dask.local.get_sync):
         chunks = tuple((1,) * n for n in data[0].numblocks)
         meta = np.empty((0,) * len(chunks), np.uint8)
-        name = f"take-{uuid4().hex}"  # without one, dask would hash all the memory that the function fills
+        name = f"take-{uuid4().hex}"  # otherwise dask hashes all the memory that the function fills
         da.map_blocks(take, *data, dtype=np.uint8, chunks=chunks, meta=meta, name=name).compute(scheduler=get)
         return
-    blocks = list(regions)  # workers elsewhere can't reach the memory to fill
+    blocks = list(regions)  # workers in other processes can't reach this memory
     for first in range(0, len(blocks), _AT_ONCE):
         batch = blocks[first : first + _AT_ONCE]
         computed = dask.compute(*([array.blocks[block] for array in data] for block in batch))
@@ -219,14 +194,14 @@ def for_each_block(arrays: Sequence[xr.DataArray], work: Work) -> None:
 
 
 def choose_scheduler(collections: Sequence[Any], default: Any = None) -> Any:
-    """Return what dask would compute with: the caller's choice by context, config or client, or else the default."""
+    """Return dask's scheduler: the caller's choice by context, configuration or client, or else the default."""
     import dask
 
     return dask.base.get_scheduler(collections=collections) or default
 
 
 def cut_slabs(lead: Sequence[int], genes: int, tfs: int, cells: int) -> Iterator[tuple[tuple[int, ...], slice]]:
-    """Cut every plane of genes x TFs into slabs of some TFs, of about so many cells; leading index and TFs of each."""
+    """Cut every plane of genes x TFs into slabs of TFs of about that many cells; yield leading index and TFs."""
     width = max(1, cells // genes)
     for index in np.ndindex(*lead):
         for first in range(0, tfs, width):
@@ -234,12 +209,12 @@ def cut_slabs(lead: Sequence[int], genes: int, tfs: int, cells: int) -> Iterator
 
 
 def _as_dask(array: xr.DataArray) -> xr.DataArray:
-    """Return an array for dask; one that a file holds is cut as the file is."""
+    """Return a dask-backed array; one from a file gets the chunks of the file."""
     return array if array.chunks else array.chunk(array.encoding.get("preferred_chunks", {}))
 
 
-def _regions(chunks: tuple[tuple[int, ...], ...]) -> dict[tuple[int, ...], Region]:
-    """Return what each block covers."""
+def _find_regions(chunks: tuple[tuple[int, ...], ...]) -> dict[tuple[int, ...], Region]:
+    """Return the slices that each block covers."""
 
     def slices(lengths: tuple[int, ...]) -> Iterator[slice]:
         start = 0
@@ -247,5 +222,5 @@ def _regions(chunks: tuple[tuple[int, ...], ...]) -> dict[tuple[int, ...], Regio
             yield slice(start, start + length)
             start += length
 
-    each: list[Any] = [list(enumerate(slices(lengths))) for lengths in chunks]
-    return {tuple(i for i, _ in cell): tuple(part for _, part in cell) for cell in product(*each)}
+    numbered: list[Any] = [list(enumerate(slices(lengths))) for lengths in chunks]
+    return {tuple(i for i, _ in block): tuple(part for _, part in block) for block in product(*numbered)}

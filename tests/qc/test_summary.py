@@ -171,7 +171,7 @@ def test_summarize__lazy_computes_nothing_and_leaves_its_input(
 def test_summarize__sweep_is_lazy_and_kept_along_the_swept_dim(no_compute: None) -> None:
     spec = yx.spec_of(made(tf_relationships=RELATED))
     assert spec is not None
-    ds = yx.sweep(spec, bound_mean=[3.0, 30.0], replicate=2)
+    ds = yx.sweep(spec, bound_mean=[3.0, 30.0], replicates=2)
     summary = qc.summarize(ds, by="bound_mean")
     assert summary["histogram"].dims == ("bound_mean", "quantity", "label", "bin")
     assert summary["mean"].dims == ("bound_mean", "replicate", "quantity", "label", "tf")

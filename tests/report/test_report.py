@@ -169,7 +169,7 @@ def test_report__what_it_says_makes_the_dataset_again(
 
 
 def test_report__a_sweep_says_how_it_was_made(tmp_path: Path) -> None:
-    ds = yx.sweep(made(genes=50).yeast.spec, bound_mean=[3.0, 5.0], replicate=2)
+    ds = yx.sweep(made(genes=50).yeast.spec, bound_mean=[3.0, 5.0], replicates=2)
     page = Parsed(written(ds, tmp_path, checks=False))
     assert {"parameter": "bound_mean", "value": "swept over [3.0, 5.0]"} in page.table("parameter")
     [code] = page.frames

@@ -316,7 +316,7 @@ def test_assemble__claims_no_spec_that_does_not_fit() -> None:
 
 def test_sweep__points_equal_their_simulations() -> None:
     spec = yx.SimulationSpec(genes=40, bound=[0.5], max_mean_adjustment=1.0, seed=5)
-    ds = yx.sweep(spec, bound_mean=[3, 5.0], unbound_std=[1.0, 2.0], replicate=2)
+    ds = yx.sweep(spec, bound_mean=[3, 5.0], unbound_std=[1.0, 2.0], replicates=2)
     assert ds["label"].dims == ("bound_mean", "unbound_std", "replicate", "gene", "tf")
     point = ds.sel(bound_mean=5, unbound_std=2, drop=True).compute()
     alone = yx.simulate(

@@ -1,4 +1,4 @@
-"""Which pairs' means are adjusted, and by how much: methods 2, 3 and 4, and rules of one's own."""
+"""The mean of each pair: methods 1 to 4 (:class:`MeanModel`), which pairs are active, and user-defined rules."""
 
 import json
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -11,7 +11,7 @@ import xarray as xr
 from yeastxr._blocks import chunk_like, map_blocks
 from yeastxr._validate import check_number, to_python
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value
-from yeastxr.schema import PARAMETERS, STATUSES, TF, check_array, match_to, order_dims
+from yeastxr.schema import PARAMETERS, STATUSES, TF, check_array, order_dims
 from yeastxr.simulation.parameters import BindingParameters, PerturbationParameters
 from yeastxr.simulation.relations import check_relationships, evaluate_conditions, iterate_tfs
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from yeastxr.simulation.simulate import SimulationSpec
 
 AdjustmentFunction = Callable[[xr.DataArray, xr.DataArray], xr.DataArray]
-_NAMED = "named_tf"  # the dim of the label columns that relationships name
+_NAMED = "named_tf"  # the dimension of the label columns that relationships name
 
 
 @dataclass(frozen=True)
@@ -93,34 +93,25 @@ class MeanModel:
         return np.asarray(np.array(self.stds)[STATUSES.index(status) if isinstance(status, str) else status])
 
 
-def check_matching(binding_effect: xr.DataArray, labels: xr.DataArray) -> xr.DataArray:
-    """Return binding effects in the labels' order of dims, or refuse them if dims or coordinates differ."""
-    return match_to(check_array(binding_effect, "binding_effect"), "binding_effect", labels, "labels")
+def find_largest_effect(max_mean_adjustment: float, effect: xr.DataArray, largest: float | None) -> xr.DataArray:
+    """Return the binding effect that the largest adjustment belongs to, a float64 without dims.
 
-
-def slope_of_mean(max_mean_adjustment: float, effect: xr.DataArray, largest: float | None) -> xr.DataArray:
-    """Return by how much the mean of an adjusted pair rises per unit of its binding effect, a float64 without dims.
-
-    The largest binding effect is the one given, or what the parameters that made the effects allow, or the largest
-    observed; the last stays lazy for dask.
+    The one given, or what the parameters that made the effects allow, or the largest observed, which is lazy for dask;
+    0 where nothing is adjusted.
     """
     if largest is not None:
         largest = check_number("largest_binding_effect", largest, least=0)
         if largest == 0:
             raise InputError("largest_binding_effect is 0; expected a number above 0")
-    else:
-        largest = _largest_possible(effect)
     if max_mean_adjustment == 0:
         return xr.DataArray(np.float64(0))
-    if largest is not None:
-        return xr.DataArray(np.float64(max_mean_adjustment / largest if largest else 0))
-    return xr.DataArray(_largest_observed(effect)).pipe(
-        lambda most: xr.where(most > 0, max_mean_adjustment / xr.where(most > 0, most, 1), 0.0)
-    )
+    if largest is None:
+        largest = _find_largest_possible(effect)
+    return xr.DataArray(_find_largest_observed(effect) if largest is None else np.float64(largest))
 
 
-def _largest_observed(effect: xr.DataArray) -> Any:
-    """Return the largest of some effects, float64 without dims; for dask in a pass of its own, when it is needed.
+def _find_largest_observed(effect: xr.DataArray) -> Any:
+    """Return the largest effect, float64 without dims; for dask, a separate pass computes it when it is needed.
 
     A reduction in the graph of what uses it would hold every chunk in memory until it is done.
     """
@@ -137,17 +128,16 @@ def _largest_observed(effect: xr.DataArray) -> Any:
     return da.from_delayed(dask.delayed(read, pure=False)(), shape=(), dtype=np.float64)
 
 
-def _largest_possible(effect: xr.DataArray) -> float | None:
-    """Return the largest binding effect that the parameters in an array's attributes allow, if they are there."""
+def _find_largest_possible(effect: xr.DataArray) -> float | None:
+    """Return the largest binding effect that the parameters in an array's attributes allow, if there are any."""
     try:
-        made_by = json.loads(effect.attrs[PARAMETERS])
-        return BindingParameters(**BindingParameters.among(made_by)).largest_effect
+        return BindingParameters.extract(json.loads(effect.attrs[PARAMETERS])).largest_effect
     except (KeyError, TypeError, ValueError):
         return None
 
 
 def adjusted_pairs(labels: xr.DataArray, tf_relationships: Mapping[Any, Iterable[Any]] | None) -> xr.DataArray:
-    """Say which pairs are adjusted: bound, and the conditions of their TF hold for their gene.
+    """Return which pairs are active: bound, and the conditions of their TF hold for their gene.
 
     Parameters
     ----------
@@ -155,7 +145,7 @@ def adjusted_pairs(labels: xr.DataArray, tf_relationships: Mapping[Any, Iterable
         Bool, dims ``(..., gene, tf)``; NumPy or dask.
     tf_relationships
         From a TF to a list of conditions, all of which must hold: TFs, ``And``, ``Or``, ``Not``. None, an empty list
-        or a TF that is not there is no condition.
+        and a missing TF mean no condition.
 
     Returns
     -------
@@ -186,23 +176,23 @@ def evaluate_relationships(
     bound_only: bool = True,
     read_now: bool = False,
 ) -> xr.DataArray:
-    """Say which pairs are adjusted, given labels and relationships that have been checked.
+    """Return which pairs are active, given labels and relationships that have been checked.
 
-    With ``bound_only=False``, say where the conditions of each TF would hold if it were bound. With ``read_now=True``,
-    columns that conditions name are computed now, so that no other array waits in memory until they are.
+    With ``bound_only=False``, return where the conditions of each TF would hold if it were bound. With
+    ``read_now=True``, compute the columns that conditions name now, so that no other array waits in memory for them.
     """
     conditions = {tf: tuple(entries) for tf, entries in relationships.items() if entries}
     if not conditions:
         return labels if bound_only else xr.ones_like(labels)
-    at = {to_python(tf): position for position, tf in enumerate(labels.indexes[TF])}
-    named = {tf: at[tf] for entries in conditions.values() for tf in iterate_tfs(entries)}
+    tf_positions = {to_python(tf): position for position, tf in enumerate(labels.indexes[TF])}
+    named = {tf: tf_positions[tf] for entries in conditions.values() for tf in iterate_tfs(entries)}
     columns = labels.variable.transpose(TF, ...)
-    if labels.chunks:  # every block is given the columns that are named, and no others
+    if labels.chunks:  # every block takes the named columns, and no others
         columns = columns[list(named.values())].chunk({TF: -1})
         columns = columns.compute() if read_now else columns
         named = {tf: position for position, tf in enumerate(named)}
     result = map_blocks(
-        _adjusted_block,
+        _evaluate_block,
         labels.dims,
         [
             labels,
@@ -210,14 +200,14 @@ def evaluate_relationships(
             xr.Variable((_NAMED, *columns.dims[1:]), columns.data),
         ],
         dtype=np.bool_,
-        conditions={at[tf]: (tf, entries) for tf, entries in conditions.items()},
+        conditions={tf_positions[tf]: (tf, entries) for tf, entries in conditions.items()},
         named=named,
         bound_only=bound_only,
     )
     return labels.copy(deep=False, data=result.data)
 
 
-def _adjusted_block(
+def _evaluate_block(
     label: np.ndarray,
     tf: np.ndarray,
     columns: np.ndarray,
@@ -236,26 +226,26 @@ def _adjusted_block(
         if not entries:
             continue
         needed = dict.fromkeys(iterate_tfs(entries))
-        for one in needed:
-            if one not in bits:
-                bits[one] = np.packbits(columns[..., 0, named[one]], axis=-1)
+        for name in needed:
+            if name not in bits:
+                bits[name] = np.packbits(columns[..., 0, named[name]], axis=-1)
         bound = {own: np.full_like(holds[t], 0xFF)} if own in needed and not bound_only else {}
-        holds[t] = evaluate_conditions({one: bits[one] for one in needed} | bound, entries)
-    adjusted = np.moveaxis(np.unpackbits(holds, axis=-1, count=genes).view(bool), 0, -1)
+        holds[t] = evaluate_conditions({name: bits[name] for name in needed} | bound, entries)
+    active = np.moveaxis(np.unpackbits(holds, axis=-1, count=genes).view(bool), 0, -1)
     if bound_only:
-        adjusted &= label  # in place: fresh memory costs more than the work
-    return adjusted
+        active &= label  # in place: fresh memory costs more than the work
+    return active
 
 
-def custom_mean(
-    function: AdjustmentFunction, labels: xr.DataArray, effect: xr.DataArray, asked: PerturbationParameters
+def compute_custom_mean(
+    function: AdjustmentFunction, labels: xr.DataArray, effect: xr.DataArray, params: PerturbationParameters
 ) -> xr.DataArray:
     """Return the mean of each pair by a rule of the user's own, float64 in the labels' dims."""
     if not callable(function):
         raise InputTypeError(
             f"adjustment_function is {format_value(function)}; expected a callable of labels and effects"
         )
-    if asked.tf_relationships is not None or asked.max_mean_adjustment:
+    if params.tf_relationships is not None or params.max_mean_adjustment:
         raise InputError(
             "adjustment_function is given together with tf_relationships or max_mean_adjustment; expected one rule"
         )

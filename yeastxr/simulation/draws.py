@@ -1,7 +1,7 @@
-"""The law of draws: every value is a pure function of (seed, stream, gene position, TF position, replicate).
+"""The random-number scheme: every value is a pure function of (seed, stream, gene position, TF position, replicate).
 
 Plain arrays in and out. A counter-based generator, Philox4x32-10 (Salmon et al. 2011), is keyed by the seed and counts
-(gene, TF, stream, replicate), so no value depends on chunks, workers, threads or on what was computed before.
+(gene, TF, stream, replicate), so no value depends on chunks, workers, threads or earlier computations.
 
 Positions are given as arrays that broadcast against each other with the axes ``(..., gene, tf)``: replicates
 ``(..., 1, 1)``, genes ``(G, 1)``, TFs ``(T,)``. Large planes are cut into slabs of TFs that threads fill.
@@ -17,12 +17,12 @@ from yeastxr._blocks import cut_slabs
 from yeastxr._utils import run_in_threads
 from yeastxr.errors import InputError
 
-SCHEME_VERSION = 1
+SCHEME_VERSION = 1  # datasets store it as ``law_version``
 _SLAB_CELLS = 1 << 17  # small enough for slabs to share out evenly, large enough to make a thread's call worth it
 
 
 class Stream(IntEnum):
-    """One stream of draws per variable and purpose; the numbers are part of the law."""
+    """One stream of draws per variable and purpose; the numbers are part of the scheme."""
 
     LABEL = 0
     BINDING_EFFECT = 1
@@ -35,7 +35,7 @@ class Stream(IntEnum):
 
 
 class Positions(NamedTuple):
-    """Where a block lies: replicate ``(..., 1, 1)``, gene ``(G, 1)`` and TF ``(T,)`` positions, or more leading 1s."""
+    """The positions of a block: replicates ``(..., 1, 1)``, genes ``(G, 1)`` and TFs ``(T,)``, or more leading 1s."""
 
     replicate: np.ndarray
     gene: np.ndarray
@@ -53,46 +53,20 @@ def split_seed(seed: int) -> tuple[np.uint64, np.uint64]:
 
 
 def compute_philox_words(counters: np.ndarray, seed: int) -> np.ndarray:
-    """Return the four words of Philox4x32-10 for each counter.
-
-    Parameters
-    ----------
-    counters
-        Shape (n, 4), uint32: gene, TF, stream and replicate of each.
-    seed
-        The key, in [0, 2**64).
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (n, 4), uint32.
-    """
+    """Return the four words of Philox4x32-10, uint32 (n, 4), for counters (n, 4) of gene, TF, stream and replicate."""
     from yeastxr.simulation import kernels
 
     counters = np.ascontiguousarray(counters, np.uint32)
     out = np.empty(counters.shape, np.uint32)
-    kernels.philox_words(counters, *split_seed(seed), out)
+    kernels.fill_philox_words(counters, *split_seed(seed), out)
     return out
 
 
 def draw_keys(positions: np.ndarray, *, stream: Stream, seed: int, epoch: int = 0) -> np.ndarray:
-    """Return a random key for each of some positions, to put them in an order that depends on nothing else.
-
-    Parameters
-    ----------
-    positions
-        Shape (n,), integers in [0, 2**64).
-    stream, seed, epoch
-        What the order is for, the key, and which order it is.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (n,), uint64.
-    """
+    """Return a random uint64 for each position (integers below 2**64), to sort them by; each epoch has its own."""
     counters = np.empty((len(positions), 4), np.uint32)
-    where = positions.astype(np.uint64)
-    counters[:, 0], counters[:, 1] = where & 0xFFFFFFFF, where >> 32
+    positions = positions.astype(np.uint64)
+    counters[:, 0], counters[:, 1] = positions & 0xFFFFFFFF, positions >> 32
     counters[:, 2], counters[:, 3] = int(stream), epoch
     words = compute_philox_words(counters, seed).astype(np.uint64)
     return (words[:, 0] << 32) | words[:, 1]
@@ -101,26 +75,10 @@ def draw_keys(positions: np.ndarray, *, stream: Stream, seed: int, epoch: int = 
 def find_label_limits(
     bound_counts: np.ndarray, *positions: np.ndarray, seed: int, genes: int, threads: int = 1
 ) -> np.ndarray:
-    """Return, for each TF, the key below which exactly ``bound_counts`` of ``genes`` genes lie.
+    """Return, for each TF, the key below which exactly ``bound_counts`` of ``genes`` genes lie, uint64 ``(..., 1, T)``.
 
-    A pair's key is a word of 32 random bits with the gene's position behind it, so keys of a TF never tie and the count
-    is exact; ranking by position where two words are equal (once in 2**32 pairs) is all that it costs.
-
-    Parameters
-    ----------
-    bound_counts
-        How many genes each TF binds, ``(..., 1, T)``.
-    *positions
-        Replicate ``(..., 1, 1)`` and TF ``(..., 1, T)`` positions.
-    seed, genes
-        The seed, and how many genes there are in all.
-    threads
-        How many threads may work on it.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape ``(..., 1, T)``, uint64.
+    A pair's key is a word of 32 random bits followed by the gene's position, so keys of a TF never tie and the count is
+    exact; genes are ranked by position where two words are equal (once in 2**32 pairs).
     """
     from yeastxr.simulation import kernels
 
@@ -133,7 +91,7 @@ def find_label_limits(
 
     def fill(part: tuple[tuple[int, ...], slice]) -> None:
         lead, tfs = part
-        kernels.label_limits(
+        kernels.fill_label_limits(
             *split_seed(seed),
             np.uint64(replicates[lead]),
             np.uint64(Stream.LABEL),
@@ -149,13 +107,13 @@ def find_label_limits(
 
 def draw_labels(limits: np.ndarray, *positions: np.ndarray, seed: int, threads: int = 1) -> np.ndarray:
     """Return labels, bool ``(..., G, T)``: True where a pair's key lies below its TF's limit ``(..., 1, T)``."""
-    return _fill("labels", np.bool_, Stream.LABEL, positions, per_tf=[limits], seed=seed, threads=threads)
+    return _fill_block("labels", np.bool_, Stream.LABEL, positions, per_tf=[limits], seed=seed, threads=threads)
 
 
 def draw_label_columns(bound_counts: np.ndarray, *positions: np.ndarray, seed: int, threads: int = 1) -> np.ndarray:
     """Return labels, bool ``(..., G, T)``, of a block with all genes, given how many each TF binds ``(..., 1, T)``."""
     counts = bound_counts.astype(np.int64)
-    return _fill("label_columns", np.bool_, Stream.LABEL, positions, per_tf=[counts], seed=seed, threads=threads)
+    return _fill_block("label_columns", np.bool_, Stream.LABEL, positions, per_tf=[counts], seed=seed, threads=threads)
 
 
 def draw_binding_effects(
@@ -166,12 +124,11 @@ def draw_binding_effects(
     seed: int,
     threads: int = 1,
 ) -> np.ndarray:
-    """Return binding effects, float32 ``(..., G, T)``; see :func:`yeastxr.simulation.kernels.binding_effects`."""
-    stream = Stream.BINDING_EFFECT
-    return _fill(
+    """Return binding effects, float32 ``(..., G, T)``; see the kernel."""
+    return _fill_block(
         "binding_effects",
         np.float32,
-        stream,
+        Stream.BINDING_EFFECT,
         positions,
         planes=[label],
         numbers=[hops, totals],
@@ -181,27 +138,7 @@ def draw_binding_effects(
 
 
 def compute_abs_quantiles(values: np.ndarray, *, fraction: float, threads: int = 1) -> np.ndarray:
-    """Return the quantile of ``|values|`` over genes for each TF, linear between order statistics.
-
-    Parameters
-    ----------
-    values
-        Shape ``(..., G, T)``, float32.
-    fraction
-        Which quantile, in [0, 1].
-    threads
-        How many threads may work on it.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape ``(..., 1, T)``, float64.
-
-    Raises
-    ------
-    InputError
-        If a value is NaN, which has no place in an order.
-    """
+    """Return a quantile of ``|values|`` (float32 ``(..., G, T)``) over genes, float64 ``(..., 1, T)``; refuse NaN."""
     from yeastxr.simulation import kernels
 
     lead, tfs = values.shape[:-2], values.shape[-1]
@@ -209,8 +146,8 @@ def compute_abs_quantiles(values: np.ndarray, *, fraction: float, threads: int =
     columns = values.swapaxes(-1, -2)
 
     def fill(part: tuple[tuple[int, ...], slice]) -> None:
-        index, some = part
-        if kernels.abs_quantiles(np.ascontiguousarray(columns[index][some]), fraction, out[index][0, some]):
+        index, slab = part
+        if kernels.find_abs_quantiles(np.ascontiguousarray(columns[index][slab]), fraction, out[index][0, slab]):
             raise InputError("an effect is NaN; expected numbers, which have an order")
 
     run_in_threads(fill, list(cut_slabs(lead, values.shape[-2], tfs, _SLAB_CELLS)), threads)
@@ -230,7 +167,7 @@ def draw_pvalues(
     ceiling = np.float32(upper)
     if float(ceiling) > upper:
         ceiling = np.nextafter(ceiling, np.float32(0))
-    return _fill(
+    return _fill_block(
         "pvalues",
         np.float32,
         stream,
@@ -245,20 +182,20 @@ def draw_pvalues(
 
 def draw_perturbation_effects(
     label: np.ndarray,
-    adjusted: np.ndarray,
+    active: np.ndarray,
     effect: np.ndarray,
     *positions: np.ndarray,
     numbers: tuple[float, float, float, float, float],
     seed: int,
     threads: int = 1,
 ) -> np.ndarray:
-    """Return perturbation effects, float32 ``(..., G, T)``; see the kernel of that name."""
-    return _fill(
+    """Return perturbation effects, float32 ``(..., G, T)``; see the kernel."""
+    return _fill_block(
         "perturbation_effects",
         np.float32,
         Stream.PERTURBATION_EFFECT,
         positions,
-        planes=[label, adjusted, effect],
+        planes=[label, active, effect],
         numbers=[numbers],
         seed=seed,
         threads=threads,
@@ -276,7 +213,7 @@ def draw_perturbation_effects_from_means(
     """Return perturbation effects from given means, float32 ``(..., G, T)``; the means must be finite."""
     if not np.isfinite(mean).all():
         raise InputError("adjustment_function returned means that are not finite; expected a number for each pair")
-    return _fill(
+    return _fill_block(
         "perturbation_effects_from_means",
         np.float32,
         Stream.PERTURBATION_EFFECT,
@@ -288,7 +225,7 @@ def draw_perturbation_effects_from_means(
     )
 
 
-def _fill(
+def _fill_block(
     kernel: str,
     dtype: Any,
     stream: Stream,
@@ -300,42 +237,42 @@ def _fill(
     per_tf: Sequence[np.ndarray] = (),
     numbers: Sequence[Any] = (),
 ) -> np.ndarray:
-    """Run a kernel over a block, slab of TFs by slab of TFs.
+    """Run a kernel over a block, one slab of TFs after another.
 
-    ``planes`` are arrays ``(..., G, T)``, ``per_tf`` arrays ``(..., 1, T)``; ``numbers`` reach the kernel as they are.
-    The result lies TF-major in memory, as kernels want it: where an input does, too, it is not copied.
+    ``planes`` are arrays ``(..., G, T)``, ``per_tf`` arrays ``(..., 1, T)``; ``numbers`` go to the kernel unchanged.
+    The result is TF-major in memory, as the kernels need it: an input that is TF-major, too, is not copied.
     """
     from yeastxr.simulation import kernels
 
-    run = getattr(kernels, kernel)
-    where = Positions(*positions)
-    shape = np.broadcast_shapes(where.shape, *(array.shape for array in (*planes, *per_tf)))
+    run = getattr(kernels, f"fill_{kernel}")
+    block = Positions(*positions)
+    shape = np.broadcast_shapes(block.shape, *(array.shape for array in (*planes, *per_tf)))
     lead_shape, genes, tfs = shape[:-2], shape[-2], shape[-1]
-    replicates = np.broadcast_to(where.replicate[..., 0, 0], lead_shape)
-    gene_positions = where.gene.reshape(-1).astype(np.uint32)
-    tf_positions = where.tf.reshape(-1).astype(np.uint32)
-    columns = [_expanded(array, shape).swapaxes(-1, -2) for array in planes]
-    per_tf = [_expanded(array, (*lead_shape, 1, tfs)) for array in per_tf]
+    replicates = np.broadcast_to(block.replicate[..., 0, 0], lead_shape)
+    gene_positions = block.gene.reshape(-1).astype(np.uint32)
+    tf_positions = block.tf.reshape(-1).astype(np.uint32)
+    columns = [_broadcast(array, shape).swapaxes(-1, -2) for array in planes]
+    per_tf = [_broadcast(array, (*lead_shape, 1, tfs)) for array in per_tf]
     out = np.empty((*lead_shape, tfs, genes), dtype)
 
     def fill(part: tuple[tuple[int, ...], slice]) -> None:
-        lead, some = part
+        lead, slab = part
         run(
             *split_seed(seed),
             np.uint64(replicates[lead]),
             np.uint64(stream),
             gene_positions,
-            tf_positions[some],
-            *(np.ascontiguousarray(array[lead][some]) for array in columns),
-            *(np.ascontiguousarray(array[lead][0, some]) for array in per_tf),
+            tf_positions[slab],
+            *(np.ascontiguousarray(array[lead][slab]) for array in columns),
+            *(np.ascontiguousarray(array[lead][0, slab]) for array in per_tf),
             *numbers,
-            out[lead][some],
+            out[lead][slab],
         )
 
     run_in_threads(fill, list(cut_slabs(lead_shape, genes, tfs, _SLAB_CELLS)), threads)
     return out.swapaxes(-1, -2)
 
 
-def _expanded(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Broadcast an array that needs it; a view would be read-only, and compiled for once more, so not without need."""
+def _broadcast(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Broadcast an array only if necessary: a broadcast view is read-only, for which numba compiles once more."""
     return array if array.shape == shape else np.broadcast_to(array, shape)

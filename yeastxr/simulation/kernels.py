@@ -1,9 +1,8 @@
-"""The kernels of the law of draws: from positions to values, in numba, for one plane of genes x TFs.
+"""The kernels of the random-number scheme: from positions to values, in numba, for one plane of genes x TFs.
 
 Only + - * / sqrt and bit operations lead to a value, each rounded by itself (no fastmath, no fused multiply-add), so a
-value has the same bits on every CPU. Planes lie TF-major, ``[tf, gene]``: the genes of a TF are one run of memory and
-one vector loop, and what puts them in order needs no gathering. This is the only room that imports numba: import it
-when a value is wanted, not before.
+value has the same bits on every CPU. Planes are TF-major, ``[tf, gene]``: the genes of a TF are contiguous in memory,
+for vector loops and selection without gathering. Import this module lazily, as numba is slow to import.
 """
 
 import numpy as np
@@ -32,7 +31,7 @@ _Q4, _Q5 = 0.001709607546651882, 3.067641647283941e-05
 
 
 @_inlined
-def philox(c0, c1, c2, c3, k0, k1):
+def run_philox(c0, c1, c2, c3, k0, k1):
     """Philox4x32-10 of a counter of four words under a key of two; every word is a uint64 below 2**32."""
     for _ in range(10):
         p0 = _M0 * c0
@@ -47,13 +46,13 @@ def philox(c0, c1, c2, c3, k0, k1):
 
 
 @_inlined
-def below(high, low, n):
+def scale_bits(high, low, n):
     """Scale 64 random bits to an integer in [0, n): the top of their product with n < 2**32, off by under n / 2**64."""
     return (high * n + ((low * n) >> _32)) >> _32
 
 
 @_inlined
-def upper_normal(high, low):
+def compute_upper_normal(high, low):
     """Turn 64 random bits into the upper normal quantile of u = (bits + 1/2) / 2**65, from 0 to 9.4."""
     x = float64(high) * 4294967296.0 + float64(low) + 0.5
     # ln x = k ln 2 + ln m with sqrt(1/2) <= m < sqrt(2), and ln m = 2 artanh((m - 1) / (m + 1)) by its series.
@@ -78,25 +77,25 @@ def upper_normal(high, low):
 
 
 @_compiled
-def philox_words(counters, k0, k1, out):
-    """Fill ``out[i]`` with the four words of Philox for ``counters[i]``; the known-answer tests come in here."""
+def fill_philox_words(counters, k0, k1, out):
+    """Fill ``out[i]`` with the four words of Philox for ``counters[i]``; for the known-answer tests."""
     for i in range(counters.shape[0]):
-        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = philox(
+        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = run_philox(
             uint64(counters[i, 0]), uint64(counters[i, 1]), uint64(counters[i, 2]), uint64(counters[i, 3]), k0, k1
         )
 
 
 @_compiled
-def select(values, k):
+def select_kth(values, k):
     """Return the k-th smallest (from 0) of unsigned integers, by counting passes over them.
 
-    A bracket [low, high] of values that are there is narrowed by turns to where a straight line through the counts at
-    its ends puts the rank, and to its middle; after each count it snaps to the nearest values that are there.
+    A bracket [low, high] of values of the array shrinks in turn to where a straight line through the counts at its ends
+    puts the rank, and to its middle; after each count it snaps to the nearest values of the array.
     """
-    kind = values.dtype.type  # arithmetic in the values' own width keeps the passes vector code
+    kind = values.dtype.type  # arithmetic in the values' own width keeps the passes vectorized
     one = kind(1)
     low, high = values[0], values[0]
-    for i in range(values.size):  # by index: an iterator would not become vector code
+    for i in range(values.size):  # by index: numba does not vectorize an iterator
         low, high = min(low, values[i]), max(high, values[i])
     below_low, upto_high = 0, values.size  # how many values are < low, and <= high
     turn = 0
@@ -125,49 +124,49 @@ def select(values, k):
 
 
 @_inlined
-def label_key(gene, tf, replicate, stream, k0, k1):
-    """Return a pair's key: 32 random bits, and the gene's position behind them."""
-    a, _, _, _ = philox(gene, tf, stream, replicate, k0, k1)
+def compute_label_key(gene, tf, replicate, stream, k0, k1):
+    """Return a pair's key: 32 random bits, followed by the gene's position."""
+    a, _, _, _ = run_philox(gene, tf, stream, replicate, k0, k1)
     return (a << _32) | gene
 
 
 @_compiled
-def label_limits(k0, k1, replicate, stream, genes, tfs, bound_counts, out):
-    """Fill ``out[t]`` with the key below which exactly ``bound_counts[t]`` of all genes lie for TF ``tfs[t]``."""
+def fill_label_limits(k0, k1, replicate, stream, genes, tfs, bound_counts, out):
+    """Fill ``out[t]`` with the key below which exactly ``bound_counts[t]`` genes lie for TF ``tfs[t]``."""
     keys = np.empty(genes.size, np.uint64)
     for t in range(tfs.size):
         tf = uint64(tfs[t])
         for g in range(genes.size):
-            keys[g] = label_key(uint64(genes[g]), tf, replicate, stream, k0, k1)
+            keys[g] = compute_label_key(uint64(genes[g]), tf, replicate, stream, k0, k1)
         count = bound_counts[t]
-        out[t] = select(keys, count) if count < genes.size else np.uint64(0xFFFFFFFFFFFFFFFF)
+        out[t] = select_kth(keys, count) if count < genes.size else np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 @_compiled
-def labels(k0, k1, replicate, stream, genes, tfs, limits, out):
+def fill_labels(k0, k1, replicate, stream, genes, tfs, limits, out):
     """Fill a plane of labels: True where the pair's key lies below its TF's limit."""
     for t in range(tfs.size):
         tf, limit = uint64(tfs[t]), limits[t]
         for g in range(genes.size):
-            out[t, g] = label_key(uint64(genes[g]), tf, replicate, stream, k0, k1) < limit
+            out[t, g] = compute_label_key(uint64(genes[g]), tf, replicate, stream, k0, k1) < limit
 
 
 @_compiled
-def label_columns(k0, k1, replicate, stream, genes, tfs, bound_counts, out):
-    """Fill a plane of labels that has all genes: each key is drawn once, for its TF's limit and for the label."""
+def fill_label_columns(k0, k1, replicate, stream, genes, tfs, bound_counts, out):
+    """Fill a plane of labels that has all genes: each key is drawn once, for its TF's limit and for its label."""
     keys = np.empty(genes.size, np.uint64)
     for t in range(tfs.size):
         tf = uint64(tfs[t])
         for g in range(genes.size):
-            keys[g] = label_key(uint64(genes[g]), tf, replicate, stream, k0, k1)
+            keys[g] = compute_label_key(uint64(genes[g]), tf, replicate, stream, k0, k1)
         count = bound_counts[t]
-        limit = select(keys, count) if count < genes.size else np.uint64(0xFFFFFFFFFFFFFFFF)
+        limit = select_kth(keys, count) if count < genes.size else np.uint64(0xFFFFFFFFFFFFFFFF)
         for g in range(genes.size):
             out[t, g] = keys[g] < limit
 
 
 @_compiled
-def binding_effects(k0, k1, replicate, stream, genes, tfs, label, hops, totals, out):
+def fill_binding_effects(k0, k1, replicate, stream, genes, tfs, label, hops, totals, out):
     """Fill a plane of binding effects.
 
     ``hops`` holds the first and the count of background, unbound and bound hops; ``totals`` the experiment's and the
@@ -180,17 +179,17 @@ def binding_effects(k0, k1, replicate, stream, genes, tfs, label, hops, totals, 
     for t in range(tfs.size):
         tf = uint64(tfs[t])
         for g in range(genes.size):
-            a, b, c, d = philox(uint64(genes[g]), tf, stream, replicate, k0, k1)
-            background = background_first + float64(below(a, b, background_n))
+            a, b, c, d = run_philox(uint64(genes[g]), tf, stream, replicate, k0, k1)
+            background = background_first + float64(scale_bits(a, b, background_n))
             bound = label[t, g]
             n = bound_n if bound else unbound_n
             first = bound_first if bound else unbound_first
-            experiment = first + float64(below(c, d, n))
+            experiment = first + float64(scale_bits(c, d, n))
             out[t, g] = np.float32((experiment / experiment_total) / (background / background_total + pseudocount))
 
 
 @_compiled
-def next_order_statistic(values, kth, k):
+def find_next_order_statistic(values, kth, k):
     """Return the value of rank k + 1 among uint32, given the one of rank k."""
     upto = 0
     following = np.uint32(0xFFFFFFFF)
@@ -203,11 +202,11 @@ def next_order_statistic(values, kth, k):
 
 
 @_compiled
-def abs_quantiles(values, fraction, out):
+def find_abs_quantiles(values, fraction, out):
     """Fill ``out[t]`` with the quantile of ``|values[t]|``, linear between order statistics, in float64.
 
-    The bits of a non-negative float32 are in the order of its values, so the selection runs on them as integers.
-    Returns the number of values that are NaN; the quantiles mean something only when there are none.
+    The bits of non-negative float32 are ordered as the values are, so the selection runs on them as integers. Returns
+    the number of values that are NaN; the quantiles are valid only if there are none.
     """
     n = values.shape[1]
     rank = fraction * (n - 1)
@@ -221,8 +220,8 @@ def abs_quantiles(values, fraction, out):
             value = values[t, g]
             nans += value != value
             column[g] = abs(value)
-        low_bits = select(bits, k)
-        high_bits = next_order_statistic(bits, low_bits, k) if weight > 0.0 else low_bits
+        low_bits = select_kth(bits, k)
+        high_bits = find_next_order_statistic(bits, low_bits, k) if weight > 0.0 else low_bits
         low = float64(np.uint32(low_bits).view(np.float32))
         high = float64(np.uint32(high_bits).view(np.float32))
         out[t] = low + (high - low) * weight
@@ -230,15 +229,15 @@ def abs_quantiles(values, fraction, out):
 
 
 @_compiled
-def pvalues(k0, k1, replicate, stream, genes, tfs, effect, cutoffs, upper, ceiling, out):
-    """Fill a plane of p-values: uniform, and uniform on [0, upper] where the |effect| is at least its TF's cutoff.
+def fill_pvalues(k0, k1, replicate, stream, genes, tfs, effect, cutoffs, upper, ceiling, out):
+    """Fill a plane of p-values: uniform, or uniform on [0, upper] where |effect| is at least its TF's cutoff.
 
     ``ceiling`` is the largest float32 that is not above ``upper``, so that rounding can't carry a value past it.
     """
     for t in range(tfs.size):
         tf, cutoff = uint64(tfs[t]), cutoffs[t]
         for g in range(genes.size):
-            a, _, _, _ = philox(uint64(genes[g]), tf, stream, replicate, k0, k1)
+            a, _, _, _ = run_philox(uint64(genes[g]), tf, stream, replicate, k0, k1)
             uniform = (float64(a) + 0.5) * (1.0 / 4294967296.0)
             small = min(np.float32(uniform * upper), ceiling)
             large = abs(float64(effect[t, g])) >= cutoff
@@ -246,39 +245,39 @@ def pvalues(k0, k1, replicate, stream, genes, tfs, effect, cutoffs, upper, ceili
 
 
 @_inlined
-def signed_normal(a, b, c, mean, std):
+def draw_signed_normal(a, b, c, mean, std):
     """Return sign * |mean + std * z|: z from 64 bits and a sign bit, and the sign from one more bit."""
-    z = upper_normal(a, b)
+    z = compute_upper_normal(a, b)
     z = -z if (c >> _31) & _ONE else z
     size = abs(mean + std * z)
     return np.float32(-size if (c >> _30) & _ONE else size)
 
 
 @_compiled
-def perturbation_effects(k0, k1, replicate, stream, genes, tfs, label, adjusted, effect, numbers, out):
+def fill_perturbation_effects(k0, k1, replicate, stream, genes, tfs, label, active, effect, numbers, out):
     """Fill a plane of perturbation effects.
 
-    ``adjusted`` is True where a pair is bound and its conditions hold; where there are no conditions it is ``label``
-    itself. ``numbers`` holds the unbound mean and s.d., the bound mean and s.d., and the slope of the mean of an
-    adjusted pair over its binding effect.
+    ``active`` is True where a pair is bound and its conditions hold; without conditions it is ``label`` itself.
+    ``numbers`` holds the mean and s.d. of unbound and of bound pairs, and the slope of an active pair's mean over its
+    binding effect.
     """
     unbound_mean, unbound_std, bound_mean, bound_std, slope = numbers
     for t in range(tfs.size):
         tf = uint64(tfs[t])
         for g in range(genes.size):
-            a, b, c, _ = philox(uint64(genes[g]), tf, stream, replicate, k0, k1)
-            mean = bound_mean + slope * float64(effect[t, g]) if adjusted[t, g] else unbound_mean
+            a, b, c, _ = run_philox(uint64(genes[g]), tf, stream, replicate, k0, k1)
+            mean = bound_mean + slope * float64(effect[t, g]) if active[t, g] else unbound_mean
             std = bound_std if label[t, g] else unbound_std
-            out[t, g] = signed_normal(a, b, c, mean, std)
+            out[t, g] = draw_signed_normal(a, b, c, mean, std)
 
 
 @_compiled
-def perturbation_effects_from_means(k0, k1, replicate, stream, genes, tfs, label, mean, stds, out):
+def fill_perturbation_effects_from_means(k0, k1, replicate, stream, genes, tfs, label, mean, stds, out):
     """Fill a plane of perturbation effects from given means; ``stds`` holds the unbound and the bound s.d."""
     unbound_std, bound_std = stds
     for t in range(tfs.size):
         tf = uint64(tfs[t])
         for g in range(genes.size):
-            a, b, c, _ = philox(uint64(genes[g]), tf, stream, replicate, k0, k1)
+            a, b, c, _ = run_philox(uint64(genes[g]), tf, stream, replicate, k0, k1)
             std = bound_std if label[t, g] else unbound_std
-            out[t, g] = signed_normal(a, b, c, float64(mean[t, g]), std)
+            out[t, g] = draw_signed_normal(a, b, c, float64(mean[t, g]), std)

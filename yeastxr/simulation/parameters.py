@@ -1,12 +1,12 @@
-"""The parameters of each step, declared once: names, defaults, meaning, and what is allowed.
+"""The parameters of each step, declared once: names, defaults, help, and what is allowed.
 
 The functions of :mod:`yeastxr.simulation.steps`, :class:`yeastxr.SimulationSpec` and the command line take them from
 here.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple, Self
 
 from yeastxr._validate import POSITION_END, check_integer, check_names, check_number, check_range, check_sequence
 from yeastxr.errors import InputError, InputTypeError, format_value
@@ -15,7 +15,7 @@ from yeastxr.simulation.relations import check_relationships, to_json
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """What groups of parameters share: checks that run on making one, and a form that JSON holds."""
+    """The base of each group: checks that run when a group is made, and conversion from and to plain values."""
 
     def __post_init__(self) -> None:
         """Check and normalise every field; each group does its own and passes on."""
@@ -38,25 +38,55 @@ class Parameters:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     @classmethod
-    def among(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return those of some values that are parameters of this group, by name."""
-        return {field.name: values[field.name] for field in fields(cls) if field.name in values}
+    def extract(cls, source: "Parameters | Mapping[str, Any]") -> Self:
+        """Take this group out of a specification, whose values are checked already, or out of a dict."""
+        names = [field.name for field in fields(cls)]
+        if not isinstance(source, Parameters):
+            return cls(**{name: source[name] for name in names if name in source})
+        group = object.__new__(cls)
+        group._set(**{name: getattr(source, name) for name in names})
+        return group
 
-    @classmethod
-    def of(cls, other: "Parameters") -> Self:
-        """Return this group of parameters out of a larger one."""
-        return cls(**{field.name: getattr(other, field.name) for field in fields(cls)})
+
+def make_help(text: str, option: Any = None) -> dict[str, Any]:
+    """Return a field's metadata: its help, and the type of its command line option, if that is a plain one."""
+    return {"help": text, "option": option}
+
+
+class Option(NamedTuple):
+    """What the command line needs to know of a parameter."""
+
+    name: str
+    type: Any
+    help: str
+
+
+def iterate_options(group: type[Parameters]) -> Iterator[Option]:
+    """Yield the options of a group of parameters.
+
+    The type is int, float, list[int], list[float] or list[str]; None where the command line has its own format (genes,
+    relationships).
+    """
+    for parameter in fields(group):
+        yield Option(parameter.name, parameter.metadata["option"], parameter.metadata["help"])
 
 
 @dataclass(frozen=True, kw_only=True)
 class PopulationParameters(Parameters):
     """Step 1: which genes there are, which TFs, and how many genes each TF binds."""
 
-    genes: int | Sequence[str]
-    bound: Sequence[float]
-    n_sample: Sequence[int] | None = None
-    tfs: Sequence[str] | None = None
-    replicates: int | None = None
+    genes: int | Sequence[str] = field(metadata=make_help("How many genes, or their names."))
+    bound: Sequence[float] = field(
+        metadata=make_help("Bound fractions, each from 0 to 1, such as 0.1,0.2.", list[float])
+    )
+    n_sample: Sequence[int] | None = field(
+        default=None,
+        metadata=make_help("How many TFs for each bound fraction, such as 100,100; one each by default.", list[int]),
+    )
+    tfs: Sequence[str] | None = field(
+        default=None, metadata=make_help("Names of the TFs; integers from 0 by default.", list[str])
+    )
+    replicates: int | None = field(default=None, metadata=make_help("How many replicates; none by default.", int))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -100,7 +130,7 @@ class PopulationParameters(Parameters):
 
     @property
     def bound_fractions(self) -> list[float]:
-        """The bound fraction that is asked for, one for each TF."""
+        """The bound fraction of each TF."""
         return [b for b, n in zip(self.bound, self.n_sample or (), strict=True) for _ in range(n)]
 
 
@@ -108,12 +138,21 @@ class PopulationParameters(Parameters):
 class BindingParameters(Parameters):
     """Step 2: the hops, inclusive ranges of them, their totals and the pseudocount."""
 
-    background_hops_range: tuple[int, int] = (1, 100)
-    unbound_experiment_hops_range: tuple[int, int] = (0, 1)
-    bound_experiment_hops_range: tuple[int, int] = (1, 6)
-    total_background_hops: int = 1000
-    total_experiment_hops: int = 76
-    pseudocount: float = 1e-10
+    background_hops_range: tuple[int, int] = field(
+        default=(1, 100),
+        metadata=make_help("First and last number of background hops, such as 1,100.", list[int]),
+    )
+    unbound_experiment_hops_range: tuple[int, int] = field(
+        default=(0, 1),
+        metadata=make_help("The same for experiment hops of unbound pairs, such as 0,1.", list[int]),
+    )
+    bound_experiment_hops_range: tuple[int, int] = field(
+        default=(1, 6),
+        metadata=make_help("The same for experiment hops of bound pairs, such as 1,6.", list[int]),
+    )
+    total_background_hops: int = field(default=1000, metadata=make_help("Total number of background hops.", int))
+    total_experiment_hops: int = field(default=76, metadata=make_help("Total number of experiment hops.", int))
+    pseudocount: float = field(default=1e-10, metadata=make_help("What keeps the enrichment finite.", float))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -137,7 +176,7 @@ class BindingParameters(Parameters):
         return self.total_experiment_hops + pc, self.total_background_hops + pc, pc
 
     def effect(self, experiment_hops: Any, background_hops: Any) -> Any:
-        """Return the binding effect of some hops, numbers or arrays, in float64."""
+        """Return the binding effect of hops, numbers or arrays, in float64."""
         experiment_total, background_total, pc = self.totals
         return (experiment_hops / experiment_total) / (background_hops / background_total + pc)
 
@@ -150,10 +189,13 @@ class BindingParameters(Parameters):
 
 @dataclass(frozen=True, kw_only=True)
 class PvalueParameters(Parameters):
-    """Step 3: from which quantile of |effect| on a p-value is small, and how small."""
+    """Step 3 of p-values: from which quantile of |effect| on a p-value is small, and how small."""
 
-    large_effect_percentile: float = 0.9
-    large_effect_upper_pval: float = 0.2
+    large_effect_percentile: float = field(
+        default=0.9,
+        metadata=make_help("Quantile of absolute effects from which on a p-value is small.", float),
+    )
+    large_effect_upper_pval: float = field(default=0.2, metadata=make_help("Upper end of small p-values.", float))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -165,12 +207,16 @@ class PvalueParameters(Parameters):
 class PerturbationParameters(Parameters):
     """Step 4: means and standard deviations, and how binding and relations of TFs adjust the mean."""
 
-    unbound_mean: float = 0.0
-    unbound_std: float = 1.0
-    bound_mean: float = 3.0
-    bound_std: float = 1.0
-    max_mean_adjustment: float = 0.0
-    tf_relationships: Mapping[Any, Iterable[Any]] | None = None
+    unbound_mean: float = field(default=0.0, metadata=make_help("Mean perturbation effect of unbound pairs.", float))
+    unbound_std: float = field(default=1.0, metadata=make_help("Standard deviation of unbound pairs.", float))
+    bound_mean: float = field(default=3.0, metadata=make_help("Mean perturbation effect of bound pairs.", float))
+    bound_std: float = field(default=1.0, metadata=make_help("Standard deviation of bound pairs.", float))
+    max_mean_adjustment: float = field(
+        default=0.0, metadata=make_help("Largest increase of the mean by binding (methods 2 to 4).", float)
+    )
+    tf_relationships: Mapping[Any, Iterable[Any]] | None = field(
+        default=None, metadata=make_help("Conditions of each TF (methods 3 and 4).")
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -179,8 +225,7 @@ class PerturbationParameters(Parameters):
         stds = ("unbound_std", "bound_std")
         self._set(**{name: check_number(name, getattr(self, name), least=0) for name in stds})
 
-    def with_known_tfs(self, tfs: Iterable[Hashable]) -> Self:
-        """Check the relationships against the TFs there are."""
+    def check_tfs(self, tfs: Iterable[Hashable]) -> None:
+        """Check that the relationships name TFs among these."""
         if self.tf_relationships is not None:
             self._set(tf_relationships=check_relationships(self.tf_relationships, tfs))
-        return self

@@ -1,4 +1,4 @@
-"""And, Or, Not: on which other TFs a TF's effect depends; which TFs they name, and where they hold.
+"""And, Or, Not: the conditions of a TF's effect on other TFs.
 
 A mapping from a TF to a list of conditions, all of which must hold for a gene: a plain TF (that TF binds the gene), or
 ``And``, ``Or``, ``Not`` of conditions, nested at will. TFs are named by their labels.
@@ -14,16 +14,16 @@ import numpy as np
 from yeastxr._validate import to_python
 from yeastxr.errors import InputError, InputTypeError, format_value, suggest
 
-_MAX_DEPTH = 100  # deeper nesting than anyone writes by hand; keeps evaluation and JSON far from Python's own limit
+_MAX_DEPTH = 100  # far below Python's limit of recursion, for evaluation and JSON
 
 
 @dataclass(frozen=True, init=False, repr=False)
 class _Relation:
-    """What And, Or and Not share: entries, how deep they are nested, what they name, a repr, equality and a hash."""
+    """The base of And, Or and Not: entries, depth of nesting, TFs named, repr, equality and hash."""
 
     entries: tuple[Any, ...]
     depth: int = field(compare=False)
-    named: tuple[Hashable, ...] = field(compare=False)  # every TF in it, repeats included
+    named: tuple[Hashable, ...] = field(compare=False)  # every TF that it names, repeats included
 
     def __init__(self, *entries: Any) -> None:
         name = type(self).__name__
@@ -114,11 +114,11 @@ class Not(_Relation):
 
 
 class Relationships(Mapping[Hashable, tuple[Any, ...]]):
-    """Relationships that have been checked: from TFs to tuples of conditions, all labels plain; immutable."""
+    """Checked relationships, immutable: from TFs to tuples of conditions, all labels plain Python."""
 
     def __init__(self, conditions: Mapping[Hashable, tuple[Any, ...]]) -> None:
         self._conditions = dict(conditions)
-        self.tfs = frozenset(self._conditions).union(*map(iterate_tfs, self._conditions.values()))  # all it speaks of
+        self.tfs = frozenset(self._conditions).union(*map(iterate_tfs, self._conditions.values()))  # keys and named
 
     def __getitem__(self, tf: Hashable) -> tuple[Any, ...]:
         return self._conditions[tf]
@@ -134,15 +134,7 @@ class Relationships(Mapping[Hashable, tuple[Any, ...]]):
 
 
 def iterate_tfs(entries: Iterable[Any]) -> Iterator[Hashable]:
-    """Yield the TFs that conditions name, in the order they are written, repeats included.
-
-    Examples
-    --------
-    >>> from yeastxr import And
-    >>> from yeastxr import Or
-    >>> list(iterate_tfs([And(5, Or(7, 8)), 5]))
-    [5, 7, 8, 5]
-    """
+    """Yield the TFs that conditions name, in order, repeats included: ``[And(5, Or(7, 8)), 5]`` gives 5, 7, 8, 5."""
     for entry in entries:
         if isinstance(entry, _Relation):
             yield from entry.named
@@ -151,25 +143,7 @@ def iterate_tfs(entries: Iterable[Any]) -> Iterator[Hashable]:
 
 
 def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
-    """Return TF relationships whose every TF is a known one, or refuse them.
-
-    Parameters
-    ----------
-    value
-        A mapping from a TF to a list of conditions; an empty list is no condition.
-    tfs
-        The labels of the TFs there are.
-
-    Returns
-    -------
-    Relationships
-        From TF labels to tuples of conditions; TFs without a condition are kept.
-
-    Raises
-    ------
-    InputError
-        If a TF is unknown, or a list or a relation is of the wrong type or empty; the message names the nearest TFs.
-    """
+    """Return TF relationships whose TFs are all among the labels of ``tfs``, or refuse them; an empty list is kept."""
     if not isinstance(value, Mapping):
         raise InputTypeError(
             f"tf_relationships is {format_value(value)}; expected a dict from a TF to a list of TFs, And, Or and Not"
@@ -180,20 +154,22 @@ def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
     checked: dict[Hashable, tuple[Any, ...]] = {}
     for tf, entries in value.items():
         if isinstance(entries, str | bytes | _Relation | Mapping) or not isinstance(entries, Iterable):
-            raise InputTypeError(f"{_of(tf)} is {format_value(entries)}; expected a list of TFs, And, Or and Not")
+            raise InputTypeError(
+                f"{_describe_key(tf)} is {format_value(entries)}; expected a list of TFs, And, Or and Not"
+            )
         conditions = tuple(map(to_python, entries))
         for entry in conditions:
             if not isinstance(entry, _Relation):
-                _check_label(entry, _of(tf))
+                _check_label(entry, _describe_key(tf))
         _check_label(tf, "the keys of tf_relationships")
         if to_python(tf) not in known:
             raise InputError(
                 f"tf_relationships names the TF {format_value(tf)}, which is not known; {suggest(tf, known)}"
             )
-        for named in iterate_tfs(conditions):
-            if named not in known:
+        for name in iterate_tfs(conditions):
+            if name not in known:
                 raise InputError(
-                    f"{_of(tf)} names the TF {format_value(named)}, which is not known; {suggest(named, known)}"
+                    f"{_describe_key(tf)} names the TF {format_value(name)}, which is not known; {suggest(name, known)}"
                 )
         checked[to_python(tf)] = conditions
     return Relationships(checked)
@@ -254,7 +230,7 @@ def from_json(value: Any, *, named: bool) -> dict[Hashable, list[Any]]:
         )
     relationships: dict[Hashable, list[Any]] = {}
     for tf, entries in value.items():
-        label = tf if named else _integer_key(tf)
+        label = tf if named else _parse_integer(tf)
         relationships[label] = [
             _entry_from_json(entry) for entry in (entries if isinstance(entries, list) else [entries])
         ]
@@ -262,48 +238,30 @@ def from_json(value: Any, *, named: bool) -> dict[Hashable, list[Any]]:
 
 
 def evaluate_conditions(columns: Mapping[Hashable, np.ndarray], entries: Iterable[Any]) -> np.ndarray:
-    """Say where all conditions of one TF hold.
+    """Return where all conditions of a TF hold, from the label columns of the TFs that they name.
 
-    Parameters
-    ----------
-    columns
-        For each TF that is named, where it binds: arrays of one shape, bool, or of bits packed in unsigned integers.
-    entries
-        The conditions, at least one, all of which must hold.
-
-    Returns
-    -------
-    numpy.ndarray
-        An array like the columns.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from yeastxr import Not
-    >>> columns = {1: np.array([True, False]), 2: np.array([True, True])}
-    >>> evaluate_conditions(columns, [2, Not(1)])
-    array([False,  True])
+    Columns have one shape; they are bool, or unsigned integers with one gene to a bit.
     """
-    return reduce(np.bitwise_and, [_holds(columns, entry) for entry in entries])
+    return reduce(np.bitwise_and, [_evaluate_entry(columns, entry) for entry in entries])
 
 
-def _holds(columns: Mapping[Hashable, np.ndarray], entry: Any) -> np.ndarray:
+def _evaluate_entry(columns: Mapping[Hashable, np.ndarray], entry: Any) -> np.ndarray:
     if isinstance(entry, Not):
-        return ~_holds(columns, entry.entries[0])
+        return ~_evaluate_entry(columns, entry.entries[0])
     if isinstance(entry, _Relation):
         operation = np.bitwise_and if isinstance(entry, And) else np.bitwise_or
-        return reduce(operation, [_holds(columns, e) for e in entry.entries])
+        return reduce(operation, [_evaluate_entry(columns, e) for e in entry.entries])
     return columns[entry]
 
 
-def _of(tf: object) -> str:
+def _describe_key(tf: object) -> str:
     return f"tf_relationships[{format_value(tf)}]"
 
 
-def _check_label(label: Any, where: str) -> None:
+def _check_label(label: Any, holder: str) -> None:
     if isinstance(label, bool | np.bool_) or not isinstance(label, str | int | np.integer):
         raise InputTypeError(
-            f"{where} holds {format_value(label)}; expected a TF's label (an integer or text), And, Or or Not"
+            f"{holder} holds {format_value(label)}; expected a TF's label (an integer or text), And, Or or Not"
         )
 
 
@@ -320,18 +278,18 @@ def _entry_from_json(value: Any, level: int = 0) -> Any:
         raise InputError(f"tf_relationships is nested more than {_MAX_DEPTH} deep; expected a flatter relation")
     if not isinstance(value, Mapping):
         return value
-    kinds = {"and": And, "or": Or, "not": Not}
+    relations = {"and": And, "or": Or, "not": Not}
     operator = next(iter(value), None)
-    if len(value) != 1 or operator not in kinds:
+    if len(value) != 1 or operator not in relations:
         raise InputError(
             f"tf_relationships holds {format_value(value)}; "
             'expected {"and": [...]}, {"or": [...]} or {"not": ...}'
         )
     entries = value[operator] if isinstance(value[operator], list) else [value[operator]]
-    return kinds[operator](*(_entry_from_json(entry, level + 1) for entry in entries))
+    return relations[operator](*(_entry_from_json(entry, level + 1) for entry in entries))
 
 
-def _integer_key(key: object) -> int:
+def _parse_integer(key: object) -> int:
     try:
         return int(str(key))
     except ValueError:

@@ -1,12 +1,11 @@
 """A whole simulation: its specification, and the dataset it makes."""
 
-import inspect
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache, wraps
 from itertools import product
-from typing import Any, Self
+from typing import Any, ParamSpec, Self, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -19,23 +18,29 @@ from yeastxr.schema import (
     CORE_DIMS,
     FEATURE_NAMES,
     GENE,
+    LABEL,
     PARAMETERS,
     TF,
     check_array,
     make_feature_coordinate,
+    match_to,
     validate,
 )
-from yeastxr.simulation import steps as generate
 from yeastxr.simulation.draws import SCHEME_VERSION
 from yeastxr.simulation.parameters import (
     BindingParameters,
     PerturbationParameters,
     PopulationParameters,
     PvalueParameters,
+    make_help,
 )
 from yeastxr.simulation.relations import from_json
+from yeastxr.simulation.steps import make_binding_effects, make_labels, make_perturbation_effects, make_pvalues
 
-SPECIFICATION = "specification"  # the attribute that holds the whole specification as JSON
+SPECIFICATION = "specification"  # the attribute that holds the complete specification as JSON
+SWEEP = "sweep"  # the attribute that holds the specification and the values of a sweep as JSON
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -63,7 +68,7 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
     pseudocount
         Keeps the ratio of hops finite, at least 0.
     large_effect_percentile
-        From which quantile of ``|effect|``, over the genes of a TF, on a p-value is small, in [0, 1].
+        The quantile of ``|effect|``, over the genes of a TF, from which on a p-value is small, in [0, 1].
     large_effect_upper_pval
         The upper end of small p-values, in [0, 1].
     unbound_mean, bound_mean
@@ -71,7 +76,7 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
     unbound_std, bound_std
         Standard deviations of perturbation effects of unbound and of bound pairs, at least 0.
     max_mean_adjustment
-        What the mean of a bound pair of the largest possible binding effect is raised by.
+        The increase of the mean of a bound pair that has the largest possible binding effect.
     tf_relationships
         From a TF to a list of conditions, all of which must hold: TFs, ``And``, ``Or``, ``Not``.
     seed
@@ -92,18 +97,23 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
     SimulationSpec(genes=100, bound=(0.1, 0.2), n_sample=(1, 1), tf_relationships={0: (Not(1),)}, seed=42)
     """
 
-    seed: int | None = None
+    seed: int | None = field(
+        default=None, metadata=make_help("An integer from 0 to 2**64 - 1; drawn and shown by default.", int)
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.with_known_tfs(self.tf_labels)
+        self.check_tfs(self.tf_labels)
         self._set(seed=check_seed(self.seed))
 
     def __repr__(self) -> str:
-        said = [
-            f for f in fields(self) if f.name in ("genes", "bound", "n_sample") or getattr(self, f.name) != f.default
+        values = {f.name: (getattr(self, f.name), f.default) for f in fields(self)}
+        shown = [
+            f"{name}={format_value(value)}"
+            for name, (value, default) in values.items()
+            if name in ("genes", "bound", "n_sample") or value != default
         ]
-        return f"SimulationSpec({', '.join(f'{f.name}={format_value(getattr(self, f.name))}' for f in said)})"
+        return f"SimulationSpec({', '.join(shown)})"
 
     def __hash__(self) -> int:
         return hash((self.genes, self.bound, self.n_sample, self.seed))  # enough to tell most apart, and quick
@@ -139,7 +149,7 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
         """
         if not isinstance(values, Mapping):
             raise InputTypeError(f"the specification is {format_value(values)}; expected an object of parameters")
-        _check_given(values)
+        _check_names(values)
         values = dict(values)
         if values.get("tf_relationships") is not None:
             values["tf_relationships"] = from_json(values["tf_relationships"], named=values.get("tfs") is not None)
@@ -183,31 +193,92 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
         xarray.Dataset
             The five features with dims ``([replicate,] gene, tf)``.
         """
-        seed = self.seed
-        labels = generate.generate_gene_population(**_given(self, PopulationParameters), seed=seed, chunks=chunks)
-        effect = generate.generate_binding_effects(labels, **_given(self, BindingParameters), seed=seed)
-        large = _given(self, PvalueParameters)
-        pvalue = generate.generate_pvalues(effect, **large, seed=seed)
-        response = generate.generate_perturbation_effects(
-            labels, effect, **_given(self, PerturbationParameters), seed=seed
-        )
-        response_pvalue = generate.generate_pvalues(response, **large, seed=seed)
-        return _joined([labels, effect, pvalue, response, response_pvalue]).assign_attrs(_attrs(self))
+        seed = check_seed(self.seed)
+        labels = make_labels(PopulationParameters.extract(self), seed, chunks)
+        effect = make_binding_effects(labels, BindingParameters.extract(self), seed)
+        response = make_perturbation_effects(labels, effect, PerturbationParameters.extract(self), seed)
+        of_pvalues = PvalueParameters.extract(self)
+        pvalue = make_pvalues(effect, "binding_pvalue", of_pvalues, seed)
+        response_pvalue = make_pvalues(response, "perturbation_pvalue", of_pvalues, seed)
+        return _combine([labels, effect, pvalue, response, response_pvalue]).assign_attrs(_make_attrs(self))
 
 
-def simulate(genes: int | Sequence[str], *, chunks: Chunks = None, **parameters: Any) -> xr.Dataset:
+def check_parameter_names(values: Iterable[str]) -> None:
+    """Refuse a name that is no parameter of a simulation, naming the nearest."""
+    known = [field.name for field in fields(SimulationSpec)]
+    for name in values:
+        if name not in known:
+            raise InputTypeError(f"{format_value(name)} is not a parameter of a simulation; {suggest(name, known)}")
+
+
+def _check_names(values: Iterable[str]) -> None:
+    """Refuse a name that is no parameter, or parameters without bound fractions."""
+    check_parameter_names(values)
+    if "bound" not in values:
+        raise InputTypeError("bound is missing; expected a list of fractions from 0 to 1")
+
+
+def _check_keywords(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Let a function refuse unknown and missing parameters with an error that names the nearest."""
+
+    @wraps(function)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        _check_names([name for name in kwargs if name != "chunks"])
+        return function(*args, **kwargs)
+
+    return call
+
+
+@_check_keywords
+def simulate(
+    genes: int | Sequence[str],
+    *,
+    bound: Sequence[float],
+    n_sample: Sequence[int] | None = None,
+    tfs: Sequence[str] | None = None,
+    replicates: int | None = None,
+    background_hops_range: tuple[int, int] = BindingParameters.background_hops_range,
+    unbound_experiment_hops_range: tuple[int, int] = BindingParameters.unbound_experiment_hops_range,
+    bound_experiment_hops_range: tuple[int, int] = BindingParameters.bound_experiment_hops_range,
+    total_background_hops: int = BindingParameters.total_background_hops,
+    total_experiment_hops: int = BindingParameters.total_experiment_hops,
+    pseudocount: float = BindingParameters.pseudocount,
+    large_effect_percentile: float = PvalueParameters.large_effect_percentile,
+    large_effect_upper_pval: float = PvalueParameters.large_effect_upper_pval,
+    unbound_mean: float = PerturbationParameters.unbound_mean,
+    unbound_std: float = PerturbationParameters.unbound_std,
+    bound_mean: float = PerturbationParameters.bound_mean,
+    bound_std: float = PerturbationParameters.bound_std,
+    max_mean_adjustment: float = PerturbationParameters.max_mean_adjustment,
+    tf_relationships: Mapping[Any, Iterable[Any]] | None = None,
+    seed: int | None = None,
+    chunks: Chunks = None,
+) -> xr.Dataset:
     """Simulate binding and perturbation data: the four steps in one call.
+
+    :class:`yeastxr.SimulationSpec` describes each parameter in full.
 
     Parameters
     ----------
     genes
         How many genes, or their names.
+    bound, n_sample, tfs, replicates
+        Bound fractions, how many TFs for each, names of the TFs, and how many replicates.
+    background_hops_range, unbound_experiment_hops_range, bound_experiment_hops_range
+        First and last number of hops.
+    total_background_hops, total_experiment_hops, pseudocount
+        The totals that the hops are fractions of, and what keeps the ratio of hops finite.
+    large_effect_percentile, large_effect_upper_pval
+        The quantile of ``|effect|`` from which on a p-value is small, and the upper end of small p-values.
+    unbound_mean, unbound_std, bound_mean, bound_std
+        Means and standard deviations of perturbation effects.
+    max_mean_adjustment, tf_relationships
+        The largest increase of a bound pair's mean by binding, and the conditions of each TF.
+    seed
+        An integer in [0, 2**64); drawn by default.
     chunks
         None for NumPy; ``"auto"`` or a dict from dims to sizes for dask, when nothing is computed yet. The values are
         the same, bit for bit.
-    **parameters
-        Those of :class:`yeastxr.SimulationSpec`: ``bound`` (required), ``n_sample``, ``tfs``, ``replicates``,
-        ``max_mean_adjustment``, ``tf_relationships``, ``seed`` and so on.
 
     Returns
     -------
@@ -231,8 +302,28 @@ def simulate(genes: int | Sequence[str], *, chunks: Chunks = None, **parameters:
     >>> lazy.compute().identical(ds)
     True
     """
-    _check_given(parameters)
-    spec = SimulationSpec(genes=genes, **parameters)
+    spec = SimulationSpec(
+        genes=genes,
+        bound=bound,
+        n_sample=n_sample,
+        tfs=tfs,
+        replicates=replicates,
+        background_hops_range=background_hops_range,
+        unbound_experiment_hops_range=unbound_experiment_hops_range,
+        bound_experiment_hops_range=bound_experiment_hops_range,
+        total_background_hops=total_background_hops,
+        total_experiment_hops=total_experiment_hops,
+        pseudocount=pseudocount,
+        large_effect_percentile=large_effect_percentile,
+        large_effect_upper_pval=large_effect_upper_pval,
+        unbound_mean=unbound_mean,
+        unbound_std=unbound_std,
+        bound_mean=bound_mean,
+        bound_std=bound_std,
+        max_mean_adjustment=max_mean_adjustment,
+        tf_relationships=tf_relationships,
+        seed=seed,
+    )
     try:
         return spec.simulate(chunks)
     except MemoryError as error:
@@ -248,8 +339,8 @@ def assemble(
 ) -> xr.Dataset:
     """Put the five features together into one dataset.
 
-    Where the arrays say in their attributes what made them, and that is one simulation with one seed, the dataset gets
-    its specification: it is then identical to what :func:`simulate` returns.
+    If the attributes of the arrays describe one simulation with one seed, the dataset gets its specification: then it
+    is identical to what :func:`simulate` returns.
 
     Parameters
     ----------
@@ -288,18 +379,13 @@ def assemble(
     for name, array in arrays.items():
         if array.name in FEATURE_NAMES and array.name != name:
             raise SchemaError(f"{name} is an array called {array.name!r}; expected that one in its own place")
-    for name, array in arrays.items():
-        if array.dims != arrays["label"].dims:
-            raise SchemaError(f"{name} has the dims {array.dims}; expected those of labels, {arrays['label'].dims}")
-        for dim in array.dims:
-            if dim in array.indexes and not array.indexes[dim].equals(arrays["label"].indexes.get(dim)):
-                raise SchemaError(f"{name} and labels have different labels along {dim!r}; expected the same")
-    ds = _joined(list(arrays.values()))
+    arrays = {name: match_to(array, name, arrays[LABEL], "labels") for name, array in arrays.items()}
+    ds = _combine(list(arrays.values()))
     others = {name: coord for array in arrays.values() for name, coord in array.coords.items() if name not in ds.coords}
-    return validate(ds.assign_coords(others).assign_attrs(_provenance(ds)))
+    return validate(ds.assign_coords(others).assign_attrs(_find_provenance(ds)))
 
 
-def _joined(arrays: Sequence[xr.DataArray]) -> xr.Dataset:
+def _combine(arrays: Sequence[xr.DataArray]) -> xr.Dataset:
     """Put the features together, in order, as variables over the coordinates of the first."""
     variables = {name: array.variable for name, array in zip(FEATURE_NAMES, arrays, strict=True)}
     return xr.Dataset(variables, coords=arrays[0].coords | make_feature_coordinate())
@@ -311,12 +397,12 @@ def spec_of(ds: xr.Dataset) -> SimulationSpec | None:
     Parameters
     ----------
     ds
-        The dataset; only its attributes are looked at.
+        The dataset; only its attributes matter.
 
     Returns
     -------
     SimulationSpec or None
-        What made the dataset, if the attributes say so.
+        The specification of the dataset, if its attributes have one.
 
     Raises
     ------
@@ -334,36 +420,17 @@ def spec_of(ds: xr.Dataset) -> SimulationSpec | None:
     if text is None:
         return None
     try:
-        return _read(text) if isinstance(text, str) else SimulationSpec.from_json(text)
+        return _parse_spec(text) if isinstance(text, str) else SimulationSpec.from_json(text)
     except ValueError as error:
         raise SchemaError(f"the attribute {SPECIFICATION!r} is not a specification: {error}") from None
 
 
-@lru_cache(maxsize=8)  # plots ask again and again; with relations of 20,000 TFs reading takes a second
-def _read(text: str) -> SimulationSpec:
+@lru_cache(maxsize=8)  # plots read it many times, and relations of 20,000 TFs take a second
+def _parse_spec(text: str) -> SimulationSpec:
     return SimulationSpec.from_json(text)
 
 
-def check_parameter_names(values: Mapping[str, Any]) -> None:
-    """Refuse a name that is no parameter of a simulation, naming the nearest."""
-    known = [field.name for field in fields(SimulationSpec)]
-    for name in values:
-        if name not in known:
-            raise InputTypeError(f"{format_value(name)} is not a parameter of a simulation; {suggest(name, known)}")
-
-
-def _check_given(values: Mapping[str, Any]) -> None:
-    """Refuse a name that is no parameter, or parameters without bound fractions."""
-    check_parameter_names(values)
-    if "bound" not in values:
-        raise InputTypeError("bound is missing; expected a list of fractions from 0 to 1")
-
-
-def _given(spec: SimulationSpec, group: type) -> dict[str, Any]:
-    return {field.name: getattr(spec, field.name) for field in fields(group)}
-
-
-def _attrs(spec: SimulationSpec) -> dict[str, Any]:
+def _make_attrs(spec: SimulationSpec) -> dict[str, Any]:
     return {
         SPECIFICATION: spec.to_json(),
         "seed": spec.seed,
@@ -372,8 +439,8 @@ def _attrs(spec: SimulationSpec) -> dict[str, Any]:
     }
 
 
-def _provenance(ds: xr.Dataset) -> dict[str, Any]:
-    """Return the attributes that a dataset's arrays vouch for together: a specification, or none."""
+def _find_provenance(ds: xr.Dataset) -> dict[str, Any]:
+    """Return the attributes of the one simulation that made all arrays of a dataset, or none."""
     made_by: dict[str, Any] = {}
     for name in FEATURE_NAMES:
         try:
@@ -386,32 +453,20 @@ def _provenance(ds: xr.Dataset) -> dict[str, Any]:
     try:
         if made_by["genes"] != ds.sizes[GENE] or sum(made_by["n_sample"]) != ds.sizes[TF]:
             return {}
-        names = {dim + "s": _names(ds, dim) for dim in CORE_DIMS}
-        return _attrs(SimulationSpec.from_dict(made_by | {key: value for key, value in names.items() if value}))
+        names = {dim + "s": _get_names(ds, dim) for dim in CORE_DIMS}
+        return _make_attrs(SimulationSpec.from_dict(made_by | {key: value for key, value in names.items() if value}))
     except (InputError, KeyError, TypeError):
         return {}
 
 
-def _names(ds: xr.Dataset, dim: str) -> list[str] | None:
+def _get_names(ds: xr.Dataset, dim: str) -> list[str] | None:
     """Return the names along a dim, or None where it has integers."""
     index = ds.indexes[dim]
     return [str(name) for name in index] if index.inferred_type == "string" else None
 
 
-_from_spec = [
-    p.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-    for p in inspect.signature(SimulationSpec).parameters.values()
-    if p.name != "genes"
-]
-
-
-_own = list(inspect.signature(simulate).parameters.values())
-simulate.__signature__ = inspect.Signature([_own[0], *_from_spec, _own[1]])  # type: ignore[attr-defined]
-SWEEP = "sweep"
-
-
-def sweep(spec: SimulationSpec, **values: Any) -> xr.Dataset:
-    """Simulate over a grid of parameters, each swept one a new dim in front.
+def sweep(spec: SimulationSpec, *, replicates: int | None = None, **values: Sequence[float]) -> xr.Dataset:
+    """Simulate over a grid of parameters, each swept one a new leading dimension.
 
     All points share the seed, so they differ by the parameter alone (common random numbers).
 
@@ -419,13 +474,15 @@ def sweep(spec: SimulationSpec, **values: Any) -> xr.Dataset:
     ----------
     spec
         The specification that the points have in common.
+    replicates
+        How many replicates of each point; those of the specification by default.
     **values
-        For each swept parameter a list of numbers; ``replicate=n`` asks for n replicates.
+        For each swept parameter a list of numbers.
 
     Returns
     -------
     xarray.Dataset
-        With one dim for each swept parameter in front of ``([replicate,] gene, tf)``, dask-backed.
+        Dask-backed, with one dimension for each swept parameter before ``([replicate,] gene, tf)``.
 
     Raises
     ------
@@ -436,24 +493,24 @@ def sweep(spec: SimulationSpec, **values: Any) -> xr.Dataset:
     --------
     >>> import yeastxr as yx
     >>> spec = yx.SimulationSpec(genes=100, bound=[0.2], seed=42)
-    >>> ds = yx.sweep(spec, bound_mean=[3.0, 5.0, 10.0], replicate=2)
+    >>> ds = yx.sweep(spec, bound_mean=[3.0, 5.0, 10.0], replicates=2)
     >>> dict(ds.perturbation_effect.sizes)
     {'bound_mean': 3, 'replicate': 2, 'gene': 100, 'tf': 1}
     """
     if not isinstance(spec, SimulationSpec):
         raise InputTypeError(f"spec is of type {type(spec).__name__}; expected a SimulationSpec, such as ds.yeast.spec")
-    values = dict(values)
-    if "replicate" in values:
-        spec = replace(spec, replicates=values.pop("replicate"))
-    sweepable = [f.name for f in fields(spec) if isinstance(f.default, int | float) and not isinstance(f.default, bool)]
+    if replicates is not None:
+        spec = replace(spec, replicates=replicates)
+    sweepable = [field.name for field in fields(spec) if isinstance(field.default, int | float)]
     for name, grid in values.items():
         if name not in sweepable:
-            raise InputError(f"a sweep over {format_value(name)} is not possible; {suggest(name, sweepable)}")
+            known = [*sweepable, "replicates"]
+            raise InputError(f"a sweep over {format_value(name)} is not possible; {suggest(name, known)}")
         if not check_sequence(name, grid, "a list of numbers to sweep over"):
             raise InputError(f"{name} is empty; expected at least one number to sweep over")
-    points = [dict(zip(values, point, strict=True)) for point in product(*values.values())]
+    points: list[dict[str, Any]] = [dict(zip(values, point, strict=True)) for point in product(*values.values())]
     datasets = [replace(spec, **point).simulate(chunks="auto") for point in points]
-    attrs = {name: value for name, value in datasets[0].attrs.items() if name != SPECIFICATION}  # none makes it all
+    attrs = {name: value for name, value in datasets[0].attrs.items() if name != SPECIFICATION}  # it has several
     for dim, grid in reversed(values.items()):
         n = len(grid)
         index = xr.DataArray(np.asarray(grid), dims=dim, name=dim)
@@ -465,38 +522,22 @@ def sweep(spec: SimulationSpec, **values: Any) -> xr.Dataset:
         ]
     ds = datasets[0].drop_attrs(deep=False)
     for name in FEATURE_NAMES:
-        ds[name].attrs.pop(PARAMETERS, None)  # no one set of parameters made the array
-    made = {SPECIFICATION: spec.to_dict(), "values": {dim: list(grid) for dim, grid in values.items()}}
-    return ds.assign_attrs({**attrs, SWEEP: json.dumps(made)})
+        ds[name].attrs.pop(PARAMETERS, None)  # several sets of parameters made the array
+    description = {SPECIFICATION: spec.to_dict(), "values": {dim: list(grid) for dim, grid in values.items()}}
+    return ds.assign_attrs({**attrs, SWEEP: json.dumps(description)})
 
 
 def read_sweep(ds: xr.Dataset) -> tuple[SimulationSpec, dict[str, list[Any]]] | None:
-    """Return what the points of a sweep have in common, and the values swept over; None for any other dataset.
-
-    Examples
-    --------
-    >>> import yeastxr as yx
-    >>> ds = yx.sweep(yx.SimulationSpec(genes=9, bound=[0.5], seed=1), bound_mean=[3.0, 5.0])
-    >>> read_sweep(ds)
-    (SimulationSpec(genes=9, bound=(0.5,), n_sample=(1,), seed=1), {'bound_mean': [3.0, 5.0]})
-    """
+    """Return what the points of a sweep have in common, and the values swept over; None for any other dataset."""
     try:
-        made = json.loads(ds.attrs[SWEEP])
-        return SimulationSpec.from_dict(made[SPECIFICATION]), dict(made["values"])
+        description = json.loads(ds.attrs[SWEEP])
+        return SimulationSpec.from_dict(description[SPECIFICATION]), dict(description["values"])
     except (KeyError, TypeError, ValueError):
         return None
 
 
 def read_specs(ds: xr.Dataset) -> list[SimulationSpec]:
-    """Return every specification that data may come from: one, those of a sweep, or none.
-
-    Examples
-    --------
-    >>> import yeastxr as yx
-    >>> ds = yx.sweep(yx.SimulationSpec(genes=9, bound=[0.5], seed=1), bound_mean=[3.0, 5.0])
-    >>> [spec.bound_mean for spec in read_specs(ds)]
-    [3.0, 5.0]
-    """
+    """Return every specification that the data may come from: one, those of a sweep, or none that can be read."""
     try:
         spec = spec_of(ds)
         if spec is not None:
@@ -505,5 +546,5 @@ def read_specs(ds: xr.Dataset) -> list[SimulationSpec]:
         if common is None:
             return []
         return [replace(common, **dict(zip(values, point, strict=True))) for point in product(*values.values())]
-    except (TypeError, ValueError):  # one that can't be read: then data tell
+    except (TypeError, ValueError):
         return []

@@ -1,11 +1,13 @@
-"""The four steps on labelled arrays: NumPy in, NumPy out; dask in, dask out, nothing computed.
+"""The steps on labelled arrays: NumPy in, NumPy out; dask in, dask out, nothing computed.
 
-Dims are handled by name. A block of any array is made from the positions it covers, see
-:mod:`yeastxr.simulation.draws`.
+Dimensions are handled by name. A block of any array is a function of the positions it covers, see
+:mod:`yeastxr.simulation.draws`. Each public step checks its arguments and calls the function that does the work on
+parameters that are checked; :func:`yeastxr.simulate` calls those functions.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,25 +15,29 @@ import xarray as xr
 
 from yeastxr._blocks import Chunks, chunk_like, chunk_sizes, get_positions, map_blocks
 from yeastxr._validate import check_seed
-from yeastxr.errors import InputError, SchemaError
+from yeastxr.errors import InputError, SchemaError, format_value
 from yeastxr.schema import (
+    BINDING,
     BOUND_FRACTION,
     FEATURE_BY_NAME,
     GENE,
+    LABEL,
     PARAMETERS,
+    PERTURBATION,
     REPLICATE,
     TF,
     check_array,
+    match_to,
     order_dims,
     to_text_array,
 )
 from yeastxr.simulation import draws
 from yeastxr.simulation.adjustment import (
     AdjustmentFunction,
-    check_matching,
-    custom_mean,
-    slope_of_mean,
+    MeanModel,
+    compute_custom_mean,
     evaluate_relationships,
+    find_largest_effect,
 )
 from yeastxr.simulation.parameters import (
     BindingParameters,
@@ -39,6 +45,8 @@ from yeastxr.simulation.parameters import (
     PopulationParameters,
     PvalueParameters,
 )
+
+_EFFECT_OF = {"binding_pvalue": BINDING, "perturbation_pvalue": PERTURBATION}
 
 
 def generate_gene_population(
@@ -66,7 +74,7 @@ def generate_gene_population(
     tfs
         The names of the TFs, ``sum(n_sample)`` of them; integers from 0 by default.
     replicates
-        How many independent replicates to draw; none (no such dim) by default.
+        How many independent replicates to draw; none (no such dimension) by default.
     seed
         An integer in [0, 2**64); drawn, and kept in the attributes, by default.
     chunks
@@ -89,28 +97,26 @@ def generate_gene_population(
     >>> labels.sum("gene").values
     array([100, 250, 250])
     """
-    asked = PopulationParameters(genes=genes, bound=bound, n_sample=n_sample, tfs=tfs, replicates=replicates)
-    seed = check_seed(seed)
-    like = make_template(asked, chunks)
-    replicate, gene, tf = get_positions(like)
-    bound_counts = [round(asked.n_genes * fraction) for fraction in asked.bound_fractions]
-    counts = chunk_like(TF, np.array(bound_counts, np.int64), like)
-    if like.chunks and len(like.variable.chunksizes[GENE]) > 1:
+    params = PopulationParameters(genes=genes, bound=bound, n_sample=n_sample, tfs=tfs, replicates=replicates)
+    return make_labels(params, check_seed(seed), chunks)
+
+
+def make_labels(params: PopulationParameters, seed: int, chunks: Chunks) -> xr.DataArray:
+    """Draw the labels of a population."""
+    template = make_template(params, chunks)
+    replicate, gene, tf = get_positions(template)
+    bound_counts = [round(params.n_genes * fraction) for fraction in params.bound_fractions]
+    counts = chunk_like(TF, np.array(bound_counts, np.int64), template)
+    dims = template.dims
+    if template.chunks and len(template.variable.chunksizes[GENE]) > 1:
         limits = map_blocks(
-            draws.find_label_limits,
-            like.dims,
-            [counts, replicate, tf],
-            dtype=np.uint64,
-            seed=seed,
-            genes=asked.n_genes,
+            draws.find_label_limits, dims, [counts, replicate, tf], dtype=np.uint64, seed=seed, genes=params.n_genes
         )
-        labels = map_blocks(draws.draw_labels, like.dims, [limits, replicate, gene, tf], dtype=np.bool_, seed=seed)
+        labels = map_blocks(draws.draw_labels, dims, [limits, replicate, gene, tf], dtype=np.bool_, seed=seed)
     else:
-        labels = map_blocks(
-            draws.draw_label_columns, like.dims, [counts, replicate, gene, tf], dtype=np.bool_, seed=seed
-        )
-    made_by = {**asked.to_dict(), "genes": asked.n_genes, "tfs": None}  # names are the coordinates' business
-    return _finished(labels, like, "label", made_by, seed)
+        labels = map_blocks(draws.draw_label_columns, dims, [counts, replicate, gene, tf], dtype=np.bool_, seed=seed)
+    made_by = {**params.to_dict(), "genes": params.n_genes, "tfs": None}  # the coordinates hold the names
+    return _wrap(labels, template, LABEL, made_by, seed)
 
 
 def generate_binding_effects(
@@ -162,7 +168,7 @@ def generate_binding_effects(
     >>> bool(effect.where(labels).mean() > effect.where(~labels).mean())
     True
     """
-    asked = BindingParameters(
+    params = BindingParameters(
         background_hops_range=background_hops_range,
         unbound_experiment_hops_range=unbound_experiment_hops_range,
         bound_experiment_hops_range=bound_experiment_hops_range,
@@ -170,19 +176,23 @@ def generate_binding_effects(
         total_experiment_hops=total_experiment_hops,
         pseudocount=pseudocount,
     )
-    seed = check_seed(seed)
-    labels = order_dims(check_array(labels, "label", argument="labels"))
-    ranges = (asked.background_hops_range, asked.unbound_experiment_hops_range, asked.bound_experiment_hops_range)
+    labels = order_dims(check_array(labels, LABEL, argument="labels"))
+    return make_binding_effects(labels, params, check_seed(seed))
+
+
+def make_binding_effects(labels: xr.DataArray, params: BindingParameters, seed: int) -> xr.DataArray:
+    """Draw binding effects; the labels' dimensions are in order."""
+    ranges = (params.background_hops_range, params.unbound_experiment_hops_range, params.bound_experiment_hops_range)
     effect = map_blocks(
         draws.draw_binding_effects,
         labels.dims,
         [labels, *get_positions(labels)],
         dtype=np.float32,
         hops=tuple(number for first, last in ranges for number in (first, last - first + 1)),
-        totals=asked.totals,
+        totals=params.totals,
         seed=seed,
     )
-    return _finished(effect, labels, "binding_effect", asked.to_dict(), seed)
+    return _wrap(effect, labels, BINDING, params.to_dict(), seed)
 
 
 def generate_pvalues(
@@ -209,7 +219,7 @@ def generate_pvalues(
     seed
         An integer in [0, 2**64); drawn, and kept in the attributes, by default.
     feature
-        Which p-values to draw, as each has a stream of its own; told from the effect's name by default.
+        Which p-values to draw, as each has its own stream; derived from the effect's name by default.
 
     Returns
     -------
@@ -229,20 +239,24 @@ def generate_pvalues(
     >>> pvalue.name, bool((pvalue <= 1).all())
     ('binding_pvalue', True)
     """
-    asked = PvalueParameters(
+    params = PvalueParameters(
         large_effect_percentile=large_effect_percentile, large_effect_upper_pval=large_effect_upper_pval
     )
     seed = check_seed(seed)
-    name, of = _pvalues_of(effect, feature)
-    effect = order_dims(check_array(effect, of, argument="effect"))
-    whole = effect.chunk({GENE: -1}) if effect.chunks else effect  # a quantile is over all genes of a TF
+    name = _choose_pvalues(effect, feature)
+    return make_pvalues(order_dims(check_array(effect, _EFFECT_OF[name], argument="effect")), name, params, seed)
+
+
+def make_pvalues(effect: xr.DataArray, name: str, params: PvalueParameters, seed: int) -> xr.DataArray:
+    """Draw the p-values of that name; the effects' dimensions are in order."""
+    all_genes = effect.chunk({GENE: -1}) if effect.chunks else effect  # a quantile is over all genes of a TF
     cutoffs = map_blocks(
         draws.compute_abs_quantiles,
         effect.dims,
-        [whole],
+        [all_genes],
         dtype=np.float64,
         reduces=GENE,
-        fraction=asked.large_effect_percentile,
+        fraction=params.large_effect_percentile,
     )
     pvalues = map_blocks(
         draws.draw_pvalues,
@@ -250,10 +264,10 @@ def generate_pvalues(
         [effect, cutoffs, *get_positions(effect)],
         dtype=np.float32,
         stream=draws.Stream[name.upper()],
-        upper=asked.large_effect_upper_pval,
+        upper=params.large_effect_upper_pval,
         seed=seed,
     )
-    return _finished(pvalues, effect, name, asked.to_dict(), seed)
+    return _wrap(pvalues, effect, name, params.to_dict(), seed)
 
 
 def generate_perturbation_effects(
@@ -286,21 +300,21 @@ def generate_perturbation_effects(
     labels
         Step 1's labels, bool, dims ``(..., gene, tf)``; NumPy or dask.
     binding_effect
-        Step 2's effects, float32, the same dims and coordinates. Where one is NaN and matters, the outcome is NaN, too.
+        Step 2's effects, float32, the same dims and coordinates. NaN gives NaN where the mean depends on it.
     unbound_mean, bound_mean
         Means of unbound and bound pairs, in units of the noise's standard deviation.
     unbound_std, bound_std
         Standard deviations of unbound and bound pairs, at least 0.
     max_mean_adjustment
-        What the mean of a bound pair of the largest possible binding effect is raised by.
+        The increase of the mean of a bound pair that has the largest possible binding effect.
     tf_relationships
         From a TF to a list of conditions, all of which must hold: TFs, ``And``, ``Or``, ``Not``.
     adjustment_function
         Any other rule: called with labels and binding effects, it returns the mean of each pair, a finite number. It
-        stands in place of the means, ``max_mean_adjustment`` and ``tf_relationships``.
+        replaces the means, ``max_mean_adjustment`` and ``tf_relationships``.
     largest_binding_effect
-        What the largest adjustment belongs to; by default what the effect's ranges of hops allow, or, for effects of
-        unknown origin, the largest observed.
+        The binding effect of the largest adjustment; by default the largest that the effect's ranges of hops allow, or,
+        for effects of unknown origin, the largest observed.
     seed
         An integer in [0, 2**64); drawn, and kept in the attributes, by default.
 
@@ -326,7 +340,7 @@ def generate_perturbation_effects(
     >>> dict(response.sizes), response.dtype
     ({'gene': 1000, 'tf': 3}, dtype('float32'))
     """
-    asked = PerturbationParameters(
+    params = PerturbationParameters(
         unbound_mean=unbound_mean,
         unbound_std=unbound_std,
         bound_mean=bound_mean,
@@ -335,98 +349,100 @@ def generate_perturbation_effects(
         tf_relationships=tf_relationships,
     )
     seed = check_seed(seed)
-    labels = order_dims(check_array(labels, "label", argument="labels"))
-    asked.with_known_tfs(labels.indexes[TF])
-    binding_effect = check_matching(binding_effect, labels)
-    where = get_positions(labels)
-    if adjustment_function is not None:
-        response = map_blocks(
-            draws.draw_perturbation_effects_from_means,
-            labels.dims,
-            [labels, custom_mean(adjustment_function, labels, binding_effect, asked), *where],
-            dtype=np.float32,
-            stds=(asked.unbound_std, asked.bound_std),
-            seed=seed,
-        )
-        name = getattr(adjustment_function, "__qualname__", "a callable")
-        return _finished(
-            response, labels, "perturbation_effect", {**asked.to_dict(), "adjustment_function": name}, seed
-        )
+    labels = order_dims(check_array(labels, LABEL, argument="labels"))
+    params.check_tfs(labels.indexes[TF])
+    effect = match_to(check_array(binding_effect, BINDING), BINDING, labels, "labels")
+    if adjustment_function is None:
+        return make_perturbation_effects(labels, effect, params, seed, largest_binding_effect)
     response = map_blocks(
-        _perturbation_block,
+        draws.draw_perturbation_effects_from_means,
+        labels.dims,
+        [labels, compute_custom_mean(adjustment_function, labels, effect, params), *get_positions(labels)],
+        dtype=np.float32,
+        stds=(params.unbound_std, params.bound_std),
+        seed=seed,
+    )
+    name = getattr(adjustment_function, "__qualname__", "a callable")
+    return _wrap(response, labels, PERTURBATION, {**params.to_dict(), "adjustment_function": name}, seed)
+
+
+def make_perturbation_effects(
+    labels: xr.DataArray, effect: xr.DataArray, params: PerturbationParameters, seed: int, largest: float | None = None
+) -> xr.DataArray:
+    """Draw perturbation effects; the dimensions are in order, and relationships name TFs of the labels."""
+    response = map_blocks(
+        _draw_perturbation_block,
         labels.dims,
         [
             labels,
-            evaluate_relationships(labels, asked.tf_relationships or {}),
-            binding_effect,
-            slope_of_mean(asked.max_mean_adjustment, binding_effect, largest_binding_effect),
-            *where,
+            evaluate_relationships(labels, params.tf_relationships or {}),
+            effect,
+            find_largest_effect(params.max_mean_adjustment, effect, largest),
+            *get_positions(labels),
         ],
         dtype=np.float32,
-        numbers=(asked.unbound_mean, asked.unbound_std, asked.bound_mean, asked.bound_std),
+        model=MeanModel.from_parameters(params, 0.0),
         seed=seed,
     )
-    return _finished(response, labels, "perturbation_effect", asked.to_dict(), seed)
+    return _wrap(response, labels, PERTURBATION, params.to_dict(), seed)
 
 
-def _perturbation_block(
+def _draw_perturbation_block(
     label: np.ndarray,
-    adjusted: np.ndarray,
+    active: np.ndarray,
     effect: np.ndarray,
-    slope: np.ndarray,
-    *where: np.ndarray,
-    numbers: tuple[float, float, float, float],
+    largest: np.ndarray,
+    *positions: np.ndarray,
+    model: MeanModel,
     seed: int,
     threads: int,
 ) -> np.ndarray:
-    """Draw a block of perturbation effects; the slope comes as an array, as it may depend on the data."""
+    """Draw a block; the largest binding effect is an array, as it may depend on the data."""
+    numbers = replace(model, largest_binding_effect=float(largest.item())).numbers
     return draws.draw_perturbation_effects(
-        label, adjusted, effect, *where, numbers=(*numbers, float(slope.item())), seed=seed, threads=threads
+        label, active, effect, *positions, numbers=numbers, seed=seed, threads=threads
     )
 
 
-def _pvalues_of(effect: xr.DataArray, feature: str | None) -> tuple[str, str]:
-    """Tell which p-values belong to an effect, and the effect's own name."""
-    effects = {"binding_pvalue": "binding_effect", "perturbation_pvalue": "perturbation_effect"}
+def _choose_pvalues(effect: xr.DataArray, feature: str | None) -> str:
+    """Return which p-values belong to an effect."""
     if feature is None:
-        named = getattr(effect, "name", None)
-        feature = next((pvalue for pvalue, of in effects.items() if of == named), None)
+        name = getattr(effect, "name", None)
+        feature = next((pvalue for pvalue, own in _EFFECT_OF.items() if own == name), None)
         if feature is None and isinstance(effect, xr.DataArray):
             raise InputError(
-                f"effect is named {named!r}, which does not say whose p-values to draw; "
+                f"effect is named {format_value(name)}, which does not say whose p-values to draw; "
                 "expected 'binding_effect' or 'perturbation_effect', or pass feature='binding_pvalue' "
                 "or feature='perturbation_pvalue'"
             )
         feature = feature or "binding_pvalue"
-    if feature not in effects:
-        raise SchemaError(f"feature is {feature!r}; expected 'binding_pvalue' or 'perturbation_pvalue'")
-    return feature, effects[feature]
+    if feature not in _EFFECT_OF:
+        raise SchemaError(f"feature is {format_value(feature)}; expected 'binding_pvalue' or 'perturbation_pvalue'")
+    return feature
 
 
-def _finished(
-    result: xr.Variable, like: xr.DataArray, name: str, made_by: Mapping[str, Any], seed: int
-) -> xr.DataArray:
-    """Give an array its coordinates, its name, and attributes that say what it is and what made it."""
+def _wrap(result: xr.Variable, like: xr.DataArray, name: str, made_by: Mapping[str, Any], seed: int) -> xr.DataArray:
+    """Return a labelled array, with attributes that say what it is and what made it."""
     array = like.copy(deep=False, data=result.data)
     array.name = name
     array.attrs = {**FEATURE_BY_NAME[name].attrs, PARAMETERS: json.dumps({**made_by, "seed": seed})}
     return array
 
 
-def make_template(asked: PopulationParameters, chunks: Chunks) -> xr.DataArray:
-    """Return an array with the dims, coordinates and chunks that a population asks for; its values mean nothing."""
-    sizes: dict[str, int] = {} if asked.replicates is None else {REPLICATE: asked.replicates}
-    sizes |= {GENE: asked.n_genes, TF: len(asked.tf_labels)}
+def make_template(params: PopulationParameters, chunks: Chunks) -> xr.DataArray:
+    """Return an array with the dimensions, coordinates and chunks of a population; its values mean nothing."""
+    sizes: dict[str, int] = {} if params.replicates is None else {REPLICATE: params.replicates}
+    sizes |= {GENE: params.n_genes, TF: len(params.tf_labels)}
     coords: dict[str, Any] = {
         name: (name, np.arange(n) if labels is None else to_text_array(labels))
         for name, n, labels in [
-            (GENE, sizes[GENE], None if isinstance(asked.genes, int) else tuple(asked.genes)),
-            (TF, sizes[TF], None if asked.tfs is None else tuple(asked.tfs)),
+            (GENE, sizes[GENE], None if isinstance(params.genes, int) else tuple(params.genes)),
+            (TF, sizes[TF], None if params.tfs is None else tuple(params.tfs)),
         ]
     }
-    if asked.replicates is not None:
-        coords[REPLICATE] = (REPLICATE, np.arange(asked.replicates))
-    coords[BOUND_FRACTION] = (TF, np.array(asked.bound_fractions))
+    if params.replicates is not None:
+        coords[REPLICATE] = (REPLICATE, np.arange(params.replicates))
+    coords[BOUND_FRACTION] = (TF, np.array(params.bound_fractions))
     shape, blocks = tuple(sizes.values()), chunk_sizes(sizes, chunks)
     if blocks is None:
         data: Any = np.broadcast_to(np.uint8(0), shape)
