@@ -1,6 +1,12 @@
 """The command: what it leaves and prints, and how it refuses."""
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -66,10 +72,59 @@ def test_simulate__every_option(tmp_path: Path) -> None:
 
 
 def test_simulate__has_an_option_for_every_parameter() -> None:
-    from dataclasses import fields
+    options = {parameter.name: parameter for parameter in main.commands["simulate"].params}
+    for field in fields(yx.SimulationSpec):
+        text = options[field.name].help
+        assert text.startswith(field.metadata["help"])
+        assert not options[field.name].show_default  # a default of click's would hide what --spec says
+        if isinstance(field.default, tuple):
+            assert f"[default: {','.join(map(str, field.default))}]" in text
+        elif isinstance(field.default, int | float):
+            [default] = re.findall(r"\[default: (.*)\]", text)
+            assert float(default) == field.default
+        else:
+            assert "[default" not in text
 
-    names = {parameter.name for parameter in main.commands["simulate"].params}
-    assert {field.name for field in fields(yx.SimulationSpec)} <= names
+
+@pytest.mark.parametrize("text", ["YAL001C\nGAL4\n", "\ufeffYAL001C\r\n\r\n  GAL4  ", "1\n2"])
+def test_simulate__names_from_a_file(text: str, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_bytes(text.encode())
+    names = f"@{tmp_path / 'names.txt'}"
+    out = tmp_path / "sim.zarr"
+    args = ["--genes", names, "--tfs", names, "--bound", "0.5", "--n-sample", "2", "--seed", "1"]
+    assert run("simulate", out, *args).exit_code == 0
+    expected = text.lstrip("\ufeff").split()
+    assert list(yx.open(out)["gene"].values) == list(yx.open(out)["tf"].values) == expected
+
+
+@pytest.mark.parametrize("option", ["--genes", "--tfs"])
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("genes.txt", "looks like a file; expected names, or @genes.txt"),
+        ("data/genes", "looks like a file"),
+        ("GENES.CSV", "looks like a file"),
+        ("here", "looks like a file; expected names, or @here"),
+        ("@missing.txt", "'@missing.txt' can't be read: No such file"),
+        ("@binary", "can't be read: it is not text"),
+        ("@", "can't be read"),
+        ("@folder", "can't be read"),
+        ("@empty", "is empty; expected at least one name"),
+        ("@twice", "holds 'a' twice"),
+    ],
+)
+def test_simulate__names_that_are_no_names(
+    option: str, value: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    for name, content in {"here": b"a", "binary": b"\xff\xfe\x00", "empty": b"\n\n", "twice": b"a\na"}.items():
+        (tmp_path / name).write_bytes(content)
+    other = ["--genes", "3"] if option == "--tfs" else []
+    result = run("simulate", "sim.zarr", *other, "--bound", "0.5", option, value)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert not (tmp_path / "sim.zarr").exists()
 
 
 def test_simulate__seed_drawn_is_shown_and_stored(tmp_path: Path) -> None:
@@ -157,7 +212,7 @@ def test_simulate__store_is_there(store: Path) -> None:
 
 def test_info__says_what_made_it(store: Path) -> None:
     output = run("info", store).output
-    for text in ("seed: 42", "genes: 200", "bound: [0.1, 0.2]", "law of draws 1", "binding_effect", "On disk"):
+    for text in ("seed: 42", "genes: 200", "bound: [0.1, 0.2]", "random-number scheme 1", "binding_effect", "On disk"):
         assert text in output
 
 
@@ -341,3 +396,39 @@ def test_simulate__in_processes(tmp_path: Path) -> None:
     refused = run("simulate", tmp_path / "x.zarr", *SIMULATE, "--workers", "2", "--scheduler", "tcp://127.0.0.1:1")
     assert refused.exit_code == 2
     assert "expected one of them" in refused.output
+
+
+def pipe(*args: object, **settings: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "yeastxr.cli", *map(str, args)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings)
+
+
+@pytest.mark.parametrize("command", [["info"], ["check"], ["simulate", "--help"]], ids=str)
+def test_commands__end_quietly_with_their_reader(command: list[str], store: Path) -> None:
+    process = pipe(*command, *([] if "--help" in command else [store]))
+    process.stdout.close()  # a reader that ends before anything is written
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait() == 128 + signal.SIGPIPE
+
+
+def test_commands__end_quietly_where_both_outputs_lose_their_reader(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "yeastxr.cli", "info", str(tmp_path / "missing.zarr")],
+        stdout=write, stderr=write, check=False,
+    )  # fmt: skip
+    os.close(write)
+    assert done.returncode == 128 + signal.SIGPIPE
+
+
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_commands__without_an_output(closed: str, store: Path, tmp_path: Path) -> None:
+    """A process may be started with its output closed, as daemons are."""
+    for arguments in (["verify", "--repair"], ["check"]):
+        line = f'exec "$0" "$@" {closed}>&-'
+        command = ["sh", "-c", line, sys.executable, "-m", "yeastxr.cli", *arguments, str(store)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr

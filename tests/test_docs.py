@@ -128,6 +128,22 @@ def test_page__make_targets_are_there() -> None:
                 assert set(line.split("#")[0].split('PARTS="')[0].split()[1:]) <= targets, line
 
 
+def test_contributing__tree_is_that_of_the_package() -> None:
+    [tree] = (block for block in blocks(DOCS / "contributing.md", "text") if block.startswith("yeastxr/"))
+    folder, listed = "", set()
+    for line in tree.splitlines()[1:]:
+        name, about = line.split(maxsplit=1)
+        folder = "" if not line.startswith("    ") else folder
+        listed.add(folder + name)
+        folder = name if name.endswith("/") else folder
+        assert about, line
+    package = ROOT / "yeastxr"
+    modules = {path.relative_to(package).as_posix() for path in package.rglob("*.py") if path.stat().st_size}
+    folders = {f"{path.parent.relative_to(package)}/" for path in package.glob("*/__init__.py")}
+    inits = {f"{folder}__init__.py" for folder in folders}
+    assert listed == modules - inits | folders
+
+
 @pytest.mark.parametrize("page", pages(), ids=name_of)
 def test_page__links_lead_somewhere(page: Path) -> None:
     made = {DOCS / "gallery" / f"{example.stem}.md" for example in EXAMPLES} | {DOCS / "gallery" / "index.md"}

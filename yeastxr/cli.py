@@ -1,14 +1,18 @@
-"""The command ``yeastxr``: simulate, info, verify, check, report, export, demo; options are named as parameters."""
+"""The command ``yeastxr``: simulate, info, verify, check, report, export, demo; options have the parameters' names."""
 
 import atexit
 import gc
 import json
+import os
 import re
+import select
+import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ import click
 
 from yeastxr._version import __version__
 from yeastxr.errors import InputError, describe_error, format_value
+from yeastxr.simulation import SimulationSpec
 
 
 class _Refused(click.ClickException):
@@ -27,9 +32,18 @@ class _Refused(click.ClickException):
 class _Group(click.Group):
     """A group whose commands end in one sentence, not a traceback, when their input is bad."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        with _end_with_reader():  # of an error
+            return super().main(*args, **kwargs)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _end_with_reader():  # of what --help prints
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _end_with_reader():
+                return super().invoke(ctx)
         except InputError as error:
             raise _Refused(str(error)) from error
         except OSError as error:
@@ -37,13 +51,35 @@ class _Group(click.Group):
         except MemoryError as error:
             raise click.ClickException(f"not enough memory: {describe_error(error)}") from error
         except Exception as error:
-            if not _while_decoding(error):
+            if not _is_from_codec(error):
                 raise
-            text = f"a chunk can't be decoded ({describe_error(error)}); `yeastxr verify STORE` tells which are damaged"
+            text = f"a chunk can't be decoded ({describe_error(error)}); `yeastxr verify STORE` lists the damaged ones"
             raise click.ClickException(text) from error
 
 
-def _while_decoding(error: Exception) -> bool:
+@contextmanager
+def _end_with_reader() -> Iterator[None]:
+    """End quietly, with the usual status, once the program that reads our output has ended, as ``head -1`` does."""
+    try:
+        yield
+    except BrokenPipeError:
+        broken = [descriptor for descriptor in (1, 2) if _has_no_reader(descriptor)]
+        if not broken:
+            raise
+        null = os.open(os.devnull, os.O_WRONLY)
+        for descriptor in broken:
+            os.dup2(null, descriptor)  # for what Python still writes at exit
+        raise SystemExit(128 + signal.SIGPIPE) from None
+
+
+def _has_no_reader(descriptor: int) -> bool:
+    """Tell whether a file descriptor is a pipe whose other end is closed."""
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def _is_from_codec(error: Exception) -> bool:
     """Tell whether an error comes from zarr's codecs, as it does when a file is damaged."""
     modules = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))
     return any(name.partition(".")[0] == "numcodecs" or name.startswith("zarr.codecs") for name in modules)
@@ -52,56 +88,80 @@ def _while_decoding(error: Exception) -> bool:
 class _List(click.ParamType):
     """Values with commas between them."""
 
-    def __init__(self, name: str, kind: Callable[[str], Any]) -> None:
-        self.name, self._kind = f"{name},...", kind
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name, self._parse = f"{name},...", parse
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
             items = [item.strip() for item in str(value).split(",")]
             if not all(items):
                 raise ValueError("empty")
-            return list(map(self._kind, items))
+            return list(map(self._parse, items))
         except ValueError:
             self.fail(f"{value!r} is not a list of the form {self.name}", param, ctx)
 
 
-class _Genes(click.ParamType):
-    """A count, or names with commas between them."""
+class _Names(_List):
+    """Names with commas between them, or ``@`` and a file with a name on each line."""
 
-    name = "count or name,..."
+    def __init__(self) -> None:
+        super().__init__("name", str)
+        self.name = "name,... or @file"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         text = str(value)
-        for kind in (int, float):  # a number that is no count is refused as such, not taken for a name
+        if text.startswith("@"):
             try:
-                return kind(text)
+                lines = Path(text[1:]).read_text(encoding="utf-8-sig").splitlines()
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
+                self.fail(f"{text!r} can't be read: {reason}", param, ctx)
+            return [line.strip() for line in lines if line.strip()]
+        looks_like_file = re.search(r"[/\\]|\.(txt|csv|tsv|json|ya?ml|gz|xlsx?|bed|gff3?|gtf|list|names)$", text, re.I)
+        if "," not in text and (looks_like_file or Path(text).is_file()):
+            self.fail(f"{text!r} looks like a file; expected names, or @{text} for the names in that file", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class _Genes(_Names):
+    """A count, or names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = "count or name,... or @file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        text = str(value)
+        for parse in (int, float):  # a number that is not a count is refused as such, not taken for a name
+            try:
+                return parse(text)
             except ValueError:
                 continue
         names = [name.strip() for name in text.split(",")]
         if not all(names):
             self.fail(f"{value!r} has an empty name; expected a count, or names with commas between them", param, ctx)
         if all(name.replace("_", "").isdigit() for name in names):
-            hint = f"{''.join(names)}, or names that are no numbers; names that are go into a file, see --spec"
+            hint = f"{''.join(names)}, or names; names that are numbers go into a file, --genes @FILE"
             self.fail(f"{value!r} is a list of numbers; expected a count such as {hint}", param, ctx)
-        return names
+        return super().convert(value, param, ctx)
 
 
 def _read_relationships(ctx: click.Context, param: click.Parameter, path: Path | None) -> Any:
     if path is None:
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_repeats)
+        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_refuse_repeats)
     except (ValueError, RecursionError) as error:
         raise click.BadParameter(f"{path} is not JSON: {error}", ctx=ctx, param=param) from None
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object, or refuse one that says something twice: the first would be lost."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
-        raise ValueError(f"{format_value(twice)} is there twice")
-    return found
+def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object, or refuse one that has a key twice: the first value would be lost."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"{format_value(next(key for key in keys if keys.count(key) > 1))} is there twice")
+    return values
 
 
 def _read_spec(ctx: click.Context, param: click.Parameter, path: Path | None) -> dict[str, Any]:
@@ -130,41 +190,40 @@ def _read_spec(ctx: click.Context, param: click.Parameter, path: Path | None) ->
     return values
 
 
-_FLOATS, _INTS = _List("number", float), _List("integer", int)
-_PARAMETERS: list[tuple[str, Any, str]] = [
-    ("bound", _FLOATS, "Bound fractions, each from 0 to 1, such as 0.1,0.2."),
-    ("n_sample", _INTS, "How many TFs for each bound fraction, such as 100,100; one each by default."),
-    ("tfs", _List("name", str), "Names of the TFs; integers from 0 by default."),
-    ("replicates", int, "How many replicates; none by default."),
-    ("background_hops_range", _INTS, "First and last number of background hops, such as 1,100."),
-    ("unbound_experiment_hops_range", _INTS, "The same for experiment hops of unbound pairs, such as 0,1."),
-    ("bound_experiment_hops_range", _INTS, "The same for experiment hops of bound pairs, such as 1,6."),
-    ("total_background_hops", int, "All background hops."),
-    ("total_experiment_hops", int, "All experiment hops."),
-    ("pseudocount", float, "What keeps the enrichment finite."),
-    ("large_effect_percentile", float, "From which quantile of absolute effects on a p-value is small."),
-    ("large_effect_upper_pval", float, "The upper end of small p-values."),
-    ("unbound_mean", float, "Mean perturbation effect of unbound pairs."),
-    ("unbound_std", float, "Standard deviation of unbound pairs."),
-    ("bound_mean", float, "Mean perturbation effect of bound pairs."),
-    ("bound_std", float, "Standard deviation of bound pairs."),
-    ("max_mean_adjustment", float, "By how much binding raises the mean at most (methods 2 to 4)."),
-    ("seed", int, "An integer from 0 to 2**64 - 1; drawn and shown by default."),
-]
+_TYPES: dict[Any, Any] = {
+    int: int,
+    float: float,
+    list[int]: _List("integer", int),
+    list[float]: _List("number", float),
+    list[str]: _Names(),
+}
 
 
-def _simulation_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add an option for each parameter of a simulation; what is not given keeps the functions' default."""
-    relationships = click.option(
-        "--tf-relationships",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        callback=_read_relationships,
-        help='A JSON file from TFs to conditions, such as {"0": [1, {"or": [3, {"not": 7}]}]} (methods 3 and 4).',
-    )
-    command = relationships(command)
-    for name, kind, text in reversed(_PARAMETERS):
-        command = click.option(f"--{name.replace('_', '-')}", type=kind, help=text)(command)
-    return click.option("--genes", type=_Genes(), help="How many genes, or their names.")(command)
+def _add_parameters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add an option for each parameter of a simulation; those that are not given keep the functions' defaults."""
+    for parameter in reversed(fields(SimulationSpec)):
+        settings = dict(parameter.metadata)
+        settings["type"] = _TYPES.get(settings.pop("option"))
+        if parameter.name == "genes":
+            settings["type"] = _Genes()
+        elif parameter.name == "tf_relationships":
+            settings["type"] = click.Path(exists=True, dir_okay=False, path_type=Path)
+            settings["callback"] = _read_relationships
+            settings["help"] += ' A JSON file such as {"0": [1, {"or": [3, {"not": 7}]}]}, from TFs to conditions.'
+        default = parameter.default
+        if isinstance(default, int | float | tuple):
+            text = ",".join(map(str, default)) if isinstance(default, tuple) else f"{default:g}"
+            settings["help"] += f"  [default: {text}]"  # click's own default would hide that an option is not given
+        command = click.option(f"--{parameter.name.replace('_', '-')}", **settings)(command)
+    return command
+
+
+_PROGRESS = click.option(
+    "--progress/--no-progress", default=None, help="Show a progress bar; on a terminal by default."
+)
+_LEVEL = click.option(
+    "--level", type=float, default=0.001, show_default=True, help="The probability that a correct dataset fails."
+)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -179,13 +238,13 @@ def main() -> None:
     "--spec",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     callback=_read_spec,
-    help="A YAML or JSON file of parameters, as `yeastxr info --spec` prints it; options go before what it says.",
+    help="A YAML or JSON file of parameters, as `yeastxr info --spec` prints it; options take precedence.",
 )
-@_simulation_options
+@_add_parameters
 @click.option("--overwrite", is_flag=True, help="Replace OUT.zarr if it is a yeastxr store.")
-@click.option("--workers", type=click.IntRange(1), help="Compute in so many processes instead of in threads.")
+@click.option("--workers", type=click.IntRange(1), help="How many processes to compute in, instead of threads.")
 @click.option("--scheduler", metavar="ADDRESS", help="Compute on a dask cluster, such as tcp://host:8786.")
-@click.option("--progress/--no-progress", default=None, help="Show a bar; by default where somebody looks.")
+@_PROGRESS
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def simulate(
     out: str,
@@ -199,34 +258,34 @@ def simulate(
 ) -> None:
     """Simulate a dataset and save it as a zarr store: a folder, or a URL such as s3://bucket/sim.zarr.
 
-    A run that ends early is taken up where it ended by the same command.
+    The same command resumes a run that ended early.
 
     For example: yeastxr simulate sim.zarr --genes 6600 --bound 0.1,0.2 --n-sample 100,100 --seed 42
     """
     from yeastxr._blocks import CHUNK_CELLS
-    from yeastxr.simulation.simulate import SimulationSpec, check_parameter_names
+    from yeastxr.simulation.simulate import check_parameter_names
     from yeastxr.storage.store import save, unfinished_seed
 
     check_parameter_names(spec)
     values = spec | {name: value for name, value in parameters.items() if value is not None}
     for name in ("genes", "bound"):
         if name not in values:
-            raise click.UsageError(f"Missing option '--{name}', or '--spec' with a file that says it.")
+            raise click.UsageError(f"Missing option '--{name}', or '--spec' with a file that has it.")
     if values.get("seed") is None:
         values["seed"] = unfinished_seed(out)
-    asked = SimulationSpec.from_dict(values)
+    simulation = SimulationSpec.from_dict(values)
     start = time.perf_counter()
     with _cluster(workers, scheduler):
-        # What fits in one chunk is made at once: dask would take longer to load than the rest takes to run.
-        small = asked.n_genes * len(asked.tf_labels) * (asked.replicates or 1) <= CHUNK_CELLS
-        ds = asked.simulate(chunks=None if small and not (workers or scheduler) else "auto")
+        # Data of one chunk need no dask, which would take longer to load than the rest takes to run.
+        small = simulation.n_genes * len(simulation.tf_labels) * (simulation.replicates or 1) <= CHUNK_CELLS
+        ds = simulation.simulate(chunks=None if small and not (workers or scheduler) else "auto")
         try:
             save(ds, out, overwrite=overwrite, progress=False if quiet else progress)
         except KeyboardInterrupt:
-            raise click.ClickException(f"interrupted; the same command again goes on where {out} ended") from None
+            raise click.ClickException(f"interrupted; the same command resumes {out}") from None
     if not quiet:
         sizes = " x ".join(f"{n:,} {dim}{'s' if n > 1 else ''}" for dim, n in ds["label"].sizes.items())
-        click.echo(f"{out}: {sizes}, seed {asked.seed}, in {time.perf_counter() - start:.1f} s")
+        click.echo(f"{out}: {sizes}, seed {simulation.seed}, in {time.perf_counter() - start:.1f} s")
 
 
 def _cluster(workers: int | None, scheduler: str | None) -> AbstractContextManager[Any]:
@@ -234,7 +293,7 @@ def _cluster(workers: int | None, scheduler: str | None) -> AbstractContextManag
     if workers is None and scheduler is None:
         return nullcontext()
     if workers is not None and scheduler is not None:
-        raise click.UsageError("--workers starts a cluster and --scheduler names one; expected one of them.")
+        raise click.UsageError("--workers starts a cluster and --scheduler names one; expected one of them")
     try:
         from distributed import Client
     except ImportError:
@@ -251,7 +310,7 @@ def _cluster(workers: int | None, scheduler: str | None) -> AbstractContextManag
 @click.argument("store")
 @click.option("--spec", "as_spec", is_flag=True, help="Print the specification alone, as YAML for `simulate --spec`.")
 def info(store: str, as_spec: bool) -> None:
-    """Say what a store holds and what made it."""
+    """Print what a store holds and what made it."""
     import yaml
 
     from yeastxr.errors import StoreError
@@ -275,11 +334,12 @@ def info(store: str, as_spec: bool) -> None:
         on_disk = sum(file.stat().st_size for file in location.path.rglob("*") if file.is_file())
         click.echo(f"On disk: {on_disk / 1e6:,.1f} MB of {ds.nbytes / 1e6:,.1f} MB")
     if not complete:
-        click.echo("Unfinished: the same simulate command again, or verify --repair, finishes it.")
+        click.echo("Unfinished: the same simulate command, or verify --repair, completes it.")
     if spec is None:
-        click.echo("No specification: not one simulation's dataset.")
+        click.echo("No specification: not the dataset of one simulation.")
         return
-    click.echo(f"Simulated by yeastxr {ds.attrs.get('yeastxr_version')}, law of draws {ds.attrs.get('law_version')}:")
+    version, scheme = (ds.attrs.get(name) for name in ("yeastxr_version", "law_version"))
+    click.echo(f"Simulated by yeastxr {version}, random-number scheme {scheme}:")
     for name, value in spec.to_dict().items():
         if value is not None:
             click.echo(f"  {name}: {format_value(value, 100)}")
@@ -287,23 +347,23 @@ def info(store: str, as_spec: bool) -> None:
 
 @main.command()
 @click.argument("store")
-@click.option("--against-spec", is_flag=True, help="Make every block again and compare bits.")
-@click.option("--repair", is_flag=True, help="Make again what is missing or damaged; finishes unfinished stores, too.")
-@click.option("--progress/--no-progress", default=None, help="Show a bar; by default where somebody looks.")
+@click.option("--against-spec", is_flag=True, help="Simulate every block again and compare bits.")
+@click.option("--repair", is_flag=True, help="Simulate missing and damaged blocks again; completes unfinished stores.")
+@_PROGRESS
 def verify(store: str, against_spec: bool, repair: bool, progress: bool | None) -> None:
-    """Tell which blocks of a store are whole, missing or damaged; the exit status is 0 only if it is whole."""
+    """List the missing and damaged blocks of a store; the exit status is 0 only if it is complete and intact."""
     from yeastxr.storage.verify import verify as verify_store
 
-    found = verify_store(store, against="spec" if against_spec else "digests", repair=repair, progress=progress)
-    click.echo(found)
-    if not found.whole:
+    result = verify_store(store, against="spec" if against_spec else "digests", repair=repair, progress=progress)
+    click.echo(result)
+    if not result.whole:
         sys.exit(1)
 
 
 @main.command()
 @click.argument("store")
-@click.option("--level", type=float, default=0.001, show_default=True, help="The chance that a right dataset fails.")
-@click.option("--progress/--no-progress", default=None, help="Show a bar; by default where somebody looks.")
+@_LEVEL
+@_PROGRESS
 def check(store: str, level: float, progress: bool | None) -> None:
     """Check a store against theory; the exit status is 1 if a check fails."""
     from yeastxr.checks import check as check_dataset
@@ -319,10 +379,10 @@ def check(store: str, level: float, progress: bool | None) -> None:
 @click.argument("store")
 @click.argument("out", type=click.Path(path_type=Path), required=False)
 @click.option("--title", help="The page's title.")
-@click.option("--level", type=float, default=0.001, show_default=True, help="The chance that a right dataset fails.")
-@click.option("--progress/--no-progress", default=None, help="Show a bar; by default where somebody looks.")
+@_LEVEL
+@_PROGRESS
 def report(store: str, out: Path | None, title: str | None, level: float, progress: bool | None) -> None:
-    """Write a page with checks, pictures and how to make a store's dataset again; by default STORE.html, here."""
+    """Write a page with checks, plots and how to simulate a store's dataset again; by default ./STORE.html."""
     from yeastxr.checks import check as check_dataset
     from yeastxr.report.report import TITLE, page_path
     from yeastxr.report.report import report as write_report
@@ -338,8 +398,8 @@ def report(store: str, out: Path | None, title: str | None, level: float, progre
 @main.command()
 @click.argument("store")
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--features", type=_List("name", str), help="Which features, in this order; all by default.")
-@click.option("--overwrite", is_flag=True, help="Replace OUT if it is there.")
+@click.option("--features", type=_List("name", str), help="Names of features, in this order; all by default.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 def export(store: str, out: Path, features: list[str] | None, overwrite: bool) -> None:
     """Write a store's data to OUT: a tensor (.pt), arrays (.npz) or a table (.csv, .csv.gz)."""
     from yeastxr.export import export as export_dataset
@@ -354,15 +414,15 @@ def export(store: str, out: Path, features: list[str] | None, overwrite: bool) -
 @click.option("--method", type=click.IntRange(1, 4), default=2, show_default=True, help="How means are adjusted.")
 @click.option("--overwrite", is_flag=True, help="Replace files of an earlier run.")
 def demo(folder: Path, method: int, overwrite: bool) -> None:
-    """Run the tutorial and leave a store, a tensor and QC pictures in FOLDER."""
+    """Run the tutorial and write a store, a tensor and QC plots to FOLDER."""
     from yeastxr.demo import run
 
-    run(folder, method=method, overwrite=overwrite, say=click.echo)
+    run(folder, method=method, overwrite=overwrite, echo=click.echo)
 
 
 def run() -> None:
-    """Run the command as a process of its own."""
-    atexit.register(gc.freeze)  # collecting what a process leaves when it ends takes a fifth of a short run
+    """Run the command; the process ends with it."""
+    atexit.register(gc.freeze)  # collecting garbage at exit takes a fifth of a short run
     main()
 
 

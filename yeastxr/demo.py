@@ -1,4 +1,4 @@
-"""The tutorial as a command: step by step, saying what it does, and leaving its outcome in a folder."""
+"""The tutorial as a command: it prints what each step does, and writes the results to a folder."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -65,70 +65,52 @@ METHODS: dict[int, tuple[str, dict[str, Any]]] = {
 }
 
 
-def run(folder: Path, *, method: int = 2, overwrite: bool = False, say: Callable[[str], Any] = print) -> None:
-    """Run the tutorial and leave ``sim.zarr``, ``tensor.pt``, ``qc.html`` and ``qc.png`` in a folder.
-
-    Parameters
-    ----------
-    folder
-        Where the files go; made if it is not there.
-    method
-        Which of the four ways to adjust means the saved dataset uses.
-    overwrite
-        Whether to replace files of these names.
-    say
-        What to print lines with.
-
-    Raises
-    ------
-    InputError
-        If one of these files is there already.
-    """
+def run(folder: Path, *, method: int = 2, overwrite: bool = False, echo: Callable[[str], Any] = print) -> None:
+    """Run the tutorial and write ``sim.zarr``, ``tensor.pt``, ``qc.html`` and ``qc.png`` of one method to a folder."""
     from yeastxr import plot
 
-    there = [name for name in FILES if (folder / name).exists()]
-    if there and not overwrite:
-        raise InputError(f"folder is {str(folder)!r}, which holds {', '.join(there)}; expected a new one, or overwrite")
+    existing = [name for name in FILES if (folder / name).exists()]
+    if existing and not overwrite:
+        names = ", ".join(existing)
+        raise InputError(f"folder is {str(folder)!r}, which holds {names}; expected a new one, or overwrite")
     folder.mkdir(parents=True, exist_ok=True)
-    say("Step 1: which genes each TF binds (1,000 genes, 10 TFs)")
+    echo("Step 1: which genes each TF binds (1,000 genes, 10 TFs)")
     labels = generate_gene_population(**POPULATION, seed=SEED)
-    say(f"  bound genes of each TF: {', '.join(map(str, labels.sum('gene').values))}")
+    echo(f"  bound genes of each TF: {', '.join(map(str, labels.sum('gene').values))}")
 
-    say("Step 2: binding effects and their p-values")
+    echo("Step 2: binding effects and their p-values")
     binding = generate_binding_effects(labels, seed=SEED)
     binding_pvalue = generate_pvalues(binding, seed=SEED)
-    say(f"  mean effect: {_mean(binding, labels):.3f} if bound, {_mean(binding, ~labels):.3f} if not")
+    echo(f"  mean effect: {_mean(binding, labels):.3f} if bound, {_mean(binding, ~labels):.3f} if not")
 
-    say("Step 3: perturbation effects and their p-values, by each of the four methods")
+    echo("Step 3: perturbation effects and their p-values, by each of the four methods")
     datasets = {}
     for number, (name, adjustment) in METHODS.items():
         effect = generate_perturbation_effects(labels, binding, **adjustment, seed=SEED)
         pvalue = generate_pvalues(effect, seed=SEED)
         datasets[number] = assemble(labels, binding, binding_pvalue, effect, pvalue)
-        sizes = abs(effect)
-        say(
-            f"  {number}. {name}: mean |effect| {_mean(sizes, labels):.3f} if bound, {_mean(sizes, ~labels):.3f} if not"
-        )
+        bound, unbound = _mean(abs(effect), labels), _mean(abs(effect), ~labels)
+        echo(f"  {number}. {name}: mean |effect| {bound:.3f} if bound, {unbound:.3f} if not")
 
-    say(f"Step 4: one dataset (here with method {method}: {METHODS[method][0]})")
+    echo(f"Step 4: one dataset (here with method {method}: {METHODS[method][0]})")
     ds = datasets[method]
-    say(f"\n{ds!r}\n")
-    say("Sanity checks: the data against theory")
+    echo(f"\n{ds!r}\n")
+    echo("Sanity checks: the data against theory")
     table = check(ds)
-    say(f"\n{table!r}\n")
+    echo(f"\n{table!r}\n")
 
-    say("Writing")
+    echo("Writing")
     store = save(ds, folder / "sim.zarr", overwrite=True)
-    say(f"  {store}: the dataset; ds = yx.open({str(store)!r})")
+    echo(f"  {store}: the dataset; ds = yx.open({str(store)!r})")
     tensor = export(ds, folder / "tensor.pt", overwrite=True)
-    say(f"  {tensor}: a tensor {list(to_torch(ds).shape)} [genes, TFs, features]; torch.load({str(tensor)!r})")
+    echo(f"  {tensor}: a tensor {list(to_torch(ds).shape)} [genes, TFs, features]; torch.load({str(tensor)!r})")
     page = report(ds, folder / "qc.html", checks=table)
-    say(f"  {page}: the checks and the pictures as a page; opens without a network")
+    echo(f"  {page}: the checks and the plots as a page that needs no network")
     picture = plot.save(plot.qc(ds), folder / "qc.png")
-    say(f"  {picture}: the pictures")
+    echo(f"  {picture}: the plots")
     if not table.passed:
         raise InputError(f"the checks of the demo's dataset failed: {', '.join(table.failed)}")
 
 
-def _mean(values: Any, where: Any) -> float:
-    return float(values.where(where).mean())
+def _mean(values: Any, mask: Any) -> float:
+    return float(values.where(mask).mean())

@@ -15,6 +15,22 @@ class InputTypeError(InputError, TypeError):
     """An argument has the wrong type."""
 
 
+class SchemaError(InputError):
+    """A dataset or an array does not follow the data model."""
+
+
+class StoreError(InputError):
+    """A store is not what it must be."""
+
+
+class StoreExistsError(StoreError, FileExistsError):
+    """The path of a new store exists already."""
+
+
+class StoreNotFoundError(StoreError, FileNotFoundError):
+    """There is no store at a path."""
+
+
 def format_value(value: object, limit: int = 80) -> str:
     """Write a value for an error message, shortened when it is long.
 
@@ -49,7 +65,7 @@ def describe_error(error: BaseException) -> str:
 
 
 def suggest(name: object, known: Iterable[object]) -> str:
-    """Say which of the known names are nearest to one that is not known, or which there are.
+    """Return a hint for a name that is not known: the nearest known names, or a list of them.
 
     Examples
     --------
@@ -68,19 +84,3 @@ def suggest(name: object, known: Iterable[object]) -> str:
         return "there is none"
     listed = ", ".join(format_value(k, 40) for k in known[:8])
     return f"known are {listed}" + (f" and {len(known) - 8} more" if len(known) > 8 else "")
-
-
-class SchemaError(InputError):
-    """A dataset or an array does not follow the data model."""
-
-
-class StoreError(InputError):
-    """A store is not what it must be."""
-
-
-class StoreExistsError(StoreError, FileExistsError):
-    """Something is already where a store should go."""
-
-
-class StoreNotFoundError(StoreError, FileNotFoundError):
-    """There is no store."""

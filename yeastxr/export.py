@@ -1,4 +1,4 @@
-"""Datasets to files that other programs read: tensors, arrays and tables."""
+"""Write datasets to files that other programs read: tensors, arrays and tables."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,29 +14,29 @@ from yeastxr.training.tensors import to_torch
 
 
 def export(ds: xr.Dataset, path: str | Path, *, features: Sequence[str] | None = None, overwrite: bool = False) -> Path:
-    """Write a dataset to a file; the name's ending says of which kind.
+    """Write a dataset to a file, in the format that the ending of its name stands for.
 
     Parameters
     ----------
     ds
         The dataset; NumPy or dask.
     path
-        ``.pt``: a float32 tensor ``[..., genes, TFs, features]`` for ``torch.load``. ``.npz``: one array a feature, and
-        the coordinates. ``.csv`` or ``.csv.gz``: a row for each gene and TF.
+        ``.pt``: a float32 tensor ``[..., genes, TFs, features]`` for ``torch.load``. ``.npz``: an array for each
+        feature, and the coordinates. ``.csv`` or ``.csv.gz``: a row for each gene and TF.
     features
-        Which features, in this order; what the dataset selects by default.
+        Names of features, in this order; the dataset's selection by default.
     overwrite
-        Whether to replace a file that is there.
+        Whether to replace an existing file.
 
     Returns
     -------
     pathlib.Path
-        Where it was written.
+        The path of the file.
 
     Raises
     ------
     InputError
-        If the ending or a feature is unknown, or the file is there already.
+        If the ending or a feature is unknown, or the file exists.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def export(ds: xr.Dataset, path: str | Path, *, features: Sequence[str] | None =
     if features is not None:
         ds = ds.sel({FEATURE: [check_feature(name).name for name in features]})
     if path.exists() and not overwrite:
-        raise InputError(f"path is {str(path)!r}, which is there already; expected a new name, or overwrite")
+        raise InputError(f"path is {str(path)!r}, which exists; expected a new name, or overwrite")
     path.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(path) as partial:
         writers[ending](ds, partial)
@@ -72,7 +72,7 @@ def _write_tensor(ds: xr.Dataset, path: Path) -> None:
 def _write_arrays(ds: xr.Dataset, path: Path) -> None:
     names = get_feature_names(ds)
     arrays: dict[str, Any] = {name: ds[name].transpose(..., *CORE_DIMS).values for name in names}
-    # Text goes in as fixed-width text: numpy.load refuses objects unless told to trust the file.
+    # Labels that are text become fixed-width text: by default numpy.load refuses objects.
     for dim in ds["label"].dims:
         labels = ds.coords[dim].values
         arrays[str(dim)] = labels if labels.dtype.kind in "iuf" else np.array([str(label) for label in labels])
@@ -83,10 +83,10 @@ def _write_table(ds: xr.Dataset, path: Path) -> None:
     names = get_feature_names(ds)
     dims = list(ds["label"].transpose(..., *CORE_DIMS).dims)
     lead = dims[0]
-    # By slabs of the first dim, so that a store larger than memory can be written.
-    each = max(1, 1_000_000 * ds.sizes[lead] // max(1, ds["label"].size))
-    kept = ds[names]
-    kept = kept.drop_vars([c for c in kept.coords if c not in dims])
-    for first in range(0, ds.sizes[lead], each):
-        rows = kept.isel({lead: slice(first, first + each)}).to_dataframe(dim_order=dims)
+    # In slabs of the first dim, so that a store larger than memory can be written.
+    depth = max(1, 1_000_000 * ds.sizes[lead] // max(1, ds["label"].size))
+    columns = ds[names]
+    columns = columns.drop_vars([c for c in columns.coords if c not in dims])
+    for first in range(0, ds.sizes[lead], depth):
+        rows = columns.isel({lead: slice(first, first + depth)}).to_dataframe(dim_order=dims)
         rows.to_csv(path, mode="a" if first else "w", header=first == 0)
