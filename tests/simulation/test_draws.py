@@ -1,7 +1,7 @@
 """Quality of the draws: uniform, normal, independent, and labels as fair as drawing genes from an urn.
 
 Seeds are fixed, so an outcome never changes; limits are 6 standard deviations of the statistic, or odds of 10^-9 where
-its law is not normal. Small samples run in the suite, large ones with ``make test-slow``.
+it is not normally distributed. Small samples run in the suite, large ones with ``make test-slow``.
 """
 
 import math
@@ -75,9 +75,9 @@ def test_normals__moments_and_tails(size: int) -> None:
         sd = math.sqrt((exact[2 * k] - exact[k] ** 2) / size)
         assert abs(sums[k] / size - exact[k]) < 6 * sd + 1e-5, k
     for i, found in enumerate(beyond[1:], 1):
-        law = stats.binom(size, 2 * stats.norm.sf(i / 2))
-        assert law.cdf(found) > 1e-9, i / 2
-        assert law.sf(found - 1) > 1e-9, i / 2
+        expected = stats.binom(size, 2 * stats.norm.sf(i / 2))
+        assert expected.cdf(found) > 1e-9, i / 2
+        assert expected.sf(found - 1) > 1e-9, i / 2
 
 
 @pytest.mark.slow
@@ -90,9 +90,9 @@ def test_normals__tails_to_6_sd_in_four_billion() -> None:
         largest = size_of_z[size_of_z >= limits[0]]
         found += (largest[:, None] >= limits).sum(axis=0)
     for limit, count in zip(limits, found, strict=True):
-        law = stats.binom(size, 2 * stats.norm.sf(float(limit)))
-        assert law.cdf(count) > 1e-9, limit
-        assert law.sf(count - 1) > 1e-9, limit
+        expected = stats.binom(size, 2 * stats.norm.sf(float(limit)))
+        assert expected.cdf(count) > 1e-9, limit
+        assert expected.sf(count - 1) > 1e-9, limit
 
 
 def beside(where: draws.Positions, **moved: object) -> tuple[np.ndarray, np.ndarray]:
@@ -169,10 +169,10 @@ def test_labels__as_fair_as_an_urn(tfs: int) -> None:
         assert abs(lagged.mean() - both) < 6 * lagged.std() / math.sqrt(tfs)
     # Pairs of TFs: how many genes they share is hypergeometric, in mean and in variance.
     shared = np.concatenate(overlaps)
-    law = stats.hypergeom(genes, bound, bound)
-    assert abs(shared.mean() - law.mean()) < 6 * law.std() / math.sqrt(tfs)
-    fourth = law.expect(lambda n: (n - law.mean()) ** 4)
-    assert abs(shared.var() - law.var()) < 6 * math.sqrt((fourth - law.var() ** 2) / tfs)
+    expected = stats.hypergeom(genes, bound, bound)
+    assert abs(shared.mean() - expected.mean()) < 6 * expected.std() / math.sqrt(tfs)
+    fourth = expected.expect(lambda n: (n - expected.mean()) ** 4)
+    assert abs(shared.var() - expected.var()) < 6 * math.sqrt((fourth - expected.var() ** 2) / tfs)
 
 
 def test_signs__even_and_tied_to_nothing() -> None:

@@ -14,7 +14,7 @@ from yeastxr.demo import BOOLEAN_RELATIONS, METHODS, POPULATION, RELATED_TFS
 from yeastxr.schema import FEATURE_NAMES
 from yeastxr.simulation import draws
 
-# The law of draws, version 1: sha256 of each variable's bytes for the tutorial with seed 42, cut to 16 digits.
+# The random-number scheme, version 1: sha256 of each variable's bytes for the tutorial with seed 42, cut to 16 digits.
 GOLDEN = {
     "label": dict.fromkeys(METHODS, "86e396112e1b8759"),
     "binding_effect": dict.fromkeys(METHODS, "f13f991127840a3c"),
@@ -39,7 +39,7 @@ def made(**extra: object) -> xr.Dataset:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_law__golden_hashes(method: int) -> None:
+def test_scheme__golden_hashes(method: int) -> None:
     assert draws.SCHEME_VERSION == 1
     ds = made(**METHODS[method][1])
     for name in FEATURE_NAMES:

@@ -92,27 +92,27 @@ def select_kth(values, k):
     A bracket [low, high] of values of the array shrinks in turn to where a straight line through the counts at its ends
     puts the rank, and to its middle; after each count it snaps to the nearest values of the array.
     """
-    kind = values.dtype.type  # arithmetic in the values' own width keeps the passes vectorized
-    one = kind(1)
+    cast = values.dtype.type  # arithmetic in the values' own width keeps the passes vectorized
+    unit = cast(1)
     low, high = values[0], values[0]
     for i in range(values.size):  # by index: numba does not vectorize an iterator
         low, high = min(low, values[i]), max(high, values[i])
     below_low, upto_high = 0, values.size  # how many values are < low, and <= high
     turn = 0
     while low < high:
-        span = kind(high - low)
+        span = cast(high - low)
         if turn % 3 == 2:
-            step = kind(span >> one)
+            step = cast(span >> unit)
         else:
             fraction = (k + 0.5 - below_low) / (upto_high - below_low)
-            step = kind(min(fraction * float64(span), float64(span) * 0.999))
-        middle = kind(min(kind(low + step), kind(high - one)))
-        count = kind(0)
+            step = cast(min(fraction * float64(span), float64(span) * 0.999))
+        middle = cast(min(cast(low + step), cast(high - unit)))
+        count = cast(0)
         largest, smallest = low, high
         for i in range(values.size):
             value = values[i]
             inside = value <= middle
-            count += kind(inside)
+            count += cast(inside)
             largest = max(largest, value if inside else low)
             smallest = min(smallest, high if inside else value)
         if count > k:

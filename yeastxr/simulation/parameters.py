@@ -4,9 +4,9 @@ The functions of :mod:`yeastxr.simulation.steps`, :class:`yeastxr.SimulationSpec
 here.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from yeastxr._validate import POSITION_END, check_integer, check_names, check_number, check_range, check_sequence
 from yeastxr.errors import InputError, InputTypeError, format_value
@@ -49,26 +49,8 @@ class Parameters:
 
 
 def make_help(text: str, option: Any = None) -> dict[str, Any]:
-    """Return a field's metadata: its help, and the type of its command line option, if that is a plain one."""
+    """Return a field's metadata for the command line: help, and the type of the option unless that has a format."""
     return {"help": text, "option": option}
-
-
-class Option(NamedTuple):
-    """What the command line needs to know of a parameter."""
-
-    name: str
-    type: Any
-    help: str
-
-
-def iterate_options(group: type[Parameters]) -> Iterator[Option]:
-    """Yield the options of a group of parameters.
-
-    The type is int, float, list[int], list[float] or list[str]; None where the command line has its own format (genes,
-    relationships).
-    """
-    for parameter in fields(group):
-        yield Option(parameter.name, parameter.metadata["option"], parameter.metadata["help"])
 
 
 @dataclass(frozen=True, kw_only=True)

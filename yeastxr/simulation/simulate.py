@@ -302,28 +302,7 @@ def simulate(
     >>> lazy.compute().identical(ds)
     True
     """
-    spec = SimulationSpec(
-        genes=genes,
-        bound=bound,
-        n_sample=n_sample,
-        tfs=tfs,
-        replicates=replicates,
-        background_hops_range=background_hops_range,
-        unbound_experiment_hops_range=unbound_experiment_hops_range,
-        bound_experiment_hops_range=bound_experiment_hops_range,
-        total_background_hops=total_background_hops,
-        total_experiment_hops=total_experiment_hops,
-        pseudocount=pseudocount,
-        large_effect_percentile=large_effect_percentile,
-        large_effect_upper_pval=large_effect_upper_pval,
-        unbound_mean=unbound_mean,
-        unbound_std=unbound_std,
-        bound_mean=bound_mean,
-        bound_std=bound_std,
-        max_mean_adjustment=max_mean_adjustment,
-        tf_relationships=tf_relationships,
-        seed=seed,
-    )
+    spec = SimulationSpec(**{name: value for name, value in locals().items() if name != "chunks"})
     try:
         return spec.simulate(chunks)
     except MemoryError as error:

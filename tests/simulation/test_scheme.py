@@ -1,4 +1,4 @@
-"""The law of draws, bit for bit: against another implementation of it, and on processors that can do less."""
+"""The random-number scheme, bit for bit: against another implementation of it, and on less capable processors."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.reference import law
+from tests.reference import scheme
 from yeastxr.simulation import draws, kernels
 
 SEEDS = st.integers(0, 2**64 - 1) | st.sampled_from([0, 2**32 - 1, 2**32, 2**64 - 1])
@@ -25,11 +25,11 @@ def blocks(draw: st.DrawFn) -> tuple[int, draws.Positions]:
     return draw(SEEDS), draws.Positions(replicate, gene, tf)
 
 
-def by_law(block: tuple[int, draws.Positions], stream: int, value: object) -> np.ndarray:
-    """Fill a block with what another implementation of the law says: ``value(words, gene index, TF index)``."""
+def by_scheme(block: tuple[int, draws.Positions], stream: int, value: object) -> np.ndarray:
+    """Fill a block with what another implementation of the scheme returns: ``value(words, gene index, TF index)``."""
     seed, (replicate, gene, tf) = block
     drawn = [
-        [value(law.words(seed, g, t, stream, replicate.item()), i, j) for j, t in enumerate(tf.tolist())]
+        [value(scheme.words(seed, g, t, stream, replicate.item()), i, j) for j, t in enumerate(tf.tolist())]
         for i, g in enumerate(gene[:, 0].tolist())
     ]
     return np.array(drawn)
@@ -46,9 +46,11 @@ def labels_like(block: tuple[int, draws.Positions]) -> np.ndarray:
 
 
 @given(seed=SEEDS, tf=SOME_POSITIONS, replicate=st.integers(0, 2**32 - 2), genes=st.integers(1, 60), data=st.data())
-def test_labels__as_the_law_says(seed: int, tf: list[int], replicate: int, genes: int, data: st.DataObject) -> None:
+def test_labels__as_the_scheme_defines(
+    seed: int, tf: list[int], replicate: int, genes: int, data: st.DataObject
+) -> None:
     counts = [data.draw(st.integers(0, genes)) for _ in tf]
-    expected = np.stack([law.labels(seed, genes, t, replicate, n) for t, n in zip(tf, counts, strict=True)], axis=-1)
+    expected = np.stack([scheme.labels(seed, genes, t, replicate, n) for t, n in zip(tf, counts, strict=True)], axis=-1)
     where = draws.Positions(np.array(replicate)[None, None], np.arange(genes)[:, None], np.array(tf))
     np.testing.assert_array_equal(draws.draw_label_columns(np.array([counts]), *where, seed=seed), expected)
     limits = draws.find_label_limits(np.array([counts]), where.replicate, where.tf[None], seed=seed, genes=genes)
@@ -56,7 +58,7 @@ def test_labels__as_the_law_says(seed: int, tf: list[int], replicate: int, genes
 
 
 @given(block=blocks(), background=RANGES, unbound=RANGES, bound=RANGES, totals=st.tuples(*[st.integers(1, 10**9)] * 2))
-def test_binding_effects__as_the_law_says(
+def test_binding_effects__as_the_scheme_defines(
     block: tuple[int, draws.Positions],
     background: tuple[int, int],
     unbound: tuple[int, int],
@@ -68,24 +70,24 @@ def test_binding_effects__as_the_law_says(
     background = (max(1, background[0]), max(1, background[1]))
     hops = tuple(n for first, last in (background, unbound, bound) for n in (first, last - first + 1))
     sums = (totals[0] + 1e-10, totals[1] + 1e-10, 1e-10)
-    expected = by_law(
+    expected = by_scheme(
         block,
-        law.BINDING_EFFECT,
-        lambda draw, g, t: law.binding_effect(draw, (background, bound if label[g, t] else unbound), sums),
+        scheme.BINDING_EFFECT,
+        lambda draw, g, t: scheme.binding_effect(draw, (background, bound if label[g, t] else unbound), sums),
     )
     same_bits(draws.draw_binding_effects(label, *where, hops=hops, totals=sums, seed=seed), expected)
 
 
 @given(block=blocks(), upper=st.floats(0, 1), feature=st.sampled_from(["BINDING_PVALUE", "PERTURBATION_PVALUE"]))
-def test_pvalues__as_the_law_says(block: tuple[int, draws.Positions], upper: float, feature: str) -> None:
+def test_pvalues__as_the_scheme_defines(block: tuple[int, draws.Positions], upper: float, feature: str) -> None:
     seed, where = block
     effect = np.random.default_rng(seed).standard_normal(where.shape).astype(np.float32)
     cutoffs = np.full((1, where.tf.size), 0.5)
     found = draws.draw_pvalues(effect, cutoffs, *where, stream=draws.Stream[feature], upper=upper, seed=seed)
-    expected = by_law(
+    expected = by_scheme(
         block,
-        getattr(law, feature),
-        lambda draw, g, t: law.pvalue(draw, upper, small=bool(abs(effect[g, t]) >= 0.5)),
+        getattr(scheme, feature),
+        lambda draw, g, t: scheme.pvalue(draw, upper, small=bool(abs(effect[g, t]) >= 0.5)),
     )
     same_bits(found, expected)
     assert (found >= 0).all()
@@ -93,7 +95,7 @@ def test_pvalues__as_the_law_says(block: tuple[int, draws.Positions], upper: flo
 
 
 @given(block=blocks(), means=st.tuples(*[st.floats(-50, 50)] * 2), stds=st.tuples(*[st.floats(0, 20)] * 2))
-def test_perturbation_effects__as_the_law_says(
+def test_perturbation_effects__as_the_scheme_defines(
     block: tuple[int, draws.Positions], means: tuple[float, float], stds: tuple[float, float]
 ) -> None:
     seed, where = block
@@ -102,10 +104,10 @@ def test_perturbation_effects__as_the_law_says(
     effect = np.random.default_rng(seed).random(where.shape, np.float32)
     slope = 0.125
     numbers = (means[0], stds[0], means[1], stds[1], slope)
-    expected = by_law(
+    expected = by_scheme(
         block,
-        law.PERTURBATION_EFFECT,
-        lambda draw, g, t: law.normal(
+        scheme.PERTURBATION_EFFECT,
+        lambda draw, g, t: scheme.normal(
             draw, means[1] + slope * float(effect[g, t]) if adjusted[g, t] else means[0], stds[int(label[g, t])]
         ),
     )
@@ -146,10 +148,10 @@ def test_upper_normal__against_the_exact_quantile() -> None:
     assert max(found) > 9.2
 
 
-GOLDEN_TEST = f"{Path(__file__).parent / 'test_steps.py'}::test_law__golden_hashes"
+GOLDEN_TEST = f"{Path(__file__).parent / 'test_steps.py'}::test_scheme__golden_hashes"
 
 
-def test_golden_hashes__on_a_processor_that_can_do_less(tmp_path: Path) -> None:
+def test_golden_hashes__on_a_less_capable_processor(tmp_path: Path) -> None:
     # Numba compiles for any processor of this kind, and NumPy uses none of its faster loops.
     found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
     less = {"NUMBA_CPU_NAME": "generic", "NPY_DISABLE_CPU_FEATURES": " ".join(found), "NUMBA_CACHE_DIR": str(tmp_path)}
