@@ -1,4 +1,4 @@
-"""A browser without a network, told what to do over a pipe by the Chrome DevTools protocol."""
+"""A browser without a network, driven over a pipe by the Chrome DevTools protocol."""
 
 import base64
 import json
@@ -29,7 +29,7 @@ _LOUD = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded"
 
 
 class Tab:
-    """A tab of a browser that can reach nothing; it writes down what pages asked for, and complained of.
+    """A tab of a browser that can reach nothing; it records the requests and the errors of pages.
 
     Parameters
     ----------
@@ -84,16 +84,16 @@ class Tab:
     def press(self, key: str, code: int) -> None:
         """Press a key where the focus is."""
         text = {"text": "\r"} if key == "Enter" else {}
-        for kind in ("keyDown", "keyUp"):
-            self.tell("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **text)
+        for event in ("keyDown", "keyUp"):
+            self.tell("Input.dispatchKeyEvent", type=event, key=key, code=key, windowsVirtualKeyCode=code, **text)
 
     def size(self, width: int, height: int = 900, *, mobile: bool = False) -> None:
-        """Make the window so large."""
+        """Set the size of the window."""
         self.tell("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile)
         self.run("new Promise((done) => setTimeout(done, 400))")
 
     def picture(self, path: Path) -> Path:
-        """Save a PNG of the whole page."""
+        """Save a PNG of the complete page."""
         shot = self.tell("Page.captureScreenshot", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(shot["data"]))
         return path
@@ -106,21 +106,21 @@ class Tab:
 
     @property
     def problems(self) -> list[str]:
-        """What the page complained of: errors, warnings, requests that failed; not what the driver of graphics says."""
-        found = []
+        """Errors, warnings and failed requests of the page; messages of the graphics driver are left out."""
+        problems = []
         for event in self.events:
             params = event["params"]
             entry = params.get("entry", {})
             quiet = params.get("type") in ("log", "info", "debug") or entry.get("level") in ("verbose", "info")
             if event["method"] in _LOUD and not quiet and entry.get("source") != "rendering":
-                found.append(json.dumps(params)[:500])
-        return found
+                problems.append(json.dumps(params)[:500])
+        return problems
 
     @property
     def requests(self) -> list[str]:
-        """What the page asked for, itself and data in it left out."""
-        asked = [e["params"]["request"]["url"] for e in self.events if e["method"] == "Network.requestWillBeSent"]
-        return [url for url in asked[1:] if not url.startswith(("data:", "blob:"))]
+        """URLs that the page requested, other than itself and data URLs."""
+        urls = [e["params"]["request"]["url"] for e in self.events if e["method"] == "Network.requestWillBeSent"]
+        return [url for url in urls[1:] if not url.startswith(("data:", "blob:"))]
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
@@ -129,8 +129,8 @@ class Tab:
             read = os.read(self._answers, 1 << 20)
             assert read, "the browser has ended"
             self._buffer += read
-        one, self._buffer = self._buffer.split(b"\0", 1)
-        message = json.loads(one)
+        answer, self._buffer = self._buffer.split(b"\0", 1)
+        message = json.loads(answer)
         if "method" in message:
             self.events.append(message)
         return message

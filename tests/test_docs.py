@@ -57,16 +57,16 @@ def _ported_code_gives_what_the_tutorial_does(names: dict[str, Any]) -> None:
     assert names["again"].gene.values[999] == "gene 999"
     assert names["ds"].identical(yx.simulate(1000, bound=names["bound"], n_sample=names["n_sample"], seed=42))
 
-    def near(values: xr.DataArray, where: xr.DataArray, mean: float, std: float) -> None:
-        chosen = values.values[where.values].astype(float)
+    def check_mean(values: xr.DataArray, mask: xr.DataArray, mean: float, std: float) -> None:
+        chosen = values.values[mask.values].astype(float)
         assert chosen.size > 50
         assert abs(chosen.mean() - mean) < 6 * std / chosen.size**0.5
 
-    near(names["binding_effect"], labels, 2.3889, 6.1012)
-    near(names["binding_effect"], ~labels, 0.34127, 1.1397)
-    near(abs(names["effects_1"]), labels, 3.00076, 1)
-    near(abs(names["effects_1"]), ~labels, 0.79788, 0.6028)
-    near(names["pvalues_1"], labels | True, 0.46, 0.3)
+    check_mean(names["binding_effect"], labels, 2.3889, 6.1012)
+    check_mean(names["binding_effect"], ~labels, 0.34127, 1.1397)
+    check_mean(abs(names["effects_1"]), labels, 3.00076, 1)
+    check_mean(abs(names["effects_1"]), ~labels, 0.79788, 0.6028)
+    check_mean(names["pvalues_1"], labels | True, 0.46, 0.3)
     adjusted = {
         "effects_2": labels,
         "effects_3": yx.adjusted_pairs(labels, {0: [1], 7: [1, 4]}),
@@ -75,10 +75,10 @@ def _ported_code_gives_what_the_tutorial_does(names: dict[str, Any]) -> None:
     raised_by = 10 * 2.3889 / 78.947  # the mean of what binding adds
     for name, holds in adjusted.items():
         effect = abs(names[name])
-        near(effect, holds, 3.0008 + raised_by, (1 + (10 * 6.1012 / 78.947) ** 2) ** 0.5)
+        check_mean(effect, holds, 3.0008 + raised_by, (1 + (10 * 6.1012 / 78.947) ** 2) ** 0.5)
         if name != "effects_2":
-            near(effect, labels & ~holds, 0.79788, 0.6028)
-        near(effect, ~labels, 0.79788, 0.6028)
+            check_mean(effect, labels & ~holds, 0.79788, 0.6028)
+        check_mean(effect, ~labels, 0.79788, 0.6028)
 
 
 AFTERWARDS = {
@@ -189,20 +189,20 @@ def test_examples__run_and_draw(
 
 
 def test_links__what_leads_nowhere_is_found(tmp_path: Path) -> None:
-    assert len(checker.problems(tmp_path)) == 1  # no pages
+    assert len(checker.find_problems(tmp_path)) == 1  # no pages
     (tmp_path / "a.html").write_text(
         '<a href="b.html#here">x</a><a href="https://example.org">y</a><h1 id="top">z</h1>'
     )
     (tmp_path / "b.html").write_text('<h1 id="here">x</h1><a href="a.html#top">y</a><a href="#here">z</a>')
-    assert checker.problems(tmp_path) == []
+    assert checker.find_problems(tmp_path) == []
     (tmp_path / "b.html").write_text(
         '<a href="c.html">x</a><a href="a.html#bottom">y</a><script src="https://example.org/x.js"></script>'
         '<img src="gone.png">'
     )
-    found = checker.problems(tmp_path)
-    assert [line.split(": ")[0] for line in found] == ["a.html", "b.html", "b.html", "b.html", "b.html"]
-    assert "no place" in found[0]
-    assert "no page" in found[1]
-    assert "no place" in found[2]
-    assert "from elsewhere" in found[3]
-    assert "not there" in found[4]
+    problems = checker.find_problems(tmp_path)
+    assert [line.split(": ")[0] for line in problems] == ["a.html", "b.html", "b.html", "b.html", "b.html"]
+    assert "no place" in problems[0]
+    assert "no page" in problems[1]
+    assert "no place" in problems[2]
+    assert "from elsewhere" in problems[3]
+    assert "not there" in problems[4]

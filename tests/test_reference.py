@@ -24,72 +24,72 @@ CHECKS = {
 }
 
 
-def found(name: str) -> Any:
-    """Return what a listed name stands for."""
+def load(name: str) -> Any:
+    """Return the object that a listed name stands for."""
     module, _, own = name.rpartition(".")
     return getattr(importlib.import_module(f"yeastxr.{module}" if module else "yeastxr"), own)
 
 
-def full(name: str) -> str:
+def get_full_name(name: str) -> str:
     """Return a listed name as numpydoc imports it."""
-    value = found(name)
+    value = load(name)
     return f"{value.__module__}.{value.__qualname__}"
 
 
-CALLABLES = [name for name in reference.listed() if callable(found(name))]
+CALLABLES = [name for name in reference.list_names() if callable(load(name))]
 
 # What is still due; a name goes from here with what it lacks.
 INCOMPLETE: set[str] = set()
 WITHOUT_EXAMPLE: set[str] = set()
 
 
-def but_for(due: set[str]) -> list[Any]:
+def mark_due(due: set[str]) -> list[Any]:
     """Return the names to test, those that are due as failures to be expected."""
     mark = pytest.mark.xfail(strict=True)
     return [pytest.param(name, marks=mark if name in due else ()) for name in CALLABLES]
 
 
 def test_reference__has_every_public_name_once() -> None:
-    listed = reference.listed()
-    assert set(listed) >= reference.public()
+    listed = reference.list_names()
+    assert set(listed) >= reference.list_public()
     assert len(listed) == len(set(listed))
 
 
 def test_reference__names_exist() -> None:
-    for name in reference.listed():
-        assert found(name) is not None, name
+    for name in reference.list_names():
+        assert load(name) is not None, name
 
 
-@pytest.mark.parametrize("name", but_for(INCOMPLETE))
+@pytest.mark.parametrize("name", mark_due(INCOMPLETE))
 def test_docstrings__are_complete(name: str) -> None:
     without = {"PR01", "PR02"} if name == "simulate" else set()  # it takes those of SimulationSpec
-    wrong = [error for error in validate(full(name))["errors"] if error[0] in CHECKS - without]
+    wrong = [error for error in validate(get_full_name(name))["errors"] if error[0] in CHECKS - without]
     assert not wrong
 
 
-@pytest.mark.parametrize("name", but_for(WITHOUT_EXAMPLE))
+@pytest.mark.parametrize("name", mark_due(WITHOUT_EXAMPLE))
 def test_docstrings__have_an_example(name: str) -> None:
-    if issubclass_of_error(found(name)):
+    if is_error(load(name)):
         pytest.skip("an error is raised, not called")
-    assert ">>>" in (found(name).__doc__ or "")
+    assert ">>>" in (load(name).__doc__ or "")
 
 
-@pytest.mark.parametrize("name", [name for name in CALLABLES if inspect.isfunction(found(name))])
+@pytest.mark.parametrize("name", [name for name in CALLABLES if inspect.isfunction(load(name))])
 def test_docstrings__say_what_is_raised(name: str) -> None:
-    source = inspect.getsource(found(name))
+    source = inspect.getsource(load(name))
     if "raise " in source or "check_" in source or "validate(" in source:
-        assert NumpyDocString(inspect.cleandoc(found(name).__doc__))["Raises"]
+        assert NumpyDocString(inspect.cleandoc(load(name).__doc__))["Raises"]
 
 
 def test_accessor__methods_lead_to_what_they_do() -> None:
-    for owner in (found("YeastAccessor"), found("accessor.YeastPlots")):
+    for owner in (load("YeastAccessor"), load("accessor.YeastPlots")):
         for name, method in vars(owner).items():
             if not name.startswith("_"):
                 text = method.fget.__doc__ if isinstance(method, property) else method.__doc__
                 assert "yeastxr." in text or name == "plot", f"{name} doesn't say where it is documented"
 
 
-def issubclass_of_error(value: Any) -> bool:
+def is_error(value: Any) -> bool:
     """Tell whether something is a class of errors."""
     return isinstance(value, type) and issubclass(value, Exception)
 

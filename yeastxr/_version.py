@@ -1,3 +1,3 @@
-"""The version of the package, on its own so that no room has to import another to know it."""
+"""The version of the package, in a module of its own, which all others can import."""
 
 __version__ = "0.1.0"

@@ -22,24 +22,24 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take note of a tag."""
+        """Record the links, places and files of a tag."""
         given = {name: value for name, value in attrs if value}
         self.places |= {given[name] for name in ("id", "name") if name in given}
         if tag == "a" and "href" in given:
             self.links.append(given["href"])
-        kind = given.get("rel", "")
+        relation = given.get("rel", "")
         self.loaded += [
             value
             for name, value in given.items()
-            if (tag, name) in _LOADED and not (tag == "link" and kind in ("author", "canonical", "index", "search"))
+            if (tag, name) in _LOADED and not (tag == "link" and relation in ("author", "canonical", "index", "search"))
         ]
 
 
-def problems(folder: Path) -> list[str]:
+def find_problems(folder: Path) -> list[str]:
     """Return a sentence for each link that leads nowhere, and for each thing loaded from elsewhere."""
     files = [file for file in sorted(folder.rglob("*.html")) if "_static" not in file.relative_to(folder).parts]
     pages = {file: Page(file.read_text(encoding="utf-8")) for file in files}
-    found = [] if pages else [f"{folder}: has no pages"]
+    problems = [] if pages else [f"{folder}: has no pages"]
     for file, page in pages.items():
         name = file.relative_to(folder)
         for link in page.links:
@@ -48,19 +48,19 @@ def problems(folder: Path) -> list[str]:
                 continue
             target = (file.parent / unquote(url.path)).resolve() if url.path else file
             if not target.is_file():
-                found.append(f"{name}: {link} leads to no page")
+                problems.append(f"{name}: {link} leads to no page")
             elif url.fragment and target in pages and unquote(url.fragment) not in pages[target].places:
-                found.append(f"{name}: {link} leads to no place in its page")
+                problems.append(f"{name}: {link} leads to no place in its page")
         for link in page.loaded:
             url = urlsplit(link)
             if url.scheme not in ("", "data") or url.netloc:
-                found.append(f"{name}: loads {link} from elsewhere")
+                problems.append(f"{name}: loads {link} from elsewhere")
             elif url.scheme == "" and not (file.parent / unquote(url.path)).is_file():
-                found.append(f"{name}: loads {link}, which is not there")
-    return found
+                problems.append(f"{name}: loads {link}, which is not there")
+    return problems
 
 
 if __name__ == "__main__":
-    wrong = problems(Path(sys.argv[1]).resolve())
+    wrong = find_problems(Path(sys.argv[1]).resolve())
     print("\n".join(wrong) or "All internal links lead somewhere, and nothing is loaded from elsewhere.")
     sys.exit(bool(wrong))

@@ -1,6 +1,6 @@
-"""The pages of the reference, made from the public names: groups by hand, modules whole.
+"""The pages of the reference, made from the public names: a page for each group of names, and for each public module.
 
-A test compares :func:`listed` with :func:`public`, so a new public name needs a place in a group here.
+A test compares :func:`list_names` with :func:`list_public`, so a new public name needs a place in a group here.
 """
 
 import importlib
@@ -25,7 +25,7 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
         "Conditions of methods 3 and 4.",
         ["And", "Or", "Not", "adjusted_pairs", "simulation.relations.to_json", "simulation.relations.from_json"],
     ),
-    "Whole simulations": (
+    "Simulations": (
         "A dataset from one specification.",
         ["simulate", "SimulationSpec", "sweep", "spec_of"],
     ),
@@ -34,7 +34,7 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
         ["FEATURES", "Feature", "validate"],
     ),
     "The accessor": (
-        "The functions of the package at hand on a dataset, as ``ds.yeast``.",
+        "The functions of the package as methods of a dataset, ``ds.yeast``.",
         ["YeastAccessor", "accessor.YeastPlots"],
     ),
     "Storage and files": (
@@ -57,7 +57,7 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
         ],
     ),
     "Checks and reports": (
-        "Is a dataset what its specification says?",
+        "Does a dataset follow its specification?",
         ["check", "CheckTable", "Check", "report"],
     ),
     "Errors": (
@@ -84,30 +84,22 @@ DATA = {
 MODULES = ("plot", "qc", "theory")
 
 
-def names_of(module: str) -> list[str]:
-    """Return the public functions and classes of a module: those of its ``__all__``, or what it defines itself."""
-    loaded = importlib.import_module(f"yeastxr.{module}")
-    if hasattr(loaded, "__all__"):
-        return [name for name in loaded.__all__ if callable(getattr(loaded, name))]  # constants are told of where used
-    return [
-        name
-        for name, value in vars(loaded).items()
-        if not name.startswith("_")
-        and (inspect.isfunction(value) or inspect.isclass(value))
-        and value.__module__ == loaded.__name__
-    ]
+def list_module(module: str) -> list[str]:
+    """Return the public functions and classes of a module; constants are described where they are used."""
+    face = importlib.import_module(f"yeastxr.{module}")
+    return [name for name in face.__all__ if callable(getattr(face, name))]
 
 
-def public() -> set[str]:
+def list_public() -> set[str]:
     """Return every public name: those of ``yeastxr``, and those of the modules that are public as a whole."""
     own = {name for name in yeastxr.__all__ if not inspect.ismodule(getattr(yeastxr, name))}
-    return own | {f"{module}.{name}" for module in MODULES for name in names_of(module)}
+    return own | {f"{module}.{name}" for module in MODULES for name in list_module(module)}
 
 
-def listed() -> list[str]:
+def list_names() -> list[str]:
     """Return the names that the pages list."""
     grouped = [name for _, names in GROUPS.values() for name in names]
-    return grouped + [f"{module}.{name}" for module in MODULES for name in names_of(module)]
+    return grouped + [f"{module}.{name}" for module in MODULES for name in list_module(module)]
 
 
 def _page(title: str, about: str, names: list[str]) -> str:
@@ -125,7 +117,7 @@ def write(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     pages = {title: (about, names) for title, (about, names) in GROUPS.items()}
     for module in MODULES:
-        pages[f"yeastxr.{module}"] = ("", [f"{module}.{name}" for name in names_of(module)])
+        pages[f"yeastxr.{module}"] = ("", [f"{module}.{name}" for name in list_module(module)])
     index = "# Reference\n\nEvery public name, by what it is for.\n"
     for title, (about, names) in pages.items():
         file = title.lower().replace(" ", "-").replace(".", "-")
@@ -140,6 +132,6 @@ def write(folder: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a page unless it is so already: Sphinx reads again what is newer."""
+    """Write a page unless it has that text already: Sphinx reads newer pages again."""
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")

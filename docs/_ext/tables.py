@@ -53,8 +53,8 @@ class _Table(Directive):
 
     @staticmethod
     def _row(texts: tuple[str, ...], literal: tuple[int, ...]) -> nodes.row:
-        kinds = [nodes.literal if i in literal else nodes.inline for i in range(len(texts))]
-        cells = [nodes.paragraph("", "", kind("", text)) for kind, text in zip(kinds, texts, strict=True)]
+        styles = [nodes.literal if i in literal else nodes.inline for i in range(len(texts))]
+        cells = [nodes.paragraph("", "", style("", text)) for style, text in zip(styles, texts, strict=True)]
         return nodes.row("", *(nodes.entry("", cell) for cell in cells))
 
 
