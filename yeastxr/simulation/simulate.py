@@ -15,6 +15,7 @@ from yeastxr._validate import check_seed, check_sequence
 from yeastxr._version import __version__
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value, suggest
 from yeastxr.schema import (
+    BOUND_FRACTION,
     CORE_DIMS,
     FEATURE_NAMES,
     GENE,
@@ -35,7 +36,13 @@ from yeastxr.simulation.parameters import (
     make_help,
 )
 from yeastxr.simulation.relations import from_json
-from yeastxr.simulation.steps import make_binding_effects, make_labels, make_perturbation_effects, make_pvalues
+from yeastxr.simulation.steps import (
+    make_binding_effects,
+    make_labels,
+    make_perturbation_effects,
+    make_pvalues,
+    make_template,
+)
 
 SPECIFICATION = "specification"  # the attribute that holds the complete specification as JSON
 SWEEP = "sweep"  # the attribute that holds the specification and the values of a sweep as JSON
@@ -402,6 +409,24 @@ def spec_of(ds: xr.Dataset) -> SimulationSpec | None:
         return _parse_spec(text) if isinstance(text, str) else SimulationSpec.from_json(text)
     except ValueError as error:
         raise SchemaError(f"the attribute {SPECIFICATION!r} is not a specification: {error}") from None
+
+
+def matches_spec(ds: xr.Dataset, spec: SimulationSpec) -> bool:
+    """Return whether a dataset has exactly the genes, TFs and replicates of a specification, in order; not the values.
+
+    False for a selection, another order, other names, other bound fractions, or further dimensions.
+    """
+    expected = make_template(spec, None)
+    if set(ds[LABEL].dims) != set(expected.dims):
+        return False
+    for name, coord in expected.coords.items():
+        if name not in ds.coords and name == BOUND_FRACTION:
+            continue
+        if name not in ds.coords or ds.coords[name].dims != coord.dims:
+            return False
+        if not np.array_equal(np.asarray(ds.coords[name].values), np.asarray(coord.values)):
+            return False
+    return True
 
 
 @lru_cache(maxsize=8)  # plots read it many times, and relations of 20,000 TFs take a second
