@@ -1,4 +1,4 @@
-"""The check table: right datasets pass at the stated rate, planted faults are found, subsets are no faults."""
+"""The check table: correct datasets pass at the stated rate, injected errors are found, subsets are no errors."""
 
 from pathlib import Path
 
@@ -10,26 +10,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import yeastxr as yx
-from tests.reference import faults
+from tests.reference import injected
 from yeastxr.cli import main
 from yeastxr.demo import BOOLEAN_RELATIONS, METHODS, POPULATION
 
 
-def made(**extra: object) -> xr.Dataset:
+def simulate(**extra: object) -> xr.Dataset:
     return yx.simulate(**{**POPULATION, "seed": 7, **extra})
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("chunks", [None, {"tf": 3}, {"gene": 400}], ids=["numpy", "dask", "dask-genes"])
 def test_check__simulation_passes(method: int, chunks: object) -> None:
-    table = yx.check(made(**METHODS[method][1], chunks=chunks))
+    table = yx.check(simulate(**METHODS[method][1], chunks=chunks))
     assert table.failed == []
     assert not any(row.passed is None for row in table.rows)
+    assert table
 
 
 @given(data=st.data())
 def test_check__same_table_whatever_the_chunks(data: st.DataObject) -> None:
-    ds = made(replicates=2, **METHODS[4][1])
+    ds = simulate(replicates=2, **METHODS[4][1])
     chunks = {dim: data.draw(st.integers(1, ds.sizes[dim]), dim) for dim in ("replicate", "gene", "tf")}
     chunks["gene"] = max(chunks["gene"], 200)
     xr.testing.assert_identical(yx.check(ds.chunk(chunks)).to_dataset(), yx.check(ds).to_dataset())
@@ -37,8 +38,8 @@ def test_check__same_table_whatever_the_chunks(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_check__false_alarms_are_as_rare_as_stated(method: int) -> None:
-    """Of 100 seeds a right dataset fails at 0.05 in 12.3 at most, at 6 s.d. above the bound; at 0.001 in 2."""
-    tables = [yx.check(made(**METHODS[method][1], seed=seed), level=0.05) for seed in range(100)]
+    """Of 100 seeds a correct dataset fails at 0.05 in 12.3 at most, at 6 s.d. above the bound; at 0.001 in 2."""
+    tables = [yx.check(simulate(**METHODS[method][1], seed=seed), level=0.05) for seed in range(100)]
     assert sum(not table.passed for table in tables) <= 0.05 * 100 + 6 * np.sqrt(0.05 * 0.95 * 100)
     pvalues = np.array([table.to_dataset()["pvalue"].values for table in tables])
     tests = np.isfinite(pvalues[0])
@@ -80,35 +81,36 @@ def test_check__never_fails_by_chance_on_small_samples() -> None:
     ids=lambda extra: str(extra)[:60],
 )
 def test_check__extremes_pass(extra: dict[str, object]) -> None:
-    table = yx.check(made(**extra))
+    table = yx.check(simulate(**extra))
     assert table.failed == [], table
 
 
 @pytest.fixture(scope="module")
 def spec() -> yx.SimulationSpec:
-    return faults.asked()
+    return injected.make_spec()
 
 
-def test_faults__are_planted_in_a_dataset_that_passes(spec: yx.SimulationSpec) -> None:
+def test_errors__are_injected_into_a_dataset_that_passes(spec: yx.SimulationSpec) -> None:
     assert yx.check(spec.simulate()).failed == []
 
 
-@pytest.mark.parametrize("fault", faults.FAULTS)
-def test_check__planted_fault_is_found(fault: str, spec: yx.SimulationSpec) -> None:
-    plant, name = faults.FAULTS[fault]
-    table = yx.check(plant(spec))
+@pytest.mark.parametrize("error", injected.ERRORS)
+def test_check__injected_error_is_found(error: str, spec: yx.SimulationSpec) -> None:
+    inject, name = injected.ERRORS[error]
+    table = yx.check(inject(spec))
     assert not table.passed
+    assert not table
     assert any(name in failed for failed in table.failed), table
 
 
-@pytest.mark.parametrize("fault", ["one NaN", "one infinity", "one negative p-value"])
-def test_check__a_value_out_of_range_fails_nothing_else(fault: str, spec: yx.SimulationSpec) -> None:
-    plant, name = faults.FAULTS[fault]
-    assert yx.check(plant(spec)).failed == [name]
+@pytest.mark.parametrize("error", ["one NaN", "one infinity", "one negative p-value"])
+def test_check__a_value_out_of_range_fails_nothing_else(error: str, spec: yx.SimulationSpec) -> None:
+    inject, name = injected.ERRORS[error]
+    assert yx.check(inject(spec)).failed == [name]
 
 
 def test_check__many_missing_values_do_not_break_it() -> None:
-    ds = made(**METHODS[4][1])
+    ds = simulate(**METHODS[4][1])
     holes = np.random.default_rng(1).random(ds["label"].shape) < 0.3
     for name in ("binding_effect", "binding_pvalue", "perturbation_effect", "perturbation_pvalue"):
         ds[name] = ds[name].where(~holes)
@@ -117,27 +119,27 @@ def test_check__many_missing_values_do_not_break_it() -> None:
     )
 
 
-def test_check__subset_is_no_fault() -> None:
-    ds = made(max_mean_adjustment=10.0, tf_relationships=BOOLEAN_RELATIONS)
+def test_check__subset_is_no_error() -> None:
+    ds = simulate(max_mean_adjustment=10.0, tf_relationships=BOOLEAN_RELATIONS)
     table = yx.check(ds.isel(gene=slice(0, 300), tf=[3, 2]))
     assert table.failed == []
-    assert any(row.passed is None and "subset" in row.found for row in table.rows)
+    assert any(row.passed is None and "subset" in row.observed for row in table.rows)
     assert yx.check(ds.isel(tf=[8, 2])).failed == []
-    assert yx.check(made(replicates=3).isel(replicate=1)).failed == []
+    assert yx.check(simulate(replicates=3).isel(replicate=1)).failed == []
 
 
 def test_check__no_specification() -> None:
-    table = yx.check(made().drop_attrs(deep=True))
+    table = yx.check(simulate().drop_attrs(deep=True))
     assert table.passed
     assert {row.name for row in table.rows if row.passed is None} == {"bound pairs", "theory"}
     assert "2,350 of 10,000" in repr(table)
-    broken = made().drop_attrs(deep=True)
+    broken = simulate().drop_attrs(deep=True)
     broken["binding_pvalue"][0, 0] = 1.5
     assert yx.check(broken).failed == ["binding p-value: range"]
 
 
 @pytest.mark.parametrize(
-    ("change", "name", "found"),
+    ("change", "name", "observed"),
     [
         (lambda ds: ds.drop_vars("binding_pvalue"), "binding_pvalue: dims and dtype", "missing"),
         (lambda ds: ds.assign(label=ds.label.astype("float32")), "label: dims and dtype", "dtype float32"),
@@ -152,12 +154,12 @@ def test_check__no_specification() -> None:
         ),
     ],
 )
-def test_check__data_model_not_followed(change: object, name: str, found: str) -> None:
-    table = yx.check(change(made()))
+def test_check__data_model_not_followed(change: object, name: str, observed: str) -> None:
+    table = yx.check(change(simulate()))
     assert not table.passed
     row = next(row for row in table.rows if row.name.startswith(name))
     assert row.passed is False
-    assert found in row.found
+    assert observed in row.observed
     assert table.rows[-1].passed is None
 
 
@@ -170,11 +172,11 @@ def test_check__no_dataset(ds: object, message: str) -> None:
 @pytest.mark.parametrize("level", [0, 1, -0.1, "x", None])
 def test_check__bad_level(level: object) -> None:
     with pytest.raises(yx.InputError, match="level is"):
-        yx.check(made(), level=level)
+        yx.check(simulate(), level=level)
 
 
 def test_check__leaves_the_dataset_alone() -> None:
-    ds = made(chunks={"tf": 3})
+    ds = simulate(chunks={"tf": 3})
     before = ds.copy(deep=True)
     yx.check(ds)
     xr.testing.assert_identical(ds, before)
@@ -182,7 +184,7 @@ def test_check__leaves_the_dataset_alone() -> None:
 
 
 def test_check__table_shows_itself() -> None:
-    broken = made()
+    broken = simulate()
     broken["label"][3, 4] = ~broken["label"][3, 4]
     table = yx.check(broken)
     assert "FAIL" in repr(table)
@@ -198,31 +200,31 @@ def test_check__table_shows_itself() -> None:
 
 
 def test_check__a_narrow_terminal_hides_columns_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = yx.check(made())
+    table = yx.check(simulate())
     monkeypatch.setenv("COLUMNS", "1000")
-    whole = repr(table).splitlines()
-    assert whole[0].split() == ["check", "expected", "found", "statistic", "p-value"]
+    complete = repr(table).splitlines()
+    assert complete[0].split() == ["check", "expected", "observed", "statistic", "p-value"]
     for width, left in {
-        80: ["check", "found", "p-value"],
-        len(whole[1]) - 1: ["check", "expected", "found", "p-value"],
+        80: ["check", "observed", "p-value"],
+        len(complete[1]) - 1: ["check", "expected", "observed", "p-value"],
     }.items():
         monkeypatch.setenv("COLUMNS", str(width))
         lines = repr(table).splitlines()
         assert max(map(len, lines)) <= width
         assert lines[0].split() == left
-        assert [line.split()[-1] for line in lines[2:-1]] == [line.split()[-1] for line in whole[2:-1]]
+        assert [line.split()[-1] for line in lines[2:-1]] == [line.split()[-1] for line in complete[2:-1]]
         assert "a wider terminal shows: " in lines[-1]
     monkeypatch.setenv("COLUMNS", "200")
-    assert repr(table).splitlines() == whole
+    assert repr(table).splitlines() == complete
 
 
 def test_check__text_of_a_file_is_shown_as_text() -> None:
-    table = yx.check(made().rename(tf="<script>alert(1)</script>"))
+    table = yx.check(simulate().rename(tf="<script>alert(1)</script>"))
     assert "<script>" not in table._repr_html_()
 
 
 def test_command__exit_status_says_whether_checks_fail(tmp_path: Path) -> None:
-    good, bad = made(), made().copy(deep=True)
+    good, bad = simulate(), simulate().copy(deep=True)
     bad["perturbation_effect"] = abs(bad["perturbation_effect"])
     for name, ds, status in [("good", good, 0), ("bad", bad, 1)]:
         store = str(yx.save(ds, tmp_path / f"{name}.zarr"))

@@ -1,4 +1,4 @@
-"""``make studies``: how often the checks fail on right datasets, and what they find in wrong ones; writes a page."""
+"""``make studies``: how often the checks fail on correct datasets, and which errors they find; writes a page."""
 
 import sys
 from collections import Counter
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import yeastxr as yx
-from tests.reference import faults
+from tests.reference import injected
 from yeastxr.demo import METHODS, POPULATION
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "validation.md"
@@ -18,34 +18,34 @@ SEEDS = 1000
 LEVELS = (0.05, 0.01, 0.001)
 
 HEAD = """\
-# Do the checks tell right from wrong?
+# Validation of the checks
 
 Made by `make studies` on {date}; a smaller version of both studies runs in the tests.
 
 """
 CALIBRATION = """\
-## Right datasets
+## Correct datasets
 
 The tutorial's configuration (1,000 genes, 10 TFs), {seeds:,} seeds for each method: how many of the tables have a check
 that fails, at each level (0.001 is the default). A level bounds the expected number: tests share it by Bonferroni's
-inequality, and discrete p-values are conservative. A number found varies by about its square root.
+inequality, and discrete p-values are conservative. An observed number varies by about its square root.
 
 | method | at 0.05: expected up to {fifty:,.0f} | at 0.01: up to {ten:,.0f} | at 0.001: up to {one:,.0f} |
 |---|---:|---:|---:|
 """
 POWER = """\
-## Wrong datasets
+## Incorrect datasets
 
-One fault each, planted in {genes:,} genes x {tfs:,} TFs of method 4; the attributes claim what the values do not
-follow. *Found* lists the checks that fail at the level of 0.001; for the first one, by how much.
+One error each, injected into {genes:,} genes x {tfs:,} TFs of method 4; the attributes claim what the values do not
+follow. The second column lists the checks that fail at the level of 0.001; the others belong to the first of them.
 
-| fault | found | statistic | p-value |
+| injected error | failed checks | statistic | p-value |
 |---|---|---:|---:|
 """
 
 
-def smallest(job: tuple[int, int]) -> tuple[int, float, list[str]]:
-    """Return the smallest p-value of a right dataset's table, times their number, and what exact checks fail."""
+def find_smallest_pvalue(job: tuple[int, int]) -> tuple[int, float, list[str]]:
+    """Return the method, the smallest p-value times the number of tests, and the exact checks that fail."""
     method, seed = job
     table = yx.check(yx.simulate(**POPULATION, **METHODS[method][1], seed=seed))
     pvalues = np.array([row.pvalue for row in table.rows])
@@ -54,14 +54,14 @@ def smallest(job: tuple[int, int]) -> tuple[int, float, list[str]]:
     return method, float(pvalues[tests].min() * tests.sum()), exact
 
 
-def calibration() -> Iterator[str]:
-    """Yield the lines of the study of right datasets."""
+def study_calibration() -> Iterator[str]:
+    """Yield the lines of the study of correct datasets."""
     jobs = [(method, 1_000_000 * method + seed) for method in METHODS for seed in range(SEEDS)]
     failed: Counter[tuple[int, float]] = Counter()
     with ProcessPoolExecutor() as pool:
-        for method, pvalue, exact in pool.map(smallest, jobs, chunksize=50):
+        for method, pvalue, exact in pool.map(find_smallest_pvalue, jobs, chunksize=50):
             if exact:
-                raise AssertionError(f"exact checks failed on a right dataset of method {method}: {exact}")
+                raise AssertionError(f"exact checks failed on a correct dataset of method {method}: {exact}")
             failed.update((method, level) for level in LEVELS if pvalue < level)
     yield CALIBRATION.format(seeds=SEEDS, fifty=SEEDS * 0.05, ten=SEEDS * 0.01, one=SEEDS * 0.001)
     for method, (name, _) in METHODS.items():
@@ -69,14 +69,14 @@ def calibration() -> Iterator[str]:
     yield f"| all {4 * SEEDS:,} | {' | '.join(str(sum(failed[m, level] for m in METHODS)) for level in LEVELS)} |\n"
 
 
-def power() -> Iterator[str]:
-    """Yield the lines of the study of wrong datasets."""
-    spec = faults.asked()
+def study_power() -> Iterator[str]:
+    """Yield the lines of the study of injected errors."""
+    spec = injected.make_spec()
     yield POWER.format(genes=spec.n_genes, tfs=len(spec.tf_labels))
-    for name, (plant, _) in faults.FAULTS.items():
-        failed = [row for row in yx.check(plant(spec)).rows if row.passed is False]
+    for name, (inject, _) in injected.ERRORS.items():
+        failed = [row for row in yx.check(inject(spec)).rows if row.passed is False]
         if not failed:
-            yield f"| {name} | **not found** | | |\n"
+            yield f"| {name} | **none** | | |\n"
             continue
         first = min(failed, key=lambda row: (np.isnan(row.pvalue), row.pvalue))
         names = [first.name, *(row.name for row in failed if row is not first)]
@@ -87,7 +87,7 @@ def power() -> Iterator[str]:
 def main() -> None:
     """Run both studies and write the page."""
     lines = [HEAD.format(date=date.today().isoformat())]
-    for study in (calibration, power):
+    for study in (study_calibration, study_power):
         for line in study():
             print(line, end="", file=sys.stderr, flush=True)
             lines.append(line)

@@ -1,325 +1,409 @@
-"""What a block of a dataset tells about its specification: sums and counts, small whatever the block's size.
+"""Topics about features: ranges, labels, conditions, binding effects, perturbation effects, signs and p-values."""
 
-Every number has a known distribution under the specification, so that :mod:`yeastxr.checks.check` can turn it into a
-p-value: values are put through the distribution function that they should have, which makes them uniform or standard
-normal.
-Plain arrays here; a block holds some TFs and, but for subsets, all genes.
-"""
-
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from yeastxr.schema import FEATURES
-from yeastxr.simulation import draws
+from yeastxr.checks import significance
+from yeastxr.checks.significance import combine_pvalues
+from yeastxr.checks.table import Check, count_noun, make_count, make_fit, make_test, make_tf_test
+from yeastxr.checks.topic import BINS, PVALUES, SIGN, Block, ByTF, Expectation, Slab, Topic, Total
+from yeastxr.schema import BINDING, FEATURE_BY_NAME, LABEL, MAGNITUDE, MEASURES, PERTURBATION, STATUSES
+from yeastxr.theory.pairs import classify_tfs, make_magnitude_distributions
 
-Evidence = dict[str, Any]  # arrays and integers
-BINS = 100
-GROUPS = ("unbound", "bound", "failed")  # failed: bound, and the conditions do not hold
-KINDS = ("binding", "perturbation")
-DRAWS = ("sign", "size", "binding p-value", "perturbation p-value", "binding effect")
-PAIRED = DRAWS[:4]  # exactly fair coins, so that agreements are binomial
-LOW_BITS = 13  # what rounding to float16 sets to 0
-_SLAB_CELLS = 1 << 17
-_CANDIDATES = 32
+_NO_CONDITIONS = "a subset: TFs that the relations name are missing"
+_ENOUGH = 30  # uniform numbers whose sum is as good as normal, its tails being lighter
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What measuring a block needs to know of a specification.
+class _Ranges(Topic):
+    """Whether all values are finite and in their feature's range."""
 
-    Parameters
-    ----------
-    lattices, scores, score_stds
-        For unbound and bound pairs: the possible binding effects, float32, ascending; the middle of each one's step in
-        the distribution function, less 1/2; and the standard deviation of that.
-    means, stds, slope
-        Of perturbation effects by group, and by how much an adjusted mean rises per unit of binding.
-    percentile, upper
-        Of the rule for p-values.
-    fair
-        For each of :data:`DRAWS` whether halves of it are (nearly) fair coins, so that they can be compared.
-    thin
-        Of so many binary digits of a word's hash all must be 0 for it to be kept.
-    """
+    outside: Total  # by measure
+    of_block: ClassVar[bool] = True
 
-    lattices: tuple[np.ndarray, np.ndarray]
-    scores: tuple[np.ndarray, np.ndarray]
-    score_stds: tuple[float, float]
-    means: tuple[float, float, float]
-    stds: tuple[float, float, float]
-    slope: float
-    percentile: float
-    upper: float
-    fair: tuple[bool, ...]
-    thin: int
+    @classmethod
+    def measure(cls, block: Block) -> Self:
+        counts = []
+        for name in MEASURES:
+            values, feature = block.planes[name], FEATURE_BY_NAME[name]
+            allowed = np.isfinite(values) & (values >= feature.least) & (values <= feature.most)
+            counts.append(values.size - np.count_nonzero(allowed))
+        return cls(np.array(counts))
+
+    def make_rows(self, expected: Any) -> Iterator[Check]:
+        for name, outside in zip(MEASURES, self.outside, strict=True):
+            feature = FEATURE_BY_NAME[name]
+            limits = f"finite, {feature.least:g} to {feature.most:g}"
+            if not math.isfinite(feature.most):
+                limits = f"finite, at least {feature.least:g}" if math.isfinite(feature.least) else "finite"
+            yield make_count(f"{feature.long_name}: range", limits, int(outside), "outside", "all")
 
 
-def ranges(*planes: np.ndarray) -> Evidence:
-    """Count, for each feature but the labels, the values that are not finite or out of the feature's range."""
-    found = {}
-    for feature, values in zip(FEATURES[1:], planes, strict=True):
-        allowed = np.isfinite(values) & (values >= feature.least) & (values <= feature.most)
-        found[f"outside {feature.name}"] = np.int64(values.size - np.count_nonzero(allowed))
-    return found
+@dataclass(frozen=True)
+class _Description(Topic):
+    """What can be said of a dataset without a specification."""
+
+    bound: Total
+    pairs: Total
+    of_block: ClassVar[bool] = True
+
+    @classmethod
+    def measure(cls, block: Block) -> Self:
+        label = block.planes[LABEL]
+        return cls(np.count_nonzero(label), label.size)
+
+    def make_rows(self, expected: Any) -> Iterator[Check]:
+        share = f"{self.bound:,} of {self.pairs:,} ({self.bound / self.pairs:.1%})"
+        yield Check("bound pairs", "", share, None)
+        yield Check("theory", "", "no specification: not one simulation's dataset", None)
 
 
-def measure(label: np.ndarray, holds: np.ndarray | None, *planes: np.ndarray, asked: Asked, whole: bool) -> Evidence:
-    """Measure a block.
+@dataclass(frozen=True)
+class _Labels(Topic):
+    """The number of bound genes of each TF, and of bound TFs of each gene."""
 
-    Parameters
-    ----------
-    label
-        Bool ``(genes, TFs)``.
-    holds
-        Where the conditions of each TF hold, whether it binds or not; None where that can't be told.
-    *planes
-        The four features behind the label, float32 ``(genes, TFs)``; NaN and infinities count as 0.
-    asked
-        What the specification asks for.
-    whole
-        Whether all genes are there, so that quantiles over genes can be told.
+    by_tf: ByTF
+    by_gene: Total
 
-    Returns
-    -------
-    dict of str to numpy.ndarray
-        Names that begin with ``tf`` have the TFs as first axis, those with ``gene`` the genes; those with ``least`` are
-        minima, with ``words`` lists, and all others sums.
-    """
-    label, *columns = (np.ascontiguousarray(plane.T) for plane in (label, *planes))
-    holds = None if holds is None else np.ascontiguousarray(holds.T)
-    valid = np.isfinite(columns[0]) & np.isfinite(columns[2])
-    columns = [np.nan_to_num(plane, nan=0.0, posinf=0.0, neginf=0.0) for plane in columns]
-    tfs, genes = label.shape
-    halves = np.zeros((len(DRAWS), tfs, genes), bool)
-    cutoffs = (
-        [draws.compute_abs_quantiles(plane.T, fraction=asked.percentile)[0] for plane in (columns[0], columns[2])]
-        if whole
-        else None
-    )
-    each = max(1, _SLAB_CELLS // genes)
-    parts = []
-    for first in range(0, tfs, each):
-        some = slice(first, min(first + each, tfs))
-        block = [plane[some] for plane in columns]
-        parts.append(
-            _labels(label[some], None if holds is None else holds[some])
-            | _binding(label[some], valid[some], block[0], halves[4, some], asked)
-            | _signs(label[some], block[2], halves[0, some])
-            | (
-                {}
-                if holds is None
-                else _responses(label[some], holds[some], valid[some], block[0], block[2], halves[1, some], asked)
-            )
-            | _pvalues(block, None if cutoffs is None else [cut[some] for cut in cutoffs], halves[2:4, some], asked)
+    @classmethod
+    def measure(cls, slab: Slab) -> Self:
+        return cls(np.count_nonzero(slab.label, axis=1), np.count_nonzero(slab.label, axis=0))
+
+    def make_rows(self, expected: Expectation) -> Iterator[Check]:
+        name, text = "bound genes of each TF", "exact counts"
+        if expected.complete:
+            exact = self.by_tf == expected.bound_counts
+            observed = f"{np.count_nonzero(exact):,} of {exact.size:,} exact"
+            yield Check(name, text, observed, bool(exact.all()))
+        else:
+            yield Check(name, text, expected.subset, None)
+        chances = np.tile(expected.bound_counts / expected.spec.n_genes, len(self.by_tf))
+        pvalue = combine_pvalues(significance.test_counts(self.by_gene, chances))
+        observed, mean = f"{self.by_gene.min():,} to {self.by_gene.max():,}", chances.sum()
+        name = "bound TFs of each gene"
+        yield make_test(name, f"{mean:.4g} on average", observed, self.by_gene.max() - mean, pvalue)
+
+
+@dataclass(frozen=True)
+class _Conditions(Topic):
+    """How many bound pairs are active."""
+
+    bound: ByTF
+    active: ByTF
+    holds: ByTF
+
+    @classmethod
+    def measure(cls, slab: Slab) -> Self | None:
+        if slab.holds is None or slab.expected.spec.tf_relationships is None:
+            return None
+        return cls(
+            np.count_nonzero(slab.label, axis=1),
+            np.count_nonzero(slab.label & slab.holds, axis=1),
+            np.count_nonzero(slab.holds, axis=1),
         )
-    known = [fair and (i != 1 or holds is not None) and (i not in (2, 3) or whole) for i, fair in enumerate(asked.fair)]
-    cells = {"cells": np.int64(label.size)}
-    words = [_packed(half) for half in halves]
-    return (
-        combine(parts)
-        | cells
-        | _overlaps(_packed(label), genes)
-        | _agreements(words, genes, known)
-        | _words([some[:, : genes // 64] for some in words], known, asked.thin)
-    )
+
+    def make_rows(self, expected: Expectation) -> Iterator[Check]:
+        kinds = classify_tfs(expected.spec)
+        n_bound = max(self.bound.sum(), 1)
+        mean = sum(float(kinds[tf].adjusted) * self.bound[:, i].sum() for i, tf in enumerate(expected.tfs)) / n_bound
+        pvalues = significance.test_overlap(self.active, expected.n_genes, self.holds, self.bound)
+        share = self.active.sum() / n_bound
+        name = "bound pairs whose conditions hold"
+        yield make_test(name, f"{mean:.4f}", f"{share:.4f}", share - mean, combine_pvalues(pvalues))
+
+    @classmethod
+    def explain_absence(cls, expected: Expectation) -> Iterator[Check]:
+        if expected.spec.tf_relationships is not None:
+            yield Check("bound pairs whose conditions hold", "as the relations say", _NO_CONDITIONS, None)
 
 
-def combine(parts: list[Evidence]) -> Evidence:
-    """Put the evidence of blocks of TFs, in their order, together."""
-    found: Evidence = {}
-    for name in parts[0]:
-        values = [part[name] for part in parts]
-        kind = name.split()[0]
-        if kind in ("tf", "words"):
-            found[name] = np.concatenate(values)
-        else:
-            found[name] = np.minimum.reduce(values) if kind == "least" else np.add.reduce(values)
-    return found
+@dataclass(frozen=True)
+class _BindingEffects(Topic):
+    """Binding effects on the lattice of possible values that their label allows, and off it."""
+
+    counts_unbound: Total
+    counts_bound: Total
+    others: Total  # unbound, bound
+    score: ByTF
+    variance: ByTF
+
+    @classmethod
+    def measure(cls, slab: Slab) -> Self:
+        effect, coins = slab.features[BINDING], slab.coins[BINDING]
+        scores, variance = np.zeros(effect.shape), np.zeros(len(effect))
+        counts, others = [], []
+        groups = zip(slab.expected.lattices, slab.expected.lattice_scores, (~slab.label, slab.label), strict=True)
+        for lattice, lattice_scores, label in groups:
+            inside = slab.valid & label
+            values, allowed = effect[inside], lattice.values.astype(np.float32)
+            place = np.minimum(np.searchsorted(allowed, values), allowed.size - 1)
+            counts.append(np.bincount(place, minlength=allowed.size))
+            others.append(np.count_nonzero(allowed[place] != values))
+            scores[inside] = lattice_scores[place]
+            coins[inside] = lattice_scores[place] > 0
+            variance += (lattice.probabilities @ lattice_scores**2) * np.count_nonzero(inside, axis=1)
+        return cls(counts[0], counts[1], np.array(others), scores.sum(axis=1), variance)
+
+    def make_rows(self, expected: Expectation) -> Iterator[Check]:
+        groups = zip(("unbound", "bound"), expected.lattices, (self.counts_unbound, self.counts_bound), strict=True)
+        for (status, lattice, counts), others in zip(groups, self.others, strict=True):
+            name = f"binding effect, {status}"
+            if not counts.sum():
+                yield Check(name, "", "no such pairs", None)
+                continue
+            values = f"{lattice.values.size:,} values"
+            yield make_count(f"{name}: possible values", values, int(others), "others", "only these")
+            mean = float(counts @ lattice.values / counts.sum())
+            name = f"{name}: distribution"
+            yield make_fit(name, f"mean {lattice.mean:.4g}", f"mean {mean:.4g}", counts, lattice.probabilities)
+        varies = self.variance > 0
+        if varies.any():
+            name = "binding effect of each TF"
+            if expected.n_genes < _ENOUGH:
+                yield Check(name, "", "too few genes", None)
+            else:
+                yield make_tf_test(name, self.score[varies] / np.sqrt(self.variance[varies]))
 
 
-def _labels(label: np.ndarray, holds: np.ndarray | None) -> Evidence:
-    found = {"tf bound": np.count_nonzero(label, axis=1), "gene bound": np.count_nonzero(label, axis=0)}
-    if holds is not None:
-        found |= {"tf hold": np.count_nonzero(holds, axis=1), "tf adjusted": np.count_nonzero(holds & label, axis=1)}
-    return found
+@dataclass(frozen=True)
+class _Magnitudes(Topic):
+    """|perturbation effects| with noise, as what should be standard normal scores."""
+
+    n: Total  # by status
+    magnitude: Total
+    score: Total
+    squares: Total
+    counts: Total  # (statuses, bins)
+    tf_n: ByTF
+    tf_score: ByTF
+    tf_squares: ByTF
+    binding: Total  # sums over active pairs
+    binding_squares: Total
+    binding_score: Total
+
+    @classmethod
+    def measure(cls, slab: Slab) -> Self | None:
+        if slab.holds is None or not slab.expected.noisy:
+            return None
+        from scipy.special import ndtr
+
+        model, valid, effect = slab.expected.model, slab.valid, slab.features[BINDING]
+        status = _compute_status(slab)
+        magnitude = np.abs(slab.features[PERTURBATION].astype(np.float64))
+        score = _compute_normal_scores(magnitude, np.abs(model.mean(status, effect)), model.std(status))
+        score = np.where(valid, score, 0)
+        slab.coins[MAGNITUDE][...] = score > 0
+        bins = np.minimum((ndtr(score) * BINS).astype(np.int64), BINS - 1) + BINS * np.where(
+            valid, status, len(STATUSES)
+        )
+        counts = np.bincount(bins.ravel(), minlength=(len(STATUSES) + 1) * BINS).reshape(-1, BINS)[: len(STATUSES)]
+        inside = [status == code for code in range(len(STATUSES))]
+        squares = score**2
+        active = inside[STATUSES.index("bound_active")] & valid
+        centred = np.where(active, effect - np.float64(slab.expected.lattices[1].values.mean()), 0)
+        return cls(
+            n=counts.sum(axis=1),
+            magnitude=np.array([np.sum(magnitude, where=mask & valid) for mask in inside]),
+            score=np.array([np.sum(score, where=mask) for mask in inside]),
+            squares=np.array([np.sum(squares, where=mask) for mask in inside]),
+            counts=counts,
+            tf_n=np.count_nonzero(valid, axis=1),
+            tf_score=score.sum(axis=1),
+            tf_squares=squares.sum(axis=1),
+            binding=centred.sum(),
+            binding_squares=(centred**2).sum(),
+            binding_score=(centred * score).sum(),
+        )
+
+    def make_rows(self, expected: Expectation) -> Iterator[Check]:
+        name, related = "|perturbation effect|", expected.spec.tf_relationships is not None
+        if expected.shows_float32(int(self.n.sum())):
+            yield Check(name, "", "the noise is too near the resolution of float32", None)
+            return
+        theory = make_magnitude_distributions(expected.spec)
+        for code, status in enumerate(STATUSES):
+            group, n = f"{name}, {status if related else status.removesuffix('_active')}", int(self.n[code])
+            if n == 0:
+                if status != "bound_inactive" or related:
+                    yield Check(group, f"mean {theory[code].mean:.4g}", "no such pairs", None)
+                continue
+            mean, z = float(self.magnitude[code]) / n, float(self.score[code]) / math.sqrt(n)
+            yield make_test(f"{group}: mean", f"{theory[code].mean:.4f}", f"{mean:.4f}", z, significance.test_normal(z))
+            squares = float(self.squares[code])
+            pvalue = significance.test_chi_square(squares, n)
+            yield make_test(f"{group}: s.d. / theory", "1", f"{math.sqrt(squares / n):.4f}", squares, pvalue)
+            yield make_fit(f"{group}: distribution", "as in theory", count_noun(n, "pair"), self.counts[code])
+        yield self._test_slope()
+        n_valid = np.maximum(self.tf_n, 1)
+        yield make_tf_test(f"{name} of each TF: mean", self.tf_score / np.sqrt(n_valid))
+        pvalue = combine_pvalues(significance.test_chi_square(self.tf_squares, n_valid))
+        columns = count_noun(n_valid.size, "column")
+        yield make_test(f"{name} of each TF: s.d. / theory", "1", columns, math.nan, pvalue)
+
+    def _test_slope(self) -> Check:
+        name = "|perturbation effect| over binding effect: slope"
+        code = STATUSES.index("bound_active")
+        n, binding, squares = int(self.n[code]), float(self.binding), float(self.binding_squares)
+        spread = squares - binding**2 / max(n, 1)
+        if n < 2 or spread <= 1e-6 * squares:
+            return Check(name, "as the method says", "binding effects do not vary", None)
+        # A sum of standard normal scores with centred weights: its variance is the sum of their squares.
+        z = (float(self.binding_score) - binding * float(self.score[code]) / n) / math.sqrt(spread)
+        observed = f"off by {z / math.sqrt(spread):.2g} s.d. a unit"
+        return make_test(name, "as the method says", observed, z, significance.test_normal(z))
+
+    @classmethod
+    def explain_absence(cls, expected: Expectation) -> Iterator[Check]:
+        if not expected.knows_conditions:
+            yield Check("|perturbation effect|", "as the relations say", _NO_CONDITIONS, None)
 
 
-def _binding(label: np.ndarray, valid: np.ndarray, effect: np.ndarray, half: np.ndarray, asked: Asked) -> Evidence:
-    """Count binding effects on the lattice that their label allows, and off it."""
-    found: Evidence = {}
-    scores = np.zeros(effect.shape)
-    variance = np.zeros(len(label))
-    for name, here, lattice, score, std in zip(
-        ("unbound", "bound"),
-        (valid & ~label, valid & label),
-        asked.lattices,
-        asked.scores,
-        asked.score_stds,
-        strict=True,
-    ):
-        values = effect[here]
-        place = np.minimum(np.searchsorted(lattice, values), lattice.size - 1)
-        found[f"lattice {name}"] = np.bincount(place, minlength=lattice.size)
-        found[f"off lattice {name}"] = np.count_nonzero(lattice[place] != values)
-        scores[here] = score[place]
-        half[here] = score[place] > 0
-        variance += std**2 * np.count_nonzero(here, axis=1)
-    found["tf binding score"] = scores.sum(axis=1)
-    found["tf binding score variance"] = variance
-    return found
+@dataclass(frozen=True)
+class _NoiselessMagnitudes(Topic):
+    """|perturbation effects| without noise, which are their means."""
+
+    others: Total
+
+    @classmethod
+    def measure(cls, slab: Slab) -> Self | None:
+        if slab.holds is None or slab.expected.noisy:
+            return None
+        status, model = _compute_status(slab), slab.expected.model
+        exact = np.abs(model.mean(status, slab.features[BINDING])).astype(np.float32)
+        differs = (np.abs(slab.features[PERTURBATION]) != exact) & (model.std(status) == 0) & slab.valid
+        return cls(np.count_nonzero(differs))
+
+    def make_rows(self, expected: Expectation) -> Iterator[Check]:
+        name = "|perturbation effect|: without noise"
+        yield make_count(name, "the mean itself", int(self.others), "others", "all")
 
 
-def _signs(label: np.ndarray, response: np.ndarray, half: np.ndarray) -> Evidence:
-    half[...] = ~np.signbit(response)
-    bits = response.view(np.uint32)
-    return {
-        "tf positive": np.count_nonzero(half, axis=1),
-        "positive bound": np.count_nonzero(half & label),
-        "coarse perturbation_effect": np.count_nonzero(bits & ((1 << LOW_BITS) - 1) == 0),
-    }
+@dataclass(frozen=True)
+class _Signs(Topic):
+    """Signs of perturbation effects: fair coins, independent of labels."""
+
+    positive: ByTF
+    bound: ByTF
+    positive_bound: Total
+
+    @classmethod
+    def measure(cls, slab: Slab) -> Self:
+        coins = slab.coins[SIGN]
+        coins[...] = ~np.signbit(slab.features[PERTURBATION])
+        return cls(
+            np.count_nonzero(coins, axis=1), np.count_nonzero(slab.label, axis=1), np.count_nonzero(coins & slab.label)
+        )
+
+    def make_rows(self, expected: Expectation) -> Iterator[Check]:
+        n, n_bound, n_genes = self.positive.size * expected.n_genes, int(self.bound.sum()), expected.n_genes
+        share = self.positive.sum() / n
+        pvalue = significance.test_binomial(self.positive.sum(), n, 0.5)
+        yield make_test("signs: share positive", "0.5", f"{share:.4f}", share - 0.5, pvalue)
+        pvalue = combine_pvalues(significance.test_binomial(self.positive, n_genes, 0.5))
+        observed = f"{self.positive.min() / n_genes:.3f} to {self.positive.max() / n_genes:.3f}"
+        yield make_test("signs of each TF: share positive", "0.5", observed, math.nan, pvalue)
+        if 0 < n_bound < n:
+            pvalue = significance.test_binomial(int(self.positive_bound), n_bound, 0.5)
+            share = self.positive_bound / n_bound
+            observed = f"{share:.4f} of bound pairs positive"
+            yield make_test("signs and labels: independent", "0.5", observed, share - 0.5, pvalue)
 
 
-def _responses(
-    label: np.ndarray,
-    holds: np.ndarray,
-    valid: np.ndarray,
-    effect: np.ndarray,
-    response: np.ndarray,
-    half: np.ndarray,
-    asked: Asked,
-) -> Evidence:
-    """Turn the sizes of perturbation effects into what should be standard normal numbers, by group."""
-    from scipy.special import ndtr
+@dataclass(frozen=True)
+class _Pvalues(Topic):
+    """p-values against their rule, and as what should be uniform numbers; the axis after TFs is that of kinds."""
 
-    adjusted = label & holds
-    group = np.where(adjusted, 1, np.where(label, 2, 0))
-    means, stds = np.array(asked.means)[group], np.array(asked.stds)[group]
-    if asked.slope:
-        means += asked.slope * np.where(adjusted, effect, np.float64(0))
-    size = np.abs(response.astype(np.float64))
-    found: Evidence = {}
-    if min(asked.stds) > 0:
-        score = np.where(valid, _normal_scores(size, np.abs(means), stds), 0)
-        half[...] = score > 0
-        slots = np.minimum((ndtr(score) * BINS).astype(np.int64), BINS - 1) + BINS * np.where(valid, group, len(GROUPS))
-        counts = np.bincount(slots.ravel(), minlength=(len(GROUPS) + 1) * BINS)
-        found["sizes"] = counts.reshape(-1, BINS)[: len(GROUPS)]
-        for i, name in enumerate(GROUPS):
-            inside = group == i
-            found[f"score {name}"] = np.sum(score, where=inside)
-            found[f"score squares {name}"] = np.sum(score**2, where=inside)
-        found["tf score"], found["tf score squares"] = score.sum(axis=1), (score**2).sum(axis=1)
-        found["tf valid"] = np.count_nonzero(valid, axis=1)
-        centred = np.where(adjusted & valid, effect - np.float64(asked.lattices[1].mean()), 0)
-        found["binding"], found["binding squares"] = centred.sum(), (centred**2).sum()
-        found["binding x score"] = (centred * score).sum()
-    else:
-        exact = np.abs(means).astype(np.float32)
-        found["not as without noise"] = np.count_nonzero((np.abs(response) != exact) & (stds == 0) & valid)
-    for i, name in enumerate(GROUPS):
-        found[f"n {name}"] = np.count_nonzero((group == i) & valid)
-        found[f"size {name}"] = np.sum(size, where=(group == i) & valid)
-    return found
+    large: Total
+    broken: Total
+    counts: Total  # (kinds, other or large effects, bins)
+    tf_score: ByTF
+    tf_n: ByTF
 
+    @classmethod
+    def measure(cls, slab: Slab) -> Self | None:
+        if not slab.cutoffs:
+            return None
+        upper = slab.expected.spec.large_effect_upper_pval
+        columns = []
+        for name, effect in PVALUES.items():
+            pvalue = slab.features[name]
+            large = np.abs(slab.features[effect].astype(np.float64)) >= slab.cutoffs[name][:, None]
+            uniform = pvalue.astype(np.float64)
+            if upper > 0:
+                uniform[large] /= upper
+            else:
+                uniform[large] = 0.5  # tells nothing
+            uniform = np.clip(uniform, 0, 1)
+            slab.coins[name][...] = uniform >= 0.5
+            bins = np.minimum((uniform * BINS).astype(np.int64), BINS - 1) + BINS * large
+            random = ~large if upper == 0 else np.ones_like(large)
+            columns.append(
+                (
+                    np.count_nonzero(large),
+                    np.count_nonzero(large & (pvalue > np.float32(upper))),
+                    np.bincount(bins.ravel(), minlength=2 * BINS).reshape(2, BINS),
+                    np.sum(uniform - 0.5, axis=1, where=random),
+                    np.count_nonzero(random, axis=1),
+                )
+            )
+        sums = list(zip(*columns, strict=True))
+        return cls(*map(np.array, sums[:3]), *(np.stack(part, axis=-1) for part in sums[3:]))
 
-def _pvalues(block: list[np.ndarray], cutoffs: list[np.ndarray] | None, halves: np.ndarray, asked: Asked) -> Evidence:
-    """Count p-values against the rule, and turn them into what should be uniform numbers."""
-    found: Evidence = {}
-    for i, kind in enumerate(KINDS):
-        effect, pvalue = block[2 * i], block[2 * i + 1]
-        bits = pvalue.view(np.uint32)
-        found[f"coarse {kind}_pvalue"] = np.count_nonzero(bits & ((1 << LOW_BITS) - 1) == 0)
-        if cutoffs is None:
-            continue
-        large = np.abs(effect.astype(np.float64)) >= cutoffs[i][:, None]
-        found[f"{kind} large"] = np.count_nonzero(large)
-        found[f"{kind} broken"] = np.count_nonzero(large & (pvalue > np.float32(asked.upper)))
-        uniform = pvalue.astype(np.float64)
-        if asked.upper > 0:
-            uniform[large] /= asked.upper
-        else:
-            uniform[large] = 0.5  # says nothing
-        uniform = np.clip(uniform, 0, 1)
-        halves[i] = uniform >= 0.5
-        slots = np.minimum((uniform * BINS).astype(np.int64), BINS - 1) + BINS * large
-        found[f"{kind} pvalues"] = np.bincount(slots.ravel(), minlength=2 * BINS).reshape(2, BINS)
-        told = ~large if asked.upper == 0 else np.ones_like(large)
-        found[f"tf {kind} pvalue"] = np.sum(uniform - 0.5, axis=1, where=told)
-        found[f"tf {kind} pvalues told"] = np.count_nonzero(told, axis=1)
-    return found
+    def make_rows(self, expected: Expectation) -> Iterator[Check]:
+        upper = expected.spec.large_effect_upper_pval
+        for kind, feature in enumerate(PVALUES):
+            label, large, broken = FEATURE_BY_NAME[feature].long_name, int(self.large[kind]), int(self.broken[kind])
+            yield make_count(f"{label}, large effects", _describe_rule(expected), broken, "above", f"all {large:,}")
+            for counts, group, end in zip(self.counts[kind], ("other", "large"), (1.0, upper), strict=True):
+                n = int(counts.sum())
+                if n and end:
+                    mean = float(counts @ (np.arange(BINS) + 0.5)) / BINS / n * end
+                    name = f"{label}, {group} effects: distribution"
+                    yield make_fit(name, f"uniform, mean {end / 2:.4g}", f"mean {mean:.4g}", counts)
+            enough = self.tf_n[..., kind] >= _ENOUGH
+            if enough.any():
+                z = self.tf_score[..., kind][enough] * np.sqrt(12 / self.tf_n[..., kind][enough])
+                yield make_tf_test(f"{label} of each TF", z)
+
+    @classmethod
+    def explain_absence(cls, expected: Expectation) -> Iterator[Check]:
+        for feature in PVALUES:
+            name = f"{FEATURE_BY_NAME[feature].long_name}, large effects"
+            yield Check(name, _describe_rule(expected), expected.subset, None)
 
 
-def _packed(bits: np.ndarray) -> np.ndarray:
-    """Pack rows of booleans to words of 64, the last one filled up with False."""
-    filled = np.zeros((len(bits), -(-bits.shape[1] // 64) * 64), bool)
-    filled[:, : bits.shape[1]] = bits
-    return np.packbits(filled, axis=1).view(np.uint64)
+def _describe_rule(expected: Expectation) -> str:
+    spec = expected.spec
+    return f"at most {spec.large_effect_upper_pval:g} from quantile {spec.large_effect_percentile:g} on"
 
 
-def _pairs(words: np.ndarray, operation: np.ufunc) -> np.ndarray:
-    """Return how many bits of an operation on two rows are set, for each pair of rows, in order."""
-    each = [
-        np.bitwise_count(operation(row, words[i + 1 :])).sum(axis=1, dtype=np.int64) for i, row in enumerate(words[:-1])
-    ]
-    return np.concatenate(each) if each else np.zeros(0, np.int64)
+def _compute_status(slab: Slab) -> np.ndarray:
+    """Return the codes of the pairs' statuses."""
+    return np.where(slab.label & slab.holds, 1, np.where(slab.label, 2, 0))
 
 
-def _overlaps(label: np.ndarray, genes: int) -> Evidence:
-    """Find the pair of TFs, of packed labels, whose bound genes overlap by the least likely number."""
-    from yeastxr.checks import significance as tails
-
-    first, second = np.triu_indices(len(label), 1)
-    count = np.bitwise_count(label).sum(axis=1, dtype=np.int64).astype(np.float64)
-    both = _pairs(label, np.bitwise_and).astype(np.float64)
-    a, b = count[first], count[second]
-    spread = np.sqrt(a * (genes - a) * b * (genes - b) / max(genes - 1, 1)) / genes
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.where(spread > 0, np.abs(both - a * b / genes) / spread, -1)
-    extreme = np.argsort(-z)[:_CANDIDATES]
-    extreme = extreme[z[extreme] >= 0]
-    p = tails.overlap(both[extreme], genes, a[extreme], b[extreme])
-    return {"least overlap": np.min(p, initial=1.0), "overlaps": np.count_nonzero(z >= 0)}
-
-
-def _agreements(words: list[np.ndarray], genes: int, known: list[bool]) -> Evidence:
-    """Find which draws agree the least likely number of times: of two TFs over genes, and of two kinds over cells."""
-    from yeastxr.checks import significance as tails
-
-    differ = [_pairs(words[i], np.bitwise_xor) for i in range(len(PAIRED)) if known[i]]
-    extreme = max((int(np.abs(2 * pairs - genes).max(initial=0)) for pairs in differ), default=0)
-    found: Evidence = {
-        "least agreement": np.float64(tails.binomial((genes + extreme) / 2, genes)),
-        "agreements": np.int64(sum(pairs.size for pairs in differ)),
-    }
-    cells = len(words[0]) * genes
-    for a in range(len(PAIRED)):
-        for b in range(a):
-            name = f"agree {PAIRED[b]} and {PAIRED[a]}"
-            differing = np.bitwise_count(words[a] ^ words[b]).sum(dtype=np.int64)
-            found[name] = cells - differing if known[a] and known[b] else np.int64(-1)
-    return found
-
-
-def _words(words: list[np.ndarray], known: list[bool], thin: int) -> Evidence:
-    """Return coins of 64 neighbouring genes as words, which never repeat by chance; of many, those of a thin hash."""
-    found: Evidence = {}
-    for i, name in enumerate(DRAWS):
-        if known[i]:
-            kept = words[i].ravel()
-            if thin:
-                kept = kept[(kept * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - thin) == 0]
-            found[f"words {name}"] = kept
-    return found
-
-
-def _normal_scores(size: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """Return the standard normal number that has the place in its distribution that a folded normal has in its own."""
+def _compute_normal_scores(magnitude: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """Return standard normal numbers with the places that folded normals have in their distribution."""
     from scipy.special import ndtr, ndtri
 
-    near, far = (size - mean) / std, (-size - mean) / std
+    near, far = (magnitude - mean) / std, (-magnitude - mean) / std
     lower, upper = ndtr(near) - ndtr(far), ndtr(-near) + ndtr(far)
-    tail = np.minimum(lower, upper)
-    score = ndtri(np.maximum(tail, 1e-300))
+    score = ndtri(np.maximum(np.minimum(lower, upper), 1e-300))
     return np.where(lower < upper, score, -score)
+
+
+TOPICS: tuple[type[Topic], ...] = (
+    _Ranges,
+    _Labels,
+    _Conditions,
+    _BindingEffects,
+    _Magnitudes,
+    _NoiselessMagnitudes,
+    _Signs,
+    _Pvalues,
+)
+TOPICS_WITHOUT_SPEC: tuple[type[Topic], ...] = (_Ranges, _Description)

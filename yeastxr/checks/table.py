@@ -4,40 +4,42 @@ import html
 import math
 import shutil
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from yeastxr.checks.significance import combine_pvalues, test_fit, test_normal
 from yeastxr.errors import shorten
 from yeastxr.schema import to_text_array
 
 
 @dataclass(frozen=True)
 class Check:
-    """One row of the table: what was looked at, what was expected, what was found, and whether they agree.
+    """One row of the table: what is expected, what is observed, and whether they agree.
 
     Parameters
     ----------
     name
-        What was looked at.
-    expected, found
-        What was expected and what was found, as text.
+        What is checked.
+    expected, observed
+        What is expected and what is observed, as text.
     passed
         Whether they agree; None where the check does not apply, or only describes.
     statistic, pvalue
-        Of a test; NaN where the check is none.
+        Of a test; NaN where the check is not a test.
 
     Examples
     --------
     >>> import yeastxr as yx
     >>> row = yx.check(yx.simulate(genes=500, bound=[0.1, 0.2], seed=42)).rows[10]
-    >>> row.name, row.found, row.passed
+    >>> row.name, row.observed, row.passed
     ('bound genes of each TF', '2 of 2 exact', True)
     """
 
     name: str
     expected: str
-    found: str
+    observed: str
     passed: bool | None
     statistic: float = math.nan
     pvalue: float = math.nan
@@ -47,12 +49,14 @@ class Check:
 class CheckTable:
     """The outcome of :func:`yeastxr.check`: rows that print as a table, in a terminal and in a notebook.
 
+    As a truth value it says whether no check failed, as :attr:`passed` does.
+
     Parameters
     ----------
     rows
         The checks.
     level
-        The chance that a right dataset fails any of them.
+        The chance that a correct dataset fails any of them.
 
     Examples
     --------
@@ -66,6 +70,9 @@ class CheckTable:
 
     rows: tuple[Check, ...]
     level: float = math.nan
+
+    def __bool__(self) -> bool:
+        return self.passed
 
     @property
     def passed(self) -> bool:
@@ -83,14 +90,14 @@ class CheckTable:
         Returns
         -------
         xarray.Dataset
-            Along the dim ``check``, which holds the names: ``expected``, ``found`` and ``verdict`` (text), and
+            Along the dimension ``check``, which holds the names: ``expected``, ``observed`` and ``verdict`` (text), and
             ``statistic`` and ``pvalue`` (float64, NaN where the check is not a test). The attribute ``level`` is the
-            chance that a right dataset fails any.
+            chance that a correct dataset fails any.
         """
         texts = {
             "expected": [row.expected for row in self.rows],
-            "found": [row.found for row in self.rows],
-            "verdict": [verdict(row) for row in self.rows],
+            "observed": [row.observed for row in self.rows],
+            "verdict": [get_verdict(row) for row in self.rows],
         }
         numbers = {
             "statistic": [row.statistic for row in self.rows],
@@ -105,15 +112,15 @@ class CheckTable:
 
     def __repr__(self) -> str:
         terminal = shutil.get_terminal_size((_UNLIMITED, 0)).columns
-        cells = [_HEAD, *map(_texts, self.rows)]
+        cells = [_HEAD, *map(_format_cells, self.rows)]
         widths = {i: max(len(row[i]) for row in cells) for i in range(len(_HEAD))}
         hidden = []
         for column in _HIDDEN_FIRST:
             if sum(widths.values()) + len(_GAP) * (len(widths) - 1) > terminal:
                 hidden.append(_HEAD[column])
                 del widths[column]
-        widths[_FOUND] -= max(0, sum(widths.values()) + len(_GAP) * (len(widths) - 1) - terminal)
-        widths[_FOUND] = max(widths[_FOUND], len(_HEAD[_FOUND]))
+        widths[_OBSERVED] -= max(0, sum(widths.values()) + len(_GAP) * (len(widths) - 1) - terminal)
+        widths[_OBSERVED] = max(widths[_OBSERVED], len(_HEAD[_OBSERVED]))
         lines = [
             _GAP.join(
                 shorten(row[i], width).rjust(width) if i in _NUMBERS else shorten(row[i], width).ljust(width)
@@ -127,11 +134,14 @@ class CheckTable:
     def _repr_html_(self) -> str:
         body = "".join(
             "<tr>"
-            + "".join(f'<td style="text-align:{_align(i)}">{html.escape(t)}</td>' for i, t in enumerate(_texts(r)[:-1]))
-            + f'<td style="padding-left:1em;font-weight:bold;color:{_COLOUR[r.passed]}">{verdict(r)}</td></tr>'
+            + "".join(
+                f'<td style="text-align:{_get_alignment(i)}">{html.escape(t)}</td>'
+                for i, t in enumerate(_format_cells(r)[:-1])
+            )
+            + f'<td style="padding-left:1em;font-weight:bold;color:{_COLOUR[r.passed]}">{get_verdict(r)}</td></tr>'
             for r in self.rows
         )
-        head = "".join(f'<th style="text-align:{_align(i)}">{t}</th>' for i, t in enumerate(_HEAD))
+        head = "".join(f'<th style="text-align:{_get_alignment(i)}">{t}</th>' for i, t in enumerate(_HEAD))
         return (
             f'<table class="yeastxr-checks"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
             f"<p>{html.escape(self.summary)}</p>"
@@ -144,23 +154,53 @@ class CheckTable:
         return f"{counts[0]} passed, {counts[1]} failed" + (f", {counts[2]} not applicable" if counts[2] else "")
 
 
-_HEAD = ("check", "expected", "found", "statistic", "p-value", "")
-_FOUND, _NUMBERS = 2, (3, 4)
+_HEAD = ("check", "expected", "observed", "statistic", "p-value", "")
+_OBSERVED, _NUMBERS = 2, (3, 4)
 _HIDDEN_FIRST = (3, 1)  # where a terminal is too narrow
 _GAP = "  "
-_UNLIMITED = 10_000  # columns of what is no terminal
+_UNLIMITED = 10_000  # columns where the output is not a terminal
 _COLOUR = {True: "#00734d", False: "#b3261e", None: "#666666"}
 
 
-def verdict(row: Check) -> str:
-    """Return how a row ends: ``pass``, ``FAIL`` or ``n/a``."""
+def get_verdict(row: Check) -> str:
+    """Return the last cell of a row: ``pass``, ``FAIL`` or ``n/a``."""
     return {True: "pass", False: "FAIL", None: "n/a"}[row.passed]
 
 
-def _texts(row: Check) -> tuple[str, ...]:
+def _format_cells(row: Check) -> tuple[str, ...]:
     numbers = ("" if math.isnan(number) else f"{number:.3g}" for number in (row.statistic, row.pvalue))
-    return (row.name, row.expected, row.found, *numbers, verdict(row))
+    return (row.name, row.expected, row.observed, *numbers, get_verdict(row))
 
 
-def _align(column: int) -> str:
+def _get_alignment(column: int) -> str:
     return "right;white-space:nowrap" if column in _NUMBERS else "left"
+
+
+def make_test(name: str, expected: str, observed: str, statistic: float, pvalue: float) -> Check:
+    """Return the row of a test, which passes until its p-value is compared with the level."""
+    return Check(name, expected, observed, True, float(statistic), float(pvalue))
+
+
+def make_count(name: str, expected: str, wrong: int, words: str, correct: str) -> Check:
+    """Return the row of an exact check, which passes where nothing is wrong."""
+    return Check(name, expected, f"{wrong:,} {words}" if wrong else correct, wrong == 0)
+
+
+def make_fit(name: str, expected: str, observed: str, counts: np.ndarray, chances: Any = None) -> Check:
+    """Return the row that compares a histogram with the bins' probabilities, by default equal ones."""
+    fit = test_fit(counts, np.full(counts.size, 1 / counts.size) if chances is None else chances)
+    if fit is None:
+        return Check(name, expected, f"{observed}; too few pairs or values", None)
+    statistic, pvalue, bins = fit
+    return make_test(name, expected, f"{observed}, {count_noun(bins, 'bin')}", statistic, pvalue)
+
+
+def make_tf_test(name: str, z: np.ndarray) -> Check:
+    """Return the row that looks for the most extreme of numbers that should be standard normal, one for each TF."""
+    pvalue = combine_pvalues(test_normal(z))
+    return make_test(name, "within chance", count_noun(z.size, "column"), float(np.abs(z).max()), pvalue)
+
+
+def count_noun(number: int, noun: str, ending: str = "s") -> str:
+    """Return a number with its noun, in the plural where it is not 1."""
+    return f"{number:,} {noun}{'' if number == 1 else ending}"
