@@ -16,7 +16,7 @@ import yeastxr as yx
 from tests.benchmarks import rival, training
 from tests.benchmarks.common import BOUND, Row, best, by_turns, found_by, made, ms, process
 from tests.benchmarks.summaries import summaries
-from tests.reference.faults import repeated
+from tests.reference.injected import repeat_relationships
 from yeastxr.demo import BOOLEAN_RELATIONS, RELATED_TFS
 from yeastxr.simulation.relations import And, Not, Or
 
@@ -43,7 +43,7 @@ def methods() -> list[Row]:
     """Time methods 3 and 4 against method 2."""
     rows = []
     for name, relations in [("3", RELATED_TFS), ("4", BOOLEAN_RELATIONS)]:
-        rules = repeated(relations, 200)
+        rules = repeat_relationships(relations, 200)
         ours, second = by_turns(lambda r=rules: made(6600, 200, tf_relationships=r), lambda: made(6600, 200), times=25)
         rows.append((f"method {name} against method 2, 6,600 x 200", ms(ours), ms(second), f"{second / ours:.2f}"))
     return rows
