@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 import numpy as np
 import xarray as xr
 
-from yeastxr._blocks import Chunks
+from yeastxr._blocks import CHUNK_CELLS, Chunks, Region, for_each_block
 from yeastxr._validate import check_seed, check_sequence
 from yeastxr._version import __version__
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value, suggest
@@ -18,10 +18,8 @@ from yeastxr.schema import (
     BOUND_FRACTION,
     CORE_DIMS,
     FEATURE_NAMES,
-    GENE,
     LABEL,
     PARAMETERS,
-    TF,
     check_array,
     make_feature_coordinate,
     match_to,
@@ -325,8 +323,8 @@ def assemble(
 ) -> xr.Dataset:
     """Put the five features together into one dataset.
 
-    If the attributes of the arrays describe one simulation with one seed, the dataset gets its specification: then it
-    is identical to what :func:`simulate` returns.
+    If the attributes of the arrays describe one simulation with one seed, and simulating that gives these values (for
+    dask: this graph), the dataset gets its specification: then it is identical to what :func:`simulate` returns.
 
     Parameters
     ----------
@@ -446,21 +444,34 @@ def _make_attrs(spec: SimulationSpec) -> dict[str, Any]:
 def _find_provenance(ds: xr.Dataset) -> dict[str, Any]:
     """Return the attributes of the one simulation that made all arrays of a dataset, or none."""
     made_by: dict[str, Any] = {}
-    for name in FEATURE_NAMES:
-        try:
-            step = json.loads(ds[name].attrs[PARAMETERS])
-        except (KeyError, TypeError, ValueError):
-            return {}
-        if any(key in made_by and made_by[key] != value for key, value in step.items()):
-            return {}
-        made_by |= step
     try:
-        if made_by["genes"] != ds.sizes[GENE] or sum(made_by["n_sample"]) != ds.sizes[TF]:
-            return {}
+        for name in FEATURE_NAMES:
+            step = dict(json.loads(ds[name].attrs[PARAMETERS]))
+            if any(key in made_by and made_by[key] != value for key, value in step.items()):
+                return {}
+            made_by |= step
         names = {dim + "s": _get_names(ds, dim) for dim in CORE_DIMS}
-        return _make_attrs(SimulationSpec.from_dict(made_by | {key: value for key, value in names.items() if value}))
-    except (InputError, KeyError, TypeError):
+        spec = SimulationSpec.from_dict(made_by | {key: value for key, value in names.items() if value})
+    except (KeyError, TypeError, ValueError):
         return {}
+    return _make_attrs(spec) if matches_spec(ds, spec) and _has_values(ds, spec) else {}
+
+
+def _has_values(ds: xr.Dataset, spec: SimulationSpec) -> bool:
+    """Return whether a specification that matches a dataset gives its values, or its dask graph."""
+    arrays = [ds[name].variable for name in FEATURE_NAMES]
+    if any(array.chunks for array in arrays):
+        chunks: Any = ds[LABEL].variable.chunksizes
+        lazy = [array.variable.data for array in spec.simulate(chunks or "auto").data_vars.values()]
+        return all(array.chunks and array.data.name == data.name for array, data in zip(arrays, lazy, strict=True))
+    equal: list[bool] = []
+
+    def compare(region: Region, planes: list[np.ndarray]) -> None:
+        equal.extend(np.array_equal(array.values[region], plane) for array, plane in zip(arrays, planes, strict=True))
+
+    expected = spec.simulate(None if ds[LABEL].size <= CHUNK_CELLS else "auto")
+    for_each_block([expected[name] for name in FEATURE_NAMES], compare)
+    return all(equal)
 
 
 def _get_names(ds: xr.Dataset, dim: str) -> list[str] | None:
