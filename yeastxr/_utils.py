@@ -1,12 +1,14 @@
-"""Threads, progress bars, and files that are written completely or not at all."""
+"""Threads, progress bars, files that are written completely or not at all, and compiled kernels."""
 
 import os
+import pickle
 import re
 import secrets
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -91,3 +93,63 @@ def replace_file(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def compile_kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function with numba, and keep its machine code in numba's cache if there is one.
+
+    A cache that can't be read or written only costs the time to compile.
+    """
+    from numba import njit
+
+    kernel = njit(nogil=True, error_model="numpy")(function)
+    with suppress(Exception):  # no folder for the cache, or a version of numba with another one
+        kernel._cache = _cache_class()(function)
+    return kernel
+
+
+def inline_kernel(function: Callable[..., Any]) -> Any:
+    """Mark a function that numba inlines into kernels."""
+    from numba import njit
+
+    return njit(inline="always", error_model="numpy")(function)
+
+
+@lru_cache(maxsize=1)
+def _cache_class() -> type:
+    """Return numba's cache of a function, with a checksum of what it holds, and without any of its errors."""
+    from numba.core.caching import CompileResultCacheImpl, FunctionCache
+    from numba.core.serialize import dumps
+    from numba.core.sigutils import normalize_signature
+
+    class Checked(CompileResultCacheImpl):
+        def reduce(self, result: Any) -> tuple[int, bytes]:
+            data = dumps(super().reduce(result))
+            return zlib.crc32(data), data
+
+        def rebuild(self, target_context: Any, payload: tuple[int, bytes]) -> Any:
+            checksum, data = payload
+            if zlib.crc32(data) != checksum:
+                raise ValueError("damaged")
+            return super().rebuild(target_context, pickle.loads(data))
+
+    class Cache(FunctionCache):
+        _impl_class = Checked
+
+        def load_overload(self, signature: Any, target_context: Any) -> Any:
+            with suppress(Exception):
+                result = super().load_overload(signature, target_context)
+                # Processes that write at the same time can exchange the files of two signatures.
+                if result is not None and result.signature.args == tuple(normalize_signature(signature)[0]):
+                    return result
+            return None
+
+        def save_overload(self, signature: Any, result: Any) -> None:
+            try:
+                super().save_overload(signature, result)
+            except Exception:
+                with suppress(Exception):
+                    self.flush()  # an index that can't be read
+                    super().save_overload(signature, result)
+
+    return Cache

@@ -6,10 +6,10 @@ dataset is cut and whichever thread comes first; counts are integers. No fastmat
 """
 
 import numpy as np
-from numba import float64, int32, int64, njit, uint32, uint64
+from numba import float64, int32, int64, uint32, uint64
 
-_compiled = njit(nogil=True, cache=True, error_model="numpy")
-_inlined = njit(inline="always", error_model="numpy")
+from yeastxr._utils import compile_kernel, inline_kernel
+
 _NO_SIGN, _INFINITE = np.int32(0x7FFFFFFF), np.int32(0x7F800000)  # of the bits of a float32
 _31 = np.int32(31)
 _ZERO, _ONE, _LANES = np.uint64(0), np.uint64(1), np.uint64(8)
@@ -17,7 +17,7 @@ _X, _Y, _SIZE = 5, 6, 4  # axes: four features, the size of the perturbation eff
 _BINDING, _PERTURBATION = 0, 2
 
 
-@_inlined
+@inline_kernel
 def exact(value, place, guards):
     """Return the slot of a value, given one that may be too high; ``guards[s]`` is where slot s begins."""
     while value < guards[place]:
@@ -25,7 +25,7 @@ def exact(value, place, guards):
     return place
 
 
-@_compiled
+@compile_kernel
 def places(values, low, scale, shift, last, root, out):
     """Fill ``out`` with slots that are right or, by rounding, too high; ``root``: bins widen as squares do."""
     n = uint64(values.size)
@@ -39,7 +39,7 @@ def places(values, low, scale, shift, last, root, out):
             out[i] = uint32(int32(max(0.0, min(place, last))))
 
 
-@_compiled
+@compile_kernel
 def count(values, axes, axis, slots, out):
     """Add the values that are in each slot of an axis to ``out``; none of them is NaN."""
     lows, scales, shifts, lasts, roots, guards = axes
@@ -49,7 +49,7 @@ def count(values, axes, axis, slots, out):
         out[exact(float64(values[i]), uint64(slots[i]), edges)] += 1
 
 
-@_compiled
+@compile_kernel
 def count_pairs(x, y, axes, x_axis, y_axis, x_slots, y_slots, out):
     """Add the pairs of values that are in each slot of two axes to ``out``; none of them is NaN."""
     lows, scales, shifts, lasts, roots, guards = axes
@@ -62,7 +62,7 @@ def count_pairs(x, y, axes, x_axis, y_axis, x_slots, y_slots, out):
         out[row, column] += 1
 
 
-@_compiled
+@compile_kernel
 def count_flat(label, x, y, axes, absolute, out, missing):
     """Add flat cells by label to ``out[label, slot]``, or ``out[label, x slot, y slot]`` where there are two axes."""
     piece = 8192
@@ -89,7 +89,7 @@ def count_flat(label, x, y, axes, absolute, out, missing):
                 count(a, axes, 0, slots[0], out[group, :, 0])
 
 
-@_compiled
+@compile_kernel
 def sort_by_group(code, order, starts):
     """Fill ``order`` with the genes of group 0, 1 and 2, each in order; group g begins at ``starts[g]``."""
     n = uint64(code.size)
@@ -111,7 +111,7 @@ def sort_by_group(code, order, starts):
         at += _ONE - has_failed
 
 
-@_compiled
+@compile_kernel
 def finite(values, scratch, beside, counts):
     """Return the finite values, and count the others: infinite ones and NaN in ``beside``, infinite ones in slots, too.
 
@@ -137,13 +137,13 @@ def finite(values, scratch, beside, counts):
     return scratch[:n]
 
 
-@_inlined
+@inline_kernel
 def ordered_bits(bits):
     """Turn the bits of a float32 into an integer that is ordered as the values are, and back."""
     return int32(bits ^ ((bits >> _31) & _NO_SIGN))
 
 
-@_compiled
+@compile_kernel
 def describe(values, integers, numbers):
     """Set ``integers`` to n and how many are above 0, ``numbers`` to mean, variance, least and most of finite values.
 
@@ -192,7 +192,7 @@ def describe(values, integers, numbers):
     numbers[3] = float64(np.int32(ordered_bits(high)).view(np.float32)) + 0.0
 
 
-@_compiled
+@compile_kernel
 def without_nan(x, y, x_out, y_out):
     """Copy the pairs of values neither of which is NaN; returns how many there are."""
     n = 0
@@ -203,7 +203,7 @@ def without_nan(x, y, x_out, y_out):
     return n
 
 
-@_compiled
+@compile_kernel
 def summarize(code, planes, axes, counts, beside, pairs, pairs_missing, cells, integers, numbers, by_group):
     """Add the cells of a slab of TFs to counts, and describe each TF.
 

@@ -6,10 +6,10 @@ for vector loops and selection without gathering. Import this module lazily, as 
 """
 
 import numpy as np
-from numba import float64, njit, uint64
+from numba import float64, uint64
 
-_compiled = njit(nogil=True, cache=True, error_model="numpy")
-_inlined = njit(inline="always", error_model="numpy")
+from yeastxr._utils import compile_kernel, inline_kernel
+
 # Philox4x32-10: multipliers and key increments of Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
@@ -30,7 +30,7 @@ _Q1, _Q2, _Q3 = 0.7793506735123844, 0.22678912184843575, 0.02995605185339852
 _Q4, _Q5 = 0.001709607546651882, 3.067641647283941e-05
 
 
-@_inlined
+@inline_kernel
 def run_philox(c0, c1, c2, c3, k0, k1):
     """Philox4x32-10 of a counter of four words under a key of two; every word is a uint64 below 2**32."""
     for _ in range(10):
@@ -45,13 +45,13 @@ def run_philox(c0, c1, c2, c3, k0, k1):
     return c0, c1, c2, c3
 
 
-@_inlined
+@inline_kernel
 def scale_bits(high, low, n):
     """Scale 64 random bits to an integer in [0, n): the top of their product with n < 2**32, off by under n / 2**64."""
     return (high * n + ((low * n) >> _32)) >> _32
 
 
-@_inlined
+@inline_kernel
 def compute_upper_normal(high, low):
     """Turn 64 random bits into the upper normal quantile of u = (bits + 1/2) / 2**65, from 0 to 9.4."""
     x = float64(high) * 4294967296.0 + float64(low) + 0.5
@@ -76,7 +76,7 @@ def compute_upper_normal(high, low):
     return (s - _S0) * p / q
 
 
-@_compiled
+@compile_kernel
 def fill_philox_words(counters, k0, k1, out):
     """Fill ``out[i]`` with the four words of Philox for ``counters[i]``; for the known-answer tests."""
     for i in range(counters.shape[0]):
@@ -85,7 +85,7 @@ def fill_philox_words(counters, k0, k1, out):
         )
 
 
-@_compiled
+@compile_kernel
 def select_kth(values, k):
     """Return the k-th smallest (from 0) of unsigned integers, by counting passes over them.
 
@@ -123,14 +123,14 @@ def select_kth(values, k):
     return low
 
 
-@_inlined
+@inline_kernel
 def compute_label_key(gene, tf, replicate, stream, k0, k1):
     """Return a pair's key: 32 random bits, followed by the gene's position."""
     a, _, _, _ = run_philox(gene, tf, stream, replicate, k0, k1)
     return (a << _32) | gene
 
 
-@_compiled
+@compile_kernel
 def fill_label_limits(k0, k1, replicate, stream, genes, tfs, bound_counts, out):
     """Fill ``out[t]`` with the key below which exactly ``bound_counts[t]`` genes lie for TF ``tfs[t]``."""
     keys = np.empty(genes.size, np.uint64)
@@ -142,7 +142,7 @@ def fill_label_limits(k0, k1, replicate, stream, genes, tfs, bound_counts, out):
         out[t] = select_kth(keys, count) if count < genes.size else np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
-@_compiled
+@compile_kernel
 def fill_labels(k0, k1, replicate, stream, genes, tfs, limits, out):
     """Fill a plane of labels: True where the pair's key lies below its TF's limit."""
     for t in range(tfs.size):
@@ -151,7 +151,7 @@ def fill_labels(k0, k1, replicate, stream, genes, tfs, limits, out):
             out[t, g] = compute_label_key(uint64(genes[g]), tf, replicate, stream, k0, k1) < limit
 
 
-@_compiled
+@compile_kernel
 def fill_label_columns(k0, k1, replicate, stream, genes, tfs, bound_counts, out):
     """Fill a plane of labels that has all genes: each key is drawn once, for its TF's limit and for its label."""
     keys = np.empty(genes.size, np.uint64)
@@ -165,7 +165,7 @@ def fill_label_columns(k0, k1, replicate, stream, genes, tfs, bound_counts, out)
             out[t, g] = keys[g] < limit
 
 
-@_compiled
+@compile_kernel
 def fill_binding_effects(k0, k1, replicate, stream, genes, tfs, label, hops, totals, out):
     """Fill a plane of binding effects.
 
@@ -188,7 +188,7 @@ def fill_binding_effects(k0, k1, replicate, stream, genes, tfs, label, hops, tot
             out[t, g] = np.float32((experiment / experiment_total) / (background / background_total + pseudocount))
 
 
-@_compiled
+@compile_kernel
 def find_next_order_statistic(values, kth, k):
     """Return the value of rank k + 1 among uint32, given the one of rank k."""
     upto = 0
@@ -201,7 +201,7 @@ def find_next_order_statistic(values, kth, k):
     return kth if upto > k + 1 else following
 
 
-@_compiled
+@compile_kernel
 def find_abs_quantiles(values, fraction, out):
     """Fill ``out[t]`` with the quantile of ``|values[t]|``, linear between order statistics, in float64.
 
@@ -228,7 +228,7 @@ def find_abs_quantiles(values, fraction, out):
     return nans
 
 
-@_compiled
+@compile_kernel
 def fill_pvalues(k0, k1, replicate, stream, genes, tfs, effect, cutoffs, upper, ceiling, out):
     """Fill a plane of p-values: uniform, or uniform on [0, upper] where |effect| is at least its TF's cutoff.
 
@@ -244,7 +244,7 @@ def fill_pvalues(k0, k1, replicate, stream, genes, tfs, effect, cutoffs, upper, 
             out[t, g] = small if large else np.float32(uniform)
 
 
-@_inlined
+@inline_kernel
 def draw_signed_normal(a, b, c, mean, std):
     """Return sign * |mean + std * z|: z from 64 bits and a sign bit, and the sign from one more bit."""
     z = compute_upper_normal(a, b)
@@ -253,7 +253,7 @@ def draw_signed_normal(a, b, c, mean, std):
     return np.float32(-size if (c >> _30) & _ONE else size)
 
 
-@_compiled
+@compile_kernel
 def fill_perturbation_effects(k0, k1, replicate, stream, genes, tfs, label, active, effect, numbers, out):
     """Fill a plane of perturbation effects.
 
@@ -271,7 +271,7 @@ def fill_perturbation_effects(k0, k1, replicate, stream, genes, tfs, label, acti
             out[t, g] = draw_signed_normal(a, b, c, mean, std)
 
 
-@_compiled
+@compile_kernel
 def fill_perturbation_effects_from_means(k0, k1, replicate, stream, genes, tfs, label, mean, stds, out):
     """Fill a plane of perturbation effects from given means; ``stds`` holds the unbound and the bound s.d."""
     unbound_std, bound_std = stds

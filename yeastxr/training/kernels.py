@@ -2,11 +2,10 @@
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types, uint64
+from numba import types, uint64
 from numba.extending import intrinsic
 
-_compiled = njit(nogil=True, cache=True, error_model="numpy")
-_inlined = njit(inline="always", error_model="numpy")
+from yeastxr._utils import compile_kernel, inline_kernel
 
 
 @intrinsic
@@ -23,13 +22,13 @@ def store_past_cache(typingctx, array, index, word):
     return types.void(array, index, word), generate
 
 
-@_inlined
+@inline_kernel
 def pair(low, high):
     """Return the bits of two float32 side by side."""
     return uint64(low) | (uint64(high) << uint64(32))
 
 
-@_compiled
+@compile_kernel
 def interleave(label, planes, genes, tfs, first, last, out):
     """Fill ``out[g, 5 * t + i]`` with feature i, for the TFs from ``first`` to before ``last`` of ``tfs``.
 
@@ -69,7 +68,7 @@ def interleave(label, planes, genes, tfs, first, last, out):
                     out[to + count - one] = floats[two * of + count - one]
 
 
-@_compiled
+@compile_kernel
 def scatter(plane, rows, out):
     """Copy ``plane[tf, i]`` to ``out[rows[i], tf]``, for the samples whose row is not below 0."""
     tfs, samples = plane.shape
