@@ -16,6 +16,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "validate": yx.validate,
     "check": yx.check,
     "to_dataarray": yx.to_dataarray,
+    "to_dataframe": yx.to_dataframe,
     "to_torch": yx.to_torch,
     "xy": yx.xy,
     "split": yx.split,

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 import yeastxr as yx
 from yeastxr.cli import main
+from yeastxr.errors import escape_controls
 from yeastxr.simulation.relations import to_json
 
 SIMULATE = ["--genes", "200", "--bound", "0.1,0.2", "--n-sample", "2,3", "--seed", "42"]
@@ -432,3 +433,13 @@ def test_commands__without_an_output(closed: str, store: Path, tmp_path: Path) -
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["a\u202eb", "a\x1b[2Jb", "a\x00b", "a\u2066b"])
+def test_commands__names_do_not_control_the_terminal(name: str, tmp_path: Path) -> None:
+    store = yx.save(yx.simulate(genes=["a", "b"], bound=[0.5], tfs=[name], seed=1), tmp_path / "sim.zarr")
+    missing = tmp_path / name.replace("\x00", "")
+    for arguments in (["info", store], ["check", store], ["verify", store], ["info", missing]):
+        output = run(*arguments).output
+        assert not re.search("[\x00-\x09\x0b-\x1f\u202e\u2066]", output), output
+    assert escape_controls(name) in run("info", store).output

@@ -12,7 +12,7 @@ from yeastxr.errors import (
     StoreExistsError,
     StoreNotFoundError,
 )
-from yeastxr.export import export
+from yeastxr.export import export, to_dataframe
 from yeastxr.report import report
 from yeastxr.schema import FEATURES, Feature, validate
 from yeastxr.simulation import (
@@ -75,6 +75,7 @@ __all__ = [
     "sweep",
     "theory",
     "to_dataarray",
+    "to_dataframe",
     "to_torch",
     "validate",
     "verify",

@@ -9,7 +9,7 @@ import xarray as xr
 
 from yeastxr import plot as plots
 from yeastxr.checks import check
-from yeastxr.export import export
+from yeastxr.export import export, to_dataframe
 from yeastxr.report import report
 from yeastxr.schema import validate
 from yeastxr.simulation import SimulationSpec, spec_of
@@ -67,6 +67,7 @@ class YeastAccessor:
     validate = _as_method(validate)
     check = _as_method(check)
     to_dataarray = _as_method(to_dataarray)
+    to_dataframe = _as_method(to_dataframe)
     to_torch = _as_method(to_torch)
     xy = _as_method(xy)
     split = _as_method(split)

@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 from yeastxr._version import __version__
-from yeastxr.errors import InputError, describe_error, format_value
+from yeastxr.errors import InputError, describe_error, escape_controls, format_value
 from yeastxr.simulation import SimulationSpec
 
 
@@ -45,16 +45,20 @@ class _Group(click.Group):
             with _end_with_reader():
                 return super().invoke(ctx)
         except InputError as error:
-            raise _Refused(str(error)) from error
+            raise _Refused(escape_controls(str(error))) from error
         except OSError as error:
-            raise click.ClickException(f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")) from error
+            raise _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")) from error
         except MemoryError as error:
-            raise click.ClickException(f"not enough memory: {describe_error(error)}") from error
+            raise _fail(f"not enough memory: {describe_error(error)}") from error
         except Exception as error:
             if not _is_from_codec(error):
                 raise
             text = f"a chunk can't be decoded ({describe_error(error)}); `yeastxr verify STORE` lists the damaged ones"
-            raise click.ClickException(text) from error
+            raise _fail(text) from error
+
+
+def _fail(text: str) -> click.ClickException:
+    return click.ClickException(escape_controls(text))
 
 
 @contextmanager
@@ -83,6 +87,11 @@ def _is_from_codec(error: Exception) -> bool:
     """Tell whether an error comes from zarr's codecs, as it does when a file is damaged."""
     modules = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))
     return any(name.partition(".")[0] == "numcodecs" or name.startswith("zarr.codecs") for name in modules)
+
+
+def _echo(text: object, **settings: Any) -> None:
+    """Print a text, line by line, with control characters of names escaped."""
+    click.echo("\n".join(map(escape_controls, str(text).split("\n"))), **settings)
 
 
 class _List(click.ParamType):
@@ -285,7 +294,7 @@ def simulate(
             raise click.ClickException(f"interrupted; the same command resumes {out}") from None
     if not quiet:
         sizes = " x ".join(f"{n:,} {dim}{'s' if n > 1 else ''}" for dim, n in ds["label"].sizes.items())
-        click.echo(f"{out}: {sizes}, seed {simulation.seed}, in {time.perf_counter() - start:.1f} s")
+        _echo(f"{out}: {sizes}, seed {simulation.seed}, in {time.perf_counter() - start:.1f} s")
 
 
 def _cluster(workers: int | None, scheduler: str | None) -> AbstractContextManager[Any]:
@@ -327,22 +336,22 @@ def info(store: str, as_spec: bool) -> None:
         if spec is None:
             raise StoreError(f"store is {store!r}, which has no specification; expected a simulation")
         values = {name: value for name, value in spec.to_dict().items() if value is not None}
-        click.echo(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None), nl=False)
+        _echo(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None), nl=False)
         return
-    click.echo(repr(ds.drop_attrs(deep=False)))
+    _echo(repr(ds.drop_attrs(deep=False)))
     if location.path is not None:
         on_disk = sum(file.stat().st_size for file in location.path.rglob("*") if file.is_file())
-        click.echo(f"On disk: {on_disk / 1e6:,.1f} MB of {ds.nbytes / 1e6:,.1f} MB")
+        _echo(f"On disk: {on_disk / 1e6:,.1f} MB of {ds.nbytes / 1e6:,.1f} MB")
     if not complete:
-        click.echo("Unfinished: the same simulate command, or verify --repair, completes it.")
+        _echo("Unfinished: the same simulate command, or verify --repair, completes it.")
     if spec is None:
-        click.echo("No specification: not the dataset of one simulation.")
+        _echo("No specification: not the dataset of one simulation.")
         return
     version, scheme = (ds.attrs.get(name) for name in ("yeastxr_version", "law_version"))
-    click.echo(f"Simulated by yeastxr {version}, random-number scheme {scheme}:")
+    _echo(f"Simulated by yeastxr {version}, random-number scheme {scheme}:")
     for name, value in spec.to_dict().items():
         if value is not None:
-            click.echo(f"  {name}: {format_value(value, 100)}")
+            _echo(f"  {name}: {format_value(value, 100)}")
 
 
 @main.command()
@@ -355,7 +364,7 @@ def verify(store: str, against_spec: bool, repair: bool, progress: bool | None) 
     from yeastxr.storage.verify import verify as verify_store
 
     result = verify_store(store, against="spec" if against_spec else "digests", repair=repair, progress=progress)
-    click.echo(result)
+    _echo(result)
     if not result.whole:
         sys.exit(1)
 
@@ -370,8 +379,8 @@ def check(store: str, level: float, progress: bool | None) -> None:
     from yeastxr.storage.store import open as open_store
 
     table = check_dataset(open_store(store), level=level, progress=progress)
-    click.echo(table)
-    if not table.passed:
+    _echo(table)
+    if table.failed:
         sys.exit(1)
 
 
@@ -392,7 +401,7 @@ def report(store: str, out: Path | None, title: str | None, level: float, progre
     path = page_path(Path(f"{Path(store.rstrip('/')).stem or 'report'}.html") if out is None else out)
     table = check_dataset(ds, level=level, progress=progress)
     write_report(ds, path, checks=table, title=TITLE if title is None else title)
-    click.echo(f"{path}: {path.stat().st_size / 1e6:,.1f} MB; {table.summary}")
+    _echo(f"{path}: {path.stat().st_size / 1e6:,.1f} MB; {table.summary}")
 
 
 @main.command()
@@ -406,7 +415,7 @@ def export(store: str, out: Path, features: list[str] | None, overwrite: bool) -
     from yeastxr.storage.store import open as open_store
 
     export_dataset(open_store(store), out, features=features, overwrite=overwrite)
-    click.echo(f"{out}: {out.stat().st_size / 1e6:,.1f} MB")
+    _echo(f"{out}: {out.stat().st_size / 1e6:,.1f} MB")
 
 
 @main.command()
@@ -417,7 +426,7 @@ def demo(folder: Path, method: int, overwrite: bool) -> None:
     """Run the tutorial and write a store, a tensor and QC plots to FOLDER."""
     from yeastxr.demo import run
 
-    run(folder, method=method, overwrite=overwrite, echo=click.echo)
+    run(folder, method=method, overwrite=overwrite, echo=_echo)
 
 
 def run() -> None:

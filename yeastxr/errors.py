@@ -2,9 +2,14 @@
 
 import difflib
 import numbers
+import re
 from collections.abc import Iterable
 
 import numpy as np
+
+_CONTROLS = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
 
 
 class InputError(ValueError):
@@ -32,14 +37,44 @@ class StoreNotFoundError(StoreError, FileNotFoundError):
 
 
 def format_value(value: object, limit: int = 80) -> str:
-    """Write a value for an error message, shortened when it is long.
+    """Write a value for an error message, in one line, shortened when it is long.
 
     Examples
     --------
     >>> format_value([1, 2])
     '[1, 2]'
     """
-    return shorten(repr(value.item() if isinstance(value, np.generic) else value), limit)
+    return shorten(re.sub(r"\s*\n\s*", " ", _represent(value, limit)), limit)
+
+
+_BRACKETS: dict[type, str] = {list: "[]", tuple: "()", dict: "{}"}
+
+
+def _represent(value: object, room: int) -> str:
+    """Return the repr of a value; that of nested lists and dicts ends soon after ``room`` characters."""
+    brackets = _BRACKETS.get(type(value))
+    if brackets is None or not value:
+        try:
+            return repr(value.item() if isinstance(value, np.generic) else value)
+        except Exception:  # integers of more than 4,300 digits have none, say
+            return f"an object of type {type(value).__name__}"
+    text = brackets[0]
+    for item in value:  # type: ignore[attr-defined]
+        if len(text) > room:
+            return text
+        text += ", " if len(text) > 1 else ""
+        text += _represent(item, room - len(text))
+        if isinstance(value, dict):
+            text += f": {_represent(value[item], room - len(text))}"
+    return text + (",)" if isinstance(value, tuple) and len(value) == 1 else brackets[1])
+
+
+def escape_controls(text: str) -> str:
+    r"""Write control characters, and those that change the direction of a text, as escapes such as ``\u202e``.
+
+    Names may hold them, and a terminal, a spreadsheet or a page would obey them.
+    """
+    return _CONTROLS.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def shorten(text: str, limit: int) -> str:

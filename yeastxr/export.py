@@ -1,16 +1,57 @@
-"""Write datasets to files that other programs read: tensors, arrays and tables."""
+"""Datasets as tables, and as files that other programs read: tensors, arrays and tables."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from yeastxr._utils import replace_file
-from yeastxr.errors import InputError
-from yeastxr.schema import CORE_DIMS, FEATURE, check_feature, get_feature_names, validate
+from yeastxr.errors import InputError, escape_controls
+from yeastxr.schema import CORE_DIMS, FEATURE, check_feature, get_feature_names, order_dims, validate
 from yeastxr.training.tensors import to_torch
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+_FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last ones are wide forms of the others
+
+
+def to_dataframe(ds: xr.Dataset) -> "pd.DataFrame":
+    """Return a table with a row for each pair, and for each replicate if there are several.
+
+    ``ds.to_dataframe()``, xarray's own method, repeats every pair for each entry of the coordinate ``feature``.
+
+    Parameters
+    ----------
+    ds
+        The dataset; its coordinate ``feature`` selects and orders the columns. Values that are not in memory are
+        computed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The features in their own dtypes, then other coordinates of genes and TFs, such as ``bound_fraction``; the index
+        has the levels ``(..., gene, tf)``.
+
+    Raises
+    ------
+    SchemaError
+        If the dataset does not follow the data model.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> ds = yx.simulate(genes=100, bound=[0.1, 0.2], seed=42)
+    >>> yx.to_dataframe(ds.sel(feature=["label", "binding_effect"])).shape
+    (200, 3)
+    """
+    ds = validate(ds)
+    names, dims = get_feature_names(ds), list(order_dims(ds["label"]).dims)
+    coords = sorted(str(name) for name in ds[names].coords if name not in dims and ds[name].ndim)
+    return ds[names].to_dataframe(dim_order=dims)[names + coords]
 
 
 def export(ds: xr.Dataset, path: str | Path, *, features: Sequence[str] | None = None, overwrite: bool = False) -> Path:
@@ -22,7 +63,8 @@ def export(ds: xr.Dataset, path: str | Path, *, features: Sequence[str] | None =
         The dataset; NumPy or dask.
     path
         ``.pt``: a float32 tensor ``[..., genes, TFs, features]`` for ``torch.load``. ``.npz``: an array for each
-        feature, and the coordinates. ``.csv`` or ``.csv.gz``: a row for each gene and TF.
+        feature, and the coordinates. ``.csv`` or ``.csv.gz``: a row for each gene and TF; names that a spreadsheet
+        would run as a formula, such as ``=1+1``, begin with an apostrophe, and control characters are escaped.
     features
         Names of features, in this order; the dataset's selection by default.
     overwrite
@@ -52,7 +94,7 @@ def export(ds: xr.Dataset, path: str | Path, *, features: Sequence[str] | None =
     ending = next((ending for ending in (".csv.gz", ".csv", ".npz", ".pt") if path.name.endswith(ending)), None)
     if ending is None:
         raise InputError(f"path is {str(path)!r}; expected a name that ends in {', '.join(writers)}")
-    validate(ds)
+    ds = validate(ds)
     if features is not None:
         ds = ds.sel({FEATURE: [check_feature(name).name for name in features]})
     if path.exists() and not overwrite:
@@ -80,13 +122,22 @@ def _write_arrays(ds: xr.Dataset, path: Path) -> None:
 
 
 def _write_table(ds: xr.Dataset, path: Path) -> None:
-    names = get_feature_names(ds)
-    dims = list(ds["label"].transpose(..., *CORE_DIMS).dims)
-    lead = dims[0]
+    dims = order_dims(ds["label"]).dims
+    ds = ds.drop_vars([name for name in ds.coords if name not in (*dims, FEATURE)])
+    for dim in dims:
+        labels = ds.get_index(dim)
+        if labels.dtype.kind not in "iufb":
+            ds = ds.assign_coords({dim: [_make_cell(label) for label in labels]})
     # In slabs of the first dim, so that a store larger than memory can be written.
-    depth = max(1, 1_000_000 * ds.sizes[lead] // max(1, ds["label"].size))
-    columns = ds[names]
-    columns = columns.drop_vars([c for c in columns.coords if c not in dims])
-    for first in range(0, ds.sizes[lead], depth):
-        rows = columns.isel({lead: slice(first, first + depth)}).to_dataframe(dim_order=dims)
+    depth = max(1, 1_000_000 * ds.sizes[dims[0]] // ds["label"].size)
+    for first in range(0, ds.sizes[dims[0]], depth):
+        rows = to_dataframe(ds.isel({dims[0]: slice(first, first + depth)}))
         rows.to_csv(path, mode="a" if first else "w", header=first == 0)
+
+
+def _make_cell(label: Any) -> Any:
+    """Return a label for a table: a spreadsheet would run a name such as ``=1+1``, and obey control characters."""
+    if not isinstance(label, str):
+        return label
+    text = escape_controls(label)
+    return f"'{text}" if label.lstrip().startswith(_FORMULAS) or label[:1] in ("\t", "\r", "\n") else text

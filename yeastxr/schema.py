@@ -204,6 +204,11 @@ def check_dims(array: xr.DataArray | xr.Dataset, called: str) -> None:
     """Refuse an array or dataset that lacks ``gene`` or ``tf``, or whose labels along them repeat."""
     for dim in CORE_DIMS:
         if dim not in array.dims:
+            if dim in array.coords and array.coords[dim].ndim == 0:
+                label = format_value(array.coords[dim].item())
+                raise SchemaError(
+                    f"{called} has one {dim} and no such dimension; expected it selected as {dim}=[{label}]"
+                )
             found = ", ".join(repr(str(d)) for d in array.dims) or "none"
             raise SchemaError(f"{called} has no dimension {dim!r}; expected 'gene' and 'tf', found {found}")
         if array.sizes[dim] == 0:
@@ -232,6 +237,26 @@ def match_to(array: xr.DataArray, name: str, like: xr.DataArray, like_name: str 
     return array if array.dims == like.dims else array.transpose(*like.dims)
 
 
+def restore_dims(ds: xr.Dataset) -> xr.Dataset:
+    """Make a gene or TF that was selected as a scalar, ``ds.sel(tf="GAL4")``, a dim of length 1 again."""
+    if not isinstance(ds, xr.Dataset):
+        raise SchemaError(f"ds is of type {type(ds).__name__}; expected an xarray.Dataset")
+    for dim in CORE_DIMS:
+        if dim in ds.dims or dim not in ds.coords:
+            continue
+        coords = [dim]  # those along the dim became scalars, too
+        if dim == TF:
+            coords.append(BOUND_FRACTION)
+        if SPLIT in ds.coords and f'"by": "{dim}"' in str(ds.coords[SPLIT].attrs.get(PARAMETERS)):
+            coords.append(SPLIT)
+        names = [name for name in (*coords, *FEATURE_NAMES) if name in ds.variables and dim not in ds[name].dims]
+        arrays = {name: ds[name].variable.set_dims((dim, *ds[name].dims)) for name in names}
+        coords = [name for name in coords if name in names]
+        ds = ds.drop_vars(coords).assign({name: arrays[name] for name in names if name not in coords})
+        ds = ds.assign_coords({name: arrays[name] for name in coords})
+    return ds
+
+
 def validate(ds: xr.Dataset) -> xr.Dataset:
     """Check that a dataset follows the data model, without computing anything.
 
@@ -243,7 +268,8 @@ def validate(ds: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        The same dataset, unchanged.
+        The same dataset; where one gene or TF was selected as a scalar, such as ``ds.sel(tf="GAL4")``, it is a dim of
+        length 1 again.
 
     Raises
     ------
@@ -263,8 +289,7 @@ def validate(ds: xr.Dataset) -> xr.Dataset:
     yeastxr.errors.SchemaError: the dataset lacks the variable 'binding_effect'; found label, binding_pvalue, \
 perturbation_effect, perturbation_pvalue
     """
-    if not isinstance(ds, xr.Dataset):
-        raise SchemaError(f"ds is of type {type(ds).__name__}; expected an xarray.Dataset")
+    ds = restore_dims(ds)
     check_dims(ds, "the dataset")
     found = ", ".join(str(name) for name in ds.data_vars) or "none"
     for feature in FEATURES:

@@ -39,7 +39,7 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
     ),
     "Storage and files": (
         "Zarr stores that resume, verify, repair and grow; files for other programs.",
-        ["save", "open", "extend", "verify", "Verification", "export"],
+        ["save", "open", "extend", "verify", "Verification", "export", "to_dataframe"],
     ),
     "Tensors": (
         "Torch tensors of shape ``[..., genes, TFs, features]``, and back.",

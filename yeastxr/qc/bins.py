@@ -13,7 +13,7 @@ import xarray as xr
 
 from yeastxr._validate import check_integer, check_number, check_sequence
 from yeastxr.errors import InputError, SchemaError, format_value, suggest
-from yeastxr.schema import FEATURES, QUANTITIES, check_array, check_feature
+from yeastxr.schema import FEATURES, QUANTITIES, check_array, check_feature, restore_dims
 from yeastxr.simulation.parameters import PerturbationParameters
 from yeastxr.simulation.simulate import read_specs
 
@@ -226,8 +226,7 @@ def number_of_cells(ds: xr.Dataset, *features: str) -> int:
 
 def matching_arrays(ds: xr.Dataset, *features: str) -> list[xr.DataArray]:
     """Return the labels and the features of a dataset, checked, with dims in one order and the same chunks."""
-    if not isinstance(ds, xr.Dataset):
-        raise SchemaError(f"ds is of type {type(ds).__name__}; expected an xarray.Dataset")
+    ds = restore_dims(ds)
     for name in features:
         if check_feature(name).name == LABEL:
             known = ", ".join(feature.name for feature in FEATURES if feature.name != LABEL)

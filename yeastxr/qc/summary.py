@@ -27,7 +27,7 @@ from yeastxr.qc.bins import (
     summary_axes,
 )
 from yeastxr.qc.tally import INTEGERS, NUMBERS, Plan, Tally, added, arrays, tally
-from yeastxr.schema import FEATURE_BY_NAME, GENE, QUANTITIES, STATUSES, TF, check_array, to_text_array
+from yeastxr.schema import FEATURE_BY_NAME, GENE, QUANTITIES, STATUSES, TF, check_array, restore_dims, to_text_array
 from yeastxr.simulation.adjustment import adjusted_pairs
 from yeastxr.simulation.simulate import read_specs
 
@@ -123,6 +123,7 @@ def summarize(
     True
     """
     names = QUANTITIES[:-1]
+    ds = restore_dims(ds)
     label, *features = matching_arrays(ds, *names)
     lead = [str(dim) for dim in label.dims if dim not in (GENE, TF)]
     kept = [by] if isinstance(by, str) else check_sequence("by", by, "a dim or a list of dims")

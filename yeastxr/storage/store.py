@@ -101,7 +101,7 @@ def save(
     True
     """
     location = locate(store, storage_options=storage_options)
-    validate(ds)
+    ds = validate(ds)
     check_storable(ds)
     given = check_encoding(ds, encoding)
     plain = ds.transpose(..., *CORE_DIMS, "feature", missing_dims="ignore").drop_encoding()
