@@ -3,7 +3,7 @@
 import math
 import numbers
 import secrets
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,14 @@ def to_python(label: Any) -> Hashable:
     return label.item() if isinstance(label, np.generic) else label
 
 
+def unwrap(value: Any) -> Any:
+    """Return the number in an array without dimensions, and anything else as it is."""
+    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
+
+
 def check_integer(name: str, value: object, *, least: int, most: int | None = None, largest: str = "") -> int:
     """Return an integer argument as an int, or refuse it; ``largest`` is how the message writes ``most``."""
+    value = unwrap(value)
     allowed = f"an integer of at least {least}" if most is None else f"an integer from {least} to {largest or most}"
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
         raise InputTypeError(f"{name} is {format_value(value)}; expected {allowed}")
@@ -32,6 +38,7 @@ def check_integer(name: str, value: object, *, least: int, most: int | None = No
 
 def check_number(name: str, value: object, *, least: float = -math.inf, most: float = math.inf) -> float:
     """Return a finite real argument within [least, most] as a float, or refuse it."""
+    value = unwrap(value)
     if math.isinf(least) and math.isinf(most):
         allowed = "a finite number"
     elif math.isinf(most):
@@ -40,7 +47,10 @@ def check_number(name: str, value: object, *, least: float = -math.inf, most: fl
         allowed = f"a number from {least:g} to {most:g}"
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise InputTypeError(f"{name} is {format_value(value)}; expected {allowed}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number) or not least <= number <= most:
         raise InputError(f"{name} is {format_value(value)}; expected {allowed}")
     return number
@@ -56,9 +66,7 @@ def check_seed(value: object) -> int:
 def check_range(name: str, value: object, *, least: int) -> tuple[int, int]:
     """Return an inclusive range of integers as a pair, or refuse it."""
     allowed = f"two integers (first, last), {least} <= first <= last < 2**31"
-    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        raise InputTypeError(f"{name} is {format_value(value)}; expected {allowed}")
-    ends = list(value)
+    ends = [unwrap(end) for end in check_sequence(name, value, allowed)]
     if len(ends) != 2 or any(isinstance(e, bool | np.bool_) or not isinstance(e, numbers.Integral) for e in ends):
         raise InputTypeError(f"{name} is {format_value(value)}; expected {allowed}")
     first, last = int(ends[0]), int(ends[1])
@@ -68,14 +76,16 @@ def check_range(name: str, value: object, *, least: int) -> tuple[int, int]:
 
 
 def check_sequence(name: str, value: object, allowed: str) -> list[Any]:
-    """Return a sequence argument as a list; a scalar or a text is refused."""
-    if isinstance(value, np.ndarray) and value.ndim == 1:
-        return list(value)
-    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence | set | frozenset | range):
-        raise InputTypeError(f"{name} is {format_value(value)}; expected {allowed}")
+    """Return a list, an array of one dimension (NumPy, pandas, xarray) or the like as a list; refuse anything else."""
     if isinstance(value, set | frozenset):
         raise InputTypeError(f"{name} is a set, which has no order; expected {allowed}")
-    return list(value)
+    if (
+        isinstance(value, str | bytes | bytearray | Mapping)
+        or not isinstance(value, Collection)
+        or getattr(value, "ndim", 1) != 1
+    ):
+        raise InputTypeError(f"{name} is {format_value(value)}; expected {allowed}")
+    return list(np.asarray(value)) if hasattr(value, "__array__") else list(value)
 
 
 def check_names(name: str, value: object) -> tuple[str, ...]:

@@ -56,7 +56,9 @@ def _represent(value: object, room: int) -> str:
     if brackets is None or not value:
         try:
             return repr(value.item() if isinstance(value, np.generic) else value)
-        except Exception:  # integers of more than 4,300 digits have none, say
+        except Exception:
+            if isinstance(value, int):  # Python writes no more than 4,300 digits
+                return f"an integer of some {value.bit_length() * 0.30103:,.0f} digits"
             return f"an object of type {type(value).__name__}"
     text = brackets[0]
     for item in value:  # type: ignore[attr-defined]

@@ -1,13 +1,16 @@
 """Bad input is refused before any work, in one sentence that names the argument, the value and what is allowed."""
 
+import datetime
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import yeastxr as yx
 from yeastxr import And, Not, Or
+from yeastxr.errors import format_value
 
 NAN = float("nan")
 INF = float("inf")
@@ -31,27 +34,41 @@ INF = float("inf")
         ({"bound": [-0.1, 0.1]}, "bound[0]", "-0.1", "from 0 to 1"),
         ({"bound": [NAN, 0.1]}, "bound[0]", "nan", "from 0 to 1"),
         ({"bound": ["0.1", 0.1]}, "bound[0]", "'0.1'", "from 0 to 1"),
-        ({"bound": 0.1}, "bound", "0.1", "a list of fractions"),
+        ({"bound": 1.1}, "bound[0]", "1.1", "from 0 to 1"),
+        ({"bound": "0.1"}, "bound", "'0.1'", "a list of them"),
+        ({"bound": [[0.1], [0.2]]}, "bound[0]", "[0.1]", "from 0 to 1"),
+        ({"bound": np.ones((2, 2))}, "bound", "[[1., 1.], [1., 1.]]", "a list of them"),
+        ({"bound": 10**400}, "bound[0]", "1000", "from 0 to 1"),
+        ({"bound": {}}, "bound", "empty", "at least one name"),
+        ({"bound": {"GAL4": 2}}, "bound[0]", "2", "from 0 to 1"),
+        ({"bound": {0: 0.5}}, "bound", "0", "names that are text"),
+        ({"bound": {"GAL4": 0.5}, "tfs": ["MIG1"]}, "tfs", "both name TFs", "only one"),
+        ({"bound": {"GAL4": 0.5}, "n_sample": 2}, "tfs", "1 names", "expected 2"),
+        ({"genes": 10**5000}, "genes", "an integer of some 5,000 digits", "an integer from 1"),
+        ({"genes": pd.Series([1, 2])}, "genes", "1", "names that are text"),
+        ({"genes": pd.DataFrame({"a": ["x"]})}, "genes", "x", "a list of unique names"),
+        ({"genes": datetime.date(2020, 1, 1)}, "genes", "2020", "an integer from 1"),
+        ({"tfs": [datetime.date(2020, 1, 1), "b"]}, "tfs", "2020", "names that are text"),
         ({"bound": []}, "bound", "empty", "at least one fraction"),
         ({"n_sample": [1]}, "n_sample", "1 entries and bound has 2", "as many counts"),
-        ({"n_sample": [1, 0]}, "n_sample[1]", "0", "at least 1"),
-        ({"n_sample": [-3, 1]}, "n_sample[0]", "-3", "at least 1"),
-        ({"n_sample": [1.5, 1]}, "n_sample[0]", "1.5", "at least 1"),
-        ({"n_sample": {1, 2}}, "n_sample", "a set", "counts"),
+        ({"n_sample": [1, 0]}, "n_sample[1]", "0", "an integer from 1"),
+        ({"n_sample": [-3, 1]}, "n_sample[0]", "-3", "an integer from 1"),
+        ({"n_sample": [1.5, 1]}, "n_sample[0]", "1.5", "an integer from 1"),
+        ({"n_sample": {1, 2}}, "n_sample", "a set", "a list of them"),
         ({"tfs": ["a", "a"]}, "tfs", "'a' twice", "unique"),
         ({"tfs": ["a", "b", "c"]}, "tfs", "3 names", "expected 2"),
         ({"tfs": "ab"}, "tfs", "'ab'", "a list of unique names"),
         ({"replicates": 0}, "replicates", "0", "an integer from 1"),
         ({"replicates": 1.0}, "replicates", "1.0", "an integer from 1"),
-        ({"background_hops_range": (5, 1)}, "background_hops_range", "(5, 1)", "1 <= first <= last"),
-        ({"background_hops_range": (0, 5)}, "background_hops_range", "(0, 5)", "1 <= first <= last"),
+        ({"background_hops_range": (5, 1)}, "background_hops_range", "(5, 1)", "0 <= first <= last"),
+        ({"background_hops_range": (0, 5), "pseudocount": 0}, "pseudocount", "0", "one of them above 0"),
         ({"background_hops_range": 5}, "background_hops_range", "5", "two integers"),
         ({"background_hops_range": (1, 2, 3)}, "background_hops_range", "(1, 2, 3)", "two integers"),
         ({"unbound_experiment_hops_range": (-1, 2)}, "unbound_experiment_hops_range", "(-1, 2)", "0 <= first"),
         ({"bound_experiment_hops_range": (1.0, 2)}, "bound_experiment_hops_range", "(1.0, 2)", "two integers"),
         ({"bound_experiment_hops_range": (1, 2**31)}, "bound_experiment_hops_range", "2147483648", "2**31"),
-        ({"total_background_hops": 0}, "total_background_hops", "0", "at least 1"),
-        ({"total_experiment_hops": 1.5}, "total_experiment_hops", "1.5", "at least 1"),
+        ({"total_background_hops": 0}, "total_background_hops", "0", "an integer from 1"),
+        ({"total_experiment_hops": 1.5}, "total_experiment_hops", "1.5", "an integer from 1"),
         ({"pseudocount": -1e-9}, "pseudocount", "-1e-09", "at least 0"),
         ({"large_effect_percentile": 1.1}, "large_effect_percentile", "1.1", "from 0 to 1"),
         ({"large_effect_percentile": -0.1}, "large_effect_percentile", "-0.1", "from 0 to 1"),
@@ -65,8 +82,11 @@ INF = float("inf")
         ({"tf_relationships": {0: [7]}}, "tf_relationships[0]", "7", "known are 0, 1"),
         ({"tf_relationships": {7: [0]}}, "tf_relationships", "7", "known are 0, 1"),
         ({"tf_relationships": {0: [And(1, Or(1, 9))]}}, "tf_relationships[0]", "9", "known are 0, 1"),
-        ({"tf_relationships": {0: 1}}, "tf_relationships[0]", "1", "a list of TFs, And, Or and Not"),
-        ({"tf_relationships": {0: And(0, 1)}}, "tf_relationships[0]", "And(0, 1)", "a list of TFs"),
+        ({"tf_relationships": {0: True}}, "tf_relationships[0]", "True", "TFs, And, Or and Not"),
+        ({"tf_relationships": {0: {"or": [0, 1]}}}, "tf_relationships[0]", "{'or': [0, 1]}", "or a list of them"),
+        ({"tf_relationships": {0: b"1"}}, "tf_relationships[0]", "b'1'", "TFs, And, Or and Not"),
+        ({"tf_relationships": {0: 7}}, "tf_relationships[0]", "7", "known are 0, 1"),
+        ({"tf_relationships": {0: range(10**12)}}, "tf_relationships[0]", "1,000,000,000,000 terms", "100,000"),
         ({"tf_relationships": {0: [1.5]}}, "tf_relationships[0]", "1.5", "a TF's label"),
         ({"tf_relationships": {0: [True]}}, "tf_relationships[0]", "True", "a TF's label"),
         ({"tf_relationships": [0]}, "tf_relationships", "[0]", "a dict"),
@@ -76,6 +96,14 @@ INF = float("inf")
             "'MGI1'",
             "did you mean 'MIG1'",
         ),
+        ({"pseudocount": 10**400}, "pseudocount", "1000", "a finite number"),
+        ({"background_hops_range": (0, 5), "pseudocount": 1e-60}, "pseudocount", "1e-60", "float32"),
+        ({"background_hops_range": (0, 5), "pseudocount": 5e-324}, "pseudocount", "inf", "float32"),
+        ({"total_background_hops": 10**400}, "total_background_hops", "1000", "an integer from 1"),
+        ({"bound_mean": 1e39}, "bound_mean", "1e+39", "float32"),
+        ({"unbound_mean": -1e308, "bound_mean": 1e308}, "unbound_mean", "-1e+308", "float32"),
+        ({"bound_std": 1e38}, "bound_std", "1e+38", "float32"),
+        ({"max_mean_adjustment": -1e39}, "max_mean_adjustment", "-1e+39", "float32"),
         ({"seed": -1}, "seed", "-1", "from 0 to 2**64 - 1"),
         ({"seed": 2**64}, "seed", "18446744073709551616", "from 0 to 2**64 - 1"),
         ({"seed": 1.0}, "seed", "1.0", "from 0 to 2**64 - 1"),
@@ -87,7 +115,7 @@ INF = float("inf")
         ({"chunks": {"tf": 1.5}}, "chunks['tf']", "1.5", "from 1"),
         ({"bound_meen": 3.0}, "'bound_meen'", "", "did you mean 'bound_mean'"),
     ],
-    ids=str,
+    ids=format_value,
 )
 def test_simulate__refused(change: dict[str, object], name: str, value: str, allowed: str) -> None:
     with pytest.raises(yx.InputError) as caught:

@@ -12,7 +12,7 @@ from yeastxr._blocks import chunk_like, map_blocks
 from yeastxr._validate import check_number, to_python
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value
 from yeastxr.schema import PARAMETERS, STATUSES, TF, check_array, order_dims
-from yeastxr.simulation.parameters import BindingParameters, PerturbationParameters
+from yeastxr.simulation.parameters import BindingParameters, PerturbationParameters, fits_float32
 from yeastxr.simulation.relations import check_relationships, evaluate_conditions, iterate_tfs
 
 if TYPE_CHECKING:
@@ -105,8 +105,12 @@ def find_largest_effect(max_mean_adjustment: float, effect: xr.DataArray, larges
             raise InputError("largest_binding_effect is 0; expected a number above 0")
     if max_mean_adjustment == 0:
         return xr.DataArray(np.float64(0))
-    if largest is None:
-        largest = _find_largest_possible(effect)
+    possible = _find_largest_possible(effect)
+    if largest is not None and not fits_float32(abs(max_mean_adjustment) * max(1.0, (possible or 1.0) / largest)):
+        raise InputError(
+            f"largest_binding_effect is {largest:g}; expected a number for which float32 can hold the effects"
+        )
+    largest = possible if largest is None else largest
     return xr.DataArray(_find_largest_observed(effect) if largest is None else np.float64(largest))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from yeastxr._blocks import cut_slabs
 from yeastxr._utils import run_in_threads
 from yeastxr.errors import InputError
+from yeastxr.simulation.parameters import LARGEST_NORMAL, fits_float32
 
 SCHEME_VERSION = 1  # datasets store it as ``law_version``
 _SLAB_CELLS = 1 << 17  # small enough for slabs to share out evenly, large enough to make a thread's call worth it
@@ -213,6 +214,8 @@ def draw_perturbation_effects_from_means(
     """Return perturbation effects from given means, float32 ``(..., G, T)``; the means must be finite."""
     if not np.isfinite(mean).all():
         raise InputError("adjustment_function returned means that are not finite; expected a number for each pair")
+    if not fits_float32(float(abs(mean).max()) + LARGEST_NORMAL * max(stds)):
+        raise InputError("adjustment_function returned means that are too large for float32; expected smaller ones")
     return _fill_block(
         "perturbation_effects_from_means",
         np.float32,

@@ -4,13 +4,28 @@ The functions of :mod:`yeastxr.simulation.steps`, :class:`yeastxr.SimulationSpec
 here.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
 from typing import Any, Self
 
-from yeastxr._validate import POSITION_END, check_integer, check_names, check_number, check_range, check_sequence
+import numpy as np
+
+from yeastxr._validate import (
+    POSITION_END,
+    check_integer,
+    check_names,
+    check_number,
+    check_range,
+    check_sequence,
+    unwrap,
+)
 from yeastxr.errors import InputError, InputTypeError, format_value
 from yeastxr.simulation.relations import check_relationships, to_json
+
+LARGEST_NORMAL = 9.5  # above the largest normal number that the kernels draw
+_TOTAL_END = 2**53  # float64 counts exactly up to here
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +63,11 @@ class Parameters:
         return group
 
 
+def fits_float32(value: float) -> bool:
+    """Return whether float32 holds a number: it does not become infinite."""
+    return abs(value) <= _FLOAT32_MAX
+
+
 def make_help(text: str, option: Any = None) -> dict[str, Any]:
     """Return a field's metadata for the command line: help, and the type of the option unless that has a format."""
     return {"help": text, "option": option}
@@ -57,15 +77,15 @@ def make_help(text: str, option: Any = None) -> dict[str, Any]:
 class PopulationParameters(Parameters):
     """Step 1: which genes there are, which TFs, and how many genes each TF binds."""
 
-    genes: int | Sequence[str] = field(metadata=make_help("How many genes, or their names."))
-    bound: Sequence[float] = field(
+    genes: int | Collection[str] = field(metadata=make_help("How many genes, or their names."))
+    bound: float | Collection[float] | Mapping[str, float] = field(
         metadata=make_help("Bound fractions, each from 0 to 1, such as 0.1,0.2.", list[float])
     )
-    n_sample: Sequence[int] | None = field(
+    n_sample: int | Collection[int] | None = field(
         default=None,
         metadata=make_help("How many TFs for each bound fraction, such as 100,100; one each by default.", list[int]),
     )
-    tfs: Sequence[str] | None = field(
+    tfs: Collection[str] | None = field(
         default=None, metadata=make_help("Names of the TFs; integers from 0 by default.", list[str])
     )
     replicates: int | None = field(default=None, metadata=make_help("How many replicates; none by default.", int))
@@ -73,32 +93,46 @@ class PopulationParameters(Parameters):
     def __post_init__(self) -> None:
         super().__post_init__()
         genes: int | tuple[str, ...]
-        if isinstance(self.genes, list | tuple) or getattr(self.genes, "ndim", 0) == 1:
-            genes = check_names("genes", self.genes)
-        elif isinstance(self.genes, str):
+        if isinstance(self.genes, str):
             raise InputTypeError(f"genes is {format_value(self.genes)}; expected an integer from 1, or a list of names")
+        if isinstance(self.genes, Collection) and getattr(self.genes, "ndim", 1) != 0:
+            genes = check_names("genes", self.genes)
         else:
             genes = check_integer("genes", self.genes, least=1, most=POSITION_END)
-        fractions = check_sequence("bound", self.bound, "a list of fractions from 0 to 1")
-        if not fractions:
-            raise InputError("bound is empty; expected at least one fraction from 0 to 1")
-        bound = tuple(check_number(f"bound[{i}]", b, least=0, most=1) for i, b in enumerate(fractions))
-        counts = [1] * len(bound) if self.n_sample is None else self.n_sample
-        counts = check_sequence("n_sample", counts, "a list of counts of at least 1")
+        bound, tfs = self._check_bound()
+        if self.n_sample is None or isinstance(unwrap(self.n_sample), Integral):
+            counts = [1 if self.n_sample is None else self.n_sample] * len(bound)
+        else:
+            counts = check_sequence("n_sample", self.n_sample, "an integer of at least 1, or a list of them")
         if len(counts) != len(bound):
             raise InputError(
                 f"n_sample has {len(counts)} entries and bound has {len(bound)}; expected as many counts as fractions"
             )
-        n_sample = tuple(check_integer(f"n_sample[{i}]", n, least=1) for i, n in enumerate(counts))
+        n_sample = tuple(check_integer(f"n_sample[{i}]", n, least=1, most=POSITION_END) for i, n in enumerate(counts))
         if sum(n_sample) > POSITION_END:
             raise InputError(f"n_sample adds up to {sum(n_sample)} TFs; expected at most {POSITION_END}")
-        tfs = None if self.tfs is None else check_names("tfs", self.tfs)
         if tfs is not None and len(tfs) != sum(n_sample):
             raise InputError(f"tfs has {len(tfs)} names; expected {sum(n_sample)}, the sum of n_sample")
         replicates = self.replicates
         if replicates is not None:
             replicates = check_integer("replicates", replicates, least=1, most=POSITION_END)
         self._set(genes=genes, bound=bound, n_sample=n_sample, tfs=tfs, replicates=replicates)
+
+    def _check_bound(self) -> tuple[tuple[float, ...], tuple[str, ...] | None]:
+        """Return bound fractions and TF names; a dict from names to fractions gives both."""
+        tfs = None if self.tfs is None else check_names("tfs", self.tfs)
+        value = unwrap(self.bound)
+        if isinstance(value, Mapping):
+            if tfs is not None and tfs != tuple(value):
+                raise InputError("bound and tfs both name TFs; expected the same names in the same order, or only one")
+            tfs = check_names("bound", list(value))
+            value = list(value.values())
+        elif isinstance(value, Real):
+            value = [value]
+        fractions = check_sequence("bound", value, "a fraction from 0 to 1, a list of them, or a dict from TFs to them")
+        if not fractions:
+            raise InputError("bound is empty; expected at least one fraction from 0 to 1")
+        return tuple(check_number(f"bound[{i}]", b, least=0, most=1) for i, b in enumerate(fractions)), tfs
 
     @property
     def n_genes(self) -> int:
@@ -108,12 +142,14 @@ class PopulationParameters(Parameters):
     @property
     def tf_labels(self) -> Sequence[Hashable]:
         """The labels of the TFs, which are their names or integers from 0."""
-        return range(sum(self.n_sample or ())) if self.tfs is None else self.tfs
+        fields: Any = self  # of the types that checking gives them
+        return range(sum(fields.n_sample)) if self.tfs is None else fields.tfs
 
     @property
     def bound_fractions(self) -> list[float]:
         """The bound fraction of each TF."""
-        return [b for b, n in zip(self.bound, self.n_sample or (), strict=True) for _ in range(n)]
+        fields: Any = self  # of the types that checking gives them
+        return [fraction for fraction, n in zip(fields.bound, fields.n_sample, strict=True) for _ in range(n)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,17 +175,28 @@ class BindingParameters(Parameters):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._set(
-            background_hops_range=check_range("background_hops_range", self.background_hops_range, least=1),
+            background_hops_range=check_range("background_hops_range", self.background_hops_range, least=0),
             unbound_experiment_hops_range=check_range(
                 "unbound_experiment_hops_range", self.unbound_experiment_hops_range, least=0
             ),
             bound_experiment_hops_range=check_range(
                 "bound_experiment_hops_range", self.bound_experiment_hops_range, least=0
             ),
-            total_background_hops=check_integer("total_background_hops", self.total_background_hops, least=1),
-            total_experiment_hops=check_integer("total_experiment_hops", self.total_experiment_hops, least=1),
+            total_background_hops=check_integer(
+                "total_background_hops", self.total_background_hops, least=1, most=_TOTAL_END
+            ),
+            total_experiment_hops=check_integer(
+                "total_experiment_hops", self.total_experiment_hops, least=1, most=_TOTAL_END
+            ),
             pseudocount=check_number("pseudocount", self.pseudocount, least=0),
         )
+        if self.background_hops_range[0] == 0 and self.pseudocount == 0:
+            raise InputError("pseudocount is 0 and background_hops_range starts at 0; expected one of them above 0")
+        if not fits_float32(self.largest_effect):
+            raise InputError(
+                f"pseudocount is {self.pseudocount:g} and binding effects reach {self.largest_effect:g}; "
+                "expected a pseudocount for which float32 can hold them"
+            )
 
     @property
     def totals(self) -> tuple[float, float, float]:
@@ -196,7 +243,7 @@ class PerturbationParameters(Parameters):
     max_mean_adjustment: float = field(
         default=0.0, metadata=make_help("Largest increase of the mean by binding (methods 2 to 4).", float)
     )
-    tf_relationships: Mapping[Any, Iterable[Any]] | None = field(
+    tf_relationships: Mapping[Any, Any] | None = field(
         default=None, metadata=make_help("Conditions of each TF (methods 3 and 4).")
     )
 
@@ -206,6 +253,12 @@ class PerturbationParameters(Parameters):
         self._set(**{name: check_number(name, getattr(self, name)) for name in means})
         stds = ("unbound_std", "bound_std")
         self._set(**{name: check_number(name, getattr(self, name), least=0) for name in stds})
+        values = {name: abs(getattr(self, name)) for name in (*means, *stds)}
+        largest = max(values, key=lambda name: values[name])
+        if not fits_float32(sum(values.values()) * LARGEST_NORMAL):
+            raise InputError(
+                f"{largest} is {getattr(self, largest):g}; expected a number for which float32 can hold the effects"
+            )
 
     def check_tfs(self, tfs: Iterable[Hashable]) -> None:
         """Check that the relationships name TFs among these."""

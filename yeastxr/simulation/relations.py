@@ -4,17 +4,19 @@ A mapping from a TF to a list of conditions, all of which must hold for a gene: 
 ``And``, ``Or``, ``Not`` of conditions, nested at will. TFs are named by their labels.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
 import numpy as np
 
-from yeastxr._validate import to_python
+from yeastxr._validate import to_python, unwrap
 from yeastxr.errors import InputError, InputTypeError, format_value, suggest
 
 _MAX_DEPTH = 100  # far below Python's limit of recursion, for evaluation and JSON
+_MAX_TERMS = 100_000  # of the conditions of a TF; shared parts count each time, as they are written and evaluated
+_MAX_TERMS_IN_ALL = 2_000_000
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -23,6 +25,7 @@ class _Relation:
 
     entries: tuple[Any, ...]
     depth: int = field(compare=False)
+    n_terms: int = field(compare=False)
     named: tuple[Hashable, ...] = field(compare=False)  # every TF that it names, repeats included
 
     def __init__(self, *entries: Any) -> None:
@@ -34,10 +37,13 @@ class _Relation:
                 _check_label(entry, f"{name}()")
         entries = tuple(map(to_python, entries))
         object.__setattr__(self, "entries", entries)
-        object.__setattr__(self, "named", tuple(iterate_tfs(entries)))
         object.__setattr__(self, "depth", 1 + max(getattr(entry, "depth", 0) for entry in entries))
         if self.depth > _MAX_DEPTH:
             raise InputError(f"{name}() is nested more than {_MAX_DEPTH} deep; expected a flatter relation")
+        object.__setattr__(self, "n_terms", _count_terms(entries))
+        if self.n_terms > _MAX_TERMS:
+            raise InputError(f"{name}() has {self.n_terms:,} terms; expected at most {_MAX_TERMS:,}")
+        object.__setattr__(self, "named", tuple(iterate_tfs(entries)))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.entries))})"
@@ -133,6 +139,11 @@ class Relationships(Mapping[Hashable, tuple[Any, ...]]):
         return repr(self._conditions)
 
 
+def _count_terms(entries: Iterable[Any]) -> int:
+    """Return how many TFs conditions name, repeats included."""
+    return sum(getattr(entry, "n_terms", 1) for entry in entries)
+
+
 def iterate_tfs(entries: Iterable[Any]) -> Iterator[Hashable]:
     """Yield the TFs that conditions name, in order, repeats included: ``[And(5, Or(7, 8)), 5]`` gives 5, 7, 8, 5."""
     for entry in entries:
@@ -146,18 +157,30 @@ def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
     """Return TF relationships whose TFs are all among the labels of ``tfs``, or refuse them; an empty list is kept."""
     if not isinstance(value, Mapping):
         raise InputTypeError(
-            f"tf_relationships is {format_value(value)}; expected a dict from a TF to a list of TFs, And, Or and Not"
+            f"tf_relationships is {format_value(value)}; expected a dict from a TF to TFs, And, Or and Not"
         )
     known = {to_python(tf): None for tf in tfs}
     if isinstance(value, Relationships) and value.tfs <= known.keys():
         return value
     checked: dict[Hashable, tuple[Any, ...]] = {}
+    n_terms = 0
     for tf, entries in value.items():
-        if isinstance(entries, str | bytes | _Relation | Mapping) or not isinstance(entries, Iterable):
+        entries = unwrap(entries)
+        if isinstance(entries, str | int | _Relation) and not isinstance(entries, bool):
+            entries = [entries]
+        if isinstance(entries, bytes | Mapping) or not isinstance(entries, Collection):
             raise InputTypeError(
-                f"{_describe_key(tf)} is {format_value(entries)}; expected a list of TFs, And, Or and Not"
+                f"{_describe_key(tf)} is {format_value(entries)}; expected TFs, And, Or and Not, or a list of them"
             )
-        conditions = tuple(map(to_python, entries))
+        own_terms = len(entries)
+        if own_terms <= _MAX_TERMS:
+            conditions = tuple(map(to_python, np.asarray(entries) if hasattr(entries, "__array__") else entries))
+            own_terms = _count_terms(conditions)
+        if own_terms > _MAX_TERMS:
+            raise InputError(f"{_describe_key(tf)} has {own_terms:,} terms; expected at most {_MAX_TERMS:,}")
+        n_terms += own_terms
+        if n_terms > _MAX_TERMS_IN_ALL:
+            raise InputError(f"tf_relationships has more than {_MAX_TERMS_IN_ALL:,} terms; expected at most as many")
         for entry in conditions:
             if not isinstance(entry, _Relation):
                 _check_label(entry, _describe_key(tf))
@@ -228,12 +251,14 @@ def from_json(value: Any, *, named: bool) -> dict[Hashable, list[Any]]:
         raise InputTypeError(
             f"tf_relationships is {format_value(value)}; expected an object from a TF to a list of conditions"
         )
+    made: dict[int, _Relation] = {}
     relationships: dict[Hashable, list[Any]] = {}
     for tf, entries in value.items():
         label = tf if named else _parse_integer(tf)
-        relationships[label] = [
-            _entry_from_json(entry) for entry in (entries if isinstance(entries, list) else [entries])
-        ]
+        if label in relationships:
+            raise InputError(f"tf_relationships names the TF {format_value(label)} twice; expected it once")
+        entries = entries if isinstance(entries, list) else [entries]
+        relationships[label] = [_entry_from_json(entry, made) for entry in entries]
     return relationships
 
 
@@ -273,26 +298,30 @@ def _entry_to_json(entry: Any) -> Any:
     return entry
 
 
-def _entry_from_json(value: Any, level: int = 0) -> Any:
+def _entry_from_json(value: Any, made: dict[int, _Relation], level: int = 0) -> Any:
+    """Return an entry; ``made`` has the relations by identity, as aliases in YAML are one object many times."""
     if level > _MAX_DEPTH:
         raise InputError(f"tf_relationships is nested more than {_MAX_DEPTH} deep; expected a flatter relation")
     if not isinstance(value, Mapping):
         return value
-    relations = {"and": And, "or": Or, "not": Not}
+    if id(value) in made:
+        return made[id(value)]
+    classes = {"and": And, "or": Or, "not": Not}
     operator = next(iter(value), None)
-    if len(value) != 1 or operator not in relations:
+    if len(value) != 1 or operator not in classes:
         raise InputError(
             f"tf_relationships holds {format_value(value)}; "
             'expected {"and": [...]}, {"or": [...]} or {"not": ...}'
         )
     entries = value[operator] if isinstance(value[operator], list) else [value[operator]]
-    return relations[operator](*(_entry_from_json(entry, level + 1) for entry in entries))
+    made[id(value)] = classes[operator](*(_entry_from_json(entry, made, level + 1) for entry in entries))
+    return made[id(value)]
 
 
 def _parse_integer(key: object) -> int:
     try:
         return int(str(key))
-    except ValueError:
+    except ValueError:  # of the text, or of more than 4,300 digits
         raise InputError(
             f"tf_relationships names the TF {format_value(key)}, but the TFs have no names; expected an integer"
         ) from None

@@ -1,7 +1,7 @@
 """A whole simulation: its specification, and the dataset it makes."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache, wraps
 from itertools import product
@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from yeastxr._blocks import CHUNK_CELLS, Chunks, Region, for_each_block
-from yeastxr._validate import check_seed, check_sequence
+from yeastxr._validate import check_seed, check_sequence, unwrap
 from yeastxr._version import __version__
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value, suggest
 from yeastxr.schema import (
@@ -57,15 +57,15 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
     genes
         How many genes, or their names.
     bound
-        Bound fractions, each in [0, 1].
+        Bound fractions, each in [0, 1]: one, a list, or a dict from names of TFs.
     n_sample
-        How many TFs to draw for each bound fraction; one each by default.
+        How many TFs to draw for each bound fraction: a number for all, or a list; one each by default.
     tfs
         The names of the TFs, ``sum(n_sample)`` of them; integers from 0 by default.
     replicates
         How many independent replicates; none (no such dim) by default.
     background_hops_range
-        First and last number of background hops, at least 1.
+        First and last number of background hops, at least 0; with 0 a pseudocount is needed.
     unbound_experiment_hops_range, bound_experiment_hops_range
         First and last number of experiment hops of unbound and of bound pairs, at least 0.
     total_background_hops, total_experiment_hops
@@ -83,7 +83,7 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
     max_mean_adjustment
         The increase of the mean of a bound pair that has the largest possible binding effect.
     tf_relationships
-        From a TF to a list of conditions, all of which must hold: TFs, ``And``, ``Or``, ``Not``.
+        From a TF to a condition, or a list of conditions that must all hold: TFs, ``And``, ``Or``, ``Not``.
     seed
         An integer in [0, 2**64); drawn by default.
 
@@ -157,7 +157,8 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
         _check_names(values)
         values = dict(values)
         if values.get("tf_relationships") is not None:
-            values["tf_relationships"] = from_json(values["tf_relationships"], named=values.get("tfs") is not None)
+            named = values.get("tfs") is not None or isinstance(values["bound"], Mapping)
+            values["tf_relationships"] = from_json(values["tf_relationships"], named=named)
         return cls(**values)
 
     @classmethod
@@ -220,7 +221,7 @@ def _check_names(values: Iterable[str]) -> None:
     """Refuse a name that is no parameter, or parameters without bound fractions."""
     check_parameter_names(values)
     if "bound" not in values:
-        raise InputTypeError("bound is missing; expected a list of fractions from 0 to 1")
+        raise InputTypeError("bound is missing; expected fractions from 0 to 1")
 
 
 def _check_keywords(function: Callable[_P, _T]) -> Callable[_P, _T]:
@@ -236,11 +237,11 @@ def _check_keywords(function: Callable[_P, _T]) -> Callable[_P, _T]:
 
 @_check_keywords
 def simulate(
-    genes: int | Sequence[str],
+    genes: int | Collection[str],
     *,
-    bound: Sequence[float],
-    n_sample: Sequence[int] | None = None,
-    tfs: Sequence[str] | None = None,
+    bound: float | Collection[float] | Mapping[str, float],
+    n_sample: int | Collection[int] | None = None,
+    tfs: Collection[str] | None = None,
     replicates: int | None = None,
     background_hops_range: tuple[int, int] = BindingParameters.background_hops_range,
     unbound_experiment_hops_range: tuple[int, int] = BindingParameters.unbound_experiment_hops_range,
@@ -255,7 +256,7 @@ def simulate(
     bound_mean: float = PerturbationParameters.bound_mean,
     bound_std: float = PerturbationParameters.bound_std,
     max_mean_adjustment: float = PerturbationParameters.max_mean_adjustment,
-    tf_relationships: Mapping[Any, Iterable[Any]] | None = None,
+    tf_relationships: Mapping[Any, Any] | None = None,
     seed: int | None = None,
     chunks: Chunks = None,
 ) -> xr.Dataset:
@@ -391,7 +392,7 @@ def spec_of(ds: xr.Dataset) -> SimulationSpec | None:
     Raises
     ------
     SchemaError
-        If the attribute is there, but is not a specification.
+        If it is no dataset, or the attribute is not a specification.
 
     Examples
     --------
@@ -400,6 +401,8 @@ def spec_of(ds: xr.Dataset) -> SimulationSpec | None:
     >>> yx.spec_of(ds).simulate().identical(ds)
     True
     """
+    if not isinstance(ds, xr.Dataset | xr.DataArray):
+        raise SchemaError(f"ds is of type {type(ds).__name__}; expected an xarray.Dataset")
     text = ds.attrs.get(SPECIFICATION)
     if text is None:
         return None
@@ -480,7 +483,7 @@ def _get_names(ds: xr.Dataset, dim: str) -> list[str] | None:
     return [str(name) for name in index] if index.inferred_type == "string" else None
 
 
-def sweep(spec: SimulationSpec, *, replicates: int | None = None, **values: Sequence[float]) -> xr.Dataset:
+def sweep(spec: SimulationSpec, *, replicates: int | None = None, **values: Collection[float]) -> xr.Dataset:
     """Simulate over a grid of parameters, each swept one a new leading dimension.
 
     All points share the seed, so they differ by the parameter alone (common random numbers).
@@ -517,18 +520,20 @@ def sweep(spec: SimulationSpec, *, replicates: int | None = None, **values: Sequ
     if replicates is not None:
         spec = replace(spec, replicates=replicates)
     sweepable = [field.name for field in fields(spec) if isinstance(field.default, int | float)]
+    grids: dict[str, list[Any]] = {}
     for name, grid in values.items():
         if name not in sweepable:
             known = [*sweepable, "replicates"]
             raise InputError(f"a sweep over {format_value(name)} is not possible; {suggest(name, known)}")
-        if not check_sequence(name, grid, "a list of numbers to sweep over"):
+        grids[name] = [unwrap(value) for value in check_sequence(name, grid, "a list of numbers to sweep over")]
+        if not grids[name]:
             raise InputError(f"{name} is empty; expected at least one number to sweep over")
-    points: list[dict[str, Any]] = [dict(zip(values, point, strict=True)) for point in product(*values.values())]
+    points: list[dict[str, Any]] = [dict(zip(grids, point, strict=True)) for point in product(*grids.values())]
     datasets = [replace(spec, **point).simulate(chunks="auto") for point in points]
     attrs = {name: value for name, value in datasets[0].attrs.items() if name != SPECIFICATION}  # it has several
-    for dim, grid in reversed(values.items()):
-        n = len(grid)
-        index = xr.DataArray(np.asarray(grid), dims=dim, name=dim)
+    for dim, numbers in reversed(grids.items()):
+        n = len(numbers)
+        index = xr.DataArray(np.asarray(numbers), dims=dim, name=dim)
         datasets = [
             xr.concat(
                 datasets[i : i + n], dim=index, data_vars="all", coords="minimal", compat="override", join="override"
@@ -538,7 +543,7 @@ def sweep(spec: SimulationSpec, *, replicates: int | None = None, **values: Sequ
     ds = datasets[0].drop_attrs(deep=False)
     for name in FEATURE_NAMES:
         ds[name].attrs.pop(PARAMETERS, None)  # several sets of parameters made the array
-    description = {SPECIFICATION: spec.to_dict(), "values": {dim: list(grid) for dim, grid in values.items()}}
+    description = {SPECIFICATION: spec.to_dict(), "values": grids}
     return ds.assign_attrs({**attrs, SWEEP: json.dumps(description)})
 
 

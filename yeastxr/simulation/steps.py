@@ -6,7 +6,7 @@ parameters that are checked; :func:`yeastxr.simulate` calls those functions.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -50,11 +50,11 @@ _EFFECT_OF = {"binding_pvalue": BINDING, "perturbation_pvalue": PERTURBATION}
 
 
 def generate_gene_population(
-    genes: int | Sequence[str],
+    genes: int | Collection[str],
     *,
-    bound: Sequence[float],
-    n_sample: Sequence[int] | None = None,
-    tfs: Sequence[str] | None = None,
+    bound: float | Collection[float] | Mapping[str, float],
+    n_sample: int | Collection[int] | None = None,
+    tfs: Collection[str] | None = None,
     replicates: int | None = None,
     seed: int | None = None,
     chunks: Chunks = None,
@@ -68,9 +68,9 @@ def generate_gene_population(
     genes
         How many genes, or their names.
     bound
-        Bound fractions, each in [0, 1].
+        Bound fractions, each in [0, 1]: one, a list, or a dict from names of TFs.
     n_sample
-        How many TFs to draw for each bound fraction; one each by default.
+        How many TFs to draw for each bound fraction: a number for all, or a list; one each by default.
     tfs
         The names of the TFs, ``sum(n_sample)`` of them; integers from 0 by default.
     replicates
@@ -140,7 +140,7 @@ def generate_binding_effects(
     labels
         Step 1's labels, bool, dims ``(..., gene, tf)``; NumPy or dask.
     background_hops_range
-        First and last number of background hops, at least 1.
+        First and last number of background hops, at least 0; with 0 a pseudocount is needed.
     unbound_experiment_hops_range, bound_experiment_hops_range
         First and last number of experiment hops of unbound and of bound pairs, at least 0.
     total_background_hops, total_experiment_hops
@@ -279,7 +279,7 @@ def generate_perturbation_effects(
     bound_mean: float = PerturbationParameters.bound_mean,
     bound_std: float = PerturbationParameters.bound_std,
     max_mean_adjustment: float = PerturbationParameters.max_mean_adjustment,
-    tf_relationships: Mapping[Any, Iterable[Any]] | None = None,
+    tf_relationships: Mapping[Any, Any] | None = None,
     adjustment_function: AdjustmentFunction | None = None,
     largest_binding_effect: float | None = None,
     seed: int | None = None,
@@ -308,7 +308,7 @@ def generate_perturbation_effects(
     max_mean_adjustment
         The increase of the mean of a bound pair that has the largest possible binding effect.
     tf_relationships
-        From a TF to a list of conditions, all of which must hold: TFs, ``And``, ``Or``, ``Not``.
+        From a TF to a condition, or a list of conditions that must all hold: TFs, ``And``, ``Or``, ``Not``.
     adjustment_function
         Any other rule: called with labels and binding effects, it returns the mean of each pair, a finite number. It
         replaces the means, ``max_mean_adjustment`` and ``tf_relationships``.
