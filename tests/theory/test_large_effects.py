@@ -12,7 +12,7 @@ from scipy import stats
 
 from yeastxr.simulation import draws
 from yeastxr.theory.distributions import FoldedNormals, Lattice
-from yeastxr.theory.large_effects import Group, _tail, compute_large_probabilities, rank_cutoff
+from yeastxr.theory.large_effects import Group, _compute_tail, _Genes, compute_large_probabilities, rank_cutoff
 
 NUDGED = math.nextafter(0.5, 1)  # of 3 values: a rounding error above the middle one
 FEW = Lattice.of([0.0, 1.0, 1.25, 3.0], [0.4, 0.3, 0.2, 0.1])
@@ -116,12 +116,15 @@ def test_large_probabilities__drawn() -> None:
     [((9, 90), (0.3, 0.05), 9), ((999, 5600), (0.3, 0.06), 659), ((1, 99999), (0.5, 0.1), 9990), ((5, 5), (1, 0), 4)],
 )
 def test_tail__sum_of_two_binomials(counts: tuple[int, int], chances: tuple[float, float], most: int) -> None:
+    def tail(counts: tuple[int, ...], *chances: np.ndarray) -> np.ndarray:
+        genes = [_Genes(n, None, (s,), (np.zeros(s.size),)) for n, s in zip(counts, chances, strict=True)]
+        return _compute_tail(genes, chances[0].size, most)
+
     a = np.arange(counts[0] + 1)
     exact = stats.binom.pmf(a, counts[0], chances[0]) @ stats.binom.cdf(most - a, counts[1], chances[1])
-    found = _tail(counts, [np.array([chance]) for chance in chances], most)
-    assert found[0] == pytest.approx(exact, abs=1e-12)
+    assert tail(counts, *(np.array([chance]) for chance in chances))[0] == pytest.approx(exact, abs=1e-12)
     exact = stats.binom.cdf(most, counts[1], np.linspace(0, 1, 50))
-    np.testing.assert_allclose(_tail(counts[1:], [np.linspace(0, 1, 50)], most), exact, atol=1e-12)
+    np.testing.assert_allclose(tail(counts[1:], np.linspace(0, 1, 50)), exact, atol=1e-12)
 
 
 def test_large_probabilities__many_genes_are_quick() -> None:

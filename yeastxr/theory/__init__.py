@@ -1,15 +1,14 @@
-"""The distribution that every feature must have under a specification: exact, overall, by label and by TF.
+"""The distribution that every feature must have under a specification: overall, by status and by TF.
 
 What is exact, and what is not:
 
 - Labels, binding effects and perturbation effects: exact. A value is rounded once, to float32; binding effects are
   those rounded values, and so are perturbation effects without noise.
 - Whether a TF's conditions hold for a gene that it binds: exact, see :func:`adjusted_probability`.
-- p-values: exact for the finite number of genes, ties included, but for one thing. Whether a *perturbation* effect is
-  large depends on how many bound genes of the TF have conditions that hold. TFs that are named bind exact numbers of
-  genes, so that number is less spread than a binomial; that is accounted for to first order. The error is of the order
-  of 1 / genes^2; it is 0 where there are no conditions, and over all pairs. Where effects without noise tie, it can be
-  larger.
+- p-values: exact for the finite number of genes, ties included, given how many bound genes of a TF have conditions that
+  hold. The distribution of that number is exact for conditions that name each TF once, and for others that are not too
+  costly (three TFs at 6,600 genes, more at fewer). For the rest its mean is exact, and its variance and third cumulant
+  are to leading order; the probability that an effect is large then has an error of the order of ``genes ** -1.5``.
 - Marginals of single pairs. Pairs of one TF are exchangeable, but not independent: labels add up to a fixed number.
 """
 

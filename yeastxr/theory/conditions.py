@@ -7,15 +7,27 @@ case exponential in the number of TFs that are named more than once.
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from fractions import Fraction
 from math import prod
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+
 from yeastxr._validate import to_python
 from yeastxr.errors import InputError, format_value
 from yeastxr.simulation.relations import And, Not, Or, iterate_tfs
+from yeastxr.theory.counts import (
+    Counts,
+    add_counts,
+    approximate_count,
+    draw_sizes,
+    fix_count,
+    intersect_counts,
+    negate_count,
+)
 
+_STEP = 1e-3
 Probability = TypeVar("Probability", float, Fraction)
 
 
@@ -50,9 +62,7 @@ def compute_importances(entries: Iterable[Any], bound: Mapping[Hashable, Probabi
     root, known, plans = _expand(entries, bound)
     importances = dict.fromkeys(map(to_python, iterate_tfs(entries)), 0.0)
     weights = dict.fromkeys(known, 0.0) | {root: 1.0}
-    for formula in reversed(known):  # a formula comes after its parts
-        if formula not in plans:
-            continue
+    for formula in reversed(plans):  # a formula comes after its parts
         (operator, tf, parts), weight = plans[formula], weights[formula]
         chances = [float(known[part]) for part in parts]
         if operator == "binds":
@@ -72,6 +82,137 @@ def compute_importances(entries: Iterable[Any], bound: Mapping[Hashable, Probabi
     return importances
 
 
+def count_genes(entries: Iterable[Any], tf: Hashable, bound: Mapping[Hashable, int], n: int) -> Counts:
+    """Return the distribution of the number of genes, of n, that a TF binds and for which its conditions hold.
+
+    ``bound`` says how many genes each TF binds: sets of that size are equally likely, independent of those of other
+    TFs. Exact where the conditions split into parts that share no TF (but for very costly ones); otherwise the mean is
+    exact, and the variance and the third cumulant to leading order in n. Conditions that differ in names of TFs only
+    give the same object.
+    """
+    entries = tuple(map(to_python, entries))
+    root = _substitute(_join("and", [_normalize(entry, True) for entry in entries]), tf, True)
+    known: dict[Any, Counts | None] = {True: fix_count(n), False: fix_count(0)}
+    for formula, plan in _order_plans(root, _plan_count).items():
+        known[formula] = _count_formula(formula, plan, bound, n, known)
+    conditions = known[root]
+    both = None if conditions is None else intersect_counts([conditions, fix_count(bound[tf])], n)
+    if both is not None:
+        return both
+    chances = {other: Fraction(bound[other], n) for other in iterate_tfs(entries)} | {tf: Fraction(1)}
+    return approximate_count(n, *_compute_cumulants(entries, tf, bound[tf], chances, n))
+
+
+def _plan_count(formula: Any) -> _Plan:
+    """Choose how to count the genes for which a formula holds; parts of "given" must not share TFs."""
+    plan = _make_plan(formula)
+    if plan.operator == "given" and not any(isinstance(part, bool) for part in plan.parts):
+        binds, fails = plan.parts
+        return _Plan("shared", None, ()) if binds.tfs & fails.tfs else plan
+    return plan
+
+
+def _count_formula(
+    formula: Any, plan: _Plan, bound: Mapping[Hashable, int], n: int, known: Mapping[Any, Counts | None]
+) -> Counts | None:
+    """Return the distribution of the number of genes for which a formula holds, from those of its parts."""
+    if plan.operator == "binds":
+        return fix_count(bound[plan.tf] if formula.binds else n - bound[plan.tf])
+    if plan.operator == "shared":
+        return _count_by_classes(formula, bound, n)
+    counts = [count for part in plan.parts if (count := known[part]) is not None]
+    if len(counts) < len(plan.parts):
+        return None
+    if plan.operator == "and":
+        return intersect_counts(counts, n)
+    if plan.operator == "or":
+        return _unite_counts(counts, n)
+    (binds, fails), (if_binds, if_fails) = plan.parts, counts
+    own, rest = fix_count(bound[plan.tf]), fix_count(n - bound[plan.tf])
+    if binds is True:
+        return _unite_counts([own, if_fails], n)
+    if fails is True:
+        return _unite_counts([rest, if_binds], n)
+    one, other = intersect_counts([own, if_binds], n), intersect_counts([rest, if_fails], n)
+    return None if one is None or other is None else add_counts(one, other)
+
+
+def _count_by_classes(formula: Any, bound: Mapping[Hashable, int], n: int) -> Counts | None:
+    """Return the distribution of the number of genes for which a formula holds, TF by TF; None where that is costly.
+
+    Genes are classified by what remains of the formula once it is known which TFs of those taken so far bind them. A
+    state is the number of genes in each class; each TF splits the classes that depend on it.
+    """
+    classes, states = [formula], np.array([[n]])
+    probabilities: np.ndarray = np.ones(1)
+    while open_classes := [part for part in classes if part is not True]:
+        occurrences = Counter(tf for part in open_classes for tf in part.tfs)
+        tf = max(occurrences, key=lambda tf: (occurrences[tf], str(type(tf)), tf))
+        genes, binds = np.full(states.shape[0], n), np.full(states.shape[0], bound[tf])
+        columns: dict[Any, np.ndarray] = {}
+        sizes = list(states.T)
+        for i, part in enumerate(classes):
+            if part is True or tf not in part.tfs:
+                columns[part] = columns.get(part, 0) + sizes[i]
+                continue
+            drawn = draw_sizes(sizes[i], binds, genes)
+            if drawn is None:
+                return None
+            rows, both, chances = drawn
+            probabilities = probabilities[rows] * chances
+            sizes = [size[rows] for size in sizes]
+            columns = {other: column[rows] for other, column in columns.items()}
+            for remainder, number in (
+                (_substitute(part, tf, True), both),
+                (_substitute(part, tf, False), sizes[i] - both),
+            ):
+                if remainder is not False:
+                    columns[remainder] = columns.get(remainder, 0) + number
+            genes, binds = genes[rows] - sizes[i], binds[rows] - both
+        classes = list(columns)
+        if not classes:
+            return fix_count(0)
+        states, positions = np.unique(np.stack(list(columns.values()), axis=1), axis=0, return_inverse=True)
+        probabilities = np.bincount(positions.reshape(-1), probabilities)
+    return Counts.trim(0, np.bincount(states[:, 0], probabilities))
+
+
+def _unite_counts(counts: Iterable[Counts], n: int) -> Counts | None:
+    """Return the number of genes, of n, in any of several independent sets; None where that is too costly."""
+    neither = intersect_counts([negate_count(count, n) for count in counts], n)
+    return None if neither is None else negate_count(neither, n)
+
+
+def _compute_cumulants(
+    entries: tuple[Any, ...], tf: Hashable, bound: int, chances: Mapping[Hashable, Fraction], n: int
+) -> tuple[float, float, float]:
+    """Return the mean, variance and third cumulant of the number of genes that a TF binds and whose conditions hold.
+
+    To leading order they are n times those of ``F - sum(I (X - p))`` for one gene: F whether the TF binds and its
+    conditions hold, X whether a TF binds, p its chance and I its importance. The sum takes out what the fixed numbers
+    of bound genes determine.
+    """
+    p = {other: float(chance) for other, chance in chances.items()} | {tf: bound / n}
+    conditional = compute_probability(entries, chances)
+    weights = {other: p[tf] * i for other, i in compute_importances(entries, chances).items()} | {
+        tf: float(conditional)
+    }
+    spreads = {other: p[other] * (1 - p[other]) for other in p}
+    mean = float(bound * conditional) / n
+    squares = sum(spreads[other] * weight**2 for other, weight in weights.items())
+    cubes = sum(spreads[other] * (1 - 2 * p[other]) * weight**3 for other, weight in weights.items())
+    # The second derivative in the direction of spreads times weights, which holds all pairs of TFs.
+    moved = 0.0
+    for step in (-_STEP, _STEP):
+        at = {other: p[other] + step * spreads[other] * weights[other] for other in p}
+        moved += at[tf] * compute_probability(entries, at | {tf: 1.0})
+    curvature = (moved - 2 * mean) / _STEP**2
+    variance = mean * (1 - mean) - squares
+    third = (1 - 2 * mean) * (mean * (1 - mean) - 3 * squares) + 2 * cubes + 3 * curvature
+    # n / (n - 1) makes the variance exact for two TFs.
+    return n * mean, variance * n**2 / max(n - 1, 1), n * third
+
+
 def _expand(entries: Iterable[Any], bound: Mapping[Hashable, Any]) -> tuple[Any, dict[Any, Any], dict[Any, _Plan]]:
     """Return the formula of conditions, the probabilities of all its subformulas, parts first, and their plans."""
     entries = tuple(map(to_python, entries))
@@ -87,21 +228,30 @@ def _expand(entries: Iterable[Any], bound: Mapping[Hashable, Any]) -> tuple[Any,
     root = _join("and", [_normalize(entry, True) for entry in entries])
     number = Fraction if any(isinstance(value, Fraction) for value in bound.values()) else float
     known: dict[Any, Any] = {True: number(1), False: number(0)}
+    plans = _order_plans(root, _make_plan)
+    for formula, plan in plans.items():
+        known[formula] = _combine(formula, plan, bound, known)
+    return root, known, plans
+
+
+def _order_plans(root: Any, make_plan: Callable[[Any], _Plan]) -> dict[Any, _Plan]:
+    """Return the plans of a formula and of all its subformulas, parts first."""
     plans: dict[Any, _Plan] = {}
+    ordered: dict[Any, _Plan] = {}
     stack = [root]
     while stack:  # explicit, as an expansion may be deeper than Python's recursion limit
         formula = stack[-1]
-        if formula in known:
+        if isinstance(formula, bool) or formula in ordered:
             stack.pop()
             continue
         if formula not in plans:
-            plans[formula] = _make_plan(formula)
-        missing = [part for part in plans[formula].parts if part not in known]
+            plans[formula] = make_plan(formula)
+        missing = [part for part in plans[formula].parts if not isinstance(part, bool) and part not in ordered]
         if missing:
             stack.extend(missing)
         else:
-            known[formula] = _combine(formula, plans[formula], bound, known)
-    return root, known, plans
+            ordered[formula] = plans[formula]
+    return ordered
 
 
 def _combine(formula: Any, plan: _Plan, bound: Mapping[Hashable, Any], known: Mapping[Any, Any]) -> Any:
@@ -195,7 +345,7 @@ def _make_plan(formula: Any) -> _Plan:
 
 def _substitute(formula: Any, tf: Hashable, binds: bool) -> Any:
     """Return a formula given whether a TF binds."""
-    if tf not in formula.tfs:
+    if isinstance(formula, bool) or tf not in formula.tfs:
         return formula
     if isinstance(formula, _Binds):
         return formula.binds is binds

@@ -1,11 +1,13 @@
-"""How likely an effect is large: at least its TF's quantile of |effect| over genes, for a finite number of genes.
+"""The probability that an effect is large: at least its TF's quantile of |effect| over genes, for finitely many genes.
 
-The cutoff is ``X[k] + (X[k+1] - X[k]) w``, X being the TF's n values of |effect| in rising order (from 0), k the whole
-part of ``(n - 1) q`` and w the rest. Let r be ``(n - 1) q`` rounded up. If w is 0 the cutoff is X[r] itself. If not, it
-lies above X[k] and not above X[k+1] = X[r], or both are equal: no value lies in between, so whatever is at least the
-cutoff is at least X[r]. Either way **an effect is large if and only if it is at least the r-th order statistic**: at
-most n - 1 - r of the other genes' values are larger. That holds with ties, and makes the chance of a value to be large
-a tail of a sum of two independent binomials: the bound genes left, and the unbound genes left.
+The cutoff is ``X[k] + (X[k+1] - X[k]) w``, where X are the TF's n values of |effect| in rising order (from 0), k is the
+integer part of ``(n - 1) q`` and w the rest. Let r be ``(n - 1) q`` rounded up. If w is 0 the cutoff is X[r] itself. If
+not, it lies above X[k] and not above X[k+1] = X[r], or both are equal: no value lies in between, so a value that is at
+least the cutoff is at least X[r]. Either way **an effect is large if and only if it is at least the r-th order
+statistic**: at most n - 1 - r of the other genes' values are larger. That holds with ties, and makes the probability of
+a value to be large a tail of a sum of independent binomials, given how many genes follow which distribution: of the
+bound genes whose conditions hold, of those whose conditions fail, and of the unbound genes. Where the first number is
+random, the tail is averaged over its distribution.
 
 One exception: where w is a rounding error of ``(n - 1) q`` (55.00000000000001 of 100 genes and quantile 0.55), the
 cutoff may round to X[k], which makes one more effect large. Values are float32, so that takes a w below 2^-29; it is
@@ -20,27 +22,23 @@ from typing import NamedTuple
 
 import numpy as np
 
+from yeastxr.theory.counts import Counts, compute_reach
 from yeastxr.theory.distributions import FoldedNormals, Lattice
 
-_ODDS = 40.0  # exp(-40) = 4e-18 is what is left out at each end of a sum
-_CELLS = 2**20  # terms of sums at a time
+_ODDS = 40.0  # exp(-40) = 4e-18 is negligible
+_CELLS = 2**15  # values x frequencies at a time
 _LEAST_WEIGHT = 2.0**-29  # below it a cutoff can round down to X[k]: float32 values differ by 2^-24 or are equal
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(10)
 _PANELS, _BRACKETINGS, _HALVINGS = 16, 4, 40
 _TOLERANCE = 1e-14
-_NOTHING = 1e-20
+_NEGLIGIBLE = 1e-15
 Chance = Callable[[np.ndarray], np.ndarray]  # from values to the probabilities that they are large
 
 
 class Rank(NamedTuple):
-    """Where the cutoff lies among the n values of a TF.
+    """The rank of the cutoff among the n values of a TF: at most ``others`` values are larger than a large one.
 
-    Parameters
-    ----------
-    others
-        By how many of the other values a large one is exceeded at most: n - 1 - r.
-    weight
-        How far the cutoff is from X[k] to X[k+1], where that is a rounding error; otherwise 0.
+    ``weight`` is the position of the cutoff between X[k] and X[k+1] where that is a rounding error; otherwise 0.
     """
 
     others: int
@@ -50,12 +48,8 @@ class Rank(NamedTuple):
 def rank_cutoff(n: int, percentile: float) -> Rank:
     """Return the rank of the cutoff among n values; ``(n - 1) percentile`` is rounded as the kernel does.
 
-    Examples
-    --------
-    >>> rank_cutoff(1000, 0.9), rank_cutoff(11, 0.9)
-    (Rank(others=99, weight=0.0), Rank(others=1, weight=0.0))
-    >>> rank_cutoff(101, 0.55).others, rank_cutoff(101, 0.55).weight < 1e-14
-    (44, True)
+    >>> rank_cutoff(1000, 0.9)
+    Rank(others=99, weight=0.0)
     """
     place = percentile * (n - 1)
     weight = place - int(place)
@@ -64,145 +58,104 @@ def rank_cutoff(n: int, percentile: float) -> Rank:
 
 @dataclass(frozen=True)
 class Group:
-    """Genes of a TF whose values of |effect| are drawn alike, each from one of some distributions.
+    """Genes of a TF (``count`` of them) that each follow one of one or two distributions, by shares that sum to 1.
 
-    Parameters
-    ----------
-    count
-        How many genes, all of which there are n.
-    shares
-        With which probability each distribution is drawn from, sum 1.
-    distributions
-        One or two.
-    covariance
-        Of two genes, for being drawn from the first distribution; 0 where genes are independent. Of the order 1 / n.
+    ``first`` is the distribution of how many follow the first one; None where genes are independent of each other.
     """
 
     count: int
     shares: tuple[float, ...]
     distributions: tuple[FoldedNormals | Lattice, ...]
-    covariance: float = 0.0
+    first: Counts | None = None
 
-    def sf(self, x: np.ndarray) -> np.ndarray:
-        """Return the probability of a value above x."""
-        return sum(
-            (share * d.sf(x) for share, d in zip(self.shares, self.distributions, strict=True) if share > 0),
-            np.zeros(x.shape),
-        )
-
-    def contrast(self, x: np.ndarray) -> np.ndarray:
-        """Return by how much likelier a value above x is of the first distribution than of the second."""
-        return self.distributions[0].sf(x) - self.distributions[1].sf(x)
-
-
-class Left(NamedTuple):
-    """The genes that are left of a group beside the one at hand.
-
-    Parameters
-    ----------
-    n
-        How many.
-    group
-        The group.
-    shift
-        By how much likelier each is drawn from the first distribution, for what is known of the gene at hand.
-    """
-
-    n: int
-    group: Group
-    shift: float
+    def remove(self, distribution: int) -> "Group":
+        """Return the other genes, given that one gene follows the distribution at an index."""
+        first = None
+        if self.first is not None:
+            numbers, start = self.first.numbers, self.first.start
+            weights = self.first.probabilities * (self.count - numbers if distribution else numbers)
+            first = Counts.trim(start if distribution else start - 1, weights)
+        return Group(self.count - 1, self.shares, self.distributions, first)
 
 
 def compute_large_probabilities(groups: Sequence[Group], percentile: float) -> list[list[float]]:
     """Return the probability that a value is large, for each distribution of each group of a TF's genes.
 
-    Exact to about 1e-12 where the genes of a group are independent of each other; otherwise to first order in their
-    covariance, so with an error of the order 1 / n^2 where nothing ties.
+    The error is about 1e-12. It is NaN for distributions that no gene follows.
 
-    Parameters
-    ----------
-    groups
-        Up to two; together the genes of a TF.
-    percentile
-        Which quantile the cutoff is, in [0, 1].
-
-    Returns
-    -------
-    list of list of float
-        As the distributions in the groups; NaN for those that no gene follows.
-
-    Examples
-    --------
     >>> coin = Lattice.of([0.0, 1.0], [0.5, 0.5])
     >>> compute_large_probabilities([Group(2, (1.0,), (coin,))], 1.0)  # not large: 0, where the other gene has 1
     [[0.75]]
     """
     rank = rank_cutoff(sum(group.count for group in groups), percentile)
-    found: list[list[float]] = []
+    edges = np.empty(0)
+    probabilities: list[list[float]] = []
     for i, group in enumerate(groups):
-        found.append([])
-        for share, d, sign in zip(group.shares, group.distributions, (1, -1), strict=False):
+        probabilities.append([])
+        for j, (share, d) in enumerate(zip(group.shares, group.distributions, strict=True)):
             if not group.count or share <= 0:
-                found[-1].append(math.nan)
+                probabilities[-1].append(math.nan)
                 continue
-            shift = sign * group.covariance / share  # the other genes', once this one is known to be of this kind
-            left = [Left(g.count - (j == i), g, shift if j == i else 0.0) for j, g in enumerate(groups)]
-            chance = partial(_chance, left=[some for some in left if some.n > 0], rank=rank)
-            found[-1].append(min(max(_expected(chance, d, groups), 0.0), 1.0))
-    return found
+            others = [other.remove(j) if k == i else other for k, other in enumerate(groups)]
+            chance = partial(_compute_chance, others=[other for other in others if other.count], rank=rank)
+            if not edges.size and isinstance(d, FoldedNormals):  # about the same for all: they differ by one gene
+                edges = _choose_edges(chance, groups)
+            probabilities[-1].append(min(max(_average(chance, d, edges), 0.0), 1.0))
+    return probabilities
 
 
-def _expected(chance: Chance, d: FoldedNormals | Lattice, groups: Sequence[Group]) -> float:
+def _average(chance: Chance, d: FoldedNormals | Lattice, edges: np.ndarray) -> float:
     """Return the mean of the chance of a value over its distribution."""
     if isinstance(d, Lattice):
         return float(d.probabilities @ chance(d.values))
-    still = float(d.atoms.probabilities @ chance(d.atoms.values)) if d.atoms else 0.0
+    atoms = float(d.atoms.probabilities @ chance(d.atoms.values)) if d.atoms else 0.0
     if d.smooth is None:
-        return still
-    smooth = _integral(chance, d.smooth, _edges(chance, groups))
-    return d.atoms_weight * still + (1 - d.atoms_weight) * smooth
+        return atoms
+    smooth = _integrate(chance, d.smooth, edges)
+    return d.atoms_weight * atoms + (1 - d.atoms_weight) * smooth
 
 
-def _edges(chance: Chance, groups: Sequence[Group]) -> np.ndarray:
-    """Return values in rising order, the first 0, between which the chance rises smoothly; most where it does rise."""
-    drawn = [
+def _choose_edges(chance: Chance, groups: Sequence[Group]) -> np.ndarray:
+    """Return values in rising order, from 0, between which the chance is smooth; most of them where it rises."""
+    parts = [
         (group.count * share, d)
         for group in groups
         for share, d in zip(group.shares, group.distributions, strict=True)
         if isinstance(d, FoldedNormals) and group.count * share > 0
     ]
-    whole = FoldedNormals(
-        np.concatenate([weight * d.weights for weight, d in drawn]),
-        np.concatenate([d.means for _, d in drawn]),
-        np.concatenate([d.stds for _, d in drawn]),
+    mixture = FoldedNormals(
+        np.concatenate([weight * d.weights for weight, d in parts]),
+        np.concatenate([d.means for _, d in parts]),
+        np.concatenate([d.stds for _, d in parts]),
     )
-    top = float(whole.upper_quantile(np.array(_NOTHING)))
+    top = float(mixture.upper_quantile(np.array(1e-20)))
     low, high = 0.0, top
     for _ in range(_BRACKETINGS):
         inner = np.linspace(low, high, _PANELS + 1)
-        found = chance(inner)
-        low, high = inner[found <= _NOTHING].max(initial=low), inner[found >= 1].min(initial=high)
-    atoms = whole.atoms.values if whole.atoms else np.empty(0)  # the chance jumps there
+        chances = chance(inner)
+        low = inner[chances <= _NEGLIGIBLE].max(initial=low)
+        high = inner[chances >= 1 - _NEGLIGIBLE].min(initial=high)
+    atoms = mixture.atoms.values if mixture.atoms else np.empty(0)  # the chance jumps there
     return np.unique(np.concatenate([[0.0], np.linspace(low, high, _PANELS + 1), atoms[atoms < top], [top]]))
 
 
-def _integral(chance: Chance, d: FoldedNormals, edges: np.ndarray) -> float:
+def _integrate(chance: Chance, d: FoldedNormals, edges: np.ndarray) -> float:
     """Integrate the chance of a value over a density, by Gauss and Legendre's rule on panels that are halved at need.
 
-    A panel is right when its halves agree with it, and the density alone integrates to what its distribution says.
+    A panel is accepted when its halves agree with it, and the density alone integrates to the distribution's share.
     """
     at_edges, above = chance(edges), d.sf(edges)
-    # Where the chance is one number it is not sampled; beyond the last edge there is nothing to speak of.
-    flat = at_edges[1:] == at_edges[:-1]
+    # The chance never falls: it is constant between equal values. Beyond the last edge the density is negligible.
+    flat = at_edges[1:] - at_edges[:-1] <= _NEGLIGIBLE
     total = float(at_edges[1:][flat] @ (above[:-1] - above[1:])[flat] + at_edges[-1] * above[-1])
     left, right = edges[:-1][~flat], edges[1:][~flat]
-    whole, _ = _panels(chance, d, left, right)
+    whole, _ = _integrate_panels(chance, d, left, right)
     for _ in range(_HALVINGS):
         middle = (left + right) / 2
-        halves, masses = _panels(chance, d, np.concatenate([left, middle]), np.concatenate([middle, right]))
+        halves, masses = _integrate_panels(chance, d, np.concatenate([left, middle]), np.concatenate([middle, right]))
         both = halves.reshape(2, -1).sum(axis=0)
-        wrong_mass = masses.reshape(2, -1).sum(axis=0) - (d.sf(left) - d.sf(right))
-        rough = np.abs(both - whole) + np.abs(wrong_mass) > _TOLERANCE
+        mass_error = masses.reshape(2, -1).sum(axis=0) - (d.sf(left) - d.sf(right))
+        rough = np.abs(both - whole) + np.abs(mass_error) > _TOLERANCE
         total += float(both[~rough].sum())
         rough2 = np.concatenate([rough, rough])
         left, right = np.concatenate([left, middle])[rough2], np.concatenate([middle, right])[rough2]
@@ -212,7 +165,9 @@ def _integral(chance: Chance, d: FoldedNormals, edges: np.ndarray) -> float:
     return total + float(whole.sum())
 
 
-def _panels(chance: Chance, d: FoldedNormals, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _integrate_panels(
+    chance: Chance, d: FoldedNormals, left: np.ndarray, right: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the integrals of density times chance, and of the density alone, over panels."""
     half = (right - left) / 2
     x = (left + half)[:, None] + half[:, None] * _NODES
@@ -220,87 +175,104 @@ def _panels(chance: Chance, d: FoldedNormals, left: np.ndarray, right: np.ndarra
     return (density * chance(x)).sum(axis=1), density.sum(axis=1)
 
 
-def _chance(v: np.ndarray, left: Sequence[Left], rank: Rank) -> np.ndarray:
-    """Return the probability that a value v is large, given how many genes of which groups are left beside it."""
-    if not left:
-        return np.ones(v.shape)
-    counts, chances = [some.n for some in left], [some.group.sf(v) for some in left]
-    found = _tail(counts, chances, rank.others)
-    for some in left:
-        if some.group.covariance:
-            # Changing the mean of a count by m and its second factorial cumulant by c is to multiply its generating
-            # function by 1 + m (z - 1) + c (z - 1)^2 / 2, to first order.
-            contrast = some.group.contrast(v)
-            mean = some.n * some.shift * contrast
-            cumulant = some.n * (some.n - 1) * some.group.covariance * contrast**2
-            one, two = (_tail(counts, chances, rank.others - less) for less in (1, 2))
-            found = found - mean * (found - one) + cumulant / 2 * (found - 2 * one + two)
+class _Genes(NamedTuple):
+    """Independent genes, each with a chance that its value is beyond a limit, for several limits.
+
+    With two ``chances``, a random number of them (``first``) has the one, the others the other. ``log_scales`` are
+    logarithms of probabilities, per gene, of the event that the chances are conditional on.
+    """
+
+    n: int
+    first: Counts | None
+    chances: tuple[np.ndarray, ...]
+    log_scales: tuple[np.ndarray, ...]
+
+    def select(self, index: np.ndarray) -> "_Genes":
+        """Return the same for a selection of limits."""
+        return self._replace(
+            chances=tuple(chance[index] for chance in self.chances),
+            log_scales=tuple(log_scale[index] for log_scale in self.log_scales),
+        )
+
+    def bound_sum(self, per_gene: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Return the least and the largest sum over genes of a function of their chances, shape (2, limits)."""
+        if self.first is None:
+            return np.stack([self.n * per_gene(self.chances[0])] * 2)
+        one, two = (per_gene(chance) for chance in self.chances)
+        return np.sort([k * one + (self.n - k) * two for k in self.first.numbers[[0, -1]]], axis=0)
+
+    def transform(self, theta: np.ndarray) -> np.ndarray:
+        """Return the characteristic function of the number of genes beyond a limit, shape (limits, frequencies)."""
+        half, sine = np.sin(theta / 2) ** 2, np.sin(theta)
+        logs = []
+        for chance, log_scale in zip(self.chances, self.log_scales, strict=True):
+            s = chance[:, None]
+            log_modulus = np.log1p(-4 * s * (1 - s) * half) / 2 + log_scale[:, None]
+            logs.append(log_modulus + 1j * np.arctan2(s * sine, 1 - 2 * s * half))
+        if self.first is None:
+            return np.exp(self.n * logs[0])
+        one, two = logs
+        ratio, total = np.exp(one - two), np.zeros(one.shape, complex)
+        for probability in self.first.probabilities[::-1]:  # Horner's rule
+            total *= ratio
+            total += probability
+        return total * np.exp(self.first.start * one + (self.n - self.first.start) * two)
+
+
+def _compute_chance(v: np.ndarray, others: Sequence[Group], rank: Rank) -> np.ndarray:
+    """Return the probability that a value v is large, given the other genes."""
+    x = v.reshape(-1)
+    chance = _compute_tail([_make_genes(group, x) for group in others], x.size, rank.others)
     if rank.weight:
-        # v is X[k], and large after all where X[k+1] is so near that the cutoff rounds to v.
-        near = v + np.spacing(v) / (2 * rank.weight)
-        beyond = [some.group.sf(near) for some in left]
-        gaps = [chance - far for chance, far in zip(chances, beyond, strict=True)]
-        others = [far / np.maximum(1 - gap, np.finfo(float).tiny) for far, gap in zip(beyond, gaps, strict=True)]
-        none = np.exp(sum(count * np.log1p(-gap) for count, gap in zip(counts, gaps, strict=True)))
-        following = _tail(counts, chances, rank.others + 1) - found
-        far_off = none * (_tail(counts, others, rank.others + 1) - _tail(counts, others, rank.others))
-        found = found + np.maximum(following - far_off, 0)
-    return found
+        # v is X[k], and large after all where X[k+1] is so near that the cutoff rounds to v, so where not all of the
+        # larger values are beyond that.
+        near = x + np.spacing(x) / (2 * rank.weight)
+        for sign, limit in ((1, x), (-1, near)):
+            genes = [_make_genes(group, x, limit) for group in others]
+            tails = [_compute_tail(genes, x.size, rank.others + i) for i in (0, 1)]
+            chance = chance + sign * (tails[1] - tails[0])
+    return chance.reshape(v.shape)
 
 
-def _tail(counts: Sequence[int], chances: Sequence[np.ndarray], most: int) -> np.ndarray:
-    """Return the probability that independent binomials add up to at most a number, for each point of chances.
+def _make_genes(group: Group, x: np.ndarray, limit: np.ndarray | None = None) -> _Genes:
+    """Return genes whose values may be beyond a limit of at least x (x by default) and are not between both."""
+    above = [d.sf(x) for d in group.distributions]
+    beyond = above if limit is None else [d.sf(limit) for d in group.distributions]
+    if group.first is None:
+        above, beyond = ([sum(np.array(group.shares)[:, None] * s)] for s in (above, beyond))
+    within = [np.maximum(1 - (a - b), np.finfo(float).tiny) for a, b in zip(above, beyond, strict=True)]
+    chances = tuple(np.minimum(b / w, 1) for b, w in zip(beyond, within, strict=True))
+    return _Genes(group.count, group.first, chances, tuple(np.log(w) for w in within))
 
-    Bernstein's inequality says where that is 0 or 1, and which terms of the sum count; all of those are added.
+
+def _compute_tail(genes: Sequence[_Genes], size: int, most: int) -> np.ndarray:
+    """Return the probability that at most a number of genes are beyond each of ``size`` limits.
+
+    Bernstein's inequality bounds that number; between the bounds its characteristic function is inverted.
     """
-    shape = chances[0].shape
-    columns = [chance.reshape(-1) for chance in chances]
-    mean = sum((m * s for m, s in zip(counts, columns, strict=True)), np.zeros(1))
-    reach = _reach(sum((m * s * (1 - s) for m, s in zip(counts, columns, strict=True)), np.zeros(1)))
-    found = np.where(most + 1 - mean >= reach, 1.0, 0.0)
-    between = np.flatnonzero((most + 1 - mean < reach) & (mean - most < reach))
-    if most >= sum(counts):
-        found[:] = 1.0
-    elif between.size:
-        widest = sum(2 * int(_reach(m * s * (1 - s)).max()) + 5 for m, s in zip(counts, columns, strict=True))
-        for at in np.array_split(between, -(-between.size * widest // _CELLS)):
-            found[at] = _sum_at_most(counts, [column[at] for column in columns], most)
-    return found.reshape(shape)
-
-
-def _sum_at_most(counts: Sequence[int], chances: Sequence[np.ndarray], most: int) -> np.ndarray:
-    first, terms = _binomial(counts[0], chances[0])
-    upto = np.cumsum(terms, axis=1)
-    if len(counts) == 1:
-        at = (most - first)[:, None]
-        total = np.take_along_axis(upto, at.clip(0, upto.shape[1] - 1), axis=1)
-        return np.where(at < 0, 0.0, total)[:, 0].clip(0, 1)
-    other_first, other_terms = _binomial(counts[1], chances[1])
-    at = most - other_first[:, None] - np.arange(other_terms.shape[1]) - first[:, None]
-    reached = np.where(at < 0, 0.0, np.take_along_axis(upto, at.clip(0, upto.shape[1] - 1), axis=1))
-    return (other_terms * reached).sum(axis=1).clip(0, 1)
-
-
-def _binomial(m: int, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return binomial probabilities of m trials for each chance of success, and the number that the first belongs to.
-
-    Each follows from its neighbour by their ratio, from the mode outwards, and the sum is made 1: no factorial of a
-    large number, so all are right to a few hundred roundings.
-    """
-    half = min(m, int(np.ceil(_reach(m * s * (1 - s)).max())) + 1)
-    mode = np.minimum(np.floor((m + 1) * s), m)
-    away = np.arange(1, half + 1)
-    with np.errstate(divide="ignore", under="ignore"):
-        odds, against = np.where(s < 1, s / (1 - s), 0.0)[:, None], np.where(s > 0, (1 - s) / s, 0.0)[:, None]
-    up = np.maximum(m - mode[:, None] - away + 1, 0) / (mode[:, None] + away) * odds
-    down = np.maximum(mode[:, None] - away + 1, 0) / (m - mode[:, None] + away) * against
-    with np.errstate(under="ignore"):
-        up, down = np.cumprod(up, axis=1), np.cumprod(down, axis=1)
-        terms = np.concatenate([down[:, ::-1], np.ones((s.size, 1)), up], axis=1)
-        terms /= terms.sum(axis=1, keepdims=True)
-    return mode.astype(np.int64) - half, terms
-
-
-def _reach(variance: np.ndarray) -> np.ndarray:
-    """Return how far from its mean a sum of indicators lies with probability 4e-18, by Bernstein's inequality."""
-    return _ODDS / 3 + np.sqrt((_ODDS / 3) ** 2 + 2 * _ODDS * variance)
+    everything = np.prod([part.transform(np.zeros(1))[:, 0].real for part in genes], axis=0) * np.ones(size)
+    means = np.sum([part.bound_sum(lambda s: s) for part in genes], axis=0) * np.ones((2, size))
+    variances = np.sum([part.bound_sum(lambda s: s * (1 - s)) for part in genes], axis=0) * np.ones((2, size))
+    reach = compute_reach(variances[1])
+    low = np.maximum(np.floor(means[0] - reach), 0)
+    high = np.minimum(np.ceil(means[1] + reach), sum(part.n for part in genes))
+    tail = np.where(high <= most, everything, 0.0)
+    undecided = np.flatnonzero((low <= most) & (most < high))
+    # Limits with windows and variances of similar sizes share their frequencies.
+    classes = np.stack([np.frexp(high - low + 1)[1], np.frexp(variances[0] + 1)[1]])[:, undecided]
+    for similar in np.unique(classes, axis=1).T:
+        index = undecided[(classes == similar[:, None]).all(axis=0)]
+        window = 2 * (int((high - low)[index].max() + 1) // 2) + 1  # odd, and at least as wide as every window
+        theta = 2 * np.pi / window * np.arange(window // 2 + 1)
+        # At higher frequencies the characteristic function is negligible.
+        theta = theta[2 * variances[0, index].min() * np.sin(theta / 2) ** 2 <= _ODDS]
+        for batch in np.array_split(index, -(-index.size * theta.size // _CELLS)):
+            value = np.exp(-0.5j * (low[batch, None] + most) * theta)
+            for part in genes:
+                value = value * part.select(batch).transform(theta)
+            numbers = most - low[batch, None] + 1
+            terms = value.real * np.concatenate(
+                [numbers, 2 * np.sin(numbers * theta[1:] / 2) / np.sin(theta[1:] / 2)], axis=1
+            )
+            tail[batch] = np.clip(terms.sum(axis=1) / window, 0, 1)
+    return tail

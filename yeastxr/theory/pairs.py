@@ -19,7 +19,8 @@ from yeastxr.simulation.adjustment import MeanModel
 from yeastxr.simulation.parameters import BindingParameters, PerturbationParameters
 from yeastxr.simulation.relations import iterate_tfs
 from yeastxr.simulation.simulate import SimulationSpec
-from yeastxr.theory.conditions import compute_importances, compute_probability
+from yeastxr.theory.conditions import compute_probability, count_genes
+from yeastxr.theory.counts import Counts
 from yeastxr.theory.distributions import FoldedNormals, Lattice
 from yeastxr.theory.large_effects import Group, compute_large_probabilities, rank_cutoff
 
@@ -87,14 +88,13 @@ def slope_of_mean(binding: BindingParameters, perturbation: PerturbationParamete
 class TFKind(NamedTuple):
     """TFs with equal distributions: ``bound`` genes each, for each of which conditions hold with chance ``adjusted``.
 
-    ``covariance`` is that of the conditions of two bound genes. It is at most 0: TFs that are named bind a fixed number
-    of genes, so where they bind one they are less likely to bind the next. To first order in 1 / genes it is
-    ``-sum(p (1 - p) I^2) / (genes - 1)``, with p the chance that a named TF binds, and I its importance.
+    ``active`` is the distribution of how many of them are bound_active: TFs that are named bind fixed numbers of genes,
+    so it is less spread than a binomial.
     """
 
     bound: int
     adjusted: Fraction
-    covariance: float
+    active: Counts
 
 
 class Pairs(NamedTuple):
@@ -123,9 +123,7 @@ def classify_tfs(spec: SimulationSpec) -> dict[Hashable, TFKind]:
     for tf, count in counts.items():
         entries = tuple(conditions.get(tf, ()))
         named = {other: chances[other] for other in iterate_tfs(entries)} | {tf: Fraction(1)}
-        importances = compute_importances(entries, named)
-        spread = sum(float(named[i] * (1 - named[i])) * importance**2 for i, importance in importances.items())
-        kinds[tf] = TFKind(count, compute_probability(entries, named), -spread / max(n - 1, 1))
+        kinds[tf] = TFKind(count, compute_probability(entries, named), count_genes(entries, tf, counts, n))
     return kinds
 
 
@@ -238,7 +236,7 @@ def _compute_large_perturbation(
     """Return the probabilities that a perturbation effect is large, by status."""
     unbound, active, inactive = _make_magnitudes(binding, model)
     groups = [
-        Group(kind.bound, (float(kind.adjusted), float(1 - kind.adjusted)), (active, inactive), kind.covariance),
+        Group(kind.bound, (float(kind.adjusted), float(1 - kind.adjusted)), (active, inactive), kind.active),
         Group(n - kind.bound, (1.0,), (unbound,)),
     ]
     (of_active, of_inactive), (of_unbound,) = compute_large_probabilities(groups, percentile)
