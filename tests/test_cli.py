@@ -154,7 +154,7 @@ def test_simulate__quiet(tmp_path: Path) -> None:
         ("--bound", "0.1,nan", "bound[1] is nan; expected a number from 0 to 1"),
         ("--bound", "0.1", "n_sample has 2 entries and bound has 1"),
         ("--bound", "x", "'x' is not a list of the form number,..."),
-        ("--n-sample", "2,0", "n_sample[1] is 0; expected an integer of at least 1"),
+        ("--n-sample", "2,0", "n_sample[1] is 0; expected an integer from 1 to"),
         ("--background-hops-range", "0,100", "background_hops_range is [0, 100]; expected two integers"),
         ("--background-hops-range", "10,1", "background_hops_range is [10, 1]; expected two integers"),
         ("--bound-experiment-hops-range", "1,2,3", "bound_experiment_hops_range is [1, 2, 3]; expected two integers"),

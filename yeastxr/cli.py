@@ -33,43 +33,50 @@ class _Group(click.Group):
     """A group whose commands end in one sentence, not a traceback, when their input is bad."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        with _end_with_reader():  # of an error
+        with _end_neatly():  # errors are printed here
             return super().main(*args, **kwargs)
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        with _end_with_reader():  # of what --help prints
+        with _end_neatly():  # --help is printed here
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            with _end_with_reader():
-                return super().invoke(ctx)
-        except InputError as error:
-            raise _Refused(escape_controls(str(error))) from error
-        except OSError as error:
-            raise _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")) from error
-        except MemoryError as error:
-            raise _fail(f"not enough memory: {describe_error(error)}") from error
-        except Exception as error:
-            if not _is_from_codec(error):
-                raise
-            text = f"a chunk can't be decoded ({describe_error(error)}); `yeastxr verify STORE` lists the damaged ones"
-            raise _fail(text) from error
-
-
-def _fail(text: str) -> click.ClickException:
-    return click.ClickException(escape_controls(text))
+        with _end_neatly(), _explain_errors():
+            return super().invoke(ctx)
 
 
 @contextmanager
-def _end_with_reader() -> Iterator[None]:
-    """End quietly, with the usual status, once the program that reads our output has ended, as ``head -1`` does."""
+def _explain_errors() -> Iterator[None]:
+    """Turn errors that a user can do something about into one sentence."""
     try:
         yield
+    except InputError as error:
+        raise _Refused(str(error)) from error
     except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise click.ClickException(f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")) from error
+    except MemoryError as error:
+        raise click.ClickException(f"not enough memory: {describe_error(error)}") from error
+    except Exception as error:
+        if not _is_from_codec(error):
+            raise
+        text = f"a chunk can't be decoded ({describe_error(error)}); `yeastxr verify STORE` lists the damaged ones"
+        raise click.ClickException(text) from error
+
+
+@contextmanager
+def _end_neatly() -> Iterator[None]:
+    """Keep messages on one line, and end quietly once the program that reads our output has, as ``head -1`` does."""
+    try:
+        yield
+    except click.ClickException as error:
+        vars(error)["message"] = escape_controls(error.message)
+        raise
+    except BrokenPipeError as error:
         broken = [descriptor for descriptor in (1, 2) if _has_no_reader(descriptor)]
         if not broken:
-            raise
+            raise click.ClickException(f"a connection is broken: {describe_error(error)}") from error
         null = os.open(os.devnull, os.O_WRONLY)
         for descriptor in broken:
             os.dup2(null, descriptor)  # for what Python still writes at exit

@@ -119,8 +119,20 @@ STATUSES = ("unbound", "bound_active", "bound_inactive")
 
 
 def to_text_array(texts: tuple[str, ...] | list[str]) -> np.ndarray:
-    """Return texts as a variable-width array, which comes back from zarr as it went in."""
-    return np.array(texts, dtype=np.dtypes.StringDType())
+    """Return texts as an array of str objects, which xarray, pandas and NumPy convert to any other kind of text."""
+    array = np.empty(len(texts), dtype=object)
+    array[:] = texts
+    return array
+
+
+def convert_text(ds: xr.Dataset, dtype: np.dtype | type = object) -> xr.Dataset:
+    """Convert variables of NumPy's texts, fixed-width or StringDType, to one dtype.
+
+    In memory that is ``object``, which everything converts to and from; zarr specifies StringDType and no fixed width.
+    """
+    texts = {name: array.astype(dtype) for name, array in ds.variables.items() if array.dtype.kind in "TU"}
+    coords = {name: array for name, array in texts.items() if name in ds.coords}
+    return ds.assign({name: array for name, array in texts.items() if name not in coords}).assign_coords(coords)
 
 
 @cache

@@ -161,7 +161,7 @@ def test_largest_effects__all_zero_gives_a_limit() -> None:
         (lambda ds: qc.histogram(ds, "binding_effect", limits=(0, np.inf)), "finite number"),
         (lambda ds: qc.histogram(ds, "binding_effect", limits=3), "two numbers"),
         (lambda ds: qc.histogram(ds.drop_vars("label"), "binding_effect"), "lacks the variable 'label'"),
-        (lambda ds: qc.histogram(ds.isel(tf=0), "binding_effect"), "no dimension 'tf'"),
+        (lambda ds: qc.histogram(ds.isel(tf=0, drop=True), "binding_effect"), "no dimension 'tf'"),
         (lambda ds: qc.histogram(ds["label"], "binding_effect"), "expected an xarray.Dataset"),
         (lambda ds: qc.histogram_2d(ds, "binding_effect", "binding_effect"), "two different features"),
         (lambda ds: qc.histogram_2d(ds, bins=(1, 2, 3)), "bins is (1, 2, 3)"),

@@ -399,6 +399,6 @@ def test_progress__bar_where_asked(tmp_path: Path, capsys: pytest.CaptureFixture
     assert capsys.readouterr().err == ""
     yx.save(made(chunks={"tf": 1}), tmp_path / "loud.zarr", progress=True)
     assert "writing" in (err := capsys.readouterr().err)
-    assert "cells/s" in err
+    assert "pairs/s" in err
     with pytest.raises(yx.InputError, match="progress is 'yes'"):
         yx.save(made(), tmp_path / "x.zarr", progress="yes")

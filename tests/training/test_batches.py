@@ -311,7 +311,7 @@ def test_batches__refused(ds: xr.Dataset, options: dict[str, object], message: s
 
 def test_batches__missing_dims_and_stores(ds: xr.Dataset, tmp_path: Path) -> None:
     with pytest.raises(yx.SchemaError, match="no dimension 'gene'"):
-        yx.Batches(ds.isel(gene=0), 3)
+        yx.Batches(ds.isel(gene=0, drop=True), 3)
     with pytest.raises(FileNotFoundError, match="does not exist"):
         yx.Batches(tmp_path / "none.zarr", 3)
     with pytest.raises(yx.InputError, match="expected a SimulationSpec"):

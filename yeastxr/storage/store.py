@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from yeastxr._validate import check_integer, check_number, check_sequence
@@ -22,7 +23,7 @@ from yeastxr.errors import (
     describe_error,
     format_value,
 )
-from yeastxr.schema import CORE_DIMS, FEATURE_NAMES, validate
+from yeastxr.schema import CORE_DIMS, FEATURE_NAMES, convert_text, validate
 from yeastxr.simulation.simulate import SimulationSpec
 from yeastxr.storage.layout import (
     COMPLETE,
@@ -101,7 +102,7 @@ def save(
     True
     """
     location = locate(store, storage_options=storage_options)
-    ds = validate(ds)
+    ds = convert_text(validate(ds), np.dtypes.StringDType())
     check_storable(ds)
     given = check_encoding(ds, encoding)
     plain = ds.transpose(..., *CORE_DIMS, "feature", missing_dims="ignore").drop_encoding()
@@ -212,7 +213,7 @@ def open(
     ds = xr.Dataset({name: ds.variables[name] for name in order}, ds.coords, ds.attrs)  # stores keep no order
     ds.encoding = encoding
     try:
-        return validate(ds)
+        return validate(convert_text(ds))
     except SchemaError as error:
         raise SchemaError(f"store is {location.name}: {error}") from None
 
