@@ -37,3 +37,31 @@ def test_chunk_sizes__cover_the_array(sizes: dict[str, int], chunk: object, dim:
 def test_chunk_sizes__refused(chunk: object) -> None:
     with pytest.raises(yx.InputError, match=r"chunks\['tf'\] is .*; expected a chunk size from 1, .* add up to 10"):
         chunk_sizes({"gene": 3, "tf": 10}, {"tf": chunk})
+
+
+def test_graph__holds_ranges_not_a_task_for_each_block(no_compute: None) -> None:
+    sizes = []
+    for replicates in (10, 1000):
+        ds = yx.simulate(
+            genes=100, bound=[0.5], max_mean_adjustment=1.0, seed=1, replicates=replicates, chunks={"tf": -1}
+        )
+        layers = [layer for name in ds.data_vars for layer in ds[name].__dask_graph__().layers.values()]
+        sizes.append(sum(len(layer) for layer in layers if layer.is_materialized()))
+    assert sizes[0] == sizes[1] < 50
+
+
+def test_map_blocks__inputs_with_other_chunks_are_aligned() -> None:
+    labels = yx.generate_gene_population(60, bound=0.5, n_sample=7, replicates=2, seed=1)
+    effect = yx.generate_binding_effects(labels, seed=1)
+    expected = yx.generate_perturbation_effects(labels, effect, max_mean_adjustment=5.0, seed=1)
+    cuts = [{}, {"gene": 13}, {"tf": 3}, {"gene": 20, "tf": 5, "replicate": 1}, {"tf": (1, 4, 2)}]
+    for of_labels in cuts:
+        for of_effect in cuts:
+            lazy = yx.generate_perturbation_effects(
+                labels.chunk(of_labels) if of_labels else labels,
+                effect.chunk(of_effect) if of_effect else effect,
+                max_mean_adjustment=5.0,
+                seed=1,
+            )
+            np.testing.assert_array_equal(lazy.values, expected.values)
+            assert bool(lazy.chunks) == bool(of_labels or of_effect)

@@ -4,13 +4,12 @@
 with length 1: to NumPy-backed arrays at once, with all threads; to dask-backed ones block by block, one thread a block.
 """
 
-import warnings
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import product
 from numbers import Integral
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
 import numpy as np
@@ -70,28 +69,36 @@ def _split(dim: str, size: int, chunk: Any) -> tuple[int, ...]:
     )
 
 
-def get_positions(like: xr.DataArray) -> tuple[xr.Variable, xr.Variable, xr.Variable]:
+class Positions(NamedTuple):
+    """The positions along a dimension of a lazy array; a graph holds them as one range for each block."""
+
+    dim: Hashable
+    chunks: tuple[int, ...]
+
+
+def get_positions(like: xr.DataArray) -> list[xr.Variable | Positions]:
     """Return the positions of an array's cells: replicates (0 without that dimension), genes and TFs."""
     variable = like.variable
-    if REPLICATE in variable.dims:
-        replicate = chunk_like(REPLICATE, np.arange(variable.sizes[REPLICATE]), variable)
-    else:
-        replicate = xr.Variable((), np.int64(0))
-    gene, tf = (chunk_like(dim, np.arange(variable.sizes[dim]), variable) for dim in (GENE, TF))
-    return replicate, gene, tf
+    return [
+        xr.Variable((), np.int64(0))
+        if dim not in variable.dims
+        else Positions(dim, variable.chunksizes[dim])
+        if variable.chunks
+        else xr.Variable((dim,), np.arange(variable.sizes[dim]))
+        for dim in (REPLICATE, GENE, TF)
+    ]
 
 
-def chunk_like(dim: str, values: np.ndarray, like: xr.DataArray | xr.Variable) -> xr.Variable:
+def chunk_like(dim: str, values: np.ndarray, like: xr.DataArray) -> xr.Variable:
     """Return values along one dimension of an array, with that array's chunks."""
     variable = xr.Variable((dim,), values)
-    cuts = like.variable if isinstance(like, xr.DataArray) else like  # coordinates may have other chunks
-    return variable.chunk({dim: cuts.chunksizes[dim]}) if like.chunks else variable
+    return variable.chunk({dim: like.variable.chunksizes[dim]}) if like.chunks else variable
 
 
 def map_blocks(
     function: Callable[..., np.ndarray],
     dims: Sequence[Hashable],
-    arrays: Sequence[xr.DataArray | xr.Variable],
+    arrays: Sequence[xr.DataArray | xr.Variable | Positions],
     *,
     dtype: Any,
     reduces: Hashable | None = None,
@@ -103,39 +110,57 @@ def map_blocks(
     with axes ``dims``. Axes are in the order of ``dims`` (length 1 for a missing dimension), followed by the array's
     other dimensions, unchunked. The result has length 1 along ``reduces``, which no array may be chunked along.
     """
-    inputs = [_order_axes(array, dims) for array in arrays]
+    inputs = [(array, (array.dim,)) if isinstance(array, Positions) else _order_axes(array, dims) for array in arrays]
+    expand: list[Any] = [tuple(slice(None) if dim in axes else None for dim in dims) for _, axes in inputs]
     if all(isinstance(data, np.ndarray) for data, _ in inputs):
-        return xr.Variable(dims, function(*(data for data, _ in inputs), **parameters, threads=count_threads()))
+        blocks = [data[index] for (data, _), index in zip(inputs, expand, strict=True)]
+        return xr.Variable(dims, function(*blocks, **parameters, threads=count_threads()))
 
     import dask.array as da
+    from dask.layers import ArraySliceDep
 
     pairs: list[Any] = []
     for data, axes in inputs:
-        pairs += [da.from_array(data, chunks=-1) if isinstance(data, np.ndarray) else data, axes]
-    with warnings.catch_warnings():  # intended: vectors of positions make many blocks together
-        warnings.filterwarnings("ignore", "Increasing number of chunks", da.PerformanceWarning)
-        result = da.blockwise(
-            partial(function, **parameters, threads=1),
-            tuple(dims),
-            *pairs,
-            dtype=dtype,
-            meta=np.empty((0,) * len(dims), dtype),
-            adjust_chunks=None if reduces is None else {reduces: 1},
-            concatenate=True,
-            token=getattr(function, "__name__", "block").strip("_"),
-        )
+        if not isinstance(data, Positions):
+            pairs += [da.from_array(data, chunks=-1) if isinstance(data, np.ndarray) else data, axes]
+    common, lazy = da.core.unify_chunks(*pairs, warn=False)
+    following = iter(lazy)
+    pairs = []
+    for data, axes in inputs:
+        if isinstance(data, Positions):
+            chunks = common.get(data.dim, data.chunks)
+            data = ArraySliceDep((chunks if sum(chunks) == sum(data.chunks) else data.chunks,))  # not those of length 1
+        else:
+            data = next(following)
+        pairs += [data, axes]
+    for dim in dims:  # dask's new_axes do not survive the fusion of tasks
+        if not any(dim in axes for _, axes in inputs):
+            pairs += [ArraySliceDep(((1,),)), (dim,)]
+    result = da.blockwise(
+        partial(_apply, function, expand, **parameters, threads=1),
+        tuple(dims),
+        *pairs,
+        dtype=dtype,
+        meta=np.empty((0,) * len(dims), dtype),
+        adjust_chunks=None if reduces is None else {reduces: 1},
+        align_arrays=False,
+        concatenate=True,
+        token=getattr(function, "__name__", "block").strip("_"),
+    )
     return xr.Variable(dims, result)
 
 
+def _apply(function: Callable[..., np.ndarray], expand: list[Any], *blocks: Any, **parameters: Any) -> np.ndarray:
+    """Call the function with the arrays of a block, expanded to all dimensions; a slice stands for positions."""
+    arrays = [np.arange(block[0].start, block[0].stop) if isinstance(block, tuple) else block for block in blocks]
+    return function(*(array[index] for array, index in zip(arrays, expand, strict=False)), **parameters)
+
+
 def _order_axes(array: xr.DataArray | xr.Variable, dims: Sequence[Hashable]) -> tuple[Any, tuple[Hashable, ...]]:
-    """Return the plain array with axes in the order of dims, missing ones with length 1, then its other dimensions."""
+    """Return the plain array and its axes: its dimensions in the order of dims, then its other ones."""
     variable = array.variable if isinstance(array, xr.DataArray) else array
-    order = [d for d in dims if d in variable.dims]
-    own = [d for d in variable.dims if d not in dims]
-    data = variable.data if variable.dims == (*order, *own) else variable.transpose(*order, *own).data
-    if len(order) < len(dims):
-        data = data[tuple(slice(None) if d in order else None for d in dims)]
-    return data, (*dims, *own)
+    axes = (*(d for d in dims if d in variable.dims), *(d for d in variable.dims if d not in dims))
+    return (variable if variable.dims == axes else variable.transpose(*axes)).data, axes
 
 
 Region = tuple[slice, ...]

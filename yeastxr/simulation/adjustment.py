@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import xarray as xr
 
-from yeastxr._blocks import chunk_like, map_blocks
+from yeastxr._blocks import get_positions, map_blocks
 from yeastxr._validate import check_number, to_python
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value
 from yeastxr.schema import PARAMETERS, STATUSES, TF, check_array, order_dims
@@ -200,7 +200,7 @@ def evaluate_relationships(
         labels.dims,
         [
             labels,
-            chunk_like(TF, np.arange(labels.sizes[TF]), labels),
+            get_positions(labels)[-1],
             xr.Variable((_NAMED, *columns.dims[1:]), columns.data),
         ],
         dtype=np.bool_,

@@ -416,7 +416,7 @@ def _choose_pvalues(effect: xr.DataArray, feature: str | None) -> str:
                 "or feature='perturbation_pvalue'"
             )
         feature = feature or "binding_pvalue"
-    if feature not in _EFFECT_OF:
+    if not isinstance(feature, str) or feature not in _EFFECT_OF:
         raise SchemaError(f"feature is {format_value(feature)}; expected 'binding_pvalue' or 'perturbation_pvalue'")
     return feature
 
