@@ -1,5 +1,7 @@
 """The check table: correct datasets pass at the stated rate, injected errors are found, subsets are no errors."""
 
+from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,25 @@ def test_check__false_alarms_are_as_rare_as_stated(method: int) -> None:
     # Each test on its own is valid: of 100, at most so many p-values are below 0.05.
     assert ((pvalues[:, tests] < 0.05).sum(axis=0) <= 5 + 6 * np.sqrt(0.05 * 0.95 * 100)).all()
     assert sum((pvalues[:, tests].min(axis=1) * tests.sum()) < 0.001) <= 2
+
+
+@pytest.mark.parametrize("name", injected.ODD)
+def test_check__false_alarms_of_odd_specifications(name: str) -> None:
+    """Of 40 seeds, a correct dataset fails at 0.05 in 10 at most, 6 s.d. above the bound."""
+    tables = [yx.check(yx.simulate(**injected.ODD[name], seed=seed), level=0.05) for seed in range(40)]
+    assert sum(not table.passed for table in tables) <= 0.05 * 40 + 6 * np.sqrt(0.05 * 0.95 * 40)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", injected.ODD)
+def test_check__false_alarms_of_odd_specifications_long(name: str) -> None:
+    """Of 1,000 seeds, at 0.05, 0.01 and 0.001 a correct dataset fails at most as often as stated, within 4 s.d."""
+    tables = [yx.check(yx.simulate(**injected.ODD[name], seed=seed)) for seed in range(1000)]
+    assert not any(row.passed is False and np.isnan(row.pvalue) for table in tables for row in table.rows)
+    pvalues = [[row.pvalue for row in table.rows if np.isfinite(row.pvalue)] for table in tables]
+    least = np.array([min(p) * len(p) for p in pvalues])
+    for level in (0.05, 0.01, 0.001):
+        assert (least < level).sum() <= 1000 * level + 4 * np.sqrt(1000 * level)
 
 
 def test_check__never_fails_by_chance_on_small_samples() -> None:
@@ -128,9 +149,97 @@ def test_check__subset_is_no_error() -> None:
     assert yx.check(simulate(replicates=3).isel(replicate=1)).failed == []
 
 
+SWEPT = {"bound_mean": [3.0, 5.0], "bound_std": [1.0, 2.0]}
+
+
+@pytest.fixture(scope="module")
+def swept() -> xr.Dataset:
+    return yx.sweep(simulate(max_mean_adjustment=5.0).yeast.spec, **SWEPT, replicates=2).load()
+
+
+def test_check_sweep__each_point_is_checked_and_named(swept: xr.Dataset) -> None:
+    table = yx.check(swept)
+    assert table.passed, table
+    for mean, std in product(*SWEPT.values()):
+        names = [row.name for row in table.rows if row.name.startswith(f"bound_mean={mean}, bound_std={std}: ")]
+        assert any(name.endswith("unbound: s.d. / theory") for name in names)
+
+
+@pytest.mark.parametrize(
+    "select",
+    [
+        lambda ds: ds.isel(bound_mean=1, bound_std=0),
+        lambda ds: ds.sel(bound_mean=3),
+        lambda ds: ds.sel(bound_std=[2.0]),
+        lambda ds: ds.isel(bound_mean=[1, 0]),
+        lambda ds: ds.isel(bound_mean=1, bound_std=1).transpose("tf", ...),
+        lambda ds: ds.sel(bound_mean=5).isel(gene=slice(None, None, -1), replicate=0).chunk({"tf": 3}),
+    ],
+)
+def test_check_sweep__points_are_checked(select: Callable[[xr.Dataset], xr.Dataset], swept: xr.Dataset) -> None:
+    table = yx.check(select(swept))
+    assert table.passed, table
+    assert len(table.rows) > 30
+    broken = swept.copy(deep=True)
+    broken["perturbation_effect"] *= np.float32(1.2)
+    assert yx.check(select(broken)).failed
+
+
+def test_check_sweep__only_the_wrong_point_fails(swept: xr.Dataset) -> None:
+    broken = swept.copy(deep=True)
+    broken["perturbation_effect"][1, 0] *= np.float32(1.2)
+    failed = yx.check(broken).failed
+    assert failed
+    assert all(name.startswith("bound_mean=5.0, bound_std=1.0: ") for name in failed)
+    assert not yx.check(swept.assign_coords(bound_mean=[5.0, 3.0])).passed
+
+
+def test_check_sweep__unknown_points(swept: xr.Dataset) -> None:
+    point = swept.isel(bound_mean=0, bound_std=0)
+    table = yx.check(point.drop_vars("bound_mean"))
+    assert table.passed is None
+    assert "not checked against theory" in repr(table)
+    table = yx.check(point.assign_coords(bound_mean=4.0))
+    assert table.failed == ["bound_mean=4.0, bound_std=1.0: theory"]
+    one = yx.sweep(simulate().yeast.spec, bound_mean=[4.0]).isel(bound_mean=0, drop=True)
+    assert yx.check(one).passed
+
+
+def _concatenate() -> xr.Dataset:
+    parts = [simulate(bound=[b], n_sample=[2], seed=2).assign_coords(tf=[i, i + 1]) for i, b in [(0, 0.1), (2, 0.4)]]
+    return xr.concat(parts, "tf", data_vars="minimal", coords="minimal", compat="override", join="outer")
+
+
+@pytest.mark.parametrize(
+    ("make", "failed"),
+    [
+        (lambda: simulate().assign_coords(tf=[f"TF{i}" for i in range(10)]), "labels of the dimension 'tf'"),
+        (lambda: simulate().assign_coords(gene=np.arange(1, 1001)), "labels of the dimension 'gene'"),
+        (
+            lambda: simulate(tfs=[f"TF{i}" for i in range(10)]).assign_coords(tf=range(10)),
+            "labels of the dimension 'tf'",
+        ),
+        (_concatenate, "labels of the dimension 'tf'"),
+    ],
+    ids=["renamed TFs", "renamed genes", "numbered TFs", "concatenated"],
+)
+def test_check__unknown_labels_fail(make: Callable[[], xr.Dataset], failed: str) -> None:
+    table = yx.check(make())
+    assert table.failed == [failed]
+    assert not table.checked
+
+
+def test_check__order_of_labels_does_not_matter() -> None:
+    ds = simulate(**METHODS[4][1])
+    assert yx.check(ds.isel(gene=slice(None, None, -1), tf=[3, 1, 0, 2, 9, 8, 7, 6, 5, 4])).passed
+
+
 def test_check__no_specification() -> None:
     table = yx.check(simulate().drop_attrs(deep=True))
-    assert table.passed
+    assert table.passed is None
+    assert not table
+    assert not table.checked
+    assert table.summary.endswith("; not checked against theory")
     assert {row.name for row in table.rows if row.passed is None} == {"bound pairs", "theory"}
     assert "2,350 of 10,000" in repr(table)
     broken = simulate().drop_attrs(deep=True)

@@ -64,3 +64,86 @@ def test_fit__pools_and_tells_when_it_can_not() -> None:
 def test_combine_pvalues__bonferroni() -> None:
     assert significance.combine_pvalues(np.array([0.01, 0.5, np.nan])) == 0.02
     assert significance.combine_pvalues(np.array([])) == 1.0
+
+
+@pytest.mark.parametrize("tolerance", [0.01, 0.05])
+def test_binomial__within_a_tolerance(tolerance: float) -> None:
+    count = np.arange(101)
+    loose = significance.test_binomial(count, 100, 0.5, tolerance)
+    for p in (0.5 - tolerance, 0.5, 0.5 + tolerance):
+        chance = stats.binom.pmf(count, 100, p)
+        for level in (0.1, 0.01, 0.001):
+            assert chance[loose <= level].sum() <= level + 1e-12
+
+
+@pytest.mark.parametrize("p", [0.01, 0.3, 0.5])
+def test_bounded__is_valid(p: float) -> None:
+    count = np.arange(501)
+    pvalue = significance.test_bounded(count - 500 * p, 500 * p * (1 - p), max(p, 1 - p))
+    chance = stats.binom.pmf(count, 500, p)
+    for level in (0.1, 0.01, 1e-4, 1e-8):
+        assert chance[pvalue <= level].sum() <= level
+    assert significance.test_bounded(0.0, 0.0, 0.0) == 1
+
+
+def test_extreme__is_valid_and_exact() -> None:
+    least = np.random.default_rng(1).random((20_000, 50)).min(axis=1)
+    pvalue = significance.test_extreme(least, 50, 0.0)
+    for level in (0.5, 0.1, 0.01):
+        assert (pvalue < level).mean() == pytest.approx(level, abs=6 * np.sqrt(level / pvalue.size))
+    assert (significance.test_extreme(least, 50, 1e-3) >= pvalue).all()
+
+
+def _signs(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    return rng.choice([-1.0, 1.0], shape)
+
+
+def _uniform(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    return np.sqrt(12) * (rng.random(shape) - 0.5)
+
+
+def _few_values(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """Middles of steps of the distribution function of a number with three values."""
+    return np.sqrt(12) * rng.choice([-0.25, 0.15, 0.4], shape, p=[0.5, 0.3, 0.2])
+
+
+@pytest.mark.parametrize("make", [_signs, _uniform, _few_values, np.random.Generator.standard_normal])
+@pytest.mark.parametrize(("n_genes", "n_tfs"), [(1, 3), (2, 1), (30, 3), (30, 60)])
+def test_sequence__is_valid(make: object, n_genes: int, n_tfs: int) -> None:
+    rng = np.random.default_rng(1)
+    normal = make is np.random.Generator.standard_normal
+    draws = (make(rng, (n_tfs, n_genes)) if normal else make(rng, n_tfs, n_genes) for _ in range(4000))
+    tests = [significance.test_sequence(x.sum(axis=0) / np.sqrt(n_tfs), normal=normal) for x in draws]
+    for name in tests[0]:
+        pvalues = np.array([test[name] for test in tests])
+        for level in (0.1, 0.01):
+            assert (pvalues < level).mean() <= level + 6 * np.sqrt(level / pvalues.size)
+        if normal and name == "spread":
+            assert (pvalues < 0.1).mean() > 0.07
+
+
+@pytest.mark.parametrize("make", [_signs, _uniform, _few_values, np.random.Generator.standard_normal])
+@pytest.mark.parametrize("n", [2, 20, 500])
+def test_products__is_valid(make: object, n: int) -> None:
+    rng = np.random.default_rng(1)
+    x = make(rng, (20_000, n)) if make is np.random.Generator.standard_normal else make(rng, 20_000, n)
+    pvalue = significance.test_products((x[:, 1:] * x[:, :-1]).sum(axis=1), (x[:, :-1] ** 2).sum(axis=1), n - 1)
+    for level in (0.1, 0.01, 0.001):
+        assert (pvalue < level).mean() <= level
+    assert significance.test_products(0.3 * n * 100, n * 100, n * 100) < 0.5
+
+
+def test_waves__are_orthonormal() -> None:
+    for n in (1, 2, 5, 100):
+        waves = significance.make_waves(n)
+        assert waves.shape == (min(8, n - 1), n)
+        np.testing.assert_allclose(waves @ waves.T, np.eye(len(waves)), atol=1e-12)
+        np.testing.assert_allclose(waves.sum(axis=1), 0, atol=1e-12)
+
+
+def test_make_normal__places() -> None:
+    z = significance.make_normal(np.array([0.0, 4.351460, 1000.0, 3.0]), np.array([5, 5, 5, 0]))
+    assert z[0] < -30
+    assert z[1] == pytest.approx(0, abs=1e-6)
+    assert z[2] > 30
+    assert np.isnan(z[3])

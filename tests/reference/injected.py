@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from scipy.signal import lfilter
+from scipy.special import ndtr, ndtri
 
 import yeastxr as yx
 from yeastxr.demo import BOOLEAN_RELATIONS
 from yeastxr.schema import FEATURE_NAMES
+from yeastxr.simulation.adjustment import MeanModel
 from yeastxr.simulation.relations import And, Not, Or
 
 FEATURES = list(FEATURE_NAMES)
@@ -37,6 +41,52 @@ def make_spec(genes: int = 6600, tfs: int = 200, **parameters: object) -> yx.Sim
         tf_relationships=repeat_relationships(BOOLEAN_RELATIONS, tfs),
         **{"seed": 5, **parameters},
     )
+
+
+ODD: dict[str, dict[str, Any]] = {
+    "50 genes, 3 TFs": {"genes": 50, "bound": [0.1, 0.3, 0.5], "n_sample": [1, 1, 1]},
+    "bound 0 and 1, all effects large": {
+        "genes": 200,
+        "bound": [0.0, 1.0, 0.3],
+        "n_sample": [2, 2, 3],
+        "large_effect_percentile": 0.0,
+    },
+    "relations, replicates": {
+        "genes": 120,
+        "bound": [0.2, 0.6],
+        "n_sample": [2, 3],
+        "replicates": 4,
+        "max_mean_adjustment": 8.0,
+        "tf_relationships": {0: [And(1, 2)], 1: [Not(3)], 4: [Or(0, 1)]},
+    },
+    "bound s.d. 0, one large effect": {
+        "genes": 300,
+        "bound": [0.1, 0.2],
+        "n_sample": [3, 40],
+        "bound_std": 0.0,
+        "large_effect_percentile": 1.0,
+        "large_effect_upper_pval": 0.0,
+    },
+    "60 genes, 200 TFs": {
+        "genes": 60,
+        "bound": [0.1, 0.4],
+        "n_sample": [100, 100],
+        "max_mean_adjustment": 5.0,
+        "unbound_mean": -1.0,
+    },
+    "few hops": {
+        "genes": 400,
+        "bound": [0.05, 0.9],
+        "n_sample": [4, 4],
+        "background_hops_range": (1, 3),
+        "unbound_experiment_hops_range": (0, 2),
+        "bound_experiment_hops_range": (1, 2),
+        "total_experiment_hops": 5,
+        "large_effect_percentile": 0.5,
+        "large_effect_upper_pval": 1.0,
+    },
+}
+"""Parameters of unusual simulations, with which correct datasets must fail as rarely as stated."""
 
 
 def claim(ds: xr.Dataset, spec: yx.SimulationSpec) -> xr.Dataset:
@@ -163,6 +213,182 @@ def _set(name: str, value: float) -> Injection:
     return change_values(change)
 
 
+def replace_labels(choose: Callable[[np.ndarray, np.random.Generator], np.ndarray]) -> Injection:
+    """Inject labels, which a function chooses, and simulate the other features with them."""
+
+    def inject(spec: yx.SimulationSpec) -> xr.Dataset:
+        ds = spec.simulate()
+        labels = ds["label"].copy(data=choose(ds["label"].values, np.random.default_rng(1)))
+        effect = yx.generate_binding_effects(labels, seed=spec.seed)
+        return _finish(spec, labels, effect)
+
+    return inject
+
+
+def replace_binding(change: Callable[[dict[str, np.ndarray], np.random.Generator], np.ndarray]) -> Injection:
+    """Inject binding effects, and simulate the features that depend on them."""
+
+    def inject(spec: yx.SimulationSpec) -> xr.Dataset:
+        ds = spec.simulate()
+        effect = change({name: ds[name].values.copy() for name in FEATURES}, np.random.default_rng(1))
+        return _finish(spec, ds["label"], ds["binding_effect"].copy(data=effect))
+
+    return inject
+
+
+def _finish(spec: yx.SimulationSpec, labels: xr.DataArray, effect: xr.DataArray) -> xr.Dataset:
+    method = {"max_mean_adjustment": spec.max_mean_adjustment, "tf_relationships": spec.tf_relationships}
+    method["largest_binding_effect"] = spec.largest_effect
+    response = yx.generate_perturbation_effects(labels, effect, **method, seed=spec.seed)
+    pvalues = [yx.generate_pvalues(array, seed=spec.seed) for array in (effect, response)]
+    ds = yx.assemble(labels, effect, pvalues[0], response, pvalues[1])
+    return claim(ds.drop_attrs(deep=False), spec)
+
+
+def replace_noise(make: Callable[[tuple[int, int], np.random.Generator], np.ndarray]) -> Injection:
+    """Inject perturbation effects with other noise, made for a shape (genes, TFs), and their p-values."""
+
+    def inject(spec: yx.SimulationSpec) -> xr.Dataset:
+        ds, model = spec.simulate().copy(deep=True), MeanModel.from_spec(spec)
+        rng = np.random.default_rng(1)
+        label, active = ds["label"].values, yx.adjusted_pairs(ds["label"], spec.tf_relationships).values
+        status = 2 * label - active
+        noise = make(label.shape, rng)
+        values = np.abs(model.mean(status, ds["binding_effect"].values) + model.std(status) * noise)
+        ds["perturbation_effect"].values[...] = rng.choice([-1.0, 1.0], label.shape) * values
+        ds["perturbation_pvalue"] = yx.generate_pvalues(ds["perturbation_effect"], seed=spec.seed)
+        return ds
+
+    return inject
+
+
+def replace_uniform(
+    change: Callable[[dict[str, np.ndarray], np.random.Generator], np.ndarray], kind: str = "perturbation"
+) -> Injection:
+    """Inject p-values of other uniform numbers; a function makes these from all kinds' uniform numbers."""
+
+    def inject(spec: yx.SimulationSpec) -> xr.Dataset:
+        ds = spec.simulate().copy(deep=True)
+        large, uniform = {}, {}
+        for name in ("binding", "perturbation"):
+            effect = np.abs(ds[f"{name}_effect"].values.astype(np.float64))
+            large[name] = effect >= np.quantile(effect, spec.large_effect_percentile, axis=0)
+            scale = np.where(large[name], spec.large_effect_upper_pval, 1.0)
+            uniform[name] = ds[f"{name}_pvalue"].values / scale
+        values = change(uniform, np.random.default_rng(1))
+        upper = np.nextafter(np.float32(spec.large_effect_upper_pval), np.float32(0))
+        ds[f"{kind}_pvalue"].values[...] = np.where(large[kind], np.minimum(values * upper, upper), values)
+        return ds
+
+    return inject
+
+
+def correlate(r: float, axis: int) -> Callable[[tuple[int, int], np.random.Generator], np.ndarray]:
+    """Return a function that makes normal numbers, correlated with the next along an axis (0: genes, 1: TFs)."""
+
+    def make(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+        return lfilter([np.sqrt(1 - r**2)], [1, -r], rng.standard_normal(shape), axis=axis)
+
+    return make
+
+
+def share(r: float) -> Callable[[tuple[int, int], np.random.Generator], np.ndarray]:
+    """Return a function that makes normal numbers that are correlated over a gene's TFs."""
+
+    def make(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+        return np.sqrt(1 - r) * rng.standard_normal(shape) + np.sqrt(r) * rng.standard_normal((shape[0], 1))
+
+    return make
+
+
+def _make_uniform(make: Callable[[tuple[int, int], np.random.Generator], np.ndarray]) -> Any:
+    return lambda uniform, rng: ndtr(make(uniform["binding"].shape, rng))
+
+
+def _ramp(n: int) -> np.ndarray:
+    return np.linspace(-1, 1, n)[:, None]
+
+
+def _drift_std(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    return (1 + 0.02 * _ramp(shape[0])) * rng.standard_normal(shape)
+
+
+def _wave_std(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    return (1 + 0.03 * np.sin(2 * np.pi * _ramp(shape[0]))) * rng.standard_normal(shape)
+
+
+def _truncate(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    return ndtri(ndtr(-4.0) + (ndtr(4.0) - ndtr(-4.0)) * rng.random(shape))
+
+
+def _choose_by_weight(weight: Callable[[int, np.random.Generator], np.ndarray]) -> Any:
+    """Return a function that chooses each TF's genes, as many as before, with unequal chances."""
+
+    def choose(label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        chosen = np.zeros_like(label)
+        for tf in range(label.shape[1]):
+            keys = rng.exponential(size=len(label)) / weight(len(label), rng)
+            chosen[np.argsort(keys)[: label[:, tf].sum()], tf] = True
+        return chosen
+
+    return choose
+
+
+_PROPENSITY = np.exp(0.1 * np.random.default_rng(2).standard_normal(1_000_000))  # of genes, the same for all TFs
+
+
+def _share_binding_draws(planes: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """Give TF 150 the binding effects of TF 3 where both labels agree."""
+    effect, label = planes["binding_effect"], planes["label"]
+    same = label[:, 150] == label[:, 3]
+    effect[same, 150] = effect[same, 3]
+    return effect
+
+
+def _share_binding_of_gene(planes: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """Sort unbound effects of a tenth of the TFs so that the same genes have large ones."""
+    effect, label = planes["binding_effect"], planes["label"]
+    order = rng.random(len(effect))
+    for tf in range(0, effect.shape[1], 10):
+        unbound = np.flatnonzero(~label[:, tf])
+        effect[unbound[np.argsort(order[unbound] + rng.random(unbound.size))], tf] = np.sort(effect[unbound, tf])
+    return effect
+
+
+def _smooth_binding(planes: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """Exchange unbound effects so that those of neighbouring genes are alike."""
+    effect, label = planes["binding_effect"], planes["label"]
+    noise = correlate(0.1, 0)(effect.shape, rng)
+    for tf in range(effect.shape[1]):
+        unbound = np.flatnonzero(~label[:, tf])
+        effect[unbound[np.argsort(noise[unbound, tf])], tf] = np.sort(effect[unbound, tf])
+    return effect
+
+
+def _positive_gene(planes: dict[str, np.ndarray], rng: np.random.Generator) -> None:
+    planes["perturbation_effect"][17] = np.abs(planes["perturbation_effect"][17])
+
+
+def _drift_signs(planes: dict[str, np.ndarray], rng: np.random.Generator) -> None:
+    effect = planes["perturbation_effect"]
+    effect[...] = np.abs(effect) * np.where(rng.random(effect.shape) < 0.5 + 0.01 * _ramp(len(effect)), 1, -1)
+
+
+def _correlate_signs(planes: dict[str, np.ndarray], rng: np.random.Generator) -> None:
+    effect = planes["perturbation_effect"]
+    effect[...] = np.abs(effect) * np.sign(correlate(0.05, 0)(effect.shape, rng))
+
+
+def _repeat_gene(uniform: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    uniform["perturbation"][4321] = uniform["perturbation"][17]
+    return uniform["perturbation"]
+
+
+def _move_genes(uniform: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    uniform["perturbation"][3205:3705, 77] = uniform["perturbation"][12:512, 5]
+    return uniform["perturbation"]
+
+
 # For each error, a part of the name of a check that must fail.
 ERRORS: dict[str, tuple[Injection, str]] = {
     "bound mean off by 1 %": (change_parameters(bound_mean=3.03), "bound_active: mean"),
@@ -195,4 +421,45 @@ ERRORS: dict[str, tuple[Injection, str]] = {
     "one NaN": (_set("binding_effect", np.nan), "binding effect: range"),
     "one infinity": (_set("perturbation_effect", np.inf), "perturbation effect: range"),
     "one negative p-value": (_set("binding_pvalue", -0.1), "binding p-value: range"),
+    "all signs of one gene positive": (change_values(_positive_gene), "signs of each gene"),
+    "signs drift along genes": (change_values(_drift_signs), "signs of each gene"),
+    "signs autocorrelated along genes": (change_values(_correlate_signs), "neighbouring genes"),
+    "noise autocorrelated along genes": (replace_noise(correlate(0.1, 0)), "neighbouring genes"),
+    "noise autocorrelated along TFs": (replace_noise(correlate(0.1, 1)), "neighbouring TFs"),
+    "noise shared by a gene's TFs": (replace_noise(share(0.1)), "|perturbation effect| of each gene: mean"),
+    "s.d. drifts along genes": (replace_noise(_drift_std), "|perturbation effect| of each gene: s.d."),
+    "s.d. waves along genes": (replace_noise(_wave_std), "|perturbation effect| of each gene: s.d."),
+    "noise truncated at 4 s.d.": (replace_noise(_truncate), "|perturbation effect|: extremes"),
+    "labels drift along genes": (
+        replace_labels(_choose_by_weight(lambda n, _: 1 + 0.1 * _ramp(n)[:, 0])),
+        "along genes",
+    ),
+    "some genes bound more often": (replace_labels(_choose_by_weight(lambda n, _: _PROPENSITY[:n])), "along genes"),
+    "bound genes side by side": (
+        replace_labels(_choose_by_weight(lambda n, rng: np.exp(correlate(0.3, 0)((n, 1), rng)[:, 0]))),
+        "along genes",
+    ),
+    "binding effects shared by two TFs": (replace_binding(_share_binding_draws), "draws of different TFs"),
+    "binding effects shared by a gene's TFs": (replace_binding(_share_binding_of_gene), "binding effect of each gene"),
+    "binding effects autocorrelated along genes": (replace_binding(_smooth_binding), "neighbouring genes"),
+    "p-values autocorrelated along genes": (replace_uniform(_make_uniform(correlate(0.1, 0))), "neighbouring genes"),
+    "p-values autocorrelated along TFs": (replace_uniform(_make_uniform(correlate(0.1, 1))), "neighbouring TFs"),
+    "p-values shared by a gene's TFs": (
+        replace_uniform(_make_uniform(share(0.1)), "binding"),
+        "binding p-value of each gene",
+    ),
+    "p-values drift along genes": (
+        replace_uniform(lambda u, rng: u["perturbation"] ** (1 + 0.02 * _ramp(len(u["perturbation"])))),
+        "perturbation p-value of each gene",
+    ),
+    "p-values at least 1e-4": (
+        replace_uniform(lambda u, rng: 1e-4 + (1 - 1e-4) * u["perturbation"]),
+        "perturbation p-value: extremes",
+    ),
+    "p-values of the next TF's binding draws": (
+        replace_uniform(lambda u, rng: np.roll(u["binding"], -1, axis=1)),
+        "repeated",
+    ),
+    "p-values of one gene repeated": (replace_uniform(_repeat_gene), "repeated"),
+    "p-values repeated at other genes and TFs": (replace_uniform(_move_genes), "repeated"),
 }

@@ -6,10 +6,11 @@ of any size, see :mod:`yeastxr.checks.significance`. A topic says what is measur
 which rows it gives; see :mod:`yeastxr.checks.features` and :mod:`yeastxr.checks.independence`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -17,10 +18,10 @@ import xarray as xr
 from yeastxr._blocks import Region, align_features, cut_slabs, for_each_block
 from yeastxr._utils import count_threads, run_in_threads, show_progress
 from yeastxr._validate import check_number, to_python
-from yeastxr.checks import features, independence
+from yeastxr.checks import features, genes, independence
 from yeastxr.checks.table import Check, CheckTable
 from yeastxr.checks.topic import Block, Expectation, Topic
-from yeastxr.errors import InputError, SchemaError, describe_error
+from yeastxr.errors import InputError, SchemaError, describe_error, format_value
 from yeastxr.schema import (
     CORE_DIMS,
     FEATURE_BY_NAME,
@@ -33,14 +34,17 @@ from yeastxr.schema import (
     check_dims,
     get_feature_names,
     order_dims,
+    restore_dims,
 )
 from yeastxr.simulation.adjustment import evaluate_relationships
 from yeastxr.simulation.relations import iterate_tfs
-from yeastxr.simulation.simulate import SimulationSpec, spec_of
+from yeastxr.simulation.simulate import SimulationSpec, read_sweep, spec_of
 
 LEVEL = 0.001
 _BLOCK_TFS = 250  # TFs that are compared with each other: two blocks are a default chunk
 _BLOCK_PAIRS = 4_000_000
+TOPICS = (*features.TOPICS, *genes.TOPICS, *independence.TOPICS)
+_UNCHECKED = ("theory", "a specification")
 _Measurements = dict[type[Topic], Topic]
 
 
@@ -51,6 +55,7 @@ def check(ds: xr.Dataset, *, level: float = LEVEL, progress: bool | None = None)
     effects by label; perturbation effects that rise with binding effects as the method says. Others compare p-values
     with their rule, and test signs and the independence of TFs, draws and labels. A dask-backed dataset is read once,
     block by block, and gets the same table whatever its chunks; labels that relations name are read before, and kept.
+    Each point of a sweep is checked against its own specification, and named in the rows; one table covers all.
 
     Parameters
     ----------
@@ -64,8 +69,8 @@ def check(ds: xr.Dataset, *, level: float = LEVEL, progress: bool | None = None)
     Returns
     -------
     CheckTable
-        One row for each check; ``.passed``, or the table as a truth value, says whether none failed. Without a
-        specification, the table holds the data model, ranges and a description only.
+        One row for each check; ``.passed`` says whether none failed, and is None for what was not checked against
+        theory: without a specification, the table holds the data model, ranges and a description only.
 
     Raises
     ------
@@ -81,25 +86,86 @@ def check(ds: xr.Dataset, *, level: float = LEVEL, progress: bool | None = None)
     >>> yx.check(ds).passed, yx.check(ds.assign(binding_effect=2 * ds.binding_effect)).passed
     (True, False)
     """
-    if not isinstance(ds, xr.Dataset):
-        raise SchemaError(f"ds is of type {type(ds).__name__}; expected an xarray.Dataset")
+    ds = restore_dims(ds)
     level = check_number("level", level, least=0, most=1)
     if level in (0, 1):
         raise InputError(f"level is {level:g}; expected a number above 0 and below 1")
     rows = _check_data_model(ds)
     if any(row.passed is False for row in rows):
         rows.append(Check("values", "", "not checked, as the dataset does not follow the data model", None))
-        return CheckTable(tuple(rows), level)
+        return CheckTable(tuple(rows), level, checked=False)
+    points = list(_split_points(ds))
+    with show_progress("checking", ds[LABEL].size, pair_bytes=PAIR_BYTES, show=progress) as report_done:
+        for point in points:
+            point_rows = _check_values(point, report_done)
+            rows += [replace(row, name=f"{point.name}: {row.name}") if point.name else row for row in point_rows]
+    return CheckTable(tuple(_apply_level(rows, level)), level, all(point.can_check for point in points))
+
+
+@dataclass(frozen=True)
+class _Point:
+    """A dataset, or a point of a sweep, and its specification; None with the row that says why there is none."""
+
+    name: str
+    ds: xr.Dataset
+    spec: SimulationSpec | None
+    comment: Check | None
+
+    @property
+    def can_check(self) -> bool:
+        """Whether the values can be compared with theory."""
+        return self.spec is not None
+
+
+def _split_points(ds: xr.Dataset) -> Iterator[_Point]:
+    """Yield the points of a sweep, or the dataset itself."""
     spec = spec_of(ds)
-    holds, expected = (None, None) if spec is None else _expect(ds, spec)
-    topics = features.TOPICS_WITHOUT_SPEC if expected is None else (*features.TOPICS, *independence.TOPICS)
-    measurements = _measure(ds, holds, expected, topics, progress)
+    common, values = (None, {}) if spec is not None else read_sweep(ds) or (None, {})
+    if common is None:
+        comment = None if spec is not None else Check(*_UNCHECKED, "no specification", None)
+        yield _make_point("", ds, spec, comment)
+        return
+    dims = [dim for dim in values if dim in ds.dims]
+    for index in np.ndindex(*(ds.sizes[dim] for dim in dims)):
+        point = ds.isel(dict(zip(dims, index, strict=True)))
+        parameters: dict[str, Any] = {}
+        comment, texts = None, []
+        for dim, grid in values.items():
+            value = to_python(point.coords[dim].values[()]) if dim in point.coords else None
+            if value is None and len(grid) == 1:
+                value = grid[0]
+            parameters[dim] = next((known for known in grid if known == value), None)
+            texts.append(f"{dim} unknown" if value is None else f"{dim}={format_value(value)}")
+            if parameters[dim] is None:
+                comment = Check(*_UNCHECKED, f"not a point of the sweep: {texts[-1]}", None if value is None else False)
+        yield _make_point(", ".join(texts), point, None if comment else replace(common, **parameters), comment)
+
+
+def _make_point(name: str, ds: xr.Dataset, spec: SimulationSpec | None, comment: Check | None) -> _Point:
+    """Make a point; one whose genes or TFs its specification lacks can't be compared with it."""
+    if spec is not None:
+        genes = range(spec.n_genes) if isinstance(spec.genes, int) else set(spec.genes)
+        for dim, known in {GENE: genes, TF: set(map(to_python, spec.tf_labels))}.items():
+            unknown = [label for label in map(to_python, ds.indexes[dim]) if label not in known]
+            if unknown:
+                observed = f"{len(unknown):,} others, such as {format_value(unknown[0])}"
+                row = Check(f"labels of the dimension {dim!r}", "those of the specification", observed, False)
+                return _Point(name, ds, None, row)
+    return _Point(name, ds, spec, comment)
+
+
+def _check_values(point: _Point, report_done: Callable[[int], None]) -> list[Check]:
+    """Measure the values of a point, and return the rows of all topics."""
+    holds, expected = (None, None) if point.spec is None else _expect(point.ds, point.spec)
+    topics = features.TOPICS_WITHOUT_SPEC if expected is None else TOPICS
+    measurements = _measure(point.ds, holds, expected, topics, report_done)
+    rows = [] if point.comment is None else [point.comment]
     for topic in topics:
         if topic in measurements:
             rows += measurements[topic].make_rows(expected)
         elif expected is not None:
             rows += topic.explain_absence(expected)
-    return CheckTable(tuple(_apply_level(rows, level)), level)
+    return rows
 
 
 def _check_data_model(ds: xr.Dataset) -> list[Check]:
@@ -152,7 +218,7 @@ def _measure(
     holds: xr.DataArray | None,
     expected: Expectation | None,
     topics: Sequence[type[Topic]],
-    progress: bool | None,
+    report_done: Callable[[int], None],
 ) -> _Measurements:
     """Measure a dataset block by block, and merge the measurements in the order of planes and TFs."""
     names = [*FEATURE_NAMES, *(() if holds is None else ("holds",))]
@@ -178,8 +244,7 @@ def _measure(
         parts = list(cut_slabs(values[0].shape[:-2], n_genes, values[0].shape[-1], width * n_genes))
         run_in_threads(measure_block, parts, count_threads() if in_memory else 1)
 
-    with show_progress("checking", arrays[0].size, pair_bytes=PAIR_BYTES, show=progress) as report_done:
-        for_each_block(arrays, measure_region)
+    for_each_block(arrays, measure_region)
     planes = [
         _merge([measured.pop(position) for position in group])
         for _, group in groupby(sorted(measured), key=lambda position: position[0])

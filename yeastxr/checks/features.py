@@ -10,11 +10,14 @@ import numpy as np
 from yeastxr.checks import significance
 from yeastxr.checks.significance import combine_pvalues
 from yeastxr.checks.table import Check, count_noun, make_count, make_fit, make_test, make_tf_test
-from yeastxr.checks.topic import BINS, PVALUES, SIGN, Block, ByTF, Expectation, Slab, Topic, Total
+from yeastxr.checks.topic import BINS, PVALUES, SIGN, Block, ByTF, Expectation, Least, Slab, Topic, Total
 from yeastxr.schema import BINDING, FEATURE_BY_NAME, LABEL, MAGNITUDE, MEASURES, PERTURBATION, STATUSES
 from yeastxr.theory.pairs import classify_tfs, make_magnitude_distributions
 
 _NO_CONDITIONS = "a subset: TFs that the relations name are missing"
+_UNIFORM = math.sqrt(12)  # one over the s.d. of a uniform number
+_FAR = 3.5  # scores beyond it are counted one by one
+_RESOLUTION = 2.0**-23  # of what is known of a uniform number
 _ENOUGH = 30  # uniform numbers whose sum is as good as normal, its tails being lighter
 
 
@@ -45,7 +48,7 @@ class _Ranges(Topic):
 
 @dataclass(frozen=True)
 class _Description(Topic):
-    """What can be said of a dataset without a specification."""
+    """The share of bound pairs of a dataset without a specification."""
 
     bound: Total
     pairs: Total
@@ -59,7 +62,6 @@ class _Description(Topic):
     def make_rows(self, expected: Any) -> Iterator[Check]:
         share = f"{self.bound:,} of {self.pairs:,} ({self.bound / self.pairs:.1%})"
         yield Check("bound pairs", "", share, None)
-        yield Check("theory", "", "no specification: not one simulation's dataset", None)
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,7 @@ class _BindingEffects(Topic):
             scores[inside] = lattice_scores[place]
             coins[inside] = lattice_scores[place] > 0
             variance += (lattice.probabilities @ lattice_scores**2) * np.count_nonzero(inside, axis=1)
+        slab.scores[BINDING] = scores * _UNIFORM
         return cls(counts[0], counts[1], np.array(others), scores.sum(axis=1), variance)
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
@@ -184,6 +187,8 @@ class _Magnitudes(Topic):
     binding: Total  # sums over active pairs
     binding_squares: Total
     binding_score: Total
+    far: Total  # (statuses, lower or upper end)
+    nearest: Least  # the tail probability of the most extreme score beyond _FAR
 
     @classmethod
     def measure(cls, slab: Slab) -> Self | None:
@@ -197,6 +202,7 @@ class _Magnitudes(Topic):
         score = _compute_normal_scores(magnitude, np.abs(model.mean(status, effect)), model.std(status))
         score = np.where(valid, score, 0)
         slab.coins[MAGNITUDE][...] = score > 0
+        slab.scores[MAGNITUDE] = score
         bins = np.minimum((ndtr(score) * BINS).astype(np.int64), BINS - 1) + BINS * np.where(
             valid, status, len(STATUSES)
         )
@@ -204,6 +210,11 @@ class _Magnitudes(Topic):
         inside = [status == code for code in range(len(STATUSES))]
         squares = score**2
         active = inside[STATUSES.index("bound_active")] & valid
+        far, nearest = np.zeros((len(STATUSES), 2), int), np.ones((len(STATUSES), 2))
+        place = np.flatnonzero(np.abs(score) > _FAR)
+        ends = status.ravel()[place], (score.ravel()[place] > 0).astype(int)
+        np.add.at(far, ends, 1)
+        np.minimum.at(nearest, ends, ndtr(-np.abs(score.ravel()[place])))
         centred = np.where(active, effect - np.float64(slab.expected.lattices[1].values.mean()), 0)
         return cls(
             n=counts.sum(axis=1),
@@ -217,6 +228,8 @@ class _Magnitudes(Topic):
             binding=centred.sum(),
             binding_squares=(centred**2).sum(),
             binding_score=(centred * score).sum(),
+            far=far,
+            nearest=nearest,
         )
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
@@ -237,12 +250,24 @@ class _Magnitudes(Topic):
             pvalue = significance.test_chi_square(squares, n)
             yield make_test(f"{group}: s.d. / theory", "1", f"{math.sqrt(squares / n):.4f}", squares, pvalue)
             yield make_fit(f"{group}: distribution", "as in theory", count_noun(n, "pair"), self.counts[code])
+        yield self._test_extremes(name)
         yield self._test_slope()
         n_valid = np.maximum(self.tf_n, 1)
         yield make_tf_test(f"{name} of each TF: mean", self.tf_score / np.sqrt(n_valid))
         pvalue = combine_pvalues(significance.test_chi_square(self.tf_squares, n_valid))
         columns = count_noun(n_valid.size, "column")
         yield make_test(f"{name} of each TF: s.d. / theory", "1", columns, math.nan, pvalue)
+
+    def _test_extremes(self, name: str) -> Check:
+        from scipy.special import ndtr, ndtri
+
+        n = np.broadcast_to(self.n[:, None], self.far.shape)
+        counts = significance.test_binomial(self.far, n, ndtr(-_FAR))
+        extremes = significance.test_extreme(self.nearest[self.far > 0], n[self.far > 0], _RESOLUTION)
+        pvalue = combine_pvalues([combine_pvalues(counts), combine_pvalues(extremes)])
+        observed = f"{self.far.sum():,} beyond {_FAR:g} s.d., to {-ndtri(max(self.nearest.min(), 1e-300)):.3g}"
+        expected = f"{2 * self.n.sum() * ndtr(-_FAR):,.1f} beyond"
+        return make_test(f"{name}: extremes", expected, observed if self.far.any() else "none", math.nan, pvalue)
 
     def _test_slope(self) -> Check:
         name = "|perturbation effect| over binding effect: slope"
@@ -294,6 +319,7 @@ class _Signs(Topic):
     def measure(cls, slab: Slab) -> Self:
         coins = slab.coins[SIGN]
         coins[...] = ~np.signbit(slab.features[PERTURBATION])
+        slab.scores[SIGN] = np.where(coins, 1.0, -1.0)
         return cls(
             np.count_nonzero(coins, axis=1), np.count_nonzero(slab.label, axis=1), np.count_nonzero(coins & slab.label)
         )
@@ -322,6 +348,7 @@ class _Pvalues(Topic):
     counts: Total  # (kinds, other or large effects, bins)
     tf_score: ByTF
     tf_n: ByTF
+    extremes: Least  # (kinds, lower or upper end)
 
     @classmethod
     def measure(cls, slab: Slab) -> Self | None:
@@ -339,6 +366,7 @@ class _Pvalues(Topic):
                 uniform[large] = 0.5  # tells nothing
             uniform = np.clip(uniform, 0, 1)
             slab.coins[name][...] = uniform >= 0.5
+            slab.scores[name] = (uniform - 0.5) * _UNIFORM
             bins = np.minimum((uniform * BINS).astype(np.int64), BINS - 1) + BINS * large
             random = ~large if upper == 0 else np.ones_like(large)
             columns.append(
@@ -348,10 +376,12 @@ class _Pvalues(Topic):
                     np.bincount(bins.ravel(), minlength=2 * BINS).reshape(2, BINS),
                     np.sum(uniform - 0.5, axis=1, where=random),
                     np.count_nonzero(random, axis=1),
+                    (uniform.min(), 1 - uniform.max()),
                 )
             )
         sums = list(zip(*columns, strict=True))
-        return cls(*map(np.array, sums[:3]), *(np.stack(part, axis=-1) for part in sums[3:]))
+        large_counts, broken, counts, scores, n, extremes = map(np.array, sums)
+        return cls(large_counts, broken, counts, scores.T, n.T, extremes)
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         upper = expected.spec.large_effect_upper_pval
@@ -364,6 +394,11 @@ class _Pvalues(Topic):
                     mean = float(counts @ (np.arange(BINS) + 0.5)) / BINS / n * end
                     name = f"{label}, {group} effects: distribution"
                     yield make_fit(name, f"uniform, mean {end / 2:.4g}", f"mean {mean:.4g}", counts)
+            n_random = int(self.tf_n[..., kind].sum())
+            if n_random:
+                pvalue = combine_pvalues(significance.test_extreme(self.extremes[kind], n_random, _RESOLUTION))
+                observed = f"{self.extremes[kind, 0]:.2g} from 0, {self.extremes[kind, 1]:.2g} from the other end"
+                yield make_test(f"{label}: extremes", f"about {1 / n_random:.2g}", observed, math.nan, pvalue)
             enough = self.tf_n[..., kind] >= _ENOUGH
             if enough.any():
                 z = self.tf_score[..., kind][enough] * np.sqrt(12 / self.tf_n[..., kind][enough])

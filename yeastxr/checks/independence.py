@@ -1,7 +1,7 @@
 """Topics about independence: labels of TFs, draws of TFs and of one pair, repeated stretches, and rounding."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from typing import ClassVar, Self
@@ -11,10 +11,12 @@ import numpy as np
 from yeastxr.checks import significance
 from yeastxr.checks.significance import combine_pvalues
 from yeastxr.checks.table import Check, count_noun, make_test
-from yeastxr.checks.topic import DRAWS, LOW_BITS, PAIRED, PVALUES, Block, Expectation, Least, Slab, Topic, Total
+from yeastxr.checks.topic import LOW_BITS, PVALUES, Block, Expectation, Joined, Least, Slab, Topic, Total, pack_bits
 from yeastxr.schema import PERTURBATION
 
 _CANDIDATES = 32  # pairs of TFs whose exact p-value is computed
+_PATTERN = 6  # bits, so that words begin at one of 64 coins
+_KEPT_WORDS = 1 << 19  # at most about this number of each kind and direction, 4 MB
 _HASH = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -57,11 +59,14 @@ class _TFDraws(Topic):
 
     @classmethod
     def measure(cls, block: Block) -> Self:
-        n = block.n_genes
-        differ = [_count_in_pairs(block.packed_coins[name], np.bitwise_xor) for name in _select_draws(block, PAIRED)]
-        extreme = max((int(np.abs(2 * pairs - n).max(initial=0)) for pairs in differ), default=0)
-        pvalue = significance.test_binomial((n + extreme) / 2, n, 0.5)
-        return cls(np.float64(pvalue), sum(pairs.size for pairs in differ))
+        n, pvalues, pairs = block.n_genes, [1.0], 0
+        for name, tolerance in _get_tolerances(block).items():
+            agree = n - _count_in_pairs(block.packed_coins[name], np.bitwise_xor)
+            if agree.size:
+                ends = np.array([agree.min(), agree.max()])
+                pvalues.append(significance.test_binomial(ends, n, 0.5, tolerance).min())
+            pairs += agree.size
+        return cls(min(pvalues), pairs)
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         if self.pairs:
@@ -73,45 +78,49 @@ class _TFDraws(Topic):
 class _PairDraws(Topic):
     """How often two kinds of coins of one pair agree."""
 
-    agree: Total  # by pair of kinds
+    agree: Total  # by pair of kinds; one of two is fair
     of_block: ClassVar[bool] = True
 
     @classmethod
     def measure(cls, block: Block) -> Self:
-        words = [block.packed_coins[name] for name in _select_draws(block, PAIRED)]
+        words = [block.packed_coins[name] for name in _get_tolerances(block)]
         n = block.n_tfs * block.n_genes
         return cls(np.array([n - np.bitwise_count(a ^ b).sum(dtype=np.int64) for a, b in combinations(words, 2)], int))
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         if self.agree.size:
             pvalue = combine_pvalues(significance.test_binomial(self.agree, expected.n_pairs, 0.5))
-            observed = f"{self.agree.size} kinds"
+            observed = f"{self.agree.size} pairs of kinds"
             yield make_test("draws of one pair: independent", "agree by chance", observed, math.nan, pvalue)
 
 
 @dataclass(frozen=True)
 class _Repeats(Topic):
-    """Words of the coins of 64 neighbouring genes, which never repeat by chance; of many, those with a rare hash."""
+    """Words of 64 coins along genes and along TFs, of all kinds together, which never repeat by chance.
 
-    words: tuple[np.ndarray, ...]
+    Words begin behind a pattern in the coins, wherever that is, so stretches that are moved are found, too. Of many
+    words, those with a rare hash are kept.
+    """
+
+    along_genes: Joined
+    along_tfs: Joined
     of_block: ClassVar[bool] = True
 
     @classmethod
     def measure(cls, block: Block) -> Self:
         assert block.expected is not None
-        zeros, kept = block.expected.hash_zeros, []
-        for name in _select_draws(block, DRAWS):
-            words = block.packed_coins[name][:, : block.n_genes // 64].ravel()
-            kept.append(words[words * _HASH >> np.uint64(64 - zeros) == 0] if zeros else words)
-        return cls(tuple(kept))
-
-    @classmethod
-    def merge(cls, parts: Sequence[Self], *, planes: bool = False) -> Self:
-        return cls(tuple(map(np.concatenate, zip(*(part.words for part in parts), strict=True))))
+        zeros = max(0, math.ceil(math.log2(block.expected.n_pairs / 64 / _KEPT_WORDS)))
+        words = [[np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]]
+        for name in _get_tolerances(block):
+            words[0].append(_cut_words(block.packed_coins[name], block.n_genes))
+            if block.n_tfs > 64:
+                words[1].append(_cut_words(pack_bits(block.coins[name].T), block.n_tfs))
+        joined = [np.concatenate(parts) for parts in words]
+        return cls(*(part[part * _HASH >> np.uint64(64 - zeros) == 0] if zeros else part for part in joined))
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
-        if any(words.size for words in self.words):
-            again = sum(words.size - np.unique(words).size for words in self.words)
+        if self.along_genes.size + self.along_tfs.size:
+            again = sum(words.size - np.unique(words).size for words in (self.along_genes, self.along_tfs))
             observed = f"{count_noun(again, 'stretch', 'es')} of 64" if again else "none"
             yield Check("draws that are repeated", "none", observed, again == 0)
 
@@ -139,10 +148,28 @@ class _Rounding(Topic):
             yield make_test("rounding to float16", f"{chance:.2g} end in zeros", observed, math.nan, pvalue)
 
 
-def _select_draws(block: Block, names: tuple[str, ...]) -> list[str]:
-    """Return the kinds of draws that can be compared."""
+def _get_tolerances(block: Block) -> dict[str, float]:
     assert block.expected is not None
-    return [name for name in names if block.expected.known_draws[name]]
+    return block.expected.coin_tolerances
+
+
+def _cut_words(packed: np.ndarray, n_bits: int) -> np.ndarray:
+    """Return the 64 bits behind each 1 that is followed by five 0, of rows of packed bits."""
+    following = np.zeros_like(packed)
+    following[:, :-1] = packed[:, 1:]
+
+    def shift(bits: int) -> np.ndarray:
+        return packed >> np.uint64(bits) | following << np.uint64(64 - bits)
+
+    starts = packed & ~np.bitwise_or.reduce([shift(bits) for bits in range(1, _PATTERN)])
+    rows, start = np.divmod(
+        np.flatnonzero(np.unpackbits(starts.view(np.uint8), bitorder="little")), 64 * packed.shape[1]
+    )
+    inside = start + _PATTERN + 64 <= n_bits
+    word, bit = np.divmod(start[inside] + _PATTERN, 64)
+    position, bit = rows[inside] * packed.shape[1] + word, bit.astype(np.uint64)
+    high = following.ravel()[position] << np.uint64(1) << (np.uint64(63) - bit)
+    return packed.ravel()[position] >> bit | high
 
 
 def _count_in_pairs(words: np.ndarray, operation: np.ufunc) -> np.ndarray:

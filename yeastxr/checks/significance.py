@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+SLACK = 4.47  # 2 e^3 / 9, see test_sequence
 LEAST_EXPECTED = 20.0  # bins of a histogram are pooled until each expects this count
+_WAVES = 8  # of a drift
 
 
 def test_normal(z: Any) -> Any:
@@ -29,15 +31,15 @@ def test_chi_square(value: Any, freedom: Any) -> Any:
     return _double(chdtr(freedom, value), chdtrc(freedom, value))
 
 
-def test_binomial(count: Any, n: Any, p: Any) -> Any:
-    """Return the p-value of a count of n independent events of probability p.
+def test_binomial(count: Any, n: Any, p: Any, tolerance: Any = 0.0) -> Any:  # noqa: PT028
+    """Return the p-value of a count of n independent events of probability p, within a tolerance.
 
     >>> float(test_binomial(0, 10, 0.5))
     0.001953125
     """
     from scipy.stats import binom
 
-    return _double(binom.cdf(count, n, p), binom.sf(np.asarray(count) - 1, n, p))
+    return _double(binom.cdf(count, n, p - tolerance), binom.sf(np.asarray(count) - 1, n, p + tolerance))
 
 
 def test_binomial_above(count: float, n: float, p: float) -> float:
@@ -98,6 +100,81 @@ def test_fit(counts: np.ndarray, chances: np.ndarray) -> tuple[float, float, int
     mean = bins - 1.0
     variance = 2 * mean + ((n / expected).sum() - bins**2 - 2 * bins + 2) / n
     return statistic, float(gammaincc(mean**2 / variance, statistic * mean / variance)), bins
+
+
+def test_bounded(deviation: Any, variance: Any, bound: float) -> Any:
+    """Return the p-value of how far a sum of independent numbers is from its mean, by Bennett's inequality.
+
+    Each number differs from its mean by at most the bound; the sum has the given variance, or a smaller one.
+
+    >>> bool(test_binomial(70, 100, 0.5) < test_bounded(20.0, 25.0, 0.5) < 0.01)
+    True
+    """
+    variance = np.asarray(variance, np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x = bound * np.abs(deviation) / variance
+        pvalue = 2 * np.exp(-variance / bound**2 * ((1 + x) * np.log1p(x) - x))
+    return np.where((variance > 0) & (bound > 0), np.minimum(1.0, pvalue), 1.0)
+
+
+def test_extreme(extreme: Any, n: Any, resolution: float) -> Any:
+    """Return the p-value of the least of n uniform numbers that are rounded by at most the resolution.
+
+    >>> test_extreme(np.array([1e-9, 0.5]), 1000, 1e-12).round(7).tolist()
+    [2e-06, 0.0]
+    """
+    above = np.exp(n * np.log1p(-np.clip(extreme - resolution, 0, 1 - 1e-16)))
+    below = -np.expm1(n * np.log1p(-np.clip(extreme + resolution, 0, 1 - 1e-16)))
+    return _double(below, above)
+
+
+def test_sequence(z: np.ndarray, *, normal: bool) -> dict[str, float]:
+    """Return p-values of a sequence of independent standard normal numbers: of its spread, largest number and drift.
+
+    Drift is a sum of waves with at most four periods. If the numbers are not normal but sums of independent, symmetric
+    numbers that are themselves sums of random signs (signs and uniform numbers are, and conditional means of these are
+    as good), their squared norms have tails at most 2 e^3 / 9 times those of chi-square (Pinelis 1994).
+    """
+    from scipy.special import chdtrc
+
+    known = np.isfinite(z)
+    z, n = np.where(known, z, 0.0), int(known.sum())
+    waves = make_waves(len(z))
+    slack = 1.0 if normal else SLACK
+    spread = z @ z
+    pvalues = {
+        "spread": test_chi_square(spread, n) if normal else slack * chdtrc(n, spread),
+        "one gene": slack * n * test_normal(np.abs(z).max()),
+        "drift": slack * chdtrc(len(waves), ((waves @ z) ** 2).sum()) if len(waves) else 1.0,
+    }
+    return {name: min(1.0, float(pvalue)) for name, pvalue in pvalues.items()} if n else {"spread": 1.0}
+
+
+def test_products(products: Any, weights: Any, n: Any) -> Any:
+    """Return the p-value of a sum of n products of a number and the next, in a sequence of independent numbers.
+
+    If E exp(t x) <= exp(t^2 / 2) for each number x, as for standard normal numbers, signs and uniform numbers of
+    variance 1, then exp(t products - t^2 weights / 2), where the weights are the sum of the first numbers' squares, is
+    a supermartingale. Markov's inequality gives the p-value; t is best where it is in doubt.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = 5 / np.sqrt(n)
+        return np.nan_to_num(np.minimum(1.0, 2 * np.exp(t**2 * weights / 2 - t * np.abs(products))), nan=1.0)
+
+
+def make_waves(n: int) -> np.ndarray:
+    """Return cosines over n positions, orthogonal to each other and to a constant, with norm 1, as rows."""
+    periods = np.arange(1, min(_WAVES, n - 1) + 1)[:, None]
+    return np.sqrt(2 / n) * np.cos(np.pi * periods * (np.arange(n) + 0.5) / n)
+
+
+def make_normal(value: Any, freedom: Any) -> np.ndarray:
+    """Return the standard normal numbers with the places of chi-square numbers; NaN where there is no freedom."""
+    from scipy.special import chdtr, chdtrc, ndtri
+
+    lower, upper = chdtr(freedom, value), chdtrc(freedom, value)
+    z = ndtri(np.maximum(np.minimum(lower, upper), 1e-300))
+    return np.where(np.asarray(freedom) > 0, np.where(lower < upper, z, -z), np.nan)
 
 
 def combine_pvalues(pvalues: Any) -> float:

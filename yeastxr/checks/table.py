@@ -49,7 +49,7 @@ class Check:
 class CheckTable:
     """The outcome of :func:`yeastxr.check`: rows that print as a table, in a terminal and in a notebook.
 
-    As a truth value it says whether no check failed, as :attr:`passed` does.
+    As a truth value it says whether all values were checked against theory and no check failed.
 
     Parameters
     ----------
@@ -57,6 +57,8 @@ class CheckTable:
         The checks.
     level
         The chance that a correct dataset fails any of them.
+    checked
+        Whether all values were checked against theory, which needs a specification.
 
     Examples
     --------
@@ -70,14 +72,15 @@ class CheckTable:
 
     rows: tuple[Check, ...]
     level: float = math.nan
+    checked: bool = True
 
     def __bool__(self) -> bool:
-        return self.passed
+        return bool(self.passed)
 
     @property
-    def passed(self) -> bool:
-        """Whether no check failed."""
-        return not self.failed
+    def passed(self) -> bool | None:
+        """Whether no check failed; None where none failed, but not all values were checked against theory."""
+        return False if self.failed else True if self.checked else None
 
     @property
     def failed(self) -> list[str]:
@@ -91,8 +94,8 @@ class CheckTable:
         -------
         xarray.Dataset
             Along the dimension ``check``, which holds the names: ``expected``, ``observed`` and ``verdict`` (text), and
-            ``statistic`` and ``pvalue`` (float64, NaN where the check is not a test). The attribute ``level`` is the
-            chance that a correct dataset fails any.
+            ``statistic`` and ``pvalue`` (float64, NaN where the check is not a test). The attributes are ``level``
+            and ``checked``.
         """
         texts = {
             "expected": [row.expected for row in self.rows],
@@ -107,7 +110,7 @@ class CheckTable:
             {name: ("check", to_text_array(values)) for name, values in texts.items()}
             | {name: ("check", np.array(values)) for name, values in numbers.items()},
             coords={"check": to_text_array([row.name for row in self.rows])},
-            attrs={"level": self.level},
+            attrs={"level": self.level, "checked": int(self.checked)},
         )
 
     def __repr__(self) -> str:
@@ -149,9 +152,10 @@ class CheckTable:
 
     @property
     def summary(self) -> str:
-        """One line: how many checks passed, failed and did not apply."""
+        """One line: how many checks passed, failed and did not apply, and whether theory was among them."""
         counts = [sum(row.passed is value for row in self.rows) for value in (True, False, None)]
-        return f"{counts[0]} passed, {counts[1]} failed" + (f", {counts[2]} not applicable" if counts[2] else "")
+        words = f"{counts[0]} passed, {counts[1]} failed" + (f", {counts[2]} not applicable" if counts[2] else "")
+        return words if self.checked else f"{words}; not checked against theory"
 
 
 _HEAD = ("check", "expected", "observed", "statistic", "p-value", "")

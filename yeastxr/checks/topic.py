@@ -5,7 +5,7 @@ distribution function that they should have, which makes them uniform or standar
 """
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Self
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from yeastxr._validate import to_python
 from yeastxr.checks.table import Check
-from yeastxr.schema import BINDING, LABEL, MAGNITUDE, MEASURES
+from yeastxr.schema import BINDING, FEATURE_BY_NAME, LABEL, MAGNITUDE, MEASURES
 from yeastxr.simulation import draws
 from yeastxr.simulation.adjustment import MeanModel
 from yeastxr.simulation.simulate import SimulationSpec
@@ -24,10 +24,14 @@ BINS = 100
 PVALUES = {name: name.removesuffix("pvalue") + "effect" for name in MEASURES if name.endswith("pvalue")}
 SIGN = "sign"
 DRAWS = (SIGN, MAGNITUDE, *PVALUES, BINDING)  # the kinds of random numbers that a pair has
-PAIRED = DRAWS[:-1]  # exactly fair coins, so that agreements are binomial
+DRAW_NAMES = {
+    SIGN: "signs",
+    MAGNITUDE: "|perturbation effect|",
+    **{name: FEATURE_BY_NAME[name].long_name for name in (*PVALUES, BINDING)},
+}
 LOW_BITS = 13  # what rounding to float16 sets to 0
 _SLAB_PAIRS = 1 << 17
-_KEPT_WORDS = 1 << 20  # of 64 coins: at most about this number of a kind is kept, 8 MB
+_MOST_UNFAIR = 0.1
 _FLOAT32_STEPS = 10.0  # what rounding to float32 may add to a chi-square statistic
 
 
@@ -79,22 +83,24 @@ class Expectation:
         return tuple(np.cumsum(p) - p / 2 - 0.5 for p in chances)
 
     @cached_property
-    def known_draws(self) -> dict[str, bool]:
-        """For each kind of draws, whether halves of it are (nearly) fair coins that can be computed."""
-        pvalues = self.spec.large_effect_upper_pval > 0 and self.complete
-        pairs = zip(self.lattices, self.lattice_scores, strict=True)
-        upper_halves = [float(lattice.probabilities[scores > 0].sum()) for lattice, scores in pairs]
-        return {
-            SIGN: True,
-            MAGNITUDE: self.noisy and self.knows_conditions,
-            **dict.fromkeys(PVALUES, pvalues),
-            BINDING: all(0.4 < half < 0.6 for half in upper_halves),
-        }
+    def scored_draws(self) -> set[str]:
+        """The kinds of draws that have scores."""
+        magnitudes = self.noisy and self.knows_conditions and not self.shows_float32(self.n_pairs)
+        return {SIGN, BINDING, *([MAGNITUDE] if magnitudes else []), *(PVALUES if self.complete else [])}
 
-    @property
-    def hash_zeros(self) -> int:
-        """The number of leading zeros that the hash of a word of coins must have for the word to be kept."""
-        return max(0, int(np.ceil(np.log2(self.n_pairs / 64 / _KEPT_WORDS))))
+    @cached_property
+    def coin_tolerances(self) -> dict[str, float]:
+        """How far from 1/2 the chance may be that two coins agree, for each kind of draws with (nearly) fair coins.
+
+        A coin tells on which side of its median a draw lies, which is not exact where a draw has few values.
+        """
+        pairs = zip(self.lattices, self.lattice_scores, strict=True)
+        deviation = max(abs(float(lattice.probabilities[scores > 0].sum()) - 0.5) for lattice, scores in pairs)
+        tolerances = dict.fromkeys(DRAWS, 0.0) | {BINDING: 2 * deviation**2}
+        unfair = {BINDING} if deviation > _MOST_UNFAIR else set()
+        if self.spec.large_effect_upper_pval == 0:
+            unfair |= set(PVALUES)
+        return {name: tolerances[name] for name in DRAWS if name in self.scored_draws - unfair}
 
     def shows_float32(self, n_pairs: int) -> bool:
         """Tell whether the steps of float32 are so wide, beside the noise, that a histogram of the pairs shows them."""
@@ -107,7 +113,8 @@ class Slab:
     """Some TFs of a block, arrays ``(TFs, genes)``; NaN and infinities are 0, and not ``valid``.
 
     ``holds`` tells where the conditions of each TF hold, whether it binds or not; None where that can't be computed.
-    ``cutoffs`` are the quantiles of the rule for p-values; none where genes are missing. Topics fill in ``coins``.
+    ``cutoffs`` are the quantiles of the rule for p-values; none where genes are missing. Topics fill in ``coins``,
+    and ``scores``: numbers of mean 0 and variance 1, by kind of draws.
     """
 
     expected: Expectation
@@ -117,6 +124,7 @@ class Slab:
     features: Mapping[str, np.ndarray]
     cutoffs: Mapping[str, np.ndarray]
     coins: Mapping[str, np.ndarray]
+    scores: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class Block:
@@ -173,14 +181,15 @@ class Block:
 
 
 def pack_bits(bits: np.ndarray) -> np.ndarray:
-    """Pack rows of booleans to words of 64, the last one filled up with False."""
+    """Pack rows of booleans to words of 64, the first one in the lowest bit, the last word filled up with False."""
     padded = np.zeros((len(bits), -(-bits.shape[1] // 64) * 64), bool)
     padded[:, : bits.shape[1]] = bits
-    return np.packbits(padded, axis=1).view(np.uint64)
+    return np.packbits(padded, axis=1, bitorder="little").view(np.uint64)
 
 
 Total = Annotated[Any, "total"]
 Least = Annotated[Any, "least"]
+Joined = Annotated[np.ndarray, "joined"]
 ByTF = Annotated[np.ndarray, "by TF"]
 
 
@@ -189,7 +198,7 @@ class Topic:
     """What is measured of blocks for some checks, how it merges, and the rows of these checks.
 
     A measurement is small, whatever the size of the block. The types of its fields say how they merge: ``Total`` adds
-    up, of ``Least`` the least counts, and ``ByTF`` has shape (planes, TFs, ...), without planes in a block.
+    up, of ``Least`` the least counts, ``Joined`` is a list, and ``ByTF`` has shape (planes, TFs, ...).
     """
 
     of_block: ClassVar[bool] = False  # whether it measures a complete block, after its slabs
@@ -202,7 +211,8 @@ class Topic:
     @classmethod
     def merge(cls, parts: Sequence[Self], *, planes: bool = False) -> Self:
         """Merge the measurements of blocks of TFs, or of planes, in their order."""
-        functions = {Total: np.add.reduce, Least: np.minimum.reduce, ByTF: np.stack if planes else np.concatenate}
+        functions: dict[Any, Any] = {Total: np.add.reduce, Least: np.minimum.reduce, Joined: np.concatenate}
+        functions[ByTF] = np.stack if planes else np.concatenate
         return cls(*(functions[f.type]([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 
     def make_rows(self, expected: Any) -> Iterator[Check]:

@@ -1,0 +1,115 @@
+"""Topics about genes: no gene, range of genes or pair of neighbouring genes differs from the others.
+
+Each kind of draws has a score by pair, of mean 0 and variance 1 (at most, where values are discrete): standard normal
+for magnitudes, and for all others bounded, symmetric and as light in its tails as a sum of random signs.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from yeastxr.checks import significance
+from yeastxr.checks.significance import combine_pvalues
+from yeastxr.checks.table import Check, count_noun, make_test
+from yeastxr.checks.topic import DRAW_NAMES, DRAWS, ByTF, Expectation, Slab, Topic, Total
+from yeastxr.schema import MAGNITUDE
+
+
+@dataclass(frozen=True)
+class _GeneLabels(Topic):
+    """Labels along genes: given how many genes each TF binds, any of them are as likely."""
+
+    counts: Total  # (even or odd TFs, genes)
+    draws: Total  # how many draws make them, for even and odd TFs
+    bound: ByTF
+    runs: ByTF
+
+    @classmethod
+    def measure(cls, slab: Slab) -> Self:
+        label = slab.label
+        bound = np.count_nonzero(label, axis=1)
+        runs = label[:, 0] + np.count_nonzero(label[:, 1:] & ~label[:, :-1], axis=1)
+        draws = np.minimum(bound, label.shape[1] - bound)
+        halves = [slice(0, None, 2), slice(1, None, 2)]
+        counts = [np.count_nonzero(label[half], axis=0) for half in halves]
+        return cls(np.array(counts), np.array([draws[half].sum() for half in halves]), bound, runs)
+
+    def make_rows(self, expected: Expectation) -> Iterator[Check]:
+        n = expected.n_genes
+        # Sums over genes that are drawn without replacement have lighter tails than those with it.
+        first, second = self.counts - self.counts.mean(axis=1, keepdims=True)
+        shared = significance.test_bounded(first @ second, self.draws[1] * (first @ first) / n, np.abs(first).max())
+        waves = significance.make_waves(n)
+        drift = significance.test_bounded(waves @ (first + second), self.draws.sum() / n, np.abs(waves).max(initial=0))
+        # Runs of bound genes are hypergeometric, so a sum of independent events.
+        varied = (self.bound > 0) & (self.bound < n)
+        bound, runs = self.bound[varied], self.runs[varied]
+        mean = bound * (n - bound + 1) / n
+        variance = mean * (bound - 1) / n * (n - bound) / max(n - 1, 1)
+        by_tf = combine_pvalues(significance.test_overlap(runs, n, bound, n - bound + 1))
+        pooled = significance.test_bounded((runs - mean).sum(), variance.sum(), 1.0)
+        pvalue = combine_pvalues([shared, combine_pvalues(drift), by_tf, pooled])
+        yield make_test("labels along genes", "independent", count_noun(n, "gene"), math.nan, pvalue)
+
+
+@dataclass(frozen=True)
+class _GeneScores(Topic):
+    """Scores by gene, and products of neighbouring scores, for each kind of draws."""
+
+    n: Total  # (genes,)
+    sums: Total  # (kinds, genes)
+    squares: Total  # (genes,), of magnitudes
+    n_products: Total  # (along genes or TFs,)
+    products: Total  # (kinds, along genes or TFs), of two neighbours
+    weights: Total  # the squares of the first of them
+
+    @classmethod
+    def measure(cls, slab: Slab) -> Self:
+        n_tfs, n_genes = slab.label.shape
+        squares, sums = np.zeros(n_genes), np.zeros((len(DRAWS), n_genes))
+        products, weights = np.zeros((2, len(DRAWS), 2))
+        for kind, name in enumerate(DRAWS):
+            if name not in slab.scores:
+                continue
+            score = slab.scores[name]
+            sums[kind] = score.sum(axis=0)
+            for axis, rows in enumerate((score.T, score)):
+                products[kind, axis] = np.einsum("ij,ij->", rows[:-1], rows[1:])
+                weights[kind, axis] = np.einsum("ij,ij->", rows[:-1], rows[:-1])
+            if name == MAGNITUDE:
+                squares = np.einsum("tg,tg->g", score, score)
+        n_products = np.array([n_tfs * (n_genes - 1), (n_tfs - 1) * n_genes])
+        return cls(np.count_nonzero(slab.valid, axis=0), sums, squares, n_products, products, weights)
+
+    def make_rows(self, expected: Expectation) -> Iterator[Check]:
+        kinds = [kind for kind, name in enumerate(DRAWS) if name in expected.scored_draws]
+        for kind in kinds:
+            normal = DRAWS[kind] == MAGNITUDE
+            name, n = (
+                f"{DRAW_NAMES[DRAWS[kind]]} of each gene",
+                self.n if normal else expected.n_pairs / expected.n_genes,
+            )
+            with np.errstate(invalid="ignore"):
+                yield _test_genes(f"{name}: mean", self.sums[kind] / np.sqrt(n), normal=normal)
+            if normal:
+                yield _test_genes(f"{name}: s.d.", significance.make_normal(self.squares, self.n), normal=True)
+        pvalues = significance.test_products(self.products, self.weights, self.n_products)
+        for axis, noun in enumerate(("genes", "TFs")):
+            if self.n_products[axis]:
+                pvalue, observed = combine_pvalues(pvalues[kinds, axis]), count_noun(len(kinds), "kind")
+                name = f"draws of neighbouring {noun}: independent"
+                yield make_test(name, "uncorrelated", observed, math.nan, pvalue)
+
+
+def _test_genes(name: str, z: np.ndarray, *, normal: bool) -> Check:
+    """Return the row that compares genes by standard normal numbers, or sums of independent signs of variance 1."""
+    pvalues = significance.test_sequence(z, normal=normal)
+    reason = min(pvalues, key=lambda reason: pvalues[reason])
+    observed = f"{count_noun(z.size, 'gene')}, least likely: {reason}"
+    return make_test(name, "the same", observed, math.nan, combine_pvalues(list(pvalues.values())))
+
+
+TOPICS: tuple[type[Topic], ...] = (_GeneLabels, _GeneScores)
