@@ -175,12 +175,12 @@ TARGETS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "qc.histogram_of": (yx.qc.histogram_of, {"summary": SUMMARY, "quantity": "binding_effect"}),
     "theory.distribution": (yx.theory.distribution, {"spec": PLAIN, "feature": "binding_effect"}),
     "theory.expected": (yx.theory.expected, {"spec": PLAIN}),
-    "theory.large_fraction": (yx.theory.large_fraction, {"spec": PLAIN}),
+    "theory.large_fraction": (yx.theory.large_fraction, {"spec": PLAIN, "feature": "binding_effect"}),
     "theory.adjusted_probability": (yx.theory.adjusted_probability, {"spec": PLAIN}),
     "And": (lambda first, second: And(first, second), {"first": "GAL4", "second": "MIG1"}),
     "Or": (lambda first, second: Or(first, second), {"first": "GAL4", "second": "MIG1"}),
     "Not": (lambda term: Not(term), {"term": "GAL4"}),
-    "from_json": (yx.simulation.relations.from_json, {"rules": {"GAL4": ["MIG1"]}, "named": True}),
+    "from_json": (yx.simulation.relations.from_json, {"value": {"GAL4": ["MIG1"]}, "named": True}),
     "SimulatedBatches": (yx.SimulatedBatches, {"spec": yx.SimulationSpec(**SMALL), "batch_size": 4}),
 }
 OF_DATASETS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {

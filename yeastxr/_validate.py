@@ -2,8 +2,10 @@
 
 import math
 import numbers
+import os
 import secrets
 from collections.abc import Collection, Hashable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -105,3 +107,13 @@ def check_names(name: str, value: object) -> tuple[str, ...]:
             raise InputError(f"{name} holds {format_value(item)}, which is not valid Unicode text") from None
         seen.add(item)
     return tuple(str(item) for item in names)
+
+
+def check_path(name: str, value: object) -> Path:
+    """Return a path argument as a Path, or refuse it."""
+    if not isinstance(value, str | os.PathLike):
+        raise InputTypeError(f"{name} is {format_value(value)}; expected a path")
+    text = os.fspath(value)
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise InputError(f"{name} is {format_value(text)}; expected the path of a file")
+    return Path(text)

@@ -8,8 +8,9 @@ import numpy as np
 import xarray as xr
 
 from yeastxr._utils import replace_file
+from yeastxr._validate import check_path, check_sequence
 from yeastxr.errors import InputError, escape_controls
-from yeastxr.schema import CORE_DIMS, FEATURE, check_feature, get_feature_names, order_dims, validate
+from yeastxr.schema import CORE_DIMS, FEATURE, check_feature, get_feature_names, order_dims, to_text_array, validate
 from yeastxr.training.tensors import to_torch
 
 if TYPE_CHECKING:
@@ -89,14 +90,15 @@ def export(ds: xr.Dataset, path: str | Path, *, features: Sequence[str] | None =
     ...     torch.load(export(ds, f"{folder}/tensor.pt")).shape
     torch.Size([100, 2, 5])
     """
-    path = Path(path)
+    path = check_path("path", path)
     writers = {".pt": _write_tensor, ".npz": _write_arrays, ".csv": _write_table, ".csv.gz": _write_table}
     ending = next((ending for ending in (".csv.gz", ".csv", ".npz", ".pt") if path.name.endswith(ending)), None)
     if ending is None:
         raise InputError(f"path is {str(path)!r}; expected a name that ends in {', '.join(writers)}")
     ds = validate(ds)
     if features is not None:
-        ds = ds.sel({FEATURE: [check_feature(name).name for name in features]})
+        names = [features] if isinstance(features, str) else check_sequence("features", features, "names of features")
+        ds = ds.assign_coords({FEATURE: to_text_array([check_feature(name).name for name in names])})
     if path.exists() and not overwrite:
         raise InputError(f"path is {str(path)!r}, which exists; expected a new name, or overwrite")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -169,6 +169,8 @@ def get_feature_names(ds: xr.Dataset) -> list[str]:
             f"the dataset has no coordinate 'feature'; expected one with names among {', '.join(FEATURE_NAMES)}"
         )
     names = [str(name) for name in np.atleast_1d(ds.coords[FEATURE].values)]
+    if not names:
+        raise SchemaError("the dataset selects no feature; expected at least one in its coordinate 'feature'")
     for name in names:
         check_feature(name)
         if name not in ds.data_vars:
@@ -181,6 +183,14 @@ def check_feature(name: object) -> Feature:
     if not isinstance(name, str) or name not in FEATURE_BY_NAME:
         raise SchemaError(f"feature {format_value(name)} is not known; {suggest(name, FEATURE_NAMES)}")
     return FEATURE_BY_NAME[name]
+
+
+def get_feature(ds: xr.Dataset, name: str) -> xr.DataArray:
+    """Return a feature of a dataset, or refuse a dataset that lacks it."""
+    if name not in ds.data_vars:
+        names = ", ".join(map(str, ds.data_vars)) or "none"
+        raise SchemaError(f"the dataset lacks the variable {name!r}; found {names}")
+    return check_array(ds[name], name)
 
 
 def check_array(array: object, name: str, *, argument: str | None = None) -> xr.DataArray:
@@ -228,6 +238,8 @@ def check_dims(array: xr.DataArray | xr.Dataset, called: str) -> None:
         if dim not in array.indexes:
             raise SchemaError(f"{called} has no index coordinate {dim!r}; expected unique integers or names")
         index = array.indexes[dim]
+        if index.nlevels > 1:
+            raise SchemaError(f"{called} has an index of {index.nlevels} levels along {dim!r}; expected one level")
         if not index.is_unique:
             repeated = index[index.duplicated()][0]
             raise SchemaError(f"{called} has the {dim} {format_value(repeated)} more than once; expected unique labels")
@@ -254,7 +266,7 @@ def restore_dims(ds: xr.Dataset) -> xr.Dataset:
     if not isinstance(ds, xr.Dataset):
         raise SchemaError(f"ds is of type {type(ds).__name__}; expected an xarray.Dataset")
     for dim in CORE_DIMS:
-        if dim in ds.dims or dim not in ds.coords:
+        if dim in ds.dims or dim not in ds.coords or ds.coords[dim].ndim:
             continue
         coords = [dim]  # those along the dim became scalars, too
         if dim == TF:

@@ -354,9 +354,10 @@ def pool(summary: xr.Dataset, dim: str | Sequence[str] | None = None) -> xr.Data
     check_summary(summary)
     known = [str(d) for d in summary["cells"].dims if d != LABEL]
     over = known if dim is None else [dim] if isinstance(dim, str) else check_sequence("dim", dim, "a list of dims")
-    for one in over:
-        if one not in known:
-            raise InputError(f"dim is {format_value(one)}; {suggest(one, known)}")
+    for name in over:
+        if not isinstance(name, str) or name not in known:
+            raise InputError(f"dim is {format_value(name)}; {suggest(name, known)}")
+    over = list(dict.fromkeys(over))
     result: dict[str, xr.DataArray] = {}
     for prefix in ("", "status_") if "status_count" in summary else ("",):
         n, mean, variance = (summary[prefix + name] for name in ("count", "mean", "variance"))
