@@ -327,3 +327,30 @@ def test_sweep__points_equal_their_simulations() -> None:
     assert yx.spec_of(ds) is None
     with pytest.raises(yx.InputError, match="did you mean 'bound_mean'"):
         yx.sweep(spec, bound_meen=[1.0])
+
+
+def test_steps__are_numbered_as_in_the_tutorial() -> None:
+    numbered = {
+        yx.generate_gene_population: "Step 1: ",
+        yx.generate_binding_effects: "Step 2: ",
+        yx.generate_pvalues: "Step 2 or 3: ",
+        yx.generate_perturbation_effects: "Step 3: ",
+        yx.assemble: "Step 4: ",
+    }
+    assert all(step.__doc__.startswith(number) for step, number in numbered.items())
+
+
+def test_pvalues__do_not_follow_effects_within_the_large_group(large: xr.Dataset) -> None:
+    effect, pvalue = large["binding_effect"].values, large["binding_pvalue"].values
+    sizes = effect >= np.quantile(effect, 0.9, axis=0)
+    for group in (sizes, ~sizes):
+        correlation = np.corrcoef(effect[group], pvalue[group])[0, 1]
+        assert abs(correlation) < 6 / np.sqrt(group.sum())
+
+
+def test_relations__count_without_an_adjustment() -> None:
+    ds = made(tf_relationships=RELATED_TFS, unbound_mean=0.5, unbound_std=0.0, bound_std=0.0)
+    active = yx.adjusted_pairs(ds["label"], RELATED_TFS).values
+    np.testing.assert_array_equal(
+        abs(ds["perturbation_effect"].values), np.where(active, np.float32(3), np.float32(0.5))
+    )

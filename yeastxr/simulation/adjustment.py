@@ -39,7 +39,7 @@ class MeanModel:
 
     @classmethod
     def from_parameters(cls, perturbation: PerturbationParameters, largest_binding_effect: float) -> Self:
-        """Make the model of step 4's parameters and the binding effect that the largest adjustment belongs to."""
+        """Make the model of step 3's parameters and the binding effect that the largest adjustment belongs to."""
         return cls(
             perturbation.unbound_mean,
             perturbation.unbound_std,

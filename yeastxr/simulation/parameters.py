@@ -154,7 +154,7 @@ class PopulationParameters(Parameters):
 
 @dataclass(frozen=True, kw_only=True)
 class BindingParameters(Parameters):
-    """Step 2: the hops, inclusive ranges of them, their totals and the pseudocount."""
+    """Step 2: inclusive ranges of hops, their totals and the pseudocount."""
 
     background_hops_range: tuple[int, int] = field(
         default=(1, 100),
@@ -218,7 +218,7 @@ class BindingParameters(Parameters):
 
 @dataclass(frozen=True, kw_only=True)
 class PvalueParameters(Parameters):
-    """Step 3 of p-values: from which quantile of |effect| on a p-value is small, and how small."""
+    """Steps 2 and 3, p-values: from which quantile of |effect| on a p-value is small, and how small."""
 
     large_effect_percentile: float = field(
         default=0.9,
@@ -234,7 +234,7 @@ class PvalueParameters(Parameters):
 
 @dataclass(frozen=True, kw_only=True)
 class PerturbationParameters(Parameters):
-    """Step 4: means and standard deviations, and how binding and relations of TFs adjust the mean."""
+    """Step 3: means and standard deviations, and how binding and relations of TFs adjust the mean."""
 
     unbound_mean: float = field(default=0.0, metadata=make_help("Mean perturbation effect of unbound pairs.", float))
     unbound_std: float = field(default=1.0, metadata=make_help("Standard deviation of unbound pairs.", float))

@@ -322,7 +322,7 @@ def assemble(
     perturbation_effect: xr.DataArray,
     perturbation_pvalue: xr.DataArray,
 ) -> xr.Dataset:
-    """Put the five features together into one dataset.
+    """Step 4: put the five features together into one dataset.
 
     If the attributes of the arrays describe one simulation with one seed, and simulating that gives these values (for
     dask: this graph), the dataset gets its specification: then it is identical to what :func:`simulate` returns.

@@ -138,7 +138,7 @@ def generate_binding_effects(
     Parameters
     ----------
     labels
-        Step 1's labels, bool, dims ``(..., gene, tf)``; NumPy or dask.
+        Labels from step 1, bool, dims ``(..., gene, tf)``; NumPy or dask.
     background_hops_range
         First and last number of background hops, at least 0; with 0 a pseudocount is needed.
     unbound_experiment_hops_range, bound_experiment_hops_range
@@ -203,10 +203,11 @@ def generate_pvalues(
     seed: int | None = None,
     feature: Literal["binding_pvalue", "perturbation_pvalue"] | None = None,
 ) -> xr.DataArray:
-    """Step 3: draw a p-value for every effect.
+    """Step 2 or 3: draw a p-value for every effect.
 
     Uniform on [0, 1]; where ``|effect|`` is at least the TF's quantile over genes (linear between order statistics),
-    uniform on ``[0, large_effect_upper_pval]``.
+    uniform on ``[0, large_effect_upper_pval]``. Within each of the two groups p-values do not depend on the effect, as
+    in the tutorial of yeastdnnexplorer: they are the outcome of a rule, not of a test.
 
     Parameters
     ----------
@@ -284,7 +285,7 @@ def generate_perturbation_effects(
     largest_binding_effect: float | None = None,
     seed: int | None = None,
 ) -> xr.DataArray:
-    """Step 4: draw how a gene responds when a TF is perturbed.
+    """Step 3: draw how a gene responds when a TF is perturbed.
 
     ``effect = sign * |normal(mean, std)|``, the sign being +1 or -1 with equal chance, independently for each pair.
     The mean is ``unbound_mean`` or, for bound pairs, ``bound_mean``, and then:
@@ -298,9 +299,9 @@ def generate_perturbation_effects(
     Parameters
     ----------
     labels
-        Step 1's labels, bool, dims ``(..., gene, tf)``; NumPy or dask.
+        Labels from step 1, bool, dims ``(..., gene, tf)``; NumPy or dask.
     binding_effect
-        Step 2's effects, float32, the same dims and coordinates. NaN gives NaN where the mean depends on it.
+        Effects from step 2, float32, the same dims and coordinates. NaN gives NaN where the mean depends on it.
     unbound_mean, bound_mean
         Means of unbound and bound pairs, in units of the noise's standard deviation.
     unbound_std, bound_std
