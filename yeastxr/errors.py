@@ -98,7 +98,7 @@ def describe_error(error: BaseException) -> str:
     >>> describe_error(ValueError("no such thing\nand why"))
     'no such thing'
     """
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return shorten((str(error).splitlines() or [type(error).__name__])[0], 300)
 
 
 def suggest(name: object, known: Iterable[object]) -> str:

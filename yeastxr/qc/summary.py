@@ -27,7 +27,17 @@ from yeastxr.qc.bins import (
     summary_axes,
 )
 from yeastxr.qc.tally import INTEGERS, NUMBERS, Plan, Tally, added, arrays, tally
-from yeastxr.schema import FEATURE_BY_NAME, GENE, QUANTITIES, STATUSES, TF, check_array, restore_dims, to_text_array
+from yeastxr.schema import (
+    FEATURE_BY_NAME,
+    GENE,
+    QUANTITIES,
+    STATUSES,
+    TF,
+    check_array,
+    check_feature,
+    restore_dims,
+    to_text_array,
+)
 from yeastxr.simulation.adjustment import adjusted_pairs
 from yeastxr.simulation.simulate import read_specs
 
@@ -84,8 +94,8 @@ def summarize(
     -------
     xarray.Dataset
         Dask-backed if the dataset is. ``quantity`` is one of the four features or ``perturbation_magnitude``, the
-        absolute perturbation effect; ``label`` is False for unbound; ``lead`` stands for the dims in front, ``by`` for those
-        kept.
+        absolute perturbation effect; ``label`` is False for unbound; ``lead`` stands for the leading dims, ``by`` for
+        those kept.
 
         - ``cells`` (lead, label, tf), int64: how many pairs there are;
         - ``histogram`` (by, quantity, label, bin), int64; the coordinates ``centre``, ``left`` and ``right``
@@ -592,7 +602,7 @@ def histogram_2d(
     >>> dict(counts.sizes), counts.cells.sum().item()
     ({'label': 2, 'x_bin': 40, 'y_bin': 30}, 2000)
     """
-    if x == y:
+    if check_feature(x) == check_feature(y):
         raise InputError(f"x and y are both {format_value(x)}; expected two different features")
     label, *values = matching_arrays(ds, x, y)
     n_x, n_y = _pair_of_bins(bins)
