@@ -243,6 +243,19 @@ def test_largest_binding_effect__observed_where_origin_is_unknown(chunks: object
     assert not np.array_equal(known.values, unknown.values)
 
 
+@pytest.mark.parametrize("chunks", [None, {"tf": 1}], ids=["numpy", "dask"])
+def test_largest_binding_effect__edited_effects_with_the_attributes_of_others(chunks: object) -> None:
+    labels = yx.generate_gene_population(200, bound=[0.5], n_sample=[3], seed=1, chunks=chunks)
+    effect = yx.generate_binding_effects(labels, seed=1)
+    edited = (effect * np.float32(10)).assign_attrs(effect.attrs)
+    options = {"max_mean_adjustment": 10.0, "seed": 1}
+    with pytest.raises(yx.InputError, match=r"binding_effect reaches .*; expected largest_binding_effect="):
+        yx.generate_perturbation_effects(labels, edited, **options).compute()
+    yx.generate_perturbation_effects(labels, edited, **options, largest_binding_effect=789.0).compute()
+    yx.generate_perturbation_effects(labels, edited.drop_attrs(), **options).compute()
+    yx.generate_perturbation_effects(labels, edited, seed=1).compute()
+
+
 def test_steps__dims_in_any_order() -> None:
     labels = yx.generate_gene_population(50, bound=[0.5], n_sample=[3], replicates=2, seed=1)
     turned = labels.transpose("tf", "replicate", "gene")

@@ -39,7 +39,7 @@ class MeanModel:
 
     @classmethod
     def from_parameters(cls, perturbation: PerturbationParameters, largest_binding_effect: float) -> Self:
-        """Make the model of step 3's parameters and the binding effect that the largest adjustment belongs to."""
+        """Make the model of step 3's parameters and the binding effect that gets the largest adjustment."""
         return cls(
             perturbation.unbound_mean,
             perturbation.unbound_std,
@@ -93,25 +93,30 @@ class MeanModel:
         return np.asarray(np.array(self.stds)[STATUSES.index(status) if isinstance(status, str) else status])
 
 
-def find_largest_effect(max_mean_adjustment: float, effect: xr.DataArray, largest: float | None) -> xr.DataArray:
-    """Return the binding effect that the largest adjustment belongs to, a float64 without dims.
+def find_largest_effect(
+    max_mean_adjustment: float, effect: xr.DataArray, largest: float | None
+) -> tuple[xr.DataArray, float]:
+    """Return the binding effect that gets the largest adjustment, a float64 without dims, and a limit of all effects.
 
-    The one given, or what the parameters that made the effects allow, or the largest observed, which is lazy for dask;
-    0 where nothing is adjusted.
+    The former is the one given, or what the parameters in the effects' attributes allow, which then is the limit, too,
+    or the largest observed, which is lazy for dask; 0 without an adjustment.
     """
     if largest is not None:
         largest = check_number("largest_binding_effect", largest, least=0)
         if largest == 0:
             raise InputError("largest_binding_effect is 0; expected a number above 0")
     if max_mean_adjustment == 0:
-        return xr.DataArray(np.float64(0))
+        return xr.DataArray(np.float64(0)), np.inf
     possible = _find_largest_possible(effect)
-    if largest is not None and not fits_float32(abs(max_mean_adjustment) * max(1.0, (possible or 1.0) / largest)):
+    if largest is None and possible is not None:
+        return xr.DataArray(np.float64(possible)), possible * (1 + 1e-6)  # float32 may round up
+    if largest is None:
+        return xr.DataArray(_find_largest_observed(effect)), np.inf
+    if not fits_float32(abs(max_mean_adjustment) * max(1.0, (possible or 1.0) / largest)):
         raise InputError(
             f"largest_binding_effect is {largest:g}; expected a number for which float32 can hold the effects"
         )
-    largest = possible if largest is None else largest
-    return xr.DataArray(_find_largest_observed(effect) if largest is None else np.float64(largest))
+    return xr.DataArray(np.float64(largest)), np.inf
 
 
 def _find_largest_observed(effect: xr.DataArray) -> Any:
@@ -244,7 +249,7 @@ def _evaluate_block(
 def compute_custom_mean(
     function: AdjustmentFunction, labels: xr.DataArray, effect: xr.DataArray, params: PerturbationParameters
 ) -> xr.DataArray:
-    """Return the mean of each pair by a rule of the user's own, float64 in the labels' dims."""
+    """Return the mean of each pair by a user-defined rule, float64 in the labels' dims."""
     if not callable(function):
         raise InputTypeError(
             f"adjustment_function is {format_value(function)}; expected a callable of labels and effects"

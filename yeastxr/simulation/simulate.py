@@ -90,7 +90,7 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
     Raises
     ------
     InputError
-        If a parameter is not what it must be; the message names it, its value and what is allowed.
+        If a parameter is invalid; the message names it, its value and what is allowed.
 
     Examples
     --------
@@ -150,7 +150,7 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
         Raises
         ------
         InputError
-            If a name is unknown or a value is not what it must be.
+            If a name is unknown or a value is invalid.
         """
         if not isinstance(values, Mapping):
             raise InputTypeError(f"the specification is {format_value(values)}; expected an object of parameters")
@@ -178,7 +178,7 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
         Raises
         ------
         InputError
-            If it is not JSON, a name is unknown, or a value is not what it must be.
+            If it is not JSON, a name is unknown, or a value is invalid.
         """
         try:
             values = json.loads(text)
@@ -295,7 +295,7 @@ def simulate(
     Raises
     ------
     InputError
-        If a parameter is not what it must be; the message names it, its value and what is allowed.
+        If a parameter is invalid; the message names it, its value and what is allowed.
 
     Examples
     --------
@@ -505,7 +505,7 @@ def sweep(spec: SimulationSpec, *, replicates: int | None = None, **values: Coll
     Raises
     ------
     InputError
-        If a parameter is unknown, changes the shape of the data, or a value is not what it must be.
+        If a parameter is unknown, changes the shape of the data, or a value is invalid.
 
     Examples
     --------

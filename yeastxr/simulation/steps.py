@@ -88,7 +88,7 @@ def generate_gene_population(
     Raises
     ------
     InputError
-        If an argument is not what it must be.
+        If an argument is invalid.
 
     Examples
     --------
@@ -158,7 +158,7 @@ def generate_binding_effects(
     Raises
     ------
     InputError
-        If an argument is not what it must be.
+        If an argument is invalid.
 
     Examples
     --------
@@ -230,7 +230,7 @@ def generate_pvalues(
     Raises
     ------
     InputError
-        If an argument is not what it must be; if an effect is NaN (for dask, when it is computed).
+        If an argument is invalid; if an effect is NaN (for dask, when it is computed).
 
     Examples
     --------
@@ -327,7 +327,7 @@ def generate_perturbation_effects(
     Raises
     ------
     InputError
-        If an argument is not what it must be, labels and effects don't match, or a relationship names an unknown TF.
+        If an argument is invalid, labels and effects don't match, or a relationship names an unknown TF.
 
     Examples
     --------
@@ -371,17 +371,14 @@ def make_perturbation_effects(
     labels: xr.DataArray, effect: xr.DataArray, params: PerturbationParameters, seed: int, largest: float | None = None
 ) -> xr.DataArray:
     """Draw perturbation effects; the dimensions are in order, and relationships name TFs of the labels."""
+    active = evaluate_relationships(labels, params.tf_relationships or {})
+    largest_effect, limit = find_largest_effect(params.max_mean_adjustment, effect, largest)
     response = map_blocks(
         _draw_perturbation_block,
         labels.dims,
-        [
-            labels,
-            evaluate_relationships(labels, params.tf_relationships or {}),
-            effect,
-            find_largest_effect(params.max_mean_adjustment, effect, largest),
-            *get_positions(labels),
-        ],
+        [labels, active, effect, largest_effect, *get_positions(labels)],
         dtype=np.float32,
+        limit=limit,
         model=MeanModel.from_parameters(params, 0.0),
         seed=seed,
     )
@@ -394,11 +391,17 @@ def _draw_perturbation_block(
     effect: np.ndarray,
     largest: np.ndarray,
     *positions: np.ndarray,
+    limit: float,
     model: MeanModel,
     seed: int,
     threads: int,
 ) -> np.ndarray:
     """Draw a block; the largest binding effect is an array, as it may depend on the data."""
+    if np.isfinite(limit) and effect.max() > limit:
+        raise InputError(
+            f"binding_effect reaches {effect.max():g}, and the parameters in its attributes allow {limit:g}; "
+            "expected largest_binding_effect=, or effects without these attributes"
+        )
     numbers = replace(model, largest_binding_effect=float(largest.item())).numbers
     return draws.draw_perturbation_effects(
         label, active, effect, *positions, numbers=numbers, seed=seed, threads=threads
