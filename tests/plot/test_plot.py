@@ -12,9 +12,9 @@ import xarray as xr
 import yeastxr as yx
 from yeastxr import plot, qc, theory
 from yeastxr.demo import METHODS
-from yeastxr.plot.style import COLOURS, holoviews
+from yeastxr.plot.style import COLOURS, load_holoviews
 
-hv = holoviews()
+hv = load_holoviews()
 BACKENDS = ["bokeh", "matplotlib"]
 TUTORIAL = {
     "genes": 1000,
@@ -57,7 +57,7 @@ def test_histograms__structure(draw: object, chunks: dict[str, int] | None) -> N
     assert [layer.label for layer in picture] == ["unbound", "bound", "unbound, theory", "bound, theory"]
     found, theory = list(picture)[:2], list(picture)[2:]
     for backend in BACKENDS:
-        assert [colour(layer, backend) for layer in found] == [COLOURS[False], COLOURS[True]]
+        assert [colour(layer, backend) for layer in found] == [COLOURS["unbound"], COLOURS["bound"]]
     shown = [int(layer.dimension_values("pairs").sum()) for layer in found]
     for layer, line, n in zip(found, theory, shown, strict=True):
         counts, expected = layer.dimension_values("pairs"), line.dimension_values("pairs")
@@ -93,7 +93,7 @@ def test_binding_vs_perturbation__few_pairs_are_points(chunks: dict[str, int] | 
     assert (mean[0], mean[-1]) == (pytest.approx(3.00076, abs=1e-5), pytest.approx(13.0, abs=1e-3))
     assert lines["unbound, theory"].dimension_values("perturbation_magnitude") == pytest.approx(0.79788, abs=1e-5)
     for bound, layer in enumerate(points):
-        assert all(colour(layer, backend) == COLOURS[bool(bound)] for backend in BACKENDS)
+        assert all(colour(layer, backend) == COLOURS["bound" if bound else "unbound"] for backend in BACKENDS)
         row = 17
         gene, tf = (layer.dimension_values(dim)[row] for dim in ("gene", "tf"))
         pair = ds.sel(gene=gene, tf=tf)
@@ -241,7 +241,7 @@ def test_selection__refuses_unknown_labels(selection: dict[str, object], message
 
 def test_plot__refuses_other_than_datasets() -> None:
     ds = made(genes=20)
-    for bad in (ds["label"], ds.drop_vars("binding_effect"), ds.isel(tf=0)):
+    for bad in (ds["label"], ds.drop_vars("binding_effect"), ds.isel(tf=0, drop=True)):
         with pytest.raises(yx.SchemaError):
             plot.qc(bad)
         with pytest.raises(yx.InputError):
@@ -342,7 +342,7 @@ def test_relation_status__densities_by_hand(chunks: dict[str, int] | None) -> No
     ds = made(chunks=chunks, **METHODS[4][1])
     picture = plot.relation_status(ds)
     labels = [layer.label for layer in picture]
-    assert labels[:3] == ["unbound", "conditions hold", "conditions fail"]
+    assert labels[:3] == ["unbound", "bound_active", "bound_inactive"]
     holds = yx.adjusted_pairs(ds.label, ds.yeast.spec.tf_relationships)
     sizes = abs(ds.perturbation_effect).values[holds.values]
     curve = picture.get(1)
@@ -383,7 +383,7 @@ def test_bound_fraction__asked_and_found(chunks: dict[str, int] | None) -> None:
     np.testing.assert_array_equal(asked.dimension_values("fraction"), ds.bound_fraction)
     np.testing.assert_allclose(found.dimension_values("fraction"), ds.bound_fraction)
     assert list(found.dimension_values("name")) == [f"TF{n}" for n in range(10)]
-    assert [layer.label for layer in plot.bound_fraction(ds.drop_vars("bound_fraction"))] == ["found"]
+    assert [layer.label for layer in plot.bound_fraction(ds.drop_vars("bound_fraction"))] == ["observed"]
 
 
 def test_bound_fraction__many_tfs_are_thinned_and_those_that_are_off_are_kept() -> None:

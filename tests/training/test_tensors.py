@@ -95,18 +95,15 @@ def test_to_torch__cuda_equals_cpu(chunks: object, layout: str, dtype: torch.dty
     assert torch.equal(again, tensor)
 
 
-@pytest.mark.parametrize("staged_bytes", [1, 3000, 1 << 23])
-def test_fill_on_device__every_slab_where_it_belongs(
-    ds: xr.Dataset, staged_bytes: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("buffer_bytes", [1, 3000, 1 << 23])
+def test_fill_on_device__every_slab_where_it_belongs(ds: xr.Dataset, buffer_bytes: int) -> None:
     """The way to a GPU, but for the GPU: the same slabs through buffers that are not pinned."""
     from yeastxr._blocks import align_features
-    from yeastxr.training import tensors as devices
+    from yeastxr.training.tensors import fill_on_device
 
-    monkeypatch.setattr(devices, "_STAGED_BYTES", staged_bytes)
     for names in (FEATURE_NAMES, ("perturbation_effect", "label")):
         out = torch.full((1000, 10, len(names)), -1.0)
-        devices.fill_on_device(align_features(ds, names), out, pinned=False)
+        fill_on_device(align_features(ds, names), out, pinned=False, buffer_bytes=buffer_bytes)
         assert torch.equal(out, ds.yeast.to_torch(features=names))
 
 
@@ -160,7 +157,7 @@ def test_to_torch__out_is_filled_and_returned(ds: xr.Dataset) -> None:
         ({"features": []}, "features is empty"),
         ({"features": "bindng_effect"}, "did you mean 'binding_effect'"),
         ({"features": ["label", 3]}, "feature 3 is not known"),
-        ({"features": 3}, "features is 3; expected names of features"),
+        ({"features": 3}, "features is 3; expected a feature's name, or a list of names"),
         ({"device": "cuda:99"}, "torch finds 0 CUDA GPUs here"),
     ],
     ids=str,

@@ -1,45 +1,25 @@
-"""Pictures of a dataset as holoviews elements, for bokeh and matplotlib alike, with theory drawn over data.
-
-Data are reduced first, lazily and in one pass, and then drawn: a dataset of 10^9 cells costs a picture of its counts.
-Options are set for both backends on each element, and the user's current backend stays as it is.
-"""
+"""The standard set of pictures side by side, and pictures as files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from yeastxr import qc as summaries
 from yeastxr._utils import replace_file
+from yeastxr._validate import check_path
 from yeastxr.errors import InputError, InputTypeError, format_value
-from yeastxr.plot import maps as tfplots
-from yeastxr.plot import style as elements
-from yeastxr.plot.histograms import (
-    histogram_of,
-    quantiles_of,
-    statuses_of,
-)
-from yeastxr.plot.scatter import MAX_POINTS, bins_of, few, points_of
-from yeastxr.plot.style import (
-    Labels,
-    select,
-)
-from yeastxr.schema import BINDING, PERTURBATION, TF
-from yeastxr.theory import features as expectations
+from yeastxr.plot.histograms import draw_histogram, draw_quantiles, draw_statuses, take_histogram
+from yeastxr.plot.maps import draw_fractions
+from yeastxr.plot.scatter import MAX_POINTS, are_points, draw_bins, draw_points
+from yeastxr.plot.style import Labels, load_holoviews, render_page, select
+from yeastxr.qc import summarize
+from yeastxr.schema import BINDING, LABEL, PERTURBATION, TF
+from yeastxr.theory.features import find_spec
 
 if TYPE_CHECKING:
     import holoviews as hv
 
 _MATPLOTLIB_FORMATS = (".png", ".svg", ".pdf")
-_PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><title>yeastxr</title>
-{scripts}
-</head>
-<body>{place}</body>
-</html>
-"""
 
 
 def qc(
@@ -62,7 +42,7 @@ def qc(
     max_points
         Up to how many pairs are drawn as points.
     summary
-        What :func:`yeastxr.qc.summarize` returned for the dataset, if it is at hand; not with ``tf`` or ``gene``.
+        What :func:`yeastxr.qc.summarize` returned for the dataset, to save a pass; not with ``tf`` or ``gene``.
 
     Returns
     -------
@@ -74,8 +54,8 @@ def qc(
     Raises
     ------
     InputError
-        If a TF or a gene is not in the dataset, max_points is not what it must be, or the dataset lacks a variable, a
-        dim or an index.
+        If a TF or a gene is not in the dataset, max_points is invalid, or the dataset lacks a variable, a dim or an
+        index.
 
     Examples
     --------
@@ -87,29 +67,30 @@ def qc(
     """
     import dask
 
-    hv = elements.holoviews()
+    hv = load_holoviews()
     if summary is not None and not (tf is None and gene is None):
         raise InputError("summary is given together with tf or gene; expected one of them")
-    ds, of = select(ds, tf, gene)
-    drawn_one_by_one = few(ds, max_points)
-    pairs = ds[["label", BINDING, PERTURBATION]] if drawn_one_by_one else xr.Dataset()
+    ds, subtitle = select(ds, tf, gene)
+    as_points = are_points(ds, max_points)
+    pairs = ds[[LABEL, BINDING, PERTURBATION]] if as_points else xr.Dataset()
     if summary is None:
-        summary, pairs = dask.compute(summaries.summarize(ds), pairs)  # in one pass
+        summary, pairs = dask.compute(summarize(ds), pairs)  # in one pass
     else:
         pairs = pairs.compute()
-    bound = summary["cells"].sum([dim for dim in summary["cells"].dims if dim not in (TF, "label")])
+    cells = summary["cells"].sum([dim for dim in summary["cells"].dims if dim not in (TF, LABEL)])
+    fractions = cells.sel(label=True) / cells.sum(LABEL)
     pictures = [
-        histogram_of(ds, of, summary, BINDING),
-        histogram_of(ds, of, summary, PERTURBATION, 120),
-        points_of(ds, of, pairs) if drawn_one_by_one else bins_of(ds, of, _pairs_of(summary)),
-        histogram_of(ds, of, summary, "binding_pvalue", 50),
-        histogram_of(ds, of, summary, "perturbation_pvalue", 50),
-        tfplots.fractions_of(ds, of, bound.sel(label=True) / bound.sum("label")),
+        draw_histogram(ds, subtitle, take_histogram(summary, BINDING)),
+        draw_histogram(ds, subtitle, take_histogram(summary, PERTURBATION, 120)),
+        draw_points(ds, subtitle, pairs) if as_points else draw_bins(ds, subtitle, _count_pairs(summary)),
+        draw_histogram(ds, subtitle, take_histogram(summary, "binding_pvalue", 50)),
+        draw_histogram(ds, subtitle, take_histogram(summary, "perturbation_pvalue", 50)),
+        draw_fractions(ds, subtitle, fractions.values),
     ]
-    if expectations.specification(ds) is not None:
-        pictures.append(quantiles_of(ds, of, summary))
+    if find_spec(ds) is not None:
+        pictures.append(draw_quantiles(ds, subtitle, summary))
     if "status_histogram" in summary:
-        pictures.append(statuses_of(ds, of, summary))
+        pictures.append(draw_statuses(ds, subtitle, summary))
     # Pictures say themselves which are linked: a histogram of binding effects ends at 5, their scatter does not.
     return (
         hv.Layout(pictures)
@@ -121,14 +102,14 @@ def qc(
     )
 
 
-def _pairs_of(summary: xr.Dataset) -> xr.Dataset:
+def _count_pairs(summary: xr.Dataset) -> xr.Dataset:
     """Return a summary's counts of pairs in the form of :func:`yeastxr.qc.histogram_2d`."""
     cells = summary["pairs"]
-    return cells.sum([dim for dim in cells.dims if dim not in ("label", "x_bin", "y_bin")]).to_dataset(name="cells")
+    return cells.sum([dim for dim in cells.dims if dim not in (LABEL, "x_bin", "y_bin")]).to_dataset(name="cells")
 
 
 def save(element: Any, path: str | Path) -> Path:
-    """Save a picture; the file's suffix says as what.
+    """Save a picture in the format that the file's suffix names.
 
     Parameters
     ----------
@@ -146,7 +127,7 @@ def save(element: Any, path: str | Path) -> Path:
     Raises
     ------
     InputError
-        If the suffix is none of these, there is no such folder, or it is nothing that can be drawn.
+        If the suffix is none of these, there is no such folder, or the element can't be drawn.
 
     Examples
     --------
@@ -158,19 +139,18 @@ def save(element: Any, path: str | Path) -> Path:
     ...     plot.save(plot.binding_histogram(ds), f"{folder}/binding.svg").name
     'binding.svg'
     """
-    path = Path(path)
+    path = check_path("path", path)
     suffix = path.suffix.lower()
     if suffix not in (*_MATPLOTLIB_FORMATS, ".html"):
         raise InputError(f"path is {format_value(str(path))}; expected a name that ends in .png, .svg, .pdf or .html")
     if not path.parent.is_dir():
         raise InputError(f"path is {format_value(str(path))}; expected a file in a folder that exists")
-    hv = elements.holoviews()
+    hv = load_holoviews()
     if not isinstance(element, hv.core.Dimensioned):
         raise InputTypeError(f"element is {format_value(element)}; expected what a function of yeastxr.plot returns")
     with replace_file(path) as partial:
         if suffix == ".html":
-            scripts, places = elements.embedded([hv.render(element, backend="bokeh")])
-            partial.write_text(_PAGE.format(scripts=scripts, place=places[0]), encoding="utf-8")
+            partial.write_text(render_page([hv.render(element, backend="bokeh")], "yeastxr"), encoding="utf-8")
         else:
             from matplotlib import pyplot
 

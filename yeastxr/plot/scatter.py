@@ -1,40 +1,42 @@
 """Perturbation over binding: every pair as a point, or a marker for every bin, with the mean that theory expects."""
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from yeastxr import qc as summaries
+from yeastxr import qc
 from yeastxr._validate import check_integer
 from yeastxr.plot.style import (
     COLOURS,
     DARK,
-    NAMES,
-    STATUS_DARK,
-    WORDS,
+    DIM_TITLES,
+    LABELS,
     Labels,
-    axis,
-    flat,
-    holoviews,
-    overlay,
+    draw_line,
+    draw_overlay,
+    flatten,
+    load_holoviews,
+    make_axis_label,
+    make_dimension,
     select,
+    set_options,
 )
-from yeastxr.schema import BINDING, CORE_DIMS, FEATURE_BY_NAME, MAGNITUDE, PERTURBATION
-from yeastxr.theory import features as expectations
+from yeastxr.schema import BINDING, CORE_DIMS, LABEL, MAGNITUDE, PERTURBATION
+from yeastxr.theory.features import compute_mean_magnitudes, find_spec
 
 if TYPE_CHECKING:
     import holoviews as hv
 
 MAX_POINTS = 20_000
+_SMALLEST, _LARGEST = 2.0, 7.5  # diameters of the markers of bins, in bokeh's pixels and matplotlib's points
 
 
 def binding_vs_perturbation(
-    ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None, max_points: int = MAX_POINTS, bins: int = summaries.BINS
+    ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None, max_points: int = MAX_POINTS, bins: int = qc.BINS
 ) -> "hv.Overlay":
-    """Draw the size of perturbation effects against binding effects, coloured by label, with the expected means.
+    """Draw |perturbation effect| against binding effects, coloured by label, with the expected means.
 
     Up to ``max_points`` pairs are drawn as they are, and hovering tells their gene and TF. Above that, each label has
     one marker for each bin that is not empty, the larger the more pairs are in it.
@@ -48,20 +50,20 @@ def binding_vs_perturbation(
     max_points
         Up to how many pairs are drawn as points.
     bins
-        How many bins along each axis, from 1 to 1,000.
+        The number of bins along each axis, from 1 to 1,000.
 
     Returns
     -------
     holoviews.Overlay
         Two ``Points`` elements, labelled ``unbound`` and ``bound``. If the dataset has a specification, ``Curve``
-        elements with the mean size that theory expects: of unbound pairs, of bound ones (whose conditions hold), and of
-        those whose conditions fail.
+        elements with the mean magnitude that theory expects: of unbound pairs, of bound ones (whose conditions hold),
+        and of those whose conditions fail.
 
     Raises
     ------
     InputError
-        If a TF or a gene is not in the dataset, max_points or bins are not what they must be, or the dataset lacks a
-        variable, a dim or an index.
+        If a TF or a gene is not in the dataset, max_points or bins are invalid, or the dataset lacks a variable, a dim
+        or an index.
 
     Examples
     --------
@@ -71,141 +73,98 @@ def binding_vs_perturbation(
     >>> [len(layer) for layer in plot.binding_vs_perturbation(ds)][:2]
     [1600, 400]
     """
-    ds, of = select(ds, tf, gene)
-    if few(ds, max_points):
-        return points_of(ds, of, ds[["label", BINDING, PERTURBATION]].compute())
-    return bins_of(ds, of, summaries.histogram_2d(ds, bins=bins).compute())
+    ds, subtitle = select(ds, tf, gene)
+    if are_points(ds, max_points):
+        return draw_points(ds, subtitle, ds[[LABEL, BINDING, PERTURBATION]].compute())
+    return draw_bins(ds, subtitle, qc.histogram_2d(ds, bins=bins).compute())
 
 
-def few(ds: xr.Dataset, max_points: int) -> bool:
-    """Tell whether the pairs of a dataset, once checked, are few enough to be drawn one by one."""
+def are_points(ds: xr.Dataset, max_points: int) -> bool:
+    """Tell whether the pairs of a dataset, once checked, are drawn one by one."""
     most = check_integer("max_points", max_points, least=0)
-    return summaries.number_of_cells(ds, BINDING, PERTURBATION) <= most
+    return qc.number_of_cells(ds, BINDING, PERTURBATION) <= most
 
 
-def points_of(ds: xr.Dataset, of: str, pairs: xr.Dataset) -> Any:
-    """Draw every pair as a point, with the expected means."""
-    most = float(pairs[BINDING].max())
-    return points(pairs, of, _expected_lines(ds, most))
-
-
-def bins_of(ds: xr.Dataset, of: str, counts: xr.Dataset) -> Any:
-    """Draw counts of pairs as markers, with the expected means."""
-    held = counts["cells"].sum(["label", "y_bin"]).values > 0
-    most = float(counts["x_right"].values[held].max()) if held.any() else 1.0
-    return binned_points(counts, of, _expected_lines(ds, most))
-
-
-def _expected_lines(ds: xr.Dataset, most: float) -> dict[str, tuple[np.ndarray, np.ndarray]] | None:
-    spec = expectations.specification(ds)
-    if spec is None:
-        return None
-    binding = np.linspace(0, max(most, 1e-6), 65)
-    lines = expectations.expected_sizes(spec, binding)
-    reach = {"bound": binding, "unbound": binding[binding <= max(most / 5, 1e-6)]}
-    return {name: (reach.get(name, binding), sizes[: reach.get(name, binding).size]) for name, sizes in lines.items()}
-
-
-_TITLE = "Perturbation over binding"
-_SMALLEST, _LARGEST = 2.0, 7.5  # diameters of the markers of bins, in bokeh's pixels and matplotlib's points
-Lines = Mapping[str, tuple[np.ndarray, np.ndarray]] | None
-
-
-def points(pairs: xr.Dataset, of: str, lines: Lines = None) -> Any:
-    """Draw |perturbation| over binding by label: every pair as a point.
-
-    Parameters
-    ----------
-    pairs
-        The labels and both effects, computed.
-    of
-        Which genes and TFs they are of, for the title; empty for all.
-    lines
-        Binding effects and the mean size expected there, for groups of pairs; none by default.
-    """
-    hv = holoviews()
-    label = pairs["label"]
-    dims = [*CORE_DIMS, *(dim for dim in label.dims if dim not in CORE_DIMS)]
-    columns = {
-        "binding": pairs[BINDING],
-        "size": abs(pairs[PERTURBATION]),
-        **{str(dim): pairs[dim].broadcast_like(label) for dim in dims},
-    }
-    values = {name: flat(column.transpose(*label.dims)) for name, column in columns.items()}
-    bound_ones = label.values.ravel()
-    vdims = [hv.Dimension(str(dim), label=WORDS.get(str(dim), str(dim))) for dim in dims]
+def draw_points(ds: xr.Dataset, subtitle: str, pairs: xr.Dataset) -> Any:
+    """Draw every pair as a point, from its label and both effects, with the expected means."""
+    hv = load_holoviews()
+    label = pairs[LABEL]
+    dims = [*CORE_DIMS, *(str(dim) for dim in label.dims if dim not in CORE_DIMS)]
+    arrays = [pairs[BINDING], abs(pairs[PERTURBATION]), *(pairs[dim].broadcast_like(label) for dim in dims)]
+    columns = [flatten(array.transpose(*label.dims)) for array in arrays]
+    vdims = [hv.Dimension(dim, label=DIM_TITLES.get(dim, dim)) for dim in dims]
     layers = []
-    for bound, name in NAMES.items():
-        here = bound_ones == bound
-        data = tuple(column[here] for column in values.values())
-        layer = hv.Points(data, kdims=_plane(hv), vdims=vdims, label=name)
-        look = {"color": COLOURS[bound], "alpha": 0.45}
-        layer.opts(hv.opts.Points(**look, size=4, line_color=None, tools=["hover"], backend="bokeh"))
-        layer.opts(hv.opts.Points(**look, s=10, linewidth=0, backend="matplotlib"))
-        layers.append(layer)
-    xlabel, ylabel = (one.pprint_label for one in _plane(hv))
-    xlabel += "\nlines: mean by theory" if lines else ""
-    return overlay(hv, layers + _expected(hv, lines), _TITLE, of, xlabel, ylabel, linked=True)
-
-
-def binned_points(counts: xr.Dataset, of: str, lines: Lines = None) -> Any:
-    """Draw |perturbation| over binding by label: a marker for every bin with pairs in it, sized by their logarithm.
-
-    Parameters
-    ----------
-    counts
-        What :func:`yeastxr.qc.histogram_2d` returned, computed.
-    of
-        Which genes and TFs they are of, for the title; empty for all.
-    lines
-        Binding effects and the mean size expected there, for groups of pairs; none by default.
-    """
-    hv = holoviews()
-    most = math.log1p(int(counts["cells"].max()) or 1)
-    layers = []
-    for bound, name in NAMES.items():
-        cells = counts["cells"].sel(label=bound).transpose("x_bin", "y_bin").values
-        x, y = np.nonzero(cells)
-        number = cells[x, y]
-        diameter = _SMALLEST + (_LARGEST - _SMALLEST) * np.log1p(number) / most
-        layer = hv.Points(
-            (counts["x_bin"].values[x], counts["y_bin"].values[y], number, diameter),
-            kdims=_plane(hv),
-            vdims=["pairs", "diameter"],
-            label=name,
-        )
-        look = {"color": COLOURS[bound], "alpha": 0.6}
-        tips = [(one.label, f"@{{{one.name}}}") for one in layer.kdims] + [("pairs", "@pairs")]
-        layer.opts(
-            hv.opts.Points(
-                **look, size="diameter", line_color=None, tools=["hover"], hover_tooltips=tips, backend="bokeh"
+    for group, value in LABELS.items():
+        rows = label.values.ravel() == value
+        points = hv.Points(tuple(column[rows] for column in columns), kdims=_make_plane(), vdims=vdims, label=group)
+        layers.append(
+            set_options(
+                points,
+                color=COLOURS[group],
+                alpha=0.45,
+                bokeh={"size": 4, "line_color": None, "tools": ["hover"]},
+                matplotlib={"s": 10, "linewidth": 0},
             )
         )
-        layer.opts(hv.opts.Points(**look, s=hv.dim("diameter") ** 2 / 2, linewidth=0, backend="matplotlib"))
-        layers.append(layer)
-    xlabel, ylabel = (one.pprint_label for one in _plane(hv))
-    xlabel += "\na marker is a bin, the larger the more pairs" + ("; lines: mean by theory" if lines else "")
-    return overlay(hv, layers + _expected(hv, lines), _TITLE, of, xlabel, ylabel, linked=True)
+    return _draw_scatter(ds, subtitle, layers, float(pairs[BINDING].max()), "")
 
 
-def _expected(hv: Any, lines: Lines) -> list[Any]:
-    """Draw the mean size that theory expects over binding effects."""
-    x, y = _plane(hv)
-    colours = {NAMES[bound]: DARK[bound] for bound in NAMES} | STATUS_DARK
+def draw_bins(ds: xr.Dataset, subtitle: str, counts: xr.Dataset) -> Any:
+    """Draw a marker for every bin with pairs in it, sized by the logarithm of their count, with the expected means."""
+    hv = load_holoviews()
+    largest_count = math.log1p(int(counts["cells"].max()) or 1)
     layers = []
-    for name, (binding, size) in (lines or {}).items():
-        curve = hv.Curve((binding, size), kdims=[x], vdims=[y], label=f"{name}, theory")
-        look = {"color": colours[name], "show_legend": False}
-        curve.opts(hv.opts.Curve(**look, line_width=2, backend="bokeh"))
-        curve.opts(hv.opts.Curve(**look, linewidth=1.4, backend="matplotlib"))
-        layers.append(curve)
-    return layers
+    for group, label in LABELS.items():
+        cells = counts["cells"].sel(label=label).transpose("x_bin", "y_bin").values
+        x, y = np.nonzero(cells)
+        diameter = _SMALLEST + (_LARGEST - _SMALLEST) * np.log1p(cells[x, y]) / largest_count
+        columns = (counts["x_bin"].values[x], counts["y_bin"].values[y], cells[x, y], diameter)
+        points = hv.Points(columns, kdims=_make_plane(), vdims=["pairs", "diameter"], label=group)
+        tips = [(dim.label, f"@{{{dim.name}}}") for dim in points.kdims] + [("pairs", "@pairs")]
+        layers.append(
+            set_options(
+                points,
+                color=COLOURS[group],
+                alpha=0.6,
+                bokeh={"size": "diameter", "line_color": None, "tools": ["hover"], "hover_tooltips": tips},
+                matplotlib={"s": hv.dim("diameter") ** 2 / 2, "linewidth": 0},
+            )
+        )
+    filled = counts["cells"].sum([LABEL, "y_bin"]).values > 0
+    most = float(counts["x_right"].values[filled].max()) if filled.any() else 1.0
+    return _draw_scatter(ds, subtitle, layers, most, "a marker is a bin, the larger the more pairs")
 
 
-def _plane(hv: Any) -> list[Any]:
-    """Return the axes of the scatter: the binding effect, and the size of the perturbation effect."""
-    size = FEATURE_BY_NAME[PERTURBATION]
-    return [
-        axis(hv, BINDING),
-        hv.Dimension((MAGNITUDE, f"|{size.long_name}|"), unit=size.units),
-    ]
+def _draw_scatter(ds: xr.Dataset, subtitle: str, layers: list[Any], most: float, note: str) -> Any:
+    """Lay lines of the expected means over markers, up to the largest binding effect."""
+    lines = _draw_means(ds, most)
+    notes = "; ".join(filter(None, [note, "lines: mean by theory" if lines else ""]))
+    xlabel = make_axis_label(BINDING) + (f"\n{notes}" if notes else "")
+    title = "Perturbation over binding"
+    return draw_overlay([*layers, *lines], title, subtitle, xlabel, make_axis_label(MAGNITUDE), linked=True)
+
+
+def _draw_means(ds: xr.Dataset, most: float) -> list[Any]:
+    """Draw the mean magnitude that theory expects over binding effects; none without a specification."""
+    spec = find_spec(ds)
+    if spec is None:
+        return []
+    binding = np.linspace(0, max(most, 1e-6), 65)
+    lines = []
+    for name, magnitudes in compute_mean_magnitudes(spec, binding).items():
+        drawn = binding <= (max(most / 5, 1e-6) if name == "unbound" else math.inf)
+        line = draw_line(
+            (binding[drawn], magnitudes[drawn]),
+            _make_plane(),
+            f"{name}, theory",
+            DARK[name],
+            widths=(2, 1.4),
+            show_legend=False,
+        )
+        lines.append(line)
+    return lines
+
+
+def _make_plane() -> list[Any]:
+    """Return the axes of the scatter."""
+    return [make_dimension(BINDING), make_dimension(MAGNITUDE)]

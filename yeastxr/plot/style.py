@@ -1,27 +1,29 @@
-"""What all pictures share: colours, axes with units, titles, legends, and the same look in bokeh and matplotlib."""
+"""What all pictures share: colours, axis labels, titles, legends, selection of TFs and genes, and the HTML page."""
 
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from yeastxr._validate import to_python, unwrap
 from yeastxr.errors import InputError, SchemaError, format_value, shorten, suggest
-from yeastxr.schema import FEATURE_BY_NAME, GENE, TF
+from yeastxr.schema import FEATURE_BY_NAME, GENE, MAGNITUDE, PERTURBATION, STATUSES, TF, restore_dims
 
-NAMES = {False: "unbound", True: "bound"}
-COLOURS = {False: "#E69F00", True: "#0072B2"}  # orange and blue of Okabe and Ito: told apart by the colour-blind too
-DARK = {False: "#7a4f00", True: "#003a5c"}  # the same hues, for lines of theory over data
-STATUS_COLOURS = {"unbound": "#E69F00", "conditions hold": "#0072B2", "conditions fail": "#009E73"}
-STATUS_DARK = {"unbound": "#7a4f00", "conditions hold": "#003a5c", "conditions fail": "#00513b"}
+LABELS = {"unbound": False, "bound": True}
+_ORANGE, _BLUE, _GREEN = "#E69F00", "#0072B2", "#009E73"  # of Okabe and Ito: the colour-blind can tell them apart
+COLOURS = {"bound": _BLUE, **dict(zip(STATUSES, (_ORANGE, _BLUE, _GREEN), strict=True))}
+_DARK_ORANGE, _DARK_BLUE, _DARK_GREEN = "#7a4f00", "#003a5c", "#00513b"  # the same hues, for theory over data
+DARK = {"bound": _DARK_BLUE, **dict(zip(STATUSES, (_DARK_ORANGE, _DARK_BLUE, _DARK_GREEN), strict=True))}
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999")
-WORDS = {GENE: "gene", TF: "TF"}
-COUNTS = "gene–TF pairs"
+SEQUENTIAL, DIVERGING = "Blues", "RdBu_r"  # ColorBrewer's, safe for the colour-blind; bokeh and matplotlib know them
+DIM_TITLES = {GENE: "gene", TF: "TF"}
+PAIRS = "gene–TF pairs"
 _LONGEST_NAME = 60
 
 
-def holoviews() -> Any:
+def load_holoviews() -> Any:
     """Return holoviews with both backends loaded, and the current backend as the user left it."""
     import holoviews as hv
 
@@ -36,42 +38,82 @@ def holoviews() -> Any:
     return hv
 
 
-def embedded(figures: list[Any]) -> tuple[str, list[str]]:
-    """Return scripts that draw bokeh figures without a network, and the place of each figure, as HTML.
-
-    Bokeh's own ``file_html`` won't do: with panel loaded, its pages also ask for files of panel's.
-    """
-    from bokeh.embed import components
-    from bokeh.resources import Resources
-
-    library = Resources(mode="inline", components=["bokeh", "bokeh-gl"]).js_raw
-    script, places = components(tuple(figures))
-    return "".join(f"<script>{code}</script>\n" for code in library) + script, list(places)
+def describe_quantity(quantity: str) -> tuple[str, str | None]:
+    """Return the name and the unit of a quantity for people; a unit of 1 is not shown."""
+    feature = FEATURE_BY_NAME[PERTURBATION if quantity == MAGNITUDE else quantity]
+    name = f"|{feature.long_name}|" if quantity == MAGNITUDE else feature.long_name
+    return name, None if feature.units == "1" else feature.units
 
 
-def axis(hv: Any, feature: str) -> Any:
-    """Return a feature as a holoviews dimension; a unit of 1 is not shown."""
-    declared = FEATURE_BY_NAME[feature]
-    unit = None if declared.units == "1" else declared.units
-    return hv.Dimension((feature, declared.long_name), unit=unit)
+def make_axis_label(quantity: str, suffix: str = "") -> str:
+    """Return what the axis of a quantity is called, with its unit."""
+    name, unit = describe_quantity(quantity)
+    return f"{name}{suffix} ({unit})" if unit else f"{name}{suffix}"
 
 
-def flat(column: xr.DataArray) -> np.ndarray:
+def make_dimension(quantity: str) -> Any:
+    """Return a quantity as a holoviews dimension."""
+    name, unit = describe_quantity(quantity)
+    return load_holoviews().Dimension((quantity, name), unit=unit)
+
+
+def make_title(quantity: str) -> str:
+    """Return a quantity as the title of a picture: its plural, with a capital."""
+    name = describe_quantity(quantity)[0].strip("|")
+    title = f"{name[0].upper()}{name[1:]}s"
+    return f"|{title}|" if quantity == MAGNITUDE else title
+
+
+def flatten(column: xr.DataArray) -> np.ndarray:
     """Return a column of values or names; names as Python text, which every backend can write, long ones shortened."""
     values = np.ravel(column.values)
-    return values if values.dtype.kind in "iufbM" else np.array([shortened(value) for value in values], dtype=object)
+    return values if values.dtype.kind in "iufbM" else np.array([shorten_name(value) for value in values], dtype=object)
 
 
-def shortened(name: Any) -> str:
+def shorten_name(name: Any) -> str:
     """Return a name as text, of a long one the beginning: a picture or a table holds thousands of them."""
     return shorten(str(name), _LONGEST_NAME)
 
 
-def overlay(
-    hv: Any,
+def set_options(
+    element: Any, *, bokeh: dict[str, Any] | None = None, matplotlib: dict[str, Any] | None = None, **shared: Any
+) -> Any:
+    """Set options of an element for both backends: shared ones, and those of each."""
+    options = getattr(load_holoviews().opts, type(element).__name__)
+    return element.opts(
+        options(**shared, **(bokeh or {}), backend="bokeh"),
+        options(**shared, **(matplotlib or {}), backend="matplotlib"),
+    )
+
+
+def draw_line(
+    data: Any,
+    dims: Sequence[Any],
+    label: str,
+    colour: str,
+    *,
+    widths: tuple[float, float] = (1.5, 1.1),
+    dashed: bool = False,
+    hover: bool = False,
+    **shared: Any,
+) -> Any:
+    """Draw y over x as a line, with its widths in bokeh and in matplotlib."""
+    curve = load_holoviews().Curve(data, kdims=[dims[0]], vdims=[dims[1]], label=label)
+    return set_options(
+        curve,
+        color=colour,
+        **shared,
+        bokeh={"line_width": widths[0]}
+        | ({"line_dash": "dashed"} if dashed else {})
+        | ({"tools": ["hover"]} if hover else {}),
+        matplotlib={"linewidth": widths[1]} | ({"linestyle": "--"} if dashed else {}),
+    )
+
+
+def draw_overlay(
     layers: list[Any],
-    what: str,
-    of: str,
+    title: str,
+    subtitle: str,
     xlabel: str,
     ylabel: str,
     limits: dict[str, Any] | None = None,
@@ -82,37 +124,38 @@ def overlay(
 
     Linked ones share axes of the same dimension with each other in a layout of bokeh's: zooming into one does into all.
     """
-    shared: dict[str, Any] = {
-        "title": f"{what}\n{of}" if of else what,
-        "xlabel": xlabel,
-        "ylabel": ylabel,
-        "show_grid": True,
-        "show_legend": True,
-        "padding": 0.04,
+    legend = {"margin": 0, "padding": 2, "border_line_alpha": 0, "background_fill_alpha": 0}
+    return set_options(
+        load_holoviews().Overlay(layers),
+        title=join_titles(title, subtitle),
+        xlabel=xlabel,
+        ylabel=ylabel,
+        show_grid=True,
+        show_legend=True,
+        padding=0.04,
         **(limits or {}),
-    }
-    return hv.Overlay(layers).opts(
-        hv.opts.Overlay(
-            **shared,
-            width=480,
-            height=400,
-            legend_position="top",
-            legend_opts={"margin": 0, "padding": 2, "border_line_alpha": 0, "background_fill_alpha": 0},
-            autohide_toolbar=True,
-            shared_axes=linked,
-            hooks=[finish_bokeh],
-            backend="bokeh",
-        ),
-        hv.opts.Overlay(
-            **shared,
-            aspect=1.3,
-            fig_inches=5,
-            legend_position="inner",
-            legend_opts=_MATPLOTLIB_LEGEND,
-            hooks=[_finish_matplotlib],
-            backend="matplotlib",
-        ),
+        bokeh={
+            "width": 480,
+            "height": 400,
+            "legend_position": "top",
+            "legend_opts": legend,
+            "autohide_toolbar": True,
+            "shared_axes": linked,
+            "hooks": [finish_bokeh],
+        },
+        matplotlib={
+            "aspect": 1.3,
+            "fig_inches": 5,
+            "legend_position": "inner",
+            "legend_opts": _MATPLOTLIB_LEGEND,
+            "hooks": [_finish_matplotlib],
+        },
     )
+
+
+def join_titles(title: str, subtitle: str) -> str:
+    """Return the title of a picture, with a second line that says what is drawn if that is not all."""
+    return f"{title}\n{subtitle}" if subtitle else title
 
 
 _MATPLOTLIB_LEGEND: dict[str, Any] = {
@@ -129,8 +172,8 @@ _MATPLOTLIB_LEGEND: dict[str, Any] = {
 }
 
 
-def title_matplotlib(plot: Any, element: Any, pad: float = 6) -> None:
-    """Set the title in bold at the left, above what is there."""
+def set_matplotlib_title(plot: Any, element: Any, pad: float = 6) -> None:
+    """Set the title in bold at the left, above the legend."""
     axis = plot.handles["axis"]
     title = axis.get_title()
     if title:
@@ -139,13 +182,13 @@ def title_matplotlib(plot: Any, element: Any, pad: float = 6) -> None:
 
 
 def finish_bokeh(plot: Any, element: Any) -> None:
-    """Give bokeh what holoviews has no option for: upright labels, counts in full and at whole numbers."""
+    """Give bokeh what holoviews has no option for: upright labels, counts in full and at integers."""
     from bokeh.models import BasicTicker, NumeralTickFormatter
 
     xaxis, yaxis = plot.handles["xaxis"], plot.handles["yaxis"]
     xaxis.axis_label_text_font_style = yaxis.axis_label_text_font_style = "normal"
     plot.handles["plot"].toolbar.logo = None
-    if yaxis.axis_label == COUNTS:
+    if yaxis.axis_label == PAIRS:
         yaxis.formatter = NumeralTickFormatter(format="0,0")
         yaxis.ticker = BasicTicker(min_interval=1, num_minor_ticks=0)
         for grid in plot.handles["plot"].ygrid:
@@ -159,11 +202,11 @@ def _finish_matplotlib(plot: Any, element: Any) -> None:
     axis = plot.handles["axis"]
     legend = axis.get_legend()
     rows = -(-len(legend.get_texts()) // _MATPLOTLIB_LEGEND["ncol"]) if legend else 0
-    title_matplotlib(plot, element, pad=6 + 16 * rows)
+    set_matplotlib_title(plot, element, pad=6 + 16 * rows)
     axis.grid(True, color="#dddddd", linewidth=0.6)
     axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)
-    if axis.get_ylabel() == COUNTS:
+    if axis.get_ylabel() == PAIRS:
         axis.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
         axis.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
@@ -173,33 +216,72 @@ _PLAIN = re.compile(r"[A-Za-z0-9 _.,:;+*/()'-]{1,24}")  # no font lacks these, a
 
 
 def select(ds: xr.Dataset, tf: Labels, gene: Labels) -> tuple[xr.Dataset, str]:
-    """Return what is asked for of a dataset, and words for the titles that say so."""
+    """Return the selected TFs and genes of a dataset, and a subtitle that says which."""
+    ds = restore_dims(ds)
     words = []
-    for dim, asked in ((TF, tf), (GENE, gene)):
-        if asked is None:
+    for dim, selection in ((TF, tf), (GENE, gene)):
+        if selection is None:
             continue
         if not isinstance(ds, xr.Dataset) or dim not in ds.indexes:
             raise SchemaError(f"ds has no index coordinate {dim!r} to select by; expected a yeastxr dataset")
         index = ds.indexes[dim]
-        labels = _labels(index, asked, dim)
+        labels = _list_labels(index, selection, dim)
         if not labels:
-            found = f"{dim} is {format_value(asked)}, with no label in it"
-            raise InputError(f"{found}; expected a label, a list or a slice of them")
-        places = index.get_indexer(labels)
-        for label, place in zip(labels, places, strict=True):
-            if place < 0 or isinstance(label, bool):
+            raise InputError(
+                f"{dim} is {format_value(selection)}, with no label in it; expected a label, a list or a slice of them"
+            )
+        known = {to_python(label): position for position, label in enumerate(index)}
+        positions: list[int] = []
+        for label in labels:
+            try:
+                positions.append(-1 if isinstance(label, bool) else known.get(to_python(label), -1))
+            except TypeError:  # a label that can't be hashed
+                positions.append(-1)
+            if positions[-1] < 0:
                 raise InputError(f"{dim} is {format_value(label)}, which is not known; {suggest(label, index)}")
-        ds = ds.isel({dim: list(dict.fromkeys(places))})
+        ds = ds.isel({dim: list(dict.fromkeys(positions))})
         plain = len(labels) == 1 and _PLAIN.fullmatch(str(labels[0]))
-        words.append(f"{WORDS[dim]} {labels[0]}" if plain else f"{ds.sizes[dim]:,} of {len(index):,} {WORDS[dim]}s")
+        title = DIM_TITLES[dim]
+        words.append(f"{title} {labels[0]}" if plain else f"{ds.sizes[dim]:,} of {len(index):,} {title}s")
     return ds, ", ".join(words)
 
 
-def _labels(index: Any, asked: Any, dim: str) -> list[Any]:
-    """Return what is asked for as a list of labels; slices are by label, both ends included, as in xarray."""
-    if isinstance(asked, slice):
+def _list_labels(index: Any, selection: Any, dim: str) -> list[Any]:
+    """Return the selected labels as a list; slices are by label, both ends included, as in xarray."""
+    if isinstance(selection, slice):
         try:
-            return list(index[index.slice_indexer(asked.start, asked.stop, asked.step)])
+            return list(index[index.slice_indexer(selection.start, selection.stop, selection.step)])
         except (KeyError, TypeError, ValueError):
-            raise InputError(f"{dim} is {asked}; expected a slice from one label to another") from None
-    return list(asked) if isinstance(asked, Iterable) and not isinstance(asked, str) else [asked]
+            raise InputError(f"{dim} is {selection}; expected a slice from one label to another") from None
+    selection = unwrap(selection)
+    return list(selection) if isinstance(selection, Iterable) and not isinstance(selection, str) else [selection]
+
+
+def render_page(
+    figures: list[Any], title: str, *, package: str = "yeastxr.plot", template: str = "page.html", **content: Any
+) -> str:
+    """Return an HTML page with bokeh figures; a package above this one may have a template that extends the page's.
+
+    Texts are escaped; what is HTML already comes as :class:`markupsafe.Markup`.
+    """
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    loader = ChoiceLoader([PackageLoader(name, "assets") for name in dict.fromkeys((package, "yeastxr.plot"))])
+    pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    scripts, places = embed_figures(figures)
+    content |= {"title": title, "scripts": Markup(scripts), "figures": [Markup(place) for place in places]}
+    return pages.get_template(template).render(content)
+
+
+def embed_figures(figures: list[Any]) -> tuple[str, list[str]]:
+    """Return scripts that draw bokeh figures without a network, and the place of each figure, as HTML.
+
+    Bokeh's own ``file_html`` won't do: with panel loaded, its pages also ask for files of panel's.
+    """
+    from bokeh.embed import components
+    from bokeh.resources import Resources
+
+    library = Resources(mode="inline", components=["bokeh", "bokeh-gl"]).js_raw
+    script, places = components(tuple(figures))
+    return "".join(f"<script>{code}</script>\n" for code in library) + script, list(places)

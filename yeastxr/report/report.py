@@ -12,12 +12,13 @@ import xarray as xr
 from yeastxr import plot, theory
 from yeastxr import qc as summaries
 from yeastxr._utils import replace_file
+from yeastxr._validate import check_path
 from yeastxr.checks.check import LEVEL, check
 from yeastxr.checks.table import CheckTable
 from yeastxr.errors import InputError, InputTypeError, format_value, shorten
 from yeastxr.plot.style import (
-    embedded,
-    holoviews,
+    embed_figures,
+    load_holoviews,
 )
 from yeastxr.report import provenance
 from yeastxr.report.tables import as_html, as_texts, group_table, tf_table
@@ -88,11 +89,12 @@ def report(
     path = page_path(path)
     if checks not in (None, False) and not callable(getattr(checks, "_repr_html_", None)):
         raise InputTypeError(f"checks is of type {type(checks).__name__}; expected the outcome of yeastxr.check")
-    validate(ds)
+    ds = validate(ds)
     spec = find_spec(ds)
     if checks is None:
         # What can't be read is shown as it is; the rest can be checked.
-        checks = check(ds if spec is not None else ds.drop_attrs(deep=False), level=level, progress=progress)
+        known = spec is not None or read_sweep(ds) is not None
+        checks = check(ds if known else ds.drop_attrs(deep=False), level=level, progress=progress)
     summary = summaries.summarize(ds).compute()
     sections = [_facts(ds), section("Make it again", _again(ds, spec))]
     if checks is not False:
@@ -109,7 +111,7 @@ def report(
 
 def page_path(path: str | Path) -> Path:
     """Return where a page goes, or refuse it: it must end in .html, and its folder be there."""
-    path = Path(path)
+    path = check_path("path", path)
     if path.suffix.lower() not in (".html", ".htm"):  # a page must not replace a tensor or part of a store
         raise InputError(f"path is {format_value(str(path))}; expected a name that ends in .html")
     if path.is_dir() or not path.parent.is_dir():
@@ -125,6 +127,9 @@ def _verdict(checks: Any) -> str:
     chance = "" if math.isnan(checks.level) else f"A right dataset fails with a chance of at most {checks.level:g}."
     if checks.passed:
         return f'<p class="verdict passed"><strong>All {done} checks passed.</strong> {chance}</p>'
+    if not checks.failed:
+        words = f"Not checked against theory; {done} checks of the data model and of ranges passed."
+        return f'<p class="verdict"><strong>{words}</strong></p>'
     failed = html.escape("; ".join(checks.failed))
     words = f'{len(checks.failed)} of {done} checks failed: <a href="#checks">{failed}</a>.'
     return f'<p class="verdict failed"><strong>{words}</strong> {chance}</p>'
@@ -189,7 +194,7 @@ def _again(ds: xr.Dataset, spec: SimulationSpec | None) -> str:
 
 def _figures(pictures: Any) -> list[Any]:
     """Return the pictures as bokeh figures that are as wide as the page allows."""
-    figures = [holoviews().render(picture, backend="bokeh") for picture in pictures]
+    figures = [load_holoviews().render(picture, backend="bokeh") for picture in pictures]
     for figure in figures:
         figure.update(width=None, sizing_mode="stretch_width", min_width=280, height=380)
     return figures
@@ -224,7 +229,7 @@ def page(title: str, sections: list[str], figures: list[Any], details: str) -> s
     details
         What comes behind them.
     """
-    scripts, places = embedded(figures)
+    scripts, places = embed_figures(figures)
     pictures = "\n".join(f'<div class="picture">{place}</div>' for place in places)
     title = html.escape(title)
     return f"""\

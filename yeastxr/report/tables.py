@@ -11,7 +11,7 @@ from yeastxr import qc as summaries
 from yeastxr import theory
 from yeastxr._validate import to_python
 from yeastxr.plot.style import (
-    shortened,
+    shorten_name,
 )
 from yeastxr.schema import (
     BOUND_FRACTION,
@@ -123,7 +123,7 @@ def chosen(table: xr.Dataset, most: int = MOST_ROWS) -> tuple[xr.Dataset, str]:
 def as_html(table: xr.Dataset, most: int = MOST_ROWS) -> str:
     """Return a table of TFs as HTML: the first rows, and as data all that a browser sorts and filters."""
     some, words = chosen(table, most)
-    names = [shortened(to_python(tf)) for tf in some.indexes[TF]]
+    names = [shorten_name(to_python(tf)) for tf in some.indexes[TF]]
     columns = [[_text(value) for value in some[name].values] for name in some.data_vars]
     data = json.dumps({"names": names, "columns": [" ".join(column) for column in columns]}, ensure_ascii=False)
     data = data.replace("<", "\\u003c")  # nothing in it can end the script

@@ -4,6 +4,7 @@ from typing import Any
 
 import xarray as xr
 
+from yeastxr._validate import check_seed
 from yeastxr.errors import InputError
 from yeastxr.schema import GENE, SPLIT
 from yeastxr.storage.store import open as open_store
@@ -14,15 +15,15 @@ try:
     from lightning import LightningDataModule
 except ImportError as error:
     raise ImportError(
-        f"yeastxr.datamodule needs lightning ({error}); expected: pip install 'yeastxr[lightning]'"
+        f"yeastxr.training.lightning needs lightning ({error}); expected: pip install 'yeastxr[lightning]'"
     ) from None
 
 
 class YeastDataModule(LightningDataModule):
     """Training, validation and test batches of a dataset, for a ``lightning.Trainer``.
 
-    The split is the dataset's own, where it has one, and else made once, from the seed; so the test set is the same
-    before and after training. Training batches are shuffled anew each epoch.
+    The split is the dataset's own where it has one; otherwise it is made once, from the seed, so the test set is the
+    same before and after training. Training batches are shuffled anew each epoch.
 
     Parameters
     ----------
@@ -35,14 +36,14 @@ class YeastDataModule(LightningDataModule):
     train, val, test, stratify
         Of the split, where the dataset has none; see :func:`yeastxr.split`.
     seed
-        Of the split and the shuffling, an integer in [0, 2**64).
+        Of the split and the shuffling, an integer in [0, 2**64); drawn, and kept as ``seed``, by default.
     **options
         Of :class:`yeastxr.Batches`: ``x``, ``y``, ``buffer`` and so on.
 
     Raises
     ------
     InputError
-        If an argument is not what it must be.
+        If an argument is invalid.
 
     Examples
     --------
@@ -62,18 +63,19 @@ class YeastDataModule(LightningDataModule):
         val: float = 0.1,
         test: float = 0.1,
         stratify: bool = False,
-        seed: int = 0,
+        seed: int | None = None,
         **options: Any,
     ) -> None:
         super().__init__()
+        self.seed = check_seed(seed)
         for name in ("split", "shuffle", "device", "drop_last", "rank", "world_size"):
             if name in options:
                 raise InputError(f"{name} is given; expected it to be left to the trainer")
         ds = data if isinstance(data, xr.Dataset) else open_store(data)
         if SPLIT not in ds.coords:
-            ds = split(ds, train, val, test, by=by, stratify=stratify, seed=seed)
+            ds = split(ds, train, val, test, by=by, stratify=stratify, seed=self.seed)
         self.dataset = ds
-        self._options = {"batch_size": batch_size, "by": by, "seed": seed, **options}
+        self._options = {"batch_size": batch_size, "by": by, "seed": self.seed, **options}
         self._training = self.train_dataloader()  # what is wrong shows here, not once training begins
 
     def train_dataloader(self) -> Batches:
@@ -82,17 +84,17 @@ class YeastDataModule(LightningDataModule):
 
     def val_dataloader(self) -> Batches:
         """Return the validation batches, in order."""
-        return self._in_order("val")
+        return self._make_batches("val")
 
     def test_dataloader(self) -> Batches:
         """Return the test batches, in order."""
-        return self._in_order("test")
+        return self._make_batches("test")
 
     def predict_dataloader(self) -> Batches:
         """Return the batches to predict, those of the test set."""
-        return self._in_order("test")
+        return self._make_batches("test")
 
-    def _in_order(self, part: str) -> Batches:
+    def _make_batches(self, part: str) -> Batches:
         options = dict(self._options)
         held = int((self.dataset[SPLIT] == part).sum())
         options["batch_size"] = min(int(options["batch_size"]), max(held, 1))

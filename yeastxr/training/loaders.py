@@ -1,4 +1,4 @@
-"""Batches and samples as torch's own kinds of datasets, for those who use ``DataLoader``."""
+"""Batches and samples as datasets for torch's ``DataLoader``."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -8,17 +8,17 @@ import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from yeastxr._validate import check_integer
-from yeastxr.schema import GENE
-from yeastxr.training.batches import Batches, Names, check_names_of
-from yeastxr.training.sampler import Order, Piece, SampleReader
-from yeastxr.training.tensors import Pair, check_dtype
+from yeastxr.schema import BINDING, GENE, PERTURBATION
+from yeastxr.training.batches import Batches
+from yeastxr.training.sampler import Piece, SampleReader
+from yeastxr.training.tensors import Names, Pair, resolve_dtype, select_features
 
 
 class BatchStream(IterableDataset):
-    """Batches for ``torch.utils.data.DataLoader(stream, batch_size=None)``; workers share the samples out.
+    """Batches for ``torch.utils.data.DataLoader(stream, batch_size=None)``, whose workers share the samples.
 
-    With workers, call ``set_epoch`` before each epoch, as for torch's ``DistributedSampler``: workers are copies, and
-    what they count is lost with them.
+    With workers, call ``set_epoch`` before each epoch, as for torch's ``DistributedSampler``: workers are copies, whose
+    counts are lost with them.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class BatchStream(IterableDataset):
         return iter(self.batches if worker is None else self.batches.shared(worker.id, worker.num_workers))
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next iteration that of some epoch.
+        """Make the next iteration that of an epoch, from its start.
 
         Parameters
         ----------
@@ -53,20 +53,20 @@ class BatchStream(IterableDataset):
 
 
 class SampleDataset(Dataset):
-    """Samples by their number, for a ``DataLoader`` with a sampler of one's own.
+    """Samples by number, for a ``DataLoader`` with its own sampler.
 
     Parameters
     ----------
     data
-        A dataset, NumPy or dask, or what :func:`yeastxr.open` takes. Where it is not in memory, access reads a block,
-        of which the last two are kept: :class:`yeastxr.Batches` is then the better way.
+        A dataset, NumPy or dask, or what :func:`yeastxr.open` takes. Where it is not in memory, access reads a block
+        and keeps the last two: :class:`yeastxr.Batches` is then faster.
     x, y, by, split, dtype
         As for :class:`yeastxr.Batches`.
 
     Raises
     ------
     InputError
-        If an argument is not what it must be; IndexError for a sample that is not there.
+        If an argument is invalid; IndexError for a sample that does not exist.
 
     Examples
     --------
@@ -80,17 +80,16 @@ class SampleDataset(Dataset):
         self,
         data: Any,
         *,
-        x: Names = "binding_effect",
-        y: Names = "perturbation_effect",
+        x: Names = BINDING,
+        y: Names = PERTURBATION,
         by: str = GENE,
         split: str | None = None,
         dtype: Any = None,
     ) -> None:
-        self._roles = [(check_names_of("x", x), isinstance(x, str)), (check_names_of("y", y), isinstance(y, str))]
-        self._reader = SampleReader(data, [name for names, _ in self._roles for name in names], by, split)
-        self._order: Order = self._reader.order(False, 0, None, None, least=1)
-        self._dtype = check_dtype(dtype)
-        self._kept: dict[tuple[int, int], list[torch.Tensor]] = {}
+        self._reader = SampleReader(data, [select_features("x", x), select_features("y", y)], by, split)
+        self._order = self._reader.make_order(False, 0, None, None, least=1)
+        self._dtype = resolve_dtype(dtype)
+        self._cache: dict[tuple[int, int], list[torch.Tensor]] = {}
 
     def __len__(self) -> int:
         return self._order.samples
@@ -99,38 +98,31 @@ class SampleDataset(Dataset):
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[Pair]:
-        """Return several samples; DataLoader asks for a batch in this way."""
+        """Return several samples; DataLoader calls this for a batch."""
         self._reader.check_process()
-        return [Pair(*tensors) for tensors in map(self._sample, indices)]
+        return [Pair(*tensors) for tensors in map(self._get_sample, indices)]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_kept": {}}
+        return {**self.__dict__, "_cache": {}}
 
-    def _sample(self, index: int) -> list[torch.Tensor]:
+    def _get_sample(self, index: int) -> list[torch.Tensor]:
+        """Return copies of the tensors of one sample."""
         index = check_integer("index", index, least=-len(self)) if not isinstance(index, int) else index
         if not -len(self) <= index < len(self):
             raise IndexError(f"index is {index}; expected one from {-len(self)} to {len(self) - 1}")
         plane, rank = divmod(index % len(self), len(self._order.positions))
-        position = int(self._order.positions[rank])
-        run = position // self._order.block
-        tensors = self._kept.get((plane, run))
+        run, row = divmod(int(self._order.positions[rank]), self._order.block)
+        tensors = self._cache.get((plane, run))
         if tensors is None:
-            tensors = self._kept[plane, run] = self._read(plane, run)
-            while len(self._kept) > 2:
-                self._kept.pop(next(iter(self._kept)))
-        return [tensor[position - run * self._order.block].to(self._dtype, copy=True) for tensor in tensors]
+            tensors = self._cache[plane, run] = self._read_block(plane, run)
+            while len(self._cache) > 2:
+                self._cache.pop(next(iter(self._cache)))
+        return [tensor[row].to(self._dtype, copy=True) for tensor in tensors]
 
-    def _read(self, plane: int, run: int) -> list[torch.Tensor]:
+    def _read_block(self, plane: int, run: int) -> list[torch.Tensor]:
+        """Return the tensors of all positions of a block."""
         start = run * self._order.block
-        stop = min(start + self._order.block, self._order.length)
-        buffers = [
-            np.empty((stop - start, *self._reader.row_shape, *(() if one else (len(names),))), np.float32)
-            for names, one in self._roles
-        ]
-        columns = [
-            (name, buffer if one else buffer[..., i])
-            for (names, one), buffer in zip(self._roles, buffers, strict=True)
-            for i, name in enumerate(names)
-        ]
-        self._reader.read(Piece(plane, start, stop, np.arange(stop - start)), columns)
+        rows = min(self._order.block, self._order.length - start)
+        buffers = [np.empty(shape, np.float32) for shape in self._reader.get_shapes(rows)]
+        self._reader.read(Piece(plane, start, start + rows, np.arange(rows)), buffers)
         return [torch.from_numpy(buffer) for buffer in buffers]

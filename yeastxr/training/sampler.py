@@ -1,8 +1,8 @@
 """The order of samples in an epoch: which blocks are read together, and how their samples are shuffled.
 
-A sample is a position along one dim, of one plane of genes x TFs where there are dims in front. Runs of samples make
-blocks; blocks, in a random order, are taken together by windows as large as a buffer, and shuffled in it. All of this
-follows from sizes, the seed and the epoch; how the data is chunked, or how many threads read it, has no part in it.
+A sample is a position along one dim, of one plane of genes x TFs where there are leading dims. Runs of positions make
+blocks; blocks, in a random order, are read together in windows as large as a buffer, and shuffled in it. All of this
+follows from sizes, the seed and the epoch; the data's chunks and the number of threads do not matter.
 """
 
 import os
@@ -16,54 +16,43 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from yeastxr._blocks import is_in_memory
+from yeastxr._blocks import choose_scheduler, is_in_memory
 from yeastxr.errors import InputError, format_value, suggest
-from yeastxr.schema import CORE_DIMS, GENE, TF, check_feature, order_dims, validate
+from yeastxr.schema import CORE_DIMS, GENE, LABEL, TF, order_dims, validate
 from yeastxr.simulation import draws
 from yeastxr.storage.store import open as open_store
-from yeastxr.training.split import part_of, positions_of
-from yeastxr.training.tensors import interleave
+from yeastxr.training.split import get_part_positions, select_part
+from yeastxr.training.tensors import Selection, interleave
 
-BLOCK_CELLS = 1 << 24  # 64 MB of float32: the most that is read at once, unless a single sample is more
-BUFFER_CELLS = 1 << 24  # of a feature, in one buffer
+_BLOCK_CELLS = 1 << 24  # 64 MB of float32: the most that is read at once, unless a single sample is more
+_BUFFER_CELLS = 1 << 24  # of a feature, in one buffer
+_WASTEFUL = 4  # times that a chunk is read in an epoch
 
 
 class Piece(NamedTuple):
-    """Samples of one block: plane, first and last position of the block, and the buffer's row for each position."""
+    """Samples of one block: its plane, its first position and the one after its last, and each position's row."""
 
     plane: int
     start: int
     stop: int
-    rows: np.ndarray  # below 0: not wanted
+    rows: np.ndarray  # of the buffer; -1 where the position is no sample
 
 
 @dataclass(frozen=True)
 class Order:
-    """The order of samples, for any epoch.
-
-    Parameters
-    ----------
-    planes, length
-        How many planes there are, and how many positions each has.
-    positions
-        The positions that are samples, in order.
-    block, window
-        How many positions make a block, and how many blocks a window.
-    shuffle, seed
-        Whether samples are shuffled, and by which seed.
-    """
+    """The order of samples in any epoch: ``positions``, of ``length`` in each plane, in windows of blocks."""
 
     planes: int
     length: int
     positions: np.ndarray
-    block: int
-    window: int
+    block: int  # positions in a block
+    window: int  # blocks in a window
     shuffle: bool
     seed: int
 
     @property
     def samples(self) -> int:
-        """How many samples an epoch has."""
+        """The number of samples in an epoch."""
         return self.planes * len(self.positions)
 
     @cached_property
@@ -72,46 +61,32 @@ class Order:
         edges = np.append(np.arange(0, self.length, self.block), self.length)
         return np.searchsorted(self.positions, edges)
 
-    @cached_property
-    def _occupied(self) -> np.ndarray:
-        """The runs that hold samples."""
-        return np.flatnonzero(np.diff(self._cuts))
-
-    def blocks(self, epoch: int) -> np.ndarray:
-        """Return the blocks in the order of an epoch; block ``b`` is run ``b % runs`` of plane ``b // runs``."""
+    def order_blocks(self, epoch: int) -> np.ndarray:
+        """Return blocks that hold samples in their order; block ``b`` is run ``b % runs`` of plane ``b // runs``."""
         runs = len(self._cuts) - 1
-        blocks = (np.arange(self.planes)[:, None] * runs + self._occupied).reshape(-1)
-        if not self.shuffle:
-            return blocks
-        keys = draws.draw_keys(blocks, stream=draws.Stream.SHUFFLE_BLOCKS, seed=self.seed, epoch=epoch)
-        return blocks[np.argsort(keys, kind="stable")]
+        blocks = (np.arange(self.planes)[:, None] * runs + np.flatnonzero(np.diff(self._cuts))).reshape(-1)
+        return self._shuffle(blocks, draws.Stream.SHUFFLE_BLOCKS, epoch)
 
-    def windows(self, epoch: int) -> tuple[list[np.ndarray], np.ndarray]:
-        """Return the blocks of each window, and where each window begins among the samples, with the end behind."""
-        blocks = self.blocks(epoch)
+    def cut_windows(self, epoch: int) -> tuple[list[np.ndarray], np.ndarray]:
+        """Return the blocks of each window, and where each window begins among the samples, and the last one ends."""
+        blocks = self.order_blocks(epoch)
         windows = [blocks[first : first + self.window] for first in range(0, len(blocks), self.window)]
-        each = np.diff(self._cuts)
-        sizes = [int(each[window % (len(self._cuts) - 1)].sum()) for window in windows]
+        run_sizes = np.diff(self._cuts)
+        sizes = [int(run_sizes[window % len(run_sizes)].sum()) for window in windows]
         return windows, np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
 
-    def samples_of(self, window: np.ndarray, epoch: int) -> np.ndarray:
+    def order_samples(self, window: np.ndarray, epoch: int) -> np.ndarray:
         """Return the samples of a window in their order, as ``plane * length + position``."""
         runs = len(self._cuts) - 1
         samples = np.concatenate(
             [b // runs * self.length + self.positions[self._cuts[b % runs] : self._cuts[b % runs + 1]] for b in window]
         )
-        if not self.shuffle:
-            return samples
-        return samples[
-            np.argsort(
-                draws.draw_keys(samples, stream=draws.Stream.SHUFFLE, seed=self.seed, epoch=epoch), kind="stable"
-            )
-        ]
+        return self._shuffle(samples, draws.Stream.SHUFFLE, epoch)
 
-    def pieces(self, window: np.ndarray, epoch: int) -> list[Piece]:
-        """Return, for each block of a window, which rows of a buffer its positions go to."""
+    def cut_pieces(self, window: np.ndarray, epoch: int) -> list[Piece]:
+        """Return, for each block of a window, the rows of a buffer that its positions go to."""
         runs = len(self._cuts) - 1
-        samples = self.samples_of(window, epoch)
+        samples = self.order_samples(window, epoch)
         rank = np.argsort(samples, kind="stable")  # rows of the samples in ascending order
         ascending = samples[rank]
         pieces = []
@@ -124,85 +99,71 @@ class Order:
             pieces.append(Piece(plane, start, stop, rows))
         return pieces
 
+    def _shuffle(self, numbers: np.ndarray, stream: draws.Stream, epoch: int) -> np.ndarray:
+        """Return blocks or samples in the order of an epoch."""
+        if not self.shuffle:
+            return numbers
+        return numbers[np.argsort(draws.draw_keys(numbers, stream=stream, seed=self.seed, epoch=epoch), kind="stable")]
 
-def share(samples: int, rank: int, world_size: int, drop_last: bool) -> tuple[int, int]:
-    """Return the first and the last of the samples that a rank is to have; shares are equal, to within one.
+
+def share_samples(n: int, rank: int, world_size: int, drop_last: bool) -> tuple[int, int]:
+    """Return the first sample of a rank and the one after its last; shares are equal, to within one.
 
     Examples
     --------
-    >>> [share(10, rank, 3, False) for rank in range(3)], [share(10, rank, 3, True) for rank in range(3)]
+    >>> [share_samples(10, r, 3, False) for r in range(3)], [share_samples(10, r, 3, True) for r in range(3)]
     ([(0, 3), (3, 6), (6, 10)], [(0, 3), (3, 6), (6, 9)])
     """
     if drop_last:
-        each = samples // world_size
-        return rank * each, (rank + 1) * each
-    return samples * rank // world_size, samples * (rank + 1) // world_size
-
-
-def default_block(length: int, cells: int) -> int:
-    """Return how many samples of some cells make a block: a whole plane, unless that is very large."""
-    return max(1, min(length, BLOCK_CELLS // cells))
-
-
-def default_window(block: int, cells: int) -> int:
-    """Return how many blocks of so many samples a buffer holds."""
-    return max(1, BUFFER_CELLS // (block * cells))
-
-
-_WASTEFUL = 4  # times that a chunk is read in an epoch
+        return rank * (n // world_size), (rank + 1) * (n // world_size)
+    return n * rank // world_size, n * (rank + 1) // world_size
 
 
 class SampleReader:
-    """Reads blocks of samples of some features into rows of buffers, from memory, dask or a store.
+    """Reads blocks of samples into rows of buffers, one for each selection of features, from memory, dask or a store.
 
-    Parameters
-    ----------
-    data
-        A dataset, or what :func:`yeastxr.open` takes.
-    names
-        The features to read.
-    by
-        The dim whose positions are samples.
-    split
-        A part of the dataset's split; None for all.
+    ``data`` is a dataset, or what :func:`yeastxr.open` takes; ``by`` is the dim whose positions are samples; ``split``
+    is a part of the dataset's split, or None for all.
     """
 
-    def __init__(self, data: Any, names: Sequence[str], by: str, split: str | None) -> None:
+    def __init__(self, data: Any, selections: Sequence[Selection], by: str, split: str | None) -> None:
         ds = validate(data if isinstance(data, xr.Dataset) else open_store(data, chunks=None))
-        dims = [str(dim) for dim in order_dims(ds["label"]).dims]
+        dims = [str(dim) for dim in order_dims(ds[LABEL]).dims]
         if by not in dims:
             raise InputError(f"by is {format_value(by)}, which is no dim of the dataset; {suggest(by, dims)}")
-        self.by, self._lead = by, dims[:-2]
-        chosen = None
+        self.by, self._lead, self._selections = by, dims[:-2], selections
+        positions = None
         if split is not None:
-            dim, chosen = positions_of(ds, split)
+            dim, positions = get_part_positions(ds, split)
             if dim != by or by in self._lead:
-                ds, chosen = part_of(ds, split), None
-        self._arrays = {check_feature(name).name: ds[name].transpose(*dims) for name in names}
+                ds, positions = select_part(ds, split), None
+        self._arrays = {name: ds[name].transpose(*dims) for selection in selections for name in selection.names}
         self._sizes = {str(dim): ds.sizes[dim] for dim in dims}
-        self.coords = {dim: ds[dim].reset_coords(drop=True) for dim in dims if dim in ds.indexes}
-        self.in_memory = all(map(is_in_memory, self._arrays.values()))
+        self._is_in_memory = all(map(is_in_memory, self._arrays.values()))
         self._process = os.getpid()
-        rows = {GENE: (TF,), TF: (GENE,)}.get(by, CORE_DIMS)
-        self.row_dims: tuple[str, ...] = rows
-        self.row_shape = tuple(self._sizes[dim] for dim in rows)
-        self.planes = 1 if by in self._lead else prod(self._sizes[dim] for dim in self._lead)
-        self.length = prod(self._sizes[dim] for dim in self._lead) if by in self._lead else self._sizes[by]
-        self.positions = np.arange(self.length) if chosen is None else chosen
+        self._row_dims = {GENE: (TF,), TF: (GENE,)}.get(by, CORE_DIMS)
+        self.row_shape = tuple(self._sizes[dim] for dim in self._row_dims)
+        planes = prod(self._sizes[dim] for dim in self._lead)
+        self._planes, self._length = (1, planes) if by in self._lead else (planes, self._sizes[by])
+        self._positions = np.arange(self._length) if positions is None else positions
 
-    def order(self, shuffle: bool, seed: int, block: int | None, buffer: int | None, least: int) -> Order:
-        """Return the order of the samples, given how many make a block, a buffer, and at least a window."""
+    def make_order(self, shuffle: bool, seed: int, block: int | None, buffer: int | None, least: int) -> Order:
+        """Return the order of the samples, given the sizes of a block and a buffer; a window holds at least so many."""
         cells = prod(self.row_shape)
-        block = default_block(self.length, cells) if block is None else min(block, self.length)
-        window = default_window(block, cells) if buffer is None else -(-buffer // block)
-        window = min(max(window, -(-least // block)), self.planes * -(-self.length // block))
-        order = Order(self.planes, self.length, self.positions, block, window, shuffle, seed)
+        block = min(self._length, max(1, _BLOCK_CELLS // cells) if block is None else block)
+        window = max(1, _BUFFER_CELLS // (block * cells)) if buffer is None else -(-buffer // block)
+        window = min(max(window, -(-least // block)), self._planes * -(-self._length // block))
+        order = Order(self._planes, self._length, self._positions, block, window, shuffle, seed)
         self._warn_of_waste(order)
         return order
 
+    def get_shapes(self, rows: int) -> list[tuple[int, ...]]:
+        """Return the shape of a buffer of so many rows, for each selection."""
+        return [(rows, *self.row_shape, *(() if scalar else (len(names),))) for names, scalar in self._selections]
+
     def check_process(self) -> None:
-        """Refuse to read files or compute in a forked process, where the threads that would do it are missing."""
-        if os.getpid() != self._process and not self.in_memory:
+        """Refuse to read files or compute in a forked process, which lacks the threads that would do it."""
+        if os.getpid() != self._process and not self._is_in_memory:
             raise InputError(
                 "the data is not in memory, and this process was forked, which the threads that read it don't survive; "
                 "expected num_workers=0 (reading ahead in threads needs no workers), "
@@ -215,47 +176,52 @@ class SampleReader:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _process=os.getpid())  # unpickled, not forked
 
-    def read(self, piece: Piece, columns: Sequence[tuple[str, np.ndarray]]) -> None:
-        """Copy the samples of a block to their rows of buffers ``(rows, *row_shape)``, one for each feature."""
-        names = list(dict.fromkeys(name for name, _ in columns))
+    def read(self, piece: Piece, buffers: Sequence[np.ndarray]) -> None:
+        """Copy the samples of a block to their rows of the buffers."""
+        columns = [
+            (name, buffer if scalar else buffer[..., i])
+            for (names, scalar), buffer in zip(self._selections, buffers, strict=True)
+            for i, name in enumerate(names)
+        ]
         if self.by in self._lead:
             for position, row in enumerate(piece.rows, piece.start):
                 if row >= 0:
-                    planes = self._values(names, position, {})
+                    planes = self._get_planes(position, {})
                     for name, column in columns:
                         interleave([planes[name]], column[row][..., None])
             return
-        planes = self._values(names, piece.plane, {self.by: slice(piece.start, piece.stop)})
+        planes = self._get_planes(piece.plane, {self.by: slice(piece.start, piece.stop)})
         for name, column in columns:
             _scatter(planes[name] if self.by == GENE else planes[name].T, piece.rows, column)
 
-    def _values(self, names: Sequence[str], plane: int, region: dict[str, slice]) -> dict[str, np.ndarray]:
-        """Return features of a part of a plane, ``(gene, tf)``."""
-        lead = np.unravel_index(plane, [self._sizes[dim] for dim in self._lead])
-        at = dict(zip(self._lead, map(int, lead), strict=True))
-        parts = [self._arrays[name].variable.isel({**at, **region}) for name in names]
-        if any(part.chunks is not None for part in parts):
-            import dask
+    def _get_planes(self, plane: int, region: dict[str, slice]) -> dict[str, np.ndarray]:
+        """Return each feature of a part of a plane, ``(gene, tf)``."""
+        index = np.unravel_index(plane, [self._sizes[dim] for dim in self._lead])
+        indexers = {**dict(zip(self._lead, map(int, index), strict=True)), **region}
+        parts = {name: array.variable.isel(indexers) for name, array in self._arrays.items()}
+        lazy = [part.data for part in parts.values() if part.chunks is not None]
+        if not lazy:
+            return {name: part.values for name, part in parts.items()}
+        import dask
 
-            get = dask.base.get_scheduler(collections=[part.data for part in parts if part.chunks is not None])
-            values = dask.compute(*(part.data for part in parts), scheduler=get or "synchronous")
-            return dict(zip(names, values, strict=True))
-        return {name: part.values for name, part in zip(names, parts, strict=True)}
+        scheduler = choose_scheduler(lazy, "synchronous")
+        values = dask.compute(*(part.data for part in parts.values()), scheduler=scheduler)
+        return dict(zip(parts, values, strict=True))
 
     def _warn_of_waste(self, order: Order) -> None:
-        """Say so where the data is cut across the samples, so that every block reads many chunks for little of each."""
+        """Warn where chunks lie across the samples, so that every block reads many chunks for little of each."""
         array = next(iter(self._arrays.values()))
-        if self.in_memory or self.by in self._lead:
+        if self._is_in_memory or self.by in self._lead:
             return
-        stored = array.encoding.get("preferred_chunks", {}).get(self.by, self.length)
+        stored = array.encoding.get("preferred_chunks", {}).get(self.by, self._length)
         chunk = max(array.variable.chunksizes[self.by]) if array.chunks else stored
-        times = min(chunk, self.length) / order.block
+        times = min(chunk, self._length) / order.block
         if times > _WASTEFUL:
             warnings.warn(
                 f"each chunk of {chunk:,} along {self.by!r} is read {times:.0f} times an epoch, for blocks of "
                 f"{order.block:,}; expected chunks of about {order.block:,} along {self.by!r} and whole along the "
                 f"others, such as yx.save(ds.chunk({{{self.by!r}: {order.block}, "
-                f"{', '.join(f'{dim!r}: -1' for dim in self.row_dims)}}}), ...), or a larger block",
+                f"{', '.join(f'{dim!r}: -1' for dim in self._row_dims)}}}), ...), or a larger block",
                 stacklevel=4,
             )
 
@@ -263,10 +229,10 @@ class SampleReader:
 def _scatter(samples: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
     """Copy samples to rows of a buffer: ``out[rows[i]] = samples[i]``, where the row is not below 0."""
     if samples.strides[0] == samples.itemsize and len(samples) > 1:  # the samples lie side by side in memory
-        from yeastxr.training import kernels as tensorkernels
+        from yeastxr.training import kernels
 
         plane = samples.T
-        tensorkernels.scatter(plane.view(np.uint8) if plane.dtype == bool else plane, rows, out)
+        kernels.scatter(plane.view(np.uint8) if plane.dtype == bool else plane, rows, out)
         return
-    wanted = rows >= 0
-    out[rows[wanted]] = samples[wanted]
+    is_sample = rows >= 0
+    out[rows[is_sample]] = samples[is_sample]

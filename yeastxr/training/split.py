@@ -1,14 +1,13 @@
 """Exact splits into training, validation and test sets, kept with the dataset as a coordinate."""
 
 import json
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from yeastxr._validate import check_number, check_seed
 from yeastxr.errors import InputError, SchemaError, format_value, suggest
-from yeastxr.schema import GENE, SPLIT, order_dims, to_text_array, validate
+from yeastxr.schema import GENE, LABEL, PARAMETERS, SPLIT, order_dims, to_text_array, validate
 from yeastxr.simulation import draws
 
 PARTS = ("train", "val", "test")
@@ -26,8 +25,8 @@ def split(
 ) -> xr.Dataset:
     """Assign each gene, TF or replicate to training, validation or test, at random.
 
-    Parts are disjoint and complete, and their sizes right to one (the largest remainders are rounded up). Which part a
-    gene is in depends on the seed and its position alone, not on chunks, and stays with the dataset when it is saved.
+    Parts are disjoint and complete, and their sizes correct to one (the largest remainders are rounded up). The
+    part of a gene depends only on the seed and its position, not on chunks, and is saved with the dataset.
 
     Parameters
     ----------
@@ -40,8 +39,8 @@ def split(
     seed
         An integer in [0, 2**64); drawn, and kept in the coordinate's attributes, by default.
     stratify
-        Whether each part gets its share of every number of bound pairs: genes by how many TFs bind them, TFs by how
-        many genes they bind. The labels are computed for it.
+        Whether each part gets its share of every number of bound pairs: genes by the number of TFs that bind them, TFs
+        by the number of genes they bind. This computes the labels.
 
     Returns
     -------
@@ -51,7 +50,7 @@ def split(
     Raises
     ------
     InputError
-        If fractions don't sum to 1, there is no such dim, or a part that is asked for would be empty.
+        If fractions don't sum to 1, there is no such dim, or a part of a fraction above 0 would be empty.
 
     Examples
     --------
@@ -62,62 +61,58 @@ def split(
     >>> ds.isel(gene=ds.split == "test").sizes["gene"]
     100
     """
-    validate(ds)
-    given = dict(zip(PARTS, (train, val, test), strict=True))
-    fractions = [check_number(name, value, least=0, most=1) for name, value in given.items()]
-    if not np.isclose(sum(fractions), 1, rtol=0, atol=1e-9):
-        said = ", ".join(f"{name}={fraction:g}" for name, fraction in zip(given, fractions, strict=True))
-        raise InputError(f"{said} sum to {sum(fractions):g}; expected fractions that sum to 1, 0 for a part not wanted")
-    dims = [str(dim) for dim in order_dims(ds["label"]).dims]
+    ds = validate(ds)
+    fractions = {
+        name: check_number(name, value, least=0, most=1) for name, value in zip(PARTS, (train, val, test), strict=True)
+    }
+    if not np.isclose(sum(fractions.values()), 1, rtol=0, atol=1e-9):
+        listed = ", ".join(f"{name}={fraction:g}" for name, fraction in fractions.items())
+        raise InputError(
+            f"{listed} sum to {sum(fractions.values()):g}; expected fractions that sum to 1, 0 for a part not wanted"
+        )
+    dims = [str(dim) for dim in order_dims(ds[LABEL]).dims]
     if by not in dims:
         raise InputError(f"by is {format_value(by)}, which is no dim of the dataset; {suggest(by, dims)}")
     seed = check_seed(seed)
     n = ds.sizes[by]
-    sizes = _sizes(n, fractions)
-    for name, fraction, size in zip(PARTS, fractions, sizes, strict=True):
+    sizes = _round_sizes(n, list(fractions.values()))
+    for (name, fraction), size in zip(fractions.items(), sizes, strict=True):
         if fraction and not size:
             raise InputError(f"{name} is {fraction:g} of {n} along {by!r}, which is none; expected more, or {name}=0")
     order = np.argsort(draws.draw_keys(np.arange(n), stream=draws.Stream.SPLIT, seed=seed), kind="stable")
     if stratify:
-        others = [dim for dim in dims if dim != by]
-        bound = ds["label"].sum(others).values
-        order = order[np.argsort(bound[order], kind="stable")]
-        parts = _shared_out(sizes)
+        n_bound = ds[LABEL].sum([dim for dim in dims if dim != by]).values
+        order = order[np.argsort(n_bound[order], kind="stable")]
+        codes = _spread(sizes)
     else:
-        parts = np.repeat(np.arange(len(PARTS)), sizes)
-    names = np.empty(n, np.int64)
-    names[order] = parts
-    made_by = {**dict(zip(PARTS, fractions, strict=True)), "by": by, "seed": seed, "stratify": bool(stratify)}
-    attrs = {"long_name": "part of a split", "parameters": json.dumps(made_by)}
-    return ds.assign_coords({SPLIT: (by, to_text_array([PARTS[i] for i in names]), attrs)})
+        codes = np.repeat(np.arange(len(PARTS)), sizes)
+    parts = np.empty(n, np.int64)
+    parts[order] = codes
+    parameters = json.dumps({**fractions, "by": by, "seed": seed, "stratify": bool(stratify)})
+    attrs = {"long_name": "part of a split", PARAMETERS: parameters}
+    return ds.assign_coords({SPLIT: (by, to_text_array([PARTS[code] for code in parts]), attrs)})
 
 
-def part_of(ds: xr.Dataset, part: str | None) -> xr.Dataset:
-    """Return one part of a dataset's split, or all of it for None.
-
-    Raises
-    ------
-    InputError
-        If the dataset has no split, or the part is not one of its.
-    """
+def select_part(ds: xr.Dataset, part: str | None) -> xr.Dataset:
+    """Return one part of a dataset's split, or all of it for None."""
     if part is None:
         return ds
-    dim, positions = positions_of(ds, part)
+    dim, positions = get_part_positions(ds, part)
     return ds.isel({dim: positions})
 
 
-def positions_of(ds: xr.Dataset, part: str) -> tuple[str, np.ndarray]:
+def get_part_positions(ds: xr.Dataset, part: str) -> tuple[str, np.ndarray]:
     """Return the dim of a dataset's split, and the positions along it of one part, in order."""
     if SPLIT not in ds.coords or ds.coords[SPLIT].ndim != 1:
         raise SchemaError("the dataset has no coordinate 'split'; expected one, from ds.yeast.split()")
-    values = ds.coords[SPLIT].values
-    known = sorted({str(value) for value in values}, key=lambda name: (PARTS.index(name) if name in PARTS else 3, name))
+    parts = ds.coords[SPLIT].values
+    known = sorted({str(name) for name in parts}, key=lambda name: (PARTS.index(name) if name in PARTS else 3, name))
     if not isinstance(part, str) or part not in known:
         raise InputError(f"split is {format_value(part)}, which is no part of the dataset's; {suggest(part, known)}")
-    return str(ds.coords[SPLIT].dims[0]), np.flatnonzero(values == part)
+    return str(ds.coords[SPLIT].dims[0]), np.flatnonzero(parts == part)
 
 
-def _sizes(n: int, fractions: list[float]) -> list[int]:
+def _round_sizes(n: int, fractions: list[float]) -> list[int]:
     """Return whole sizes that sum to n, the largest remainders rounded up."""
     exact = [n * fraction for fraction in fractions]
     sizes = [int(np.floor(size + 1e-9)) for size in exact]
@@ -127,14 +122,14 @@ def _sizes(n: int, fractions: list[float]) -> list[int]:
     return sizes
 
 
-def _shared_out(sizes: list[int]) -> np.ndarray:
-    """Return parts in an order in which each has its share of every stretch, to within one."""
-    n, given = sum(sizes), [0] * len(sizes)
-    parts = np.empty(n, np.int64)
+def _spread(sizes: list[int]) -> np.ndarray:
+    """Return codes of parts in an order in which each has its share of every stretch, to within one."""
+    n, counts = sum(sizes), [0] * len(sizes)
+    codes = np.empty(n, np.int64)
     for i in range(n):
-        behind: list[Any] = [
-            (size * (i + 1) / n - done if done < size else -np.inf) for size, done in zip(sizes, given, strict=True)
+        behind = [
+            size * (i + 1) / n - count if count < size else -np.inf for size, count in zip(sizes, counts, strict=True)
         ]
-        parts[i] = int(np.argmax(behind))
-        given[parts[i]] += 1
-    return parts
+        codes[i] = int(np.argmax(behind))
+        counts[codes[i]] += 1
+    return codes

@@ -1,15 +1,14 @@
-"""Datasets to torch tensors of shape ``[..., genes, TFs, features]``, and back; torch loads when it is first used."""
+"""Datasets to torch tensors of shape ``[..., genes, TFs, features]``, and back."""
 
 import queue
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
-from itertools import product
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from yeastxr._blocks import Region, align_features, for_each_block, is_in_memory
+from yeastxr._blocks import Region, align_features, cut_slabs, for_each_block, is_in_memory
 from yeastxr._utils import count_threads, run_in_threads
 from yeastxr._validate import check_names, check_sequence
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value
@@ -19,18 +18,26 @@ from yeastxr.schema import (
     FEATURE_BY_NAME,
     FEATURE_NAMES,
     GENE,
+    LABEL,
     REPLICATE,
     TF,
     check_feature,
+    get_feature,
     get_feature_names,
     make_feature_coordinate,
+    order_dims,
+    restore_dims,
     to_text_array,
     validate,
 )
-from yeastxr.training.split import part_of
+from yeastxr.training.split import select_part
 
 if TYPE_CHECKING:
     import torch
+else:
+    from yeastxr.training import _torch as torch
+
+Names = str | Sequence[str]
 
 
 def to_dataarray(ds: xr.Dataset) -> xr.DataArray:
@@ -44,8 +51,8 @@ def to_dataarray(ds: xr.Dataset) -> xr.DataArray:
     Returns
     -------
     xarray.DataArray
-        float32, dims ``(..., gene, tf, feature)``, labels as 0 and 1; dask-backed if the dataset is. Where ``feature``
-        is a scalar, without that dim.
+        float32, dims ``(..., gene, tf, feature)``, labels as 0 and 1; dask-backed if the dataset is. Without the last
+        dim where ``feature`` is a scalar.
 
     Raises
     ------
@@ -59,9 +66,9 @@ def to_dataarray(ds: xr.Dataset) -> xr.DataArray:
     >>> to_dataarray(ds).dims, to_dataarray(ds).shape
     (('gene', 'tf', 'feature'), (100, 2, 5))
     """
-    validate(ds)
+    ds = validate(ds)
     names = get_feature_names(ds)
-    columns = [ds[name].transpose(..., *CORE_DIMS).astype(np.float32).drop_attrs() for name in names]
+    columns = [order_dims(ds[name]).astype(np.float32).drop_attrs() for name in names]
     if ds.coords[FEATURE].ndim == 0:
         return columns[0].rename(names[0])
     stacked = xr.concat(columns, dim=ds.coords[FEATURE].variable, coords="minimal", compat="override", join="override")
@@ -75,42 +82,42 @@ def to_torch(
     dtype: Any = None,
     out: "torch.Tensor | None" = None,
     layout: Literal["interleaved", "planar"] = "interleaved",
-    features: str | Sequence[str] | None = None,
+    features: Names | None = None,
 ) -> "torch.Tensor":
     """Return the selected features as one tensor.
 
-    Made in one pass by all threads. A dataset that is not in memory is computed or read block by block, straight into
-    the tensor. To a CUDA GPU features cross the bus in their own dtypes, a label as one byte, through pinned buffers.
+    All threads fill it in one pass. A dataset that is not in memory is computed or read block by block, straight into
+    the tensor. Features go to a CUDA GPU in their own dtypes, a label as one byte, through pinned buffers.
 
     Parameters
     ----------
     ds
         The dataset; its coordinate ``feature`` selects and orders the columns.
     device
-        Where the tensor goes, such as ``"cuda"`` or ``"mps"``; the CPU by default.
+        The tensor's device, such as ``"cuda"`` or ``"mps"``; the CPU by default.
     dtype
         A floating-point torch dtype; ``torch.float32`` by default.
     out
-        A tensor to fill and return, of the right shape and, for interleaved, contiguous; its device and dtype are taken
-        where none are given. Filling memory again takes half the time of filling new memory.
+        A tensor to fill and return, of the result's shape and, for interleaved, contiguous; its device and dtype are
+        the defaults of ``device`` and ``dtype``. Filling memory again takes half the time of filling new memory.
     layout
         ``"interleaved"`` for contiguous memory; ``"planar"`` for a view of the same shape whose memory lies feature by
-        feature, which is quicker to make, and to read one feature of.
+        feature, which is faster to fill, and to read single features from.
     features
-        Names of features that go before the dataset's own selection; one name as text gives no last axis.
+        Names of features, instead of those the dataset selects; a single name as text gives no last axis.
 
     Returns
     -------
     torch.Tensor
         Shape ``[..., genes, TFs, features]``; interleaved, strides end in ``(TFs * features, features, 1)``. Without
-        the last axis where the selection is one feature's name.
+        the last axis where the selection is a single name.
 
     Raises
     ------
     SchemaError
         If the dataset does not follow the data model, or a feature is not known.
     InputError
-        If the device is not there, the dtype is not a floating-point one, or ``out`` does not fit.
+        If the device is not available, the dtype is not a floating-point one, or ``out`` does not fit.
 
     Examples
     --------
@@ -122,38 +129,43 @@ def to_torch(
     >>> to_torch(ds, features=["binding_effect", "perturbation_effect"]).shape
     torch.Size([1000, 10, 2])
     """
-    validate(ds)
-    names, one = _selected(ds, features)
+    ds = validate(ds)
+    if features is None:
+        names, scalar = get_feature_names(ds), ds.coords[FEATURE].ndim == 0
+    else:
+        names, scalar = select_features("features", features)
     if layout not in ("interleaved", "planar"):
         raise InputError(f"layout is {format_value(layout)}; expected 'interleaved' or 'planar'")
     arrays = align_features(ds, names)
-    shape = arrays[0].shape if one else (*arrays[0].shape, len(names))
     if out is not None:
-        _check_out(out, shape, layout)
-        device, dtype = (given or own for given, own in ((device, out.device), (dtype, out.dtype)))
-    where, kind = check_device(device), check_dtype(dtype)
-    if out is not None and (out.device.type != where.type or out.dtype != kind):
-        raise InputError(f"out is {out.dtype} on {out.device}; expected {kind} on {where}, as device and dtype ask for")
-    tensor = _memory(arrays, layout, where, kind) if out is None else out.detach()
-    columns = tensor if tensor.ndim > arrays[0].ndim else tensor[..., None]
-    if where.type == "cuda":
+        _check_out(out, arrays[0].shape if scalar else (*arrays[0].shape, len(names)), layout)
+        device = out.device if device is None else device
+        dtype = out.dtype if dtype is None else dtype
+    device, dtype = resolve_device(device), resolve_dtype(dtype)
+    if out is None:
+        columns = _allocate_tensor(arrays, layout, device, dtype)
+    elif out.dtype == dtype and out.device.type == device.type and device.index in (None, out.device.index):
+        columns = out.detach()[..., None] if scalar else out.detach()
+    else:
+        raise InputError(f"out is {out.dtype} on {out.device}; expected {dtype} on {device}, as device and dtype say")
+    if device.type == "cuda":
         fill_on_device(arrays, columns)
-    elif where.type == "cpu":
+    elif device.type == "cpu":
         _fill(arrays, columns)
     else:
         columns.copy_(to_torch(ds, features=names))
     if out is not None:
         return out
-    return tensor[..., 0] if one else tensor
+    return columns[..., 0] if scalar else columns
 
 
 class Pair(NamedTuple):
-    """What a model is given, and what it is to predict; unpacks as ``x, y``.
+    """The input of a model and its target; unpacks as ``x, y``.
 
     Parameters
     ----------
     x, y
-        Tensors of the same samples, float32 unless asked otherwise.
+        Tensors of the same samples, float32 by default.
 
     Examples
     --------
@@ -169,8 +181,8 @@ class Pair(NamedTuple):
 
 def xy(
     ds: xr.Dataset,
-    x: str | Sequence[str] = "binding_effect",
-    y: str | Sequence[str] = "perturbation_effect",
+    x: Names = "binding_effect",
+    y: Names = "perturbation_effect",
     *,
     split: str | None = None,
     device: Any = None,
@@ -183,7 +195,7 @@ def xy(
     ds
         The dataset; NumPy or dask.
     x, y
-        The features that a model is given and those it predicts: a name, or a list of names for one more axis.
+        The features that a model gets and those that it predicts: a name, or a list of names for one more axis.
     split
         A part of the dataset's split, such as ``"train"``; see :func:`yeastxr.split`. All by default.
     device, dtype
@@ -207,7 +219,7 @@ def xy(
     >>> x.shape, y.shape
     (torch.Size([100, 10]), torch.Size([100, 10]))
     """
-    ds = part_of(validate(ds), split)
+    ds = select_part(validate(ds), split)
     return Pair(*(to_torch(ds, device=device, dtype=dtype, features=names) for names in (x, y)))
 
 
@@ -231,9 +243,9 @@ def from_torch(
     genes, tfs
         Names of the genes and TFs; integers from 0 by default.
     features
-        Which feature each column is; all five by default.
+        The feature of each column; all features, in their order, by default.
     dims
-        Names of the leading dims; ``replicate`` by default, where there is one.
+        Names of the leading dims; by default those of ``like``, or ``replicate``.
 
     Returns
     -------
@@ -252,21 +264,26 @@ def from_torch(
     >>> from_torch(to_torch(ds), like=ds).identical(ds)
     True
     """
-    import torch
-
     if not isinstance(tensor, torch.Tensor):
         raise InputTypeError(f"tensor is of type {type(tensor).__name__}; expected a torch.Tensor")
-    names = [check_feature(name).name for name in features]
+    names = [check_feature(name).name for name in check_sequence("features", features, "names of features")]
+    like = None if like is None else restore_dims(like)
     if len(set(names)) != len(names):
         raise InputError(f"features is {format_value(names)}; expected each feature once")
     if tensor.ndim < 3 or tensor.shape[-1] != len(names):
         raise InputError(f"tensor has the shape {list(tensor.shape)}; expected [..., genes, TFs, {len(names)}]")
-    lead = tensor.ndim - 3
+    n_lead = tensor.ndim - 3
     if dims is None:
-        dims = list(ds_dims(like)) if like is not None else [REPLICATE][:lead]
-    if len(dims) != lead:
+        dims = (
+            [REPLICATE][:n_lead]
+            if like is None
+            else [str(dim) for dim in order_dims(get_feature(like, LABEL)).dims[:-2]]
+        )
+    dims = check_sequence("dims", dims, "names of the leading dims of the tensor")
+    dims = list(check_names("dims", dims)) if dims else dims
+    if len(dims) != n_lead or not {*CORE_DIMS, FEATURE}.isdisjoint(dims):
         raise InputError(
-            f"dims is {format_value(list(dims))}; expected {lead} names for the leading dims of the tensor"
+            f"dims is {format_value(list(dims))}; expected {n_lead} names for the leading dims of the tensor"
         )
     all_dims = [*dims, *CORE_DIMS]
     array = tensor.detach().to(device="cpu", dtype=torch.float32).numpy()
@@ -279,9 +296,9 @@ def from_torch(
         variables[name] = (all_dims, values, attrs)
     sizes = dict(zip(all_dims, tensor.shape, strict=False))
     coords = {dim: np.arange(n) for dim, n in sizes.items()}
-    for dim, given in ((GENE, genes), (TF, tfs)):
-        if given is not None:
-            checked = check_names(dim + "s", given)
+    for dim, labels in ((GENE, genes), (TF, tfs)):
+        if labels is not None:
+            checked = check_names(dim + "s", labels)
             if len(checked) != sizes[dim]:
                 raise InputError(f"{dim}s has {len(checked)} names; the tensor has {sizes[dim]} along that axis")
             coords[dim] = to_text_array(checked)
@@ -299,177 +316,41 @@ def from_torch(
     return ds.assign_coords(coords_like).assign_attrs(like.attrs)
 
 
-def ds_dims(ds: xr.Dataset) -> tuple[str, ...]:
-    """Return the names of the dims in front of gene and tf."""
-    return tuple(str(dim) for dim in ds["label"].transpose(..., *CORE_DIMS).dims[:-2])
+class Selection(NamedTuple):
+    """Names of features, and whether they are one feature that gets no axis of its own."""
+
+    names: list[str]
+    scalar: bool
 
 
-def _selected(ds: xr.Dataset, features: Any) -> tuple[list[str], bool]:
-    """Return the names of features to take, and whether it is one without an axis."""
-    if features is None:
-        return get_feature_names(ds), ds.coords[FEATURE].ndim == 0
-    names = [features] if isinstance(features, str) else check_sequence("features", features, "names of features")
+def select_features(argument: str, names: Any) -> Selection:
+    """Return the features that an argument selects by one name or a list of names, or refuse it."""
+    if isinstance(names, str):
+        return Selection([check_feature(names).name], True)
+    names = check_sequence(argument, names, "a feature's name, or a list of names")
     if not names:
-        raise InputError("features is empty; expected at least one name")
-    return [check_feature(name).name for name in names], isinstance(features, str)
+        raise InputError(f"{argument} is empty; expected at least one feature")
+    return Selection([check_feature(name).name for name in names], False)
 
 
-def _check_out(out: Any, shape: tuple[int, ...], layout: str) -> None:
-    import torch
-
-    if not isinstance(out, torch.Tensor):
-        raise InputTypeError(f"out is of type {type(out).__name__}; expected a torch.Tensor")
-    if tuple(out.shape) != shape:
-        raise InputError(f"out has the shape {list(out.shape)}; expected {list(shape)}")
-    if layout == "interleaved" and not out.is_contiguous():
-        raise InputError(f"out has the strides {out.stride()}; expected contiguous memory, or layout='planar'")
-
-
-def _memory(arrays: list[xr.DataArray], layout: str, where: Any, kind: Any) -> "torch.Tensor":
-    """Return memory for a tensor of some features, not filled."""
-    import torch
-
-    shape, features = arrays[0].shape, len(arrays)
-    swapped = layout == "planar" and not _gene_major(arrays[0])
-    if layout == "interleaved":
-        memory = (*shape, features)
-    else:
-        memory = (features, *shape[:-2], *(reversed(shape[-2:]) if swapped else shape[-2:]))
-    if where.type == "cpu" and kind == torch.float32:
-        tensor = torch.from_numpy(empty(memory, count_threads()))
-    else:
-        tensor = torch.empty(memory, dtype=kind, device=where)
-    if layout == "planar":
-        tensor = tensor.movedim(0, -1)
-        tensor = tensor.swapaxes(-2, -3) if swapped else tensor
-    return tensor
-
-
-def _gene_major(array: xr.DataArray) -> bool:
-    """Tell whether an array in memory lies gene by gene; datasets are made TF by TF."""
-    return is_in_memory(array) and not array.chunks and bool(array.values.flags.c_contiguous)
-
-
-def _fill(arrays: list[xr.DataArray], out: "torch.Tensor") -> None:
-    """Fill ``out[..., i]``, on the CPU, with feature i."""
-    import torch
-
-    threads = 1 if arrays[0].chunks else count_threads()  # blocks of dask come from several threads already
-
-    def take(region: Region, planes: list[np.ndarray]) -> None:
-        target = out[region]
-        if out.dtype == torch.float32:
-            interleave(planes, target.numpy(), threads)
-            return
-        for some in slabs(target.shape[-2], planes):  # NumPy knows no bfloat16
-            part = empty((*target.shape[:-2], some.stop - some.start, len(planes)))
-            interleave([plane[..., some] for plane in planes], part, threads)
-            target[..., some, :].copy_(torch.from_numpy(part))
-
-    for_each_block(arrays, take)
-
-
-_SLAB_TFS = 256  # what one thread takes at a time
-_PAGE = 1 << 21  # bytes of a huge page
-_LABEL_AND_FOUR = (1, 4, 4, 4, 4)
-
-
-def empty(shape: Sequence[int], threads: int = 1) -> np.ndarray:
-    """Return float32 memory for a tensor, not zeroed but there.
-
-    NumPy asks for huge pages, as torch.empty does not; touched by all threads before kernels write here and there, they
-    come four times as fast.
-    """
-    out = np.empty(shape, np.float32)
-    pages = out.reshape(-1)[:: _PAGE // out.itemsize]
-    each = -(-pages.size // threads) or 1
-    run_in_threads(lambda first: pages[first : first + each].fill(0), range(0, pages.size, each), threads)
-    return out
-
-
-def interleave(planes: Sequence[np.ndarray], out: np.ndarray, threads: int = 1) -> None:
-    """Fill ``out[..., i]`` with plane i.
-
-    Parameters
-    ----------
-    planes
-        Arrays ``(..., genes, TFs)``, bool or float32, in any order in memory.
-    out
-        float32 ``(..., genes, TFs, len(planes))``, in any order in memory.
-    threads
-        How many threads may work on it.
-    """
-    lead, genes, tfs = out.shape[:-3], out.shape[-3], out.shape[-2]
-    parts = [slice(first, min(first + _SLAB_TFS, tfs)) for first in range(0, tfs, _SLAB_TFS)]
-
-    def fill(part: tuple[tuple[int, ...], slice]) -> None:
-        index, some = part
-        turned = [plane[index].swapaxes(-1, -2) for plane in planes]
-        rows = out[index]
-        fused = (
-            tuple(plane.itemsize for plane in turned) == _LABEL_AND_FOUR
-            and all(plane.flags.c_contiguous for plane in turned)
-            and rows.flags.c_contiguous
-        )
-        if fused:
-            from yeastxr.training import kernels as tensorkernels
-
-            label, *four = (plane.reshape(-1) for plane in turned)
-            bits = tuple(plane.view(np.uint32) for plane in four)
-            tensorkernels.interleave(label.view(np.uint8), bits, genes, tfs, some.start, some.stop, rows.reshape(-1))
-        else:
-            _assign([plane[some] for plane in turned], rows[:, some])
-
-    run_in_threads(fill, list(product(np.ndindex(*lead), parts)), threads)
-
-
-def slabs(tfs: int, planes: Sequence[np.ndarray]) -> Iterator[slice]:
-    """Cut TFs so that a slab of all planes takes some 16 MB as float32."""
-    each = max(1, (1 << 22) // max(1, len(planes) * planes[0].size // tfs))
-    for first in range(0, tfs, each):
-        yield slice(first, min(first + each, tfs))
-
-
-def _assign(planes: Sequence[np.ndarray], out: np.ndarray) -> None:
-    """Assign planes ``[TFs, genes]`` to ``out[genes, TFs, features]``, in tiles that are long where memory is."""
-    tfs, genes = planes[0].shape
-    if planes[0].strides[0] < planes[0].strides[1]:
-        tile_tfs, tile_genes = 4096, 16
-    else:
-        tile_tfs, tile_genes = 16, 512 if out.strides[0] > out.itemsize else genes
-    for t in range(0, tfs, tile_tfs):
-        for g in range(0, genes, tile_genes):
-            tile = out[g : g + tile_genes, t : t + tile_tfs]
-            for i, plane in enumerate(planes):
-                tile[..., i].T[...] = plane[t : t + tile_tfs, g : g + tile_genes]
-
-
-_STAGED_BYTES = 1 << 23  # of pinned memory, twice for each thread
-_MOST_THREADS = 8  # what fills a bus
-
-
-def check_device(device: Any) -> "torch.device":
-    """Return the device, or refuse one that is not there."""
-    import torch
-
+def resolve_device(device: Any) -> "torch.device":
+    """Return the device, the CPU for None, or refuse one that is not available."""
     try:
-        where = torch.device("cpu" if device is None else device)
+        resolved = torch.device("cpu" if device is None else device)
     except (RuntimeError, TypeError):
         raise InputError(f"device is {format_value(device)}; expected a torch device such as 'cpu' or 'cuda'") from None
-    if where.type == "cuda" and (where.index or 0) >= torch.cuda.device_count():
-        count = torch.cuda.device_count()
+    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
         raise InputError(
-            f"device is {str(where)!r}, but torch finds {count} CUDA GPUs here; expected one of those or 'cpu'"
+            f"device is {str(resolved)!r}, but torch finds {torch.cuda.device_count()} CUDA GPUs here; "
+            "expected one of those or 'cpu'"
         )
-    if where.type == "mps" and not torch.backends.mps.is_available():
+    if resolved.type == "mps" and not torch.backends.mps.is_available():
         raise InputError("device is 'mps', but torch finds no such GPU here; expected 'cpu'")
-    return where
+    return resolved
 
 
-def check_dtype(dtype: Any) -> "torch.dtype":
-    """Return a floating-point dtype, float32 by default, or refuse it."""
-    import torch
-
+def resolve_dtype(dtype: Any) -> "torch.dtype":
+    """Return the floating-point dtype, float32 for None, or refuse it."""
     if dtype is None:
         return torch.float32
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
@@ -479,100 +360,210 @@ def check_dtype(dtype: Any) -> "torch.dtype":
     return dtype
 
 
-def fill_on_device(arrays: Sequence[xr.DataArray], out: "torch.Tensor", pinned: bool = True) -> None:
+def _check_out(out: Any, shape: tuple[int, ...], layout: str) -> None:
+    """Refuse a tensor that cannot hold the result."""
+    if not isinstance(out, torch.Tensor):
+        raise InputTypeError(f"out is of type {type(out).__name__}; expected a torch.Tensor")
+    if tuple(out.shape) != shape:
+        raise InputError(f"out has the shape {list(out.shape)}; expected {list(shape)}")
+    if layout == "interleaved" and not out.is_contiguous():
+        raise InputError(f"out has the strides {out.stride()}; expected contiguous memory, or layout='planar'")
+
+
+def _allocate_tensor(
+    arrays: list[xr.DataArray], layout: str, device: "torch.device", dtype: "torch.dtype"
+) -> "torch.Tensor":
+    """Return a tensor ``[..., genes, TFs, features]`` that is not filled yet."""
+    *lead, genes, tfs = arrays[0].shape
+    tf_major = layout == "planar" and not _is_gene_major(arrays[0])
+    if layout == "interleaved":
+        shape = (*lead, genes, tfs, len(arrays))
+    else:
+        shape = (len(arrays), *lead, tfs, genes) if tf_major else (len(arrays), *lead, genes, tfs)
+    if device.type == "cpu" and dtype == torch.float32:
+        tensor = torch.from_numpy(allocate(shape, count_threads()))
+    else:
+        tensor = torch.empty(shape, dtype=dtype, device=device)
+    if layout == "planar":
+        tensor = tensor.movedim(0, -1)
+    return tensor.swapaxes(-2, -3) if tf_major else tensor
+
+
+def _is_gene_major(array: xr.DataArray) -> bool:
+    """Tell whether an array in memory lies gene by gene; simulated ones lie TF by TF."""
+    return is_in_memory(array) and not array.chunks and bool(array.values.flags.c_contiguous)
+
+
+_PAGE = 1 << 21  # bytes of a huge page
+
+
+def allocate(shape: Sequence[int], threads: int = 1) -> np.ndarray:
+    """Return float32 memory that is not zeroed, but present in memory.
+
+    NumPy asks for huge pages, as torch.empty does not. Touched by all threads before kernels write to them, they are
+    mapped four times as fast.
+    """
+    array = np.empty(shape, np.float32)
+    pages = array.reshape(-1)[:: _PAGE // array.itemsize]
+    step = -(-pages.size // threads) or 1
+    run_in_threads(lambda first: pages[first : first + step].fill(0), range(0, pages.size, step), threads)
+    return array
+
+
+_CAST_CELLS = 1 << 22  # of all features: 16 MB of float32
+
+
+def _fill(arrays: list[xr.DataArray], out: "torch.Tensor") -> None:
+    """Fill ``out[..., i]``, on the CPU, with feature i."""
+    threads = 1 if arrays[0].chunks else count_threads()  # blocks of dask come from several threads already
+
+    def fill_region(region: Region, planes: list[np.ndarray]) -> None:
+        target = out[region]
+        if out.dtype == torch.float32:
+            interleave(planes, target.numpy(), threads)
+            return
+
+        def cast(slab: tuple[tuple[int, ...], slice]) -> None:  # NumPy has no bfloat16
+            index, tfs = slab
+            part = target[index][:, tfs]
+            values = allocate(part.shape)
+            interleave([plane[index][:, tfs] for plane in planes], values)
+            part.copy_(torch.from_numpy(values))
+
+        *lead, n_genes, n_tfs, n_features = target.shape
+        run_in_threads(cast, list(cut_slabs(lead, n_genes, n_tfs, _CAST_CELLS // n_features)), threads)
+
+    for_each_block(arrays, fill_region)
+
+
+_SLAB_TFS = 256  # for one thread at a time
+_FUSED_ITEMS = (1, 4, 4, 4, 4)  # bytes of an item of each plane that the fused kernel takes: a label and four float32
+
+
+def interleave(planes: Sequence[np.ndarray], out: np.ndarray, threads: int = 1) -> None:
+    """Fill ``out[..., i]`` with plane i, where planes are ``(..., genes, TFs)``, in any order in memory.
+
+    All features of a dataset that lie TF by TF go through a fused kernel, anything else through strided assignment.
+    """
+    *lead, n_genes, n_tfs, _ = out.shape
+
+    def fill(slab: tuple[tuple[int, ...], slice]) -> None:
+        index, tfs = slab
+        columns = [plane[index].swapaxes(-1, -2) for plane in planes]
+        rows = out[index]
+        if (
+            tuple(column.itemsize for column in columns) == _FUSED_ITEMS
+            and all(column.flags.c_contiguous for column in columns)
+            and rows.flags.c_contiguous
+        ):
+            from yeastxr.training import kernels
+
+            label, *measures = (column.reshape(-1) for column in columns)
+            bits = tuple(measure.view(np.uint32) for measure in measures)
+            kernels.interleave(label.view(np.uint8), bits, n_genes, n_tfs, tfs.start, tfs.stop, rows.reshape(-1))
+        else:
+            _assign([column[tfs] for column in columns], rows[:, tfs])
+
+    run_in_threads(fill, list(cut_slabs(lead, n_genes, n_tfs, _SLAB_TFS * n_genes)), threads)
+
+
+def _assign(columns: Sequence[np.ndarray], out: np.ndarray) -> None:
+    """Assign columns ``[TFs, genes]`` to ``out[genes, TFs, features]``, in tiles that follow the order in memory."""
+    n_tfs, n_genes = columns[0].shape
+    if columns[0].strides[0] < columns[0].strides[1]:
+        tile_tfs, tile_genes = 4096, 16
+    else:
+        tile_tfs, tile_genes = 16, 512 if out.strides[0] > out.itemsize else n_genes
+    for t in range(0, n_tfs, tile_tfs):
+        for g in range(0, n_genes, tile_genes):
+            tile = out[g : g + tile_genes, t : t + tile_tfs]
+            for i, column in enumerate(columns):
+                tile[..., i].T[...] = column[t : t + tile_tfs, g : g + tile_genes]
+
+
+_BUS_THREADS = 8  # as many as saturate a bus
+
+
+def fill_on_device(
+    arrays: Sequence[xr.DataArray], out: "torch.Tensor", *, pinned: bool = True, buffer_bytes: int = 1 << 23
+) -> None:
     """Fill ``out[..., i]`` on a device with feature i, each value crossing the bus in its own dtype.
 
-    Planes are cut into slabs. A slab is copied to one of two pinned buffers of a thread, from there to the device while
-    the other buffer is filled, and there cast and put in its place. Nothing else than the buffers is held in memory.
-
-    Parameters
-    ----------
-    arrays
-        Features with dims ``(..., gene, tf)``, as :func:`yeastxr._blocks.align_features` returns them.
-    out
-        ``[..., genes, TFs, len(arrays)]``, on the device, of any dtype and strides.
-    pinned
-        Whether buffers are pinned; False for devices without, and for tests.
+    Planes are cut into slabs. A slab is copied to one of a thread's two buffers in pinned memory, and sent from there
+    while the other buffer is filled; the device casts it and puts it in its place. Without pinned memory (for devices
+    that have none, and for tests), transfers wait.
     """
-    threads = min(count_threads(), _MOST_THREADS)
-    stagers: queue.SimpleQueue[_Stager] = queue.SimpleQueue()
-    everyone = [_Stager(out.device, pinned) for _ in range(threads)]
-    for stager in everyone:
-        stagers.put(stager)
+    threads = min(count_threads(), _BUS_THREADS)
+    senders = [_Sender(out.device, pinned, buffer_bytes) for _ in range(threads)]
+    free: queue.SimpleQueue[_Sender] = queue.SimpleQueue()
+    for sender in senders:
+        free.put(sender)
 
-    def take(region: Region, planes: list[np.ndarray]) -> None:
+    def fill_region(region: Region, planes: list[np.ndarray]) -> None:
         target = out[region]
+        *lead, n_genes, n_tfs, _ = target.shape
 
-        def send(part: tuple[int, tuple[int, ...], slice]) -> None:
-            i, index, some = part
-            stager = stagers.get()
+        def send(slab: tuple[int, tuple[int, ...], slice]) -> None:
+            i, index, tfs = slab
+            sender = free.get()
             try:
-                stager.send(planes[i][index][:, some], target[index][:, some, i])
+                sender.send(planes[i][index][:, tfs], target[index][:, tfs, i])
             finally:
-                stagers.put(stager)
+                free.put(sender)
 
-        lead, genes, tfs = target.shape[:-3], target.shape[-3], target.shape[-2]
-        parts = [
-            (i, index, slice(first, min(first + each, tfs)))
+        slabs = [
+            (i, index, tfs)
             for i, plane in enumerate(planes)
-            for each in [max(1, _STAGED_BYTES // (plane.itemsize * genes))]
-            for index, first in product(np.ndindex(*lead), range(0, tfs, each))
+            for index, tfs in cut_slabs(lead, n_genes, n_tfs, buffer_bytes // plane.itemsize)
         ]
         # Blocks of dask come from several threads already.
-        run_in_threads(send, parts, 1 if arrays[0].chunks else threads)
+        run_in_threads(send, slabs, 1 if arrays[0].chunks else threads)
 
-    for_each_block(arrays, take)
-    for stager in everyone:
-        stager.finish()
+    for_each_block(arrays, fill_region)
+    for sender in senders:
+        sender.finish()
 
 
-class _Stager:
-    """One thread's way to a device: two buffers, a stream, and an event for each buffer that says when it is free."""
+class _Sender:
+    """Sends planes to a device: two buffers, a stream, and for each buffer an event that says when it is free."""
 
-    def __init__(self, device: "torch.device", pinned: bool) -> None:
-        import torch
-
-        self._device, self._pinned = device, pinned
+    def __init__(self, device: "torch.device", pinned: bool, buffer_bytes: int) -> None:
+        self._device, self._pinned, self._buffer_bytes = device, pinned, buffer_bytes
         self._buffers: list[torch.Tensor | None] = [None, None]
         self._turn = 0
         self._stream = torch.cuda.Stream(device) if pinned else None
         self._free = [torch.cuda.Event() if pinned else None for _ in range(2)]
         if self._stream is not None:
-            self._stream.wait_stream(torch.cuda.current_stream(device))  # what is to be filled may still be in use
+            self._stream.wait_stream(torch.cuda.current_stream(device))  # the target may still be in use
 
     def send(self, plane: np.ndarray, target: "torch.Tensor") -> None:
-        """Copy a plane to where it belongs on the device; on return the plane is free again."""
-        import torch
-
+        """Copy a plane to its place on the device; on return the plane may change."""
         self._turn ^= 1
         event = self._free[self._turn]
         if event is not None:
             event.synchronize()
         values = plane.view(np.uint8) if plane.dtype == bool else plane
-        across = values.T if values.flags.f_contiguous and not values.flags.c_contiguous else values
-        staged = self._staged(across)
-        np.copyto(staged.numpy(), across)
+        tf_major = values.flags.f_contiguous and not values.flags.c_contiguous
+        rows = values.T if tf_major else values
+        staged = self._get_buffer(rows)
+        np.copyto(staged.numpy(), rows)
         with torch.cuda.stream(self._stream) if self._stream is not None else nullcontext():
-            there = staged.to(self._device, non_blocking=True, copy=True)
-            target.copy_(there if across is values else there.T)
+            on_device = staged.to(self._device, non_blocking=True, copy=True)
+            target.copy_(on_device.T if tf_major else on_device)
             if event is not None:
                 event.record(self._stream)
 
     def finish(self) -> None:
-        """Make what comes next on the device wait for all that was sent."""
-        import torch
-
+        """Make what follows on the device wait for all that was sent."""
         if self._stream is not None:
             torch.cuda.current_stream(self._device).wait_stream(self._stream)
             self._stream.synchronize()  # so that buffers and device memory are free for others
 
-    def _staged(self, like: np.ndarray) -> "torch.Tensor":
+    def _get_buffer(self, like: np.ndarray) -> "torch.Tensor":
         """Return this turn's buffer in the shape and dtype of an array; it grows where a slab needs it."""
-        import torch
-
         buffer = self._buffers[self._turn]
         if buffer is None or buffer.numel() < like.nbytes:
-            buffer = torch.empty(max(_STAGED_BYTES, like.nbytes), dtype=torch.uint8, pin_memory=self._pinned)
+            buffer = torch.empty(max(self._buffer_bytes, like.nbytes), dtype=torch.uint8, pin_memory=self._pinned)
             self._buffers[self._turn] = buffer
-        dtype = torch.uint8 if like.dtype == np.uint8 else torch.float32
+        dtype = torch.from_numpy(np.empty(0, like.dtype)).dtype
         return buffer[: like.nbytes].view(dtype).reshape(like.shape)
