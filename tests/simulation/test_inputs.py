@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import yeastxr as yx
 from yeastxr import And, Not, Or
 from yeastxr.errors import format_value
+from yeastxr.simulation.simulate import read_specs
 
 FORMS: dict[str, Callable[[list], object]] = {
     "tuple": tuple,
@@ -260,3 +261,11 @@ def assert_one_sentence(error: Exception) -> None:
     message = str(error)
     assert "\n" not in message
     assert 10 < len(message) < 500
+
+
+def test_sweep__with_too_many_points() -> None:
+    spec = yx.SimulationSpec(genes=5, bound=0.5, seed=1)
+    with pytest.raises(yx.InputError, match="the sweep has 1,000,000,000 points; expected at most 100,000"):
+        yx.sweep(spec, bound_mean=range(1000), bound_std=range(1000), unbound_mean=range(1000))
+    values = {"specification": spec.to_dict(), "values": {name: [1.0] * 10_000 for name in ("bound_mean", "bound_std")}}
+    assert read_specs(xr.Dataset(attrs={"sweep": json.dumps(values)})) == []

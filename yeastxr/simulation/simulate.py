@@ -1,6 +1,7 @@
 """A whole simulation: its specification, and the dataset it makes."""
 
 import json
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache, wraps
@@ -44,6 +45,7 @@ from yeastxr.simulation.steps import (
 
 SPECIFICATION = "specification"  # the attribute that holds the complete specification as JSON
 SWEEP = "sweep"  # the attribute that holds the specification and the values of a sweep as JSON
+_MAX_POINTS = 100_000
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -528,8 +530,7 @@ def sweep(spec: SimulationSpec, *, replicates: int | None = None, **values: Coll
         grids[name] = [unwrap(value) for value in check_sequence(name, grid, "a list of numbers to sweep over")]
         if not grids[name]:
             raise InputError(f"{name} is empty; expected at least one number to sweep over")
-    points: list[dict[str, Any]] = [dict(zip(grids, point, strict=True)) for point in product(*grids.values())]
-    datasets = [replace(spec, **point).simulate(chunks="auto") for point in points]
+    datasets = [point.simulate(chunks="auto") for point in _make_points(spec, grids)]
     attrs = {name: value for name, value in datasets[0].attrs.items() if name != SPECIFICATION}  # it has several
     for dim, numbers in reversed(grids.items()):
         n = len(numbers)
@@ -545,6 +546,15 @@ def sweep(spec: SimulationSpec, *, replicates: int | None = None, **values: Coll
         ds[name].attrs.pop(PARAMETERS, None)  # several sets of parameters made the array
     description = {SPECIFICATION: spec.to_dict(), "values": grids}
     return ds.assign_attrs({**attrs, SWEEP: json.dumps(description)})
+
+
+def _make_points(spec: SimulationSpec, grids: Mapping[str, Sequence[Any]]) -> list[SimulationSpec]:
+    """Return the specification of each point of a sweep, the last parameter varying fastest."""
+    n_points = math.prod(len(grid) for grid in grids.values())
+    if n_points > _MAX_POINTS:
+        raise InputError(f"the sweep has {n_points:,} points; expected at most {_MAX_POINTS:,}")
+    points: list[dict[str, Any]] = [dict(zip(grids, point, strict=True)) for point in product(*grids.values())]
+    return [replace(spec, **point) for point in points]
 
 
 def read_sweep(ds: xr.Dataset) -> tuple[SimulationSpec, dict[str, list[Any]]] | None:
@@ -565,6 +575,6 @@ def read_specs(ds: xr.Dataset) -> list[SimulationSpec]:
         common, values = read_sweep(ds) or (None, {})
         if common is None:
             return []
-        return [replace(common, **dict(zip(values, point, strict=True))) for point in product(*values.values())]
+        return _make_points(common, values)
     except (TypeError, ValueError):
         return []
