@@ -54,6 +54,31 @@ def compute_scores(spec: yx.SimulationSpec, *, blocks: int) -> dict[tuple[str, s
     return {key: _compute_score(*np.array(values).T) for key, values in rows.items()}
 
 
+def compute_large_scores(spec: yx.SimulationSpec, *, blocks: int) -> dict[str, float]:
+    """Return a standard score for the share of large perturbation effects by group, replicates being independent."""
+    pairs = theory.expected(spec).pairs
+    groups = [group for group in theory.GROUPS if pairs.sel(group=group) > 0]
+    expected = {group: theory.large_fraction(spec, "perturbation_effect", **theory.GROUPS[group]) for group in groups}
+    deviations: dict[str, list[np.ndarray]] = {group: [] for group in groups}
+    for block in range(blocks):
+        ds = replace(spec, seed=spec.seed + block).simulate()
+        active = yx.adjusted_pairs(ds["label"], spec.tf_relationships).values
+        status = np.where(ds["label"].values, np.where(active, 1, 2), 0)
+        effects = ds["perturbation_effect"].values
+        large = np.abs(effects) >= draws.compute_abs_quantiles(effects, fraction=spec.large_effect_percentile)
+        for group in groups:
+            members = np.isin(status, CODES[group])
+            deviations[group].append((members * (large - expected[group])).sum(axis=(1, 2)))
+    scores = {}
+    for group, values in deviations.items():
+        total = np.concatenate(values)
+        # A group with no large effect, or no other, in any replicate: its score is by the number expected.
+        error = max(total.std(ddof=1), np.sqrt(abs(total.mean()))) / np.sqrt(total.size)
+        excess = max(abs(total.mean()) - ROUNDING, 0.0)
+        scores[group] = float(excess / error) if excess else 0.0
+    return scores
+
+
 def _compute_score(deviations: np.ndarray, scales: np.ndarray) -> float:
     excess = max(abs(deviations.sum()) - ROUNDING * scales.sum(), 0.0)
     error = np.sqrt(deviations.size) * deviations.std(ddof=1)

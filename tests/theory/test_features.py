@@ -1,5 +1,6 @@
 """Closed forms against brute force and against the numbers that the tutorial's defaults must give."""
 
+import time
 from itertools import product
 
 import numpy as np
@@ -107,6 +108,60 @@ def test_distribution__agrees_with_random_relations(relations: dict) -> None:
     assert max(found.values()) < 6, {key: z for key, z in found.items() if z >= 6}
 
 
+@pytest.mark.parametrize(("genes", "share"), [(100, 0.9703), (1000, 0.9887), (6600, 0.9956)])
+def test_large_fraction__cutoff_in_a_gap(genes: int, share: float) -> None:
+    """All active pairs have larger effects than all others, but the number of them is random: E min(A, rank) / E A."""
+    spec = yx.SimulationSpec(genes=genes, bound=[0.9, 0.111], bound_mean=10.0, tf_relationships={0: [1]}, seed=1)
+    large = theory.large_fraction(spec, "perturbation_effect", label=True, adjusted=True, tf=0)
+    assert large == pytest.approx(share, abs=5e-5)
+    bound, named = round(0.9 * genes), round(0.111 * genes)
+    numbers = np.arange(named + 1)
+    chances = stats.hypergeom.pmf(numbers, genes, named, bound)
+    most = genes - np.ceil((genes - 1) * 0.9)
+    exact = np.minimum(numbers, most) @ chances / (numbers @ chances)
+    assert large == pytest.approx(exact, abs=1e-4)  # a few unbound pairs are larger than bound ones
+
+
+GAP = {"bound": [0.9, 0.06, 0.2, 0.22], "bound_mean": 10.0}
+TIED = {"bound": [0.8, 0.3, 0.2, 0.25], "bound_mean": 1.0, "bound_std": 0.0, "max_mean_adjustment": 5.0}
+EXCLUSIVE = yx.Or(yx.And(1, yx.Not(2)), yx.And(2, yx.Not(1)))
+MAJORITY = yx.Or(yx.And(1, 2), yx.And(2, 3), yx.And(1, 3))
+ODD: dict[str, dict] = {
+    "gap": {"bound": [0.9, 0.111], "bound_mean": 10.0, "tf_relationships": {0: [1]}},
+    "gap, And": {**GAP, "tf_relationships": {0: [yx.And(yx.Not(1), 2, 3), yx.Or(2, 3)]}},
+    "gap, Or": {**GAP, "tf_relationships": {0: [yx.Or(1, yx.And(2, 3))]}},
+    "gap, exclusive": {**GAP, "tf_relationships": {0: [EXCLUSIVE]}},
+    "gap, majority": {**GAP, "tf_relationships": {0: [MAJORITY]}},
+    "gap, all bound": {**GAP, "bound": [1.0, 0.06, 0.05], "tf_relationships": {0: [EXCLUSIVE]}},
+    "ties": {**TIED, "tf_relationships": {0: [1]}},
+    "ties, majority": {**TIED, "tf_relationships": {0: [MAJORITY], 1: [yx.Not(2)]}},
+    "only ties": {**TIED, "unbound_std": 0.0, "tf_relationships": {0: [yx.Or(1, 2)]}},
+    "all large": {**GAP, "large_effect_percentile": 0.0, "tf_relationships": {0: [1]}},
+    "one large": {**GAP, "large_effect_percentile": 1.0, "tf_relationships": {0: [1]}},
+    "a rounded rank": {**GAP, "large_effect_percentile": 0.55, "tf_relationships": {0: [yx.Or(1, 2)]}},
+    "none bound": {"bound": [0.5, 0.0], "tf_relationships": {0: [yx.Or(1, yx.Not(1))], 1: [0]}},
+    "large means": {"bound": [0.5, 0.4], "bound_mean": 1e5, "unbound_mean": 1e5, "max_mean_adjustment": 10.0},
+    "larger means": {"bound": [0.5, 0.4], "bound_mean": 1e6, "unbound_mean": 1e6, "tf_relationships": {0: [1]}},
+    "means beyond noise": {"bound": [0.5, 0.4], "bound_mean": 1e8, "unbound_mean": 1e8, "tf_relationships": {0: [1]}},
+    "noise of float32's least numbers": {"bound": [0.5], "bound_mean": 0.0, "bound_std": 1e-44, "unbound_std": 1e-44},
+}
+
+
+@pytest.mark.parametrize("genes", [1, 2, 101])
+@pytest.mark.parametrize("parameters", ODD.values(), ids=ODD)
+def test_large_fraction__agrees_with_simulations_of_odd_specifications(parameters: dict, genes: int) -> None:
+    spec = yx.SimulationSpec(genes=genes, **parameters, seed=1, replicates=500)
+    scores = agreement.compute_large_scores(spec, blocks=4)
+    assert max(scores.values()) < 6, scores
+
+
+@pytest.mark.parametrize("name", ["gap", "gap, And", "gap, majority", "gap, exclusive"])
+def test_large_fraction__agrees_with_simulations_of_1000_genes(name: str) -> None:
+    spec = yx.SimulationSpec(genes=1000, **ODD[name], seed=1, replicates=400)
+    scores = agreement.compute_large_scores(spec, blocks=5)
+    assert max(scores.values()) < 6, scores
+
+
 @pytest.mark.parametrize("quantile", [0.0, 0.3, 0.5, 0.9, 0.97, 1.0])
 def test_large_fraction__ties_by_brute_force(quantile: float) -> None:
     """Three genes, one of them bound, two hops: every outcome is counted."""
@@ -183,6 +238,15 @@ def test_distribution__unknown_feature_or_no_specification() -> None:
         theory.distribution(tutorial(1), "bindin")
     with pytest.raises(yx.InputError, match="spec is of type dict"):
         theory.distribution({}, "binding_effect")
+
+
+def test_large_fraction__10_000_tfs_with_relations_are_quick_by_sharing() -> None:
+    entries = [[1], [yx.Or(1, 2)], [yx.And(3, yx.Not(4))], [yx.Or(yx.And(1, 2), yx.And(2, 3))]]
+    relations = {tf: entries[tf % 4] for tf in range(5, 10_000)}
+    spec = yx.SimulationSpec(genes=6600, bound=[0.1, 0.3], n_sample=[5000, 5000], tf_relationships=relations, seed=1)
+    started = time.perf_counter()
+    assert 0.8 < theory.large_fraction(spec, "perturbation_effect", label=True, adjusted=True) < 0.95
+    assert time.perf_counter() - started < 30  # 3 s on an idle machine
 
 
 def test_distribution__many_genes_and_tfs_are_quick_by_sharing() -> None:

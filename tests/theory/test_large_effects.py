@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from yeastxr.simulation import draws
+from yeastxr.theory.counts import Counts
 from yeastxr.theory.distributions import FoldedNormals, Lattice
 from yeastxr.theory.large_effects import Group, _compute_tail, _Genes, compute_large_probabilities, rank_cutoff
 
@@ -58,6 +59,29 @@ def test_large_probabilities__every_outcome(counts: tuple[int, int], percentile:
     assert found == pytest.approx(by_every_outcome(groups, percentile), abs=1e-14)
 
 
+@pytest.mark.parametrize("percentile", [0.0, 0.3, 0.5, NUDGED, 0.9, 1.0])
+@pytest.mark.parametrize("probabilities", [(0.2, 0.5, 0.3), (0.0, 1.0, 0.0), (0.5, 0.0, 0.5)], ids=str)
+def test_large_probabilities__random_numbers_by_every_outcome(
+    probabilities: tuple[float, ...], percentile: float
+) -> None:
+    """Of two genes 0, 1 or 2 follow the first distribution, and not as two independent genes would."""
+    mean = float(np.arange(3) @ probabilities) / 2
+    group = Group(2, (mean, 1 - mean), (FEW, OTHERS), Counts(0, np.array(probabilities)))
+    others = Group(1, (1.0,), (OTHERS,))
+    (first, second), (third,) = compute_large_probabilities([group, others], percentile)
+    expected = np.zeros(3)
+    for a, probability in enumerate(probabilities):
+        parts = [Group(a, (1.0,), (FEW,)), Group(2 - a, (1.0,), (OTHERS,)), others]
+        parts = [part for part in parts if part.count]
+        chances = by_every_outcome(parts, percentile)
+        if a:
+            expected[0] += probability * a / (2 * mean) * chances[0]
+        if a < 2:
+            expected[1] += probability * (2 - a) / (2 - 2 * mean) * chances[bool(a)]
+        expected[2] += probability * chances[-1]
+    np.testing.assert_allclose([first, second, third], expected, atol=1e-14)
+
+
 def test_large_probabilities__a_rounding_error_counts() -> None:
     groups = [Group(3, (1.0,), (FEW,))]
     (found,), (exact,) = compute_large_probabilities(groups, NUDGED)[0], compute_large_probabilities(groups, 0.51)[0]
@@ -67,9 +91,11 @@ def test_large_probabilities__a_rounding_error_counts() -> None:
 def test_large_probabilities__atoms_as_a_lattice() -> None:
     atoms = FoldedNormals(FEW.probabilities, FEW.values, np.zeros(4))
     others = FoldedNormals(OTHERS.probabilities, OTHERS.values, np.zeros(3))
-    asked = [[Group(4, (1.0,), (a,)), Group(6, (1.0,), (b,))] for a, b in ((FEW, OTHERS), (atoms, others))]
-    found = [compute_large_probabilities(groups, 0.6) for groups in asked]
-    np.testing.assert_allclose(found[0], found[1], atol=1e-14)
+    first, second = (
+        compute_large_probabilities([Group(4, (1.0,), (a,)), Group(6, (1.0,), (b,))], 0.6)
+        for a, b in ((FEW, OTHERS), (atoms, others))
+    )
+    np.testing.assert_allclose(first, second, atol=1e-14)
 
 
 HOLD = FoldedNormals(np.ones(50), np.linspace(3, 13, 50), np.ones(50))

@@ -9,6 +9,8 @@ What is exact, and what is not:
   hold. The distribution of that number is exact for conditions that name each TF once, and for others that are not too
   costly (three TFs at 6,600 genes, more at fewer). For the rest its mean is exact, and its variance and third cumulant
   are to leading order; the probability that an effect is large then has an error of the order of ``genes ** -1.5``.
+  Effects with noise tie only by rounding to float32, which counts where the noise spans fewer than 1,024 steps of
+  float32; elsewhere it makes a share of less than 0.0002 more effects large, by default of 10^-7.
 - Marginals of single pairs. Pairs of one TF are exchangeable, but not independent: labels add up to a fixed number.
 """
 

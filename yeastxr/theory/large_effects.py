@@ -145,9 +145,10 @@ def _integrate(chance: Chance, d: FoldedNormals, edges: np.ndarray) -> float:
     A panel is accepted when its halves agree with it, and the density alone integrates to the distribution's share.
     """
     at_edges, above = chance(edges), d.sf(edges)
+    masses = above[:-1] - above[1:]
     # The chance never falls: it is constant between equal values. Beyond the last edge the density is negligible.
-    flat = at_edges[1:] - at_edges[:-1] <= _NEGLIGIBLE
-    total = float(at_edges[1:][flat] @ (above[:-1] - above[1:])[flat] + at_edges[-1] * above[-1])
+    flat = (at_edges[1:] - at_edges[:-1] <= _NEGLIGIBLE) | (masses <= _NEGLIGIBLE**2)
+    total = float(at_edges[1:][flat] @ masses[flat] + at_edges[-1] * above[-1])
     left, right = edges[:-1][~flat], edges[1:][~flat]
     whole, _ = _integrate_panels(chance, d, left, right)
     for _ in range(_HALVINGS):

@@ -26,6 +26,9 @@ from yeastxr.theory.large_effects import Group, compute_large_probabilities, ran
 
 _MOST_VALUES = 10**7
 _ROUNDING = 1e-14
+_COARSE = 2.0**10  # steps of float32 per s.d. below which stored values are taken one by one
+_MOST_STEPS = 2**17
+_WIDEST = 9.0  # s.d. beyond which no value is drawn
 
 
 def binding_lattice(parameters: BindingParameters, *, bound: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -67,7 +70,7 @@ def slope_of_mean(binding: BindingParameters, perturbation: PerturbationParamete
     Parameters
     ----------
     binding, perturbation
-        The parameters of steps 2 and 4; a :class:`yeastxr.SimulationSpec` is both.
+        The parameters of steps 2 and 3; a :class:`yeastxr.SimulationSpec` is both.
 
     Returns
     -------
@@ -197,15 +200,54 @@ def _make_magnitudes(binding: BindingParameters, model: MeanModel) -> tuple[Fold
     return tuple(magnitudes)
 
 
+@lru_cache(maxsize=64)
+def _make_stored_magnitudes(binding: BindingParameters, model: MeanModel) -> tuple[FoldedNormals, ...]:
+    """Return the distributions of stored |perturbation effect|, by status: where steps of float32 are coarse, atoms."""
+    return tuple(_round_coarse(magnitude) for magnitude in _make_magnitudes(binding, model))
+
+
+def _round_coarse(magnitude: FoldedNormals) -> FoldedNormals:
+    """Return a distribution with components whose noise spans few steps of float32 replaced by the values it has.
+
+    Such values tie, which makes more effects large. Ties of other components are neglected: they make a share of at most
+    step / s.d. / 5 more effects large.
+    """
+    means, stds = magnitude.means, magnitude.stds
+    with np.errstate(over="ignore"):
+        coarse = (stds > 0) & (stds < _COARSE * np.spacing((means + stds).astype(np.float32)))
+        ends = [np.maximum(means - _WIDEST * stds, 0)[coarse], (means + _WIDEST * stds)[coarse]]
+        # Values of float32 that are not negative are ordered as their bits are.
+        first, last = np.asarray(ends, np.float32).view(np.int32).astype(np.int64)
+    stop = np.maximum.accumulate(last + 1)  # components are in the order of their means
+    start = np.maximum(first, np.append(0, stop[:-1]))
+    if not coarse.any() or np.maximum(stop - start, 0).sum() > _MOST_STEPS:
+        return magnitude
+    bits = np.concatenate([np.arange(*segment, dtype=np.int32) for segment in zip(start, stop, strict=True)])
+    values = bits.view(np.float32).astype(np.float64)
+    borders = np.append((values[1:] + values[:-1]) / 2, np.inf)
+    exact = FoldedNormals(magnitude.weights[coarse], means[coarse], stds[coarse])
+    upto, above = exact.cdf(borders), exact.sf(borders)
+    shares = np.where(upto < 0.5, np.diff(upto, prepend=0.0), -np.diff(above, prepend=1.0))
+    parts = [(magnitude.weights[~coarse], means[~coarse], stds[~coarse])]
+    parts += [(magnitude.weights[coarse].sum() * shares, values, np.zeros(values.size))]
+    return FoldedNormals(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
 def compute_large_fraction(spec: SimulationSpec, feature: str, pairs: Mapping[TFKind, Pairs], *, every: bool) -> float:
     """Return which share of the effects of pairs (not none) is large; ``every``: these are all pairs of their TFs.
 
     ``feature`` is an effect or its p-value.
     """
-    binding, percentile, n = BindingParameters.extract(spec), spec.large_effect_percentile, spec.n_genes
+    binding, model = BindingParameters.extract(spec), MeanModel.from_spec(spec)
+    percentile, n = spec.large_effect_percentile, spec.n_genes
     of_binding = feature.startswith("binding")
     rank = rank_cutoff(n, percentile)
-    if every and not of_binding and not rank.weight and not any(d.atoms for d in make_magnitude_distributions(spec)):
+    if (
+        every
+        and not of_binding
+        and not rank.weight
+        and not any(d.atoms for d in _make_stored_magnitudes(binding, model))
+    ):
         return (rank.others + 1) / n  # no ties: the rank alone decides
     total = sum((sum(counts) for counts in pairs.values()), Fraction(0))
     share = 0.0
@@ -213,7 +255,7 @@ def compute_large_fraction(spec: SimulationSpec, feature: str, pairs: Mapping[TF
         if of_binding:
             chances = _compute_large_binding(binding, percentile, n, kind.bound)
         else:
-            chances = _compute_large_perturbation(binding, MeanModel.from_spec(spec), percentile, n, kind)
+            chances = _compute_large_perturbation(binding, model, percentile, n, kind)
         share += sum(float(count / total) * chance for count, chance in zip(counts, chances, strict=True) if count)
     return 1.0 if share > 1 - _ROUNDING else share
 
@@ -234,7 +276,7 @@ def _compute_large_perturbation(
     binding: BindingParameters, model: MeanModel, percentile: float, n: int, kind: TFKind
 ) -> tuple[float, ...]:
     """Return the probabilities that a perturbation effect is large, by status."""
-    unbound, active, inactive = _make_magnitudes(binding, model)
+    unbound, active, inactive = _make_stored_magnitudes(binding, model)
     groups = [
         Group(kind.bound, (float(kind.adjusted), float(1 - kind.adjusted)), (active, inactive), kind.active),
         Group(n - kind.bound, (1.0,), (unbound,)),
