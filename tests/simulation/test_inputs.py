@@ -105,6 +105,12 @@ def test_relationships__integers_alone() -> None:
         assert yx.SimulationSpec(genes=3, bound=[0.5, 0.5], tf_relationships={0: one}).tf_relationships == {0: (1,)}
 
 
+def test_relationships__a_set_has_one_order() -> None:
+    names = ["c", "a", "d", "b"]
+    spec = yx.SimulationSpec(genes=3, bound=dict.fromkeys(names, 0.5), tf_relationships={"a": set(names)}, seed=1)
+    assert spec.tf_relationships["a"] == ("a", "b", "c", "d")
+
+
 def test_background_hops__from_0() -> None:
     ds = yx.simulate(genes=500, bound=0.5, background_hops_range=(0, 3), pseudocount=0.1, seed=1)
     assert float(ds.binding_effect.max()) > (6 / 76.1) / (1 / 1000.1 + 0.1)

@@ -108,13 +108,15 @@ def find_label_limits(
 
 def draw_labels(limits: np.ndarray, *positions: np.ndarray, seed: int, threads: int = 1) -> np.ndarray:
     """Return labels, bool ``(..., G, T)``: True where a pair's key lies below its TF's limit ``(..., 1, T)``."""
-    return _fill_block("labels", np.bool_, Stream.LABEL, positions, per_tf=[limits], seed=seed, threads=threads)
+    return _fill_block("labels", Stream.LABEL, positions, per_tf=[limits], dtype=np.bool_, seed=seed, threads=threads)
 
 
 def draw_label_columns(bound_counts: np.ndarray, *positions: np.ndarray, seed: int, threads: int = 1) -> np.ndarray:
     """Return labels, bool ``(..., G, T)``, of a block with all genes, given how many each TF binds ``(..., 1, T)``."""
     counts = bound_counts.astype(np.int64)
-    return _fill_block("label_columns", np.bool_, Stream.LABEL, positions, per_tf=[counts], seed=seed, threads=threads)
+    return _fill_block(
+        "label_columns", Stream.LABEL, positions, per_tf=[counts], dtype=np.bool_, seed=seed, threads=threads
+    )
 
 
 def draw_binding_effects(
@@ -128,7 +130,6 @@ def draw_binding_effects(
     """Return binding effects, float32 ``(..., G, T)``; see the kernel."""
     return _fill_block(
         "binding_effects",
-        np.float32,
         Stream.BINDING_EFFECT,
         positions,
         planes=[label],
@@ -170,7 +171,6 @@ def draw_pvalues(
         ceiling = np.nextafter(ceiling, np.float32(0))
     return _fill_block(
         "pvalues",
-        np.float32,
         stream,
         positions,
         planes=[effect],
@@ -193,7 +193,6 @@ def draw_perturbation_effects(
     """Return perturbation effects, float32 ``(..., G, T)``; see the kernel."""
     return _fill_block(
         "perturbation_effects",
-        np.float32,
         Stream.PERTURBATION_EFFECT,
         positions,
         planes=[label, active, effect],
@@ -218,7 +217,6 @@ def draw_perturbation_effects_from_means(
         raise InputError("adjustment_function returned means that are too large for float32; expected smaller ones")
     return _fill_block(
         "perturbation_effects_from_means",
-        np.float32,
         Stream.PERTURBATION_EFFECT,
         positions,
         planes=[label, mean],
@@ -230,7 +228,6 @@ def draw_perturbation_effects_from_means(
 
 def _fill_block(
     kernel: str,
-    dtype: Any,
     stream: Stream,
     positions: tuple[np.ndarray, ...],
     *,
@@ -239,6 +236,7 @@ def _fill_block(
     planes: Sequence[np.ndarray] = (),
     per_tf: Sequence[np.ndarray] = (),
     numbers: Sequence[Any] = (),
+    dtype: Any = np.float32,
 ) -> np.ndarray:
     """Run a kernel over a block, one slab of TFs after another.
 

@@ -4,7 +4,7 @@ A mapping from a TF to a list of conditions, all of which must hold for a gene: 
 ``And``, ``Or``, ``Not`` of conditions, nested at will. TFs are named by their labels.
 """
 
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -168,6 +168,8 @@ def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
         entries = unwrap(entries)
         if isinstance(entries, str | int | _Relation) and not isinstance(entries, bool):
             entries = [entries]
+        if isinstance(entries, Set):
+            entries = sorted(entries, key=repr)  # one order in every process
         if isinstance(entries, bytes | Mapping) or not isinstance(entries, Collection):
             raise InputTypeError(
                 f"{_describe_key(tf)} is {format_value(entries)}; expected TFs, And, Or and Not, or a list of them"
