@@ -209,8 +209,8 @@ def _make_stored_magnitudes(binding: BindingParameters, model: MeanModel) -> tup
 def _round_coarse(magnitude: FoldedNormals) -> FoldedNormals:
     """Return a distribution with components whose noise spans few steps of float32 replaced by the values it has.
 
-    Such values tie, which makes more effects large. Ties of other components are neglected: they make a share of at most
-    step / s.d. / 5 more effects large.
+    Such values tie, which makes more effects large. Ties of other components are neglected, which would make a share of
+    at most step / s.d. / 5 more effects large.
     """
     means, stds = magnitude.means, magnitude.stds
     with np.errstate(over="ignore"):
