@@ -1,6 +1,9 @@
 """The pictures by their structure, and drawn once by each backend."""
 
 import itertools
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -469,3 +472,22 @@ def test_plots__draw_with_hostile_names(backend: str, name: str, tmp_path: Path)
 def test_accessor__has_every_plot() -> None:
     methods = {name for name in dir(made(genes=20).yeast.plot) if not name.startswith("_")}
     assert methods == set(plot.__all__) - {"MAX_POINTS", "save"}
+
+
+@pytest.mark.parametrize("backend", ["pdf", "svg"])
+def test_save__whatever_matplotlib_is_told_to_draw_with(backend: str, tmp_path: Path) -> None:
+    code = (
+        "import matplotlib, sys, yeastxr as yx\n"
+        "from matplotlib import pyplot\n"
+        "mine = pyplot.figure()\n"
+        "pictures = yx.plot.qc(yx.simulate(genes=50, bound=[0.2], seed=1))\n"
+        "for suffix in ('png', 'svg', 'pdf'):\n"
+        "    yx.plot.save(pictures, f'{sys.argv[1]}/qc.{suffix}')\n"
+        "print(matplotlib.get_backend(), pyplot.get_fignums())\n"
+    )
+    environment = {**os.environ, "MPLBACKEND": backend}
+    command = [sys.executable, "-W", "error", "-c", code, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == [backend, "[1]"], done.stderr
+    for suffix, start in {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}.items():
+        assert (tmp_path / f"qc.{suffix}").read_bytes().startswith(start)

@@ -1,5 +1,7 @@
 """The standard set of pictures side by side, and pictures as files."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,7 +156,24 @@ def save(element: Any, path: str | Path) -> Path:
         else:
             from matplotlib import pyplot
 
-            figure = hv.render(element, backend="matplotlib")
-            figure.savefig(partial, format=suffix[1:], dpi=150, bbox_inches="tight")
-            pyplot.close(figure)
+            with _use_agg():
+                figure = hv.render(element, backend="matplotlib")
+                figure.savefig(partial, format=suffix[1:], dpi=150, bbox_inches="tight")
+                pyplot.close(figure)
     return path
+
+
+@contextmanager
+def _use_agg() -> Iterator[None]:
+    """Draw in memory where matplotlib's backend writes files (MPLBACKEND=pdf): holoviews can measure only there."""
+    from matplotlib import pyplot
+
+    backend = pyplot.get_backend()
+    if backend.lower() not in ("cairo", "pdf", "pgf", "ps", "svg", "template"):
+        yield
+        return
+    pyplot.switch_backend("agg")
+    try:
+        yield
+    finally:
+        pyplot.switch_backend(backend)
