@@ -462,4 +462,12 @@ ERRORS: dict[str, tuple[Injection, str]] = {
     ),
     "p-values of one gene repeated": (replace_uniform(_repeat_gene), "repeated"),
     "p-values repeated at other genes and TFs": (replace_uniform(_move_genes), "repeated"),
+    "s.d. drifts along TFs": (
+        replace_noise(lambda shape, rng: (1 + 0.02 * _ramp(shape[1]).T) * rng.standard_normal(shape)),
+        "|perturbation effect| of each TF: s.d.",
+    ),
+    "p-values drift along TFs": (
+        replace_uniform(lambda u, rng: u["binding"] ** (1 + 0.02 * _ramp(u["binding"].shape[1]).T), "binding"),
+        "binding p-value of each TF",
+    ),
 }

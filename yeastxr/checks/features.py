@@ -9,7 +9,7 @@ import numpy as np
 
 from yeastxr.checks import significance
 from yeastxr.checks.significance import combine_pvalues
-from yeastxr.checks.table import Check, count_noun, make_count, make_fit, make_test, make_tf_test
+from yeastxr.checks.table import Check, count_noun, make_count, make_fit, make_sequence_test, make_test
 from yeastxr.checks.topic import BINS, PVALUES, SIGN, Block, ByTF, Expectation, Least, Slab, Topic, Total
 from yeastxr.schema import BINDING, FEATURE_BY_NAME, LABEL, MAGNITUDE, MEASURES, PERTURBATION, STATUSES
 from yeastxr.theory.pairs import classify_tfs, make_magnitude_distributions
@@ -18,7 +18,6 @@ _NO_CONDITIONS = "a subset: TFs that the relations name are missing"
 _UNIFORM = math.sqrt(12)  # one over the s.d. of a uniform number
 _FAR = 3.5  # scores beyond it are counted one by one
 _RESOLUTION = 2.0**-23  # of what is known of a uniform number
-_ENOUGH = 30  # uniform numbers whose sum is as good as normal, its tails being lighter
 
 
 @dataclass(frozen=True)
@@ -130,13 +129,12 @@ class _BindingEffects(Topic):
     counts_unbound: Total
     counts_bound: Total
     others: Total  # unbound, bound
-    score: ByTF
-    variance: ByTF
+    tf_score: ByTF
 
     @classmethod
     def measure(cls, slab: Slab) -> Self:
         effect, coins = slab.features[BINDING], slab.coins[BINDING]
-        scores, variance = np.zeros(effect.shape), np.zeros(len(effect))
+        scores = np.zeros(effect.shape)
         counts, others = [], []
         groups = zip(slab.expected.lattices, slab.expected.lattice_scores, (~slab.label, slab.label), strict=True)
         for lattice, lattice_scores, label in groups:
@@ -147,9 +145,8 @@ class _BindingEffects(Topic):
             others.append(np.count_nonzero(allowed[place] != values))
             scores[inside] = lattice_scores[place]
             coins[inside] = lattice_scores[place] > 0
-            variance += (lattice.probabilities @ lattice_scores**2) * np.count_nonzero(inside, axis=1)
         slab.scores[BINDING] = scores * _UNIFORM
-        return cls(counts[0], counts[1], np.array(others), scores.sum(axis=1), variance)
+        return cls(counts[0], counts[1], np.array(others), slab.scores[BINDING].sum(axis=1))
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         groups = zip(("unbound", "bound"), expected.lattices, (self.counts_unbound, self.counts_bound), strict=True)
@@ -163,13 +160,8 @@ class _BindingEffects(Topic):
             mean = float(counts @ lattice.values / counts.sum())
             name = f"{name}: distribution"
             yield make_fit(name, f"mean {lattice.mean:.4g}", f"mean {mean:.4g}", counts, lattice.probabilities)
-        varies = self.variance > 0
-        if varies.any():
-            name = "binding effect of each TF"
-            if expected.n_genes < _ENOUGH:
-                yield Check(name, "", "too few genes", None)
-            else:
-                yield make_tf_test(name, self.score[varies] / np.sqrt(self.variance[varies]))
+        z = self.tf_score / math.sqrt(expected.n_genes)
+        yield make_sequence_test("binding effect of each TF", z, "column", normal=False)
 
 
 @dataclass(frozen=True)
@@ -203,13 +195,11 @@ class _Magnitudes(Topic):
         score = np.where(valid, score, 0)
         slab.coins[MAGNITUDE][...] = score > 0
         slab.scores[MAGNITUDE] = score
-        bins = np.minimum((ndtr(score) * BINS).astype(np.int64), BINS - 1) + BINS * np.where(
-            valid, status, len(STATUSES)
-        )
-        counts = np.bincount(bins.ravel(), minlength=(len(STATUSES) + 1) * BINS).reshape(-1, BINS)[: len(STATUSES)]
-        inside = [status == code for code in range(len(STATUSES))]
+        group = np.where(valid, status, len(STATUSES)).ravel()
+        bins = np.minimum((ndtr(score) * BINS).astype(np.int64), BINS - 1).ravel() + BINS * group
+        counts = np.bincount(bins, minlength=(len(STATUSES) + 1) * BINS).reshape(-1, BINS)[: len(STATUSES)]
         squares = score**2
-        active = inside[STATUSES.index("bound_active")] & valid
+        active = (status == STATUSES.index("bound_active")) & valid
         far, nearest = np.zeros((len(STATUSES), 2), int), np.ones((len(STATUSES), 2))
         place = np.flatnonzero(np.abs(score) > _FAR)
         ends = status.ravel()[place], (score.ravel()[place] > 0).astype(int)
@@ -218,9 +208,9 @@ class _Magnitudes(Topic):
         centred = np.where(active, effect - np.float64(slab.expected.lattices[1].values.mean()), 0)
         return cls(
             n=counts.sum(axis=1),
-            magnitude=np.array([np.sum(magnitude, where=mask & valid) for mask in inside]),
-            score=np.array([np.sum(score, where=mask) for mask in inside]),
-            squares=np.array([np.sum(squares, where=mask) for mask in inside]),
+            magnitude=np.bincount(group, magnitude.ravel(), len(STATUSES) + 1)[: len(STATUSES)],
+            score=np.bincount(group, score.ravel(), len(STATUSES) + 1)[: len(STATUSES)],
+            squares=np.bincount(group, squares.ravel(), len(STATUSES) + 1)[: len(STATUSES)],
             counts=counts,
             tf_n=np.count_nonzero(valid, axis=1),
             tf_score=score.sum(axis=1),
@@ -245,18 +235,19 @@ class _Magnitudes(Topic):
                     yield Check(group, f"mean {theory[code].mean:.4g}", "no such pairs", None)
                 continue
             mean, z = float(self.magnitude[code]) / n, float(self.score[code]) / math.sqrt(n)
-            yield make_test(f"{group}: mean", f"{theory[code].mean:.4f}", f"{mean:.4f}", z, significance.test_normal(z))
-            squares = float(self.squares[code])
-            pvalue = significance.test_chi_square(squares, n)
-            yield make_test(f"{group}: s.d. / theory", "1", f"{math.sqrt(squares / n):.4f}", squares, pvalue)
+            pvalue = significance.test_normal(z)
+            yield make_test(f"{group}: mean", f"{theory[code].mean:.4f}", f"{mean:.4f}", z, pvalue)
+            total = float(self.squares[code])
+            pvalue = significance.test_chi_square(total, n)
+            yield make_test(f"{group}: s.d. / theory", "1", f"{math.sqrt(total / n):.4f}", total, pvalue)
             yield make_fit(f"{group}: distribution", "as in theory", count_noun(n, "pair"), self.counts[code])
         yield self._test_extremes(name)
         yield self._test_slope()
-        n_valid = np.maximum(self.tf_n, 1)
-        yield make_tf_test(f"{name} of each TF: mean", self.tf_score / np.sqrt(n_valid))
-        pvalue = combine_pvalues(significance.test_chi_square(self.tf_squares, n_valid))
-        columns = count_noun(n_valid.size, "column")
-        yield make_test(f"{name} of each TF: s.d. / theory", "1", columns, math.nan, pvalue)
+        with np.errstate(invalid="ignore"):
+            means = self.tf_score / np.sqrt(self.tf_n)
+        yield make_sequence_test(f"{name} of each TF: mean", means, "column", normal=True)
+        squares = significance.make_normal(self.tf_squares, self.tf_n)
+        yield make_sequence_test(f"{name} of each TF: s.d. / theory", squares, "column", normal=True)
 
     def _test_extremes(self, name: str) -> Check:
         from scipy.special import ndtr, ndtri
@@ -329,9 +320,8 @@ class _Signs(Topic):
         share = self.positive.sum() / n
         pvalue = significance.test_binomial(self.positive.sum(), n, 0.5)
         yield make_test("signs: share positive", "0.5", f"{share:.4f}", share - 0.5, pvalue)
-        pvalue = combine_pvalues(significance.test_binomial(self.positive, n_genes, 0.5))
-        observed = f"{self.positive.min() / n_genes:.3f} to {self.positive.max() / n_genes:.3f}"
-        yield make_test("signs of each TF: share positive", "0.5", observed, math.nan, pvalue)
+        z = (2 * self.positive - n_genes) / math.sqrt(n_genes)
+        yield make_sequence_test("signs of each TF: share positive", z, "column", normal=False)
         if 0 < n_bound < n:
             pvalue = significance.test_binomial(int(self.positive_bound), n_bound, 0.5)
             share = self.positive_bound / n_bound
@@ -399,10 +389,8 @@ class _Pvalues(Topic):
                 pvalue = combine_pvalues(significance.test_extreme(self.extremes[kind], n_random, _RESOLUTION))
                 observed = f"{self.extremes[kind, 0]:.2g} from 0, {self.extremes[kind, 1]:.2g} from the other end"
                 yield make_test(f"{label}: extremes", f"about {1 / n_random:.2g}", observed, math.nan, pvalue)
-            enough = self.tf_n[..., kind] >= _ENOUGH
-            if enough.any():
-                z = self.tf_score[..., kind][enough] * np.sqrt(12 / self.tf_n[..., kind][enough])
-                yield make_tf_test(f"{label} of each TF", z)
+                z = self.tf_score[..., kind] * _UNIFORM / np.sqrt(np.maximum(self.tf_n[..., kind], 1))
+                yield make_sequence_test(f"{label} of each TF", z, "column", normal=False)
 
     @classmethod
     def explain_absence(cls, expected: Expectation) -> Iterator[Check]:

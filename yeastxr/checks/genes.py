@@ -13,7 +13,7 @@ import numpy as np
 
 from yeastxr.checks import significance
 from yeastxr.checks.significance import combine_pvalues
-from yeastxr.checks.table import Check, count_noun, make_test
+from yeastxr.checks.table import Check, count_noun, make_sequence_test, make_test
 from yeastxr.checks.topic import DRAW_NAMES, DRAWS, ByTF, Expectation, Slab, Topic, Total
 from yeastxr.schema import MAGNITUDE
 
@@ -93,23 +93,16 @@ class _GeneScores(Topic):
                 self.n if normal else expected.n_pairs / expected.n_genes,
             )
             with np.errstate(invalid="ignore"):
-                yield _test_genes(f"{name}: mean", self.sums[kind] / np.sqrt(n), normal=normal)
+                yield make_sequence_test(f"{name}: mean", self.sums[kind] / np.sqrt(n), "gene", normal=normal)
             if normal:
-                yield _test_genes(f"{name}: s.d.", significance.make_normal(self.squares, self.n), normal=True)
+                z = significance.make_normal(self.squares, self.n)
+                yield make_sequence_test(f"{name}: s.d.", z, "gene", normal=True)
         pvalues = significance.test_products(self.products, self.weights, self.n_products)
         for axis, noun in enumerate(("genes", "TFs")):
             if self.n_products[axis]:
                 pvalue, observed = combine_pvalues(pvalues[kinds, axis]), count_noun(len(kinds), "kind")
                 name = f"draws of neighbouring {noun}: independent"
                 yield make_test(name, "uncorrelated", observed, math.nan, pvalue)
-
-
-def _test_genes(name: str, z: np.ndarray, *, normal: bool) -> Check:
-    """Return the row that compares genes by standard normal numbers, or sums of independent signs of variance 1."""
-    pvalues = significance.test_sequence(z, normal=normal)
-    reason = min(pvalues, key=lambda reason: pvalues[reason])
-    observed = f"{count_noun(z.size, 'gene')}, least likely: {reason}"
-    return make_test(name, "the same", observed, math.nan, combine_pvalues(list(pvalues.values())))
 
 
 TOPICS: tuple[type[Topic], ...] = (_GeneLabels, _GeneScores)

@@ -129,7 +129,7 @@ def test_extreme(extreme: Any, n: Any, resolution: float) -> Any:
 
 
 def test_sequence(z: np.ndarray, *, normal: bool) -> dict[str, float]:
-    """Return p-values of a sequence of independent standard normal numbers: of its spread, largest number and drift.
+    """Return p-values of a sequence of independent standard normal numbers: its spread, largest number and drift.
 
     Drift is a sum of waves with at most four periods. If the numbers are not normal but sums of independent, symmetric
     numbers that are themselves sums of random signs (signs and uniform numbers are, and conditional means of these are
@@ -144,7 +144,7 @@ def test_sequence(z: np.ndarray, *, normal: bool) -> dict[str, float]:
     spread = z @ z
     pvalues = {
         "spread": test_chi_square(spread, n) if normal else slack * chdtrc(n, spread),
-        "one gene": slack * n * test_normal(np.abs(z).max()),
+        "one alone": slack * n * test_normal(np.abs(z).max()),
         "drift": slack * chdtrc(len(waves), ((waves @ z) ** 2).sum()) if len(waves) else 1.0,
     }
     return {name: min(1.0, float(pvalue)) for name, pvalue in pvalues.items()} if n else {"spread": 1.0}

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from yeastxr.checks.significance import combine_pvalues, test_fit, test_normal
-from yeastxr.errors import shorten
+from yeastxr.checks.significance import combine_pvalues, test_fit, test_sequence
+from yeastxr.errors import escape_controls, shorten
 from yeastxr.schema import to_text_array
 
 
@@ -173,7 +173,7 @@ def get_verdict(row: Check) -> str:
 
 def _format_cells(row: Check) -> tuple[str, ...]:
     numbers = ("" if math.isnan(number) else f"{number:.3g}" for number in (row.statistic, row.pvalue))
-    return (row.name, row.expected, row.observed, *numbers, get_verdict(row))
+    return tuple(map(escape_controls, (row.name, row.expected, row.observed, *numbers, get_verdict(row))))
 
 
 def _get_alignment(column: int) -> str:
@@ -199,10 +199,12 @@ def make_fit(name: str, expected: str, observed: str, counts: np.ndarray, chance
     return make_test(name, expected, f"{observed}, {count_noun(bins, 'bin')}", statistic, pvalue)
 
 
-def make_tf_test(name: str, z: np.ndarray) -> Check:
-    """Return the row that looks for the most extreme of numbers that should be standard normal, one for each TF."""
-    pvalue = combine_pvalues(test_normal(z))
-    return make_test(name, "within chance", count_noun(z.size, "column"), float(np.abs(z).max()), pvalue)
+def make_sequence_test(name: str, z: np.ndarray, noun: str, *, normal: bool) -> Check:
+    """Return the row that compares genes or TFs, whose numbers should be standard normal or sums of signs."""
+    pvalues = test_sequence(z.ravel(), normal=normal)
+    observed = f"{count_noun(z.size, noun)}, least likely: {min(pvalues, key=lambda reason: pvalues[reason])}"
+    largest = float(np.max(np.abs(z), where=np.isfinite(z), initial=0.0))
+    return make_test(name, "within chance", observed, largest, combine_pvalues(list(pvalues.values())))
 
 
 def count_noun(number: int, noun: str, ending: str = "s") -> str:

@@ -180,11 +180,13 @@ class Block:
             )
 
 
-def pack_bits(bits: np.ndarray) -> np.ndarray:
-    """Pack rows of booleans to words of 64, the first one in the lowest bit, the last word filled up with False."""
-    padded = np.zeros((len(bits), -(-bits.shape[1] // 64) * 64), bool)
-    padded[:, : bits.shape[1]] = bits
-    return np.packbits(padded, axis=1, bitorder="little").view(np.uint64)
+def pack_bits(bits: np.ndarray, axis: int = 1) -> np.ndarray:
+    """Pack booleans along an axis to rows of words of 64, the first in the lowest bit, filled up with 0."""
+    packed = np.packbits(bits, axis=axis, bitorder="little")
+    packed = packed if axis == 1 else packed.T
+    padded = np.zeros((len(packed), -(-packed.shape[1] // 8) * 8), np.uint8)
+    padded[:, : packed.shape[1]] = packed
+    return padded.view(np.uint64)
 
 
 Total = Annotated[Any, "total"]
