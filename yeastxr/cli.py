@@ -400,12 +400,12 @@ def check(store: str, level: float, progress: bool | None) -> None:
 def report(store: str, out: Path | None, title: str | None, level: float, progress: bool | None) -> None:
     """Write a page with checks, plots and how to simulate a store's dataset again; by default ./STORE.html."""
     from yeastxr.checks import check as check_dataset
-    from yeastxr.report.report import TITLE, page_path
+    from yeastxr.report.report import TITLE, check_page_path
     from yeastxr.report.report import report as write_report
     from yeastxr.storage.store import open as open_store
 
     ds = open_store(store)
-    path = page_path(Path(f"{Path(store.rstrip('/')).stem or 'report'}.html") if out is None else out)
+    path = check_page_path(Path(f"{Path(store.rstrip('/')).stem or 'report'}.html") if out is None else out)
     table = check_dataset(ds, level=level, progress=progress)
     write_report(ds, path, checks=table, title=TITLE if title is None else title)
     _echo(f"{path}: {path.stat().st_size / 1e6:,.1f} MB; {table.summary}")

@@ -21,8 +21,8 @@ from tests.browser import CHROMIUM, Tab, browser
 from yeastxr import qc
 from yeastxr.cli import main
 from yeastxr.demo import METHODS
-from yeastxr.report.provenance import differs
-from yeastxr.report.tables import as_html, chosen, group_table, tf_table
+from yeastxr.report.provenance import describe_difference
+from yeastxr.report.tables import choose_tfs, format_tfs, summarize_groups, summarize_tfs
 
 TUTORIAL = {
     "genes": 1000,
@@ -112,7 +112,7 @@ def test_report__says_what_the_dataset_is(chunks: object, tmp_path: Path) -> Non
         assert f"<dt>{word}</dt><dd>{value}</dd>" in page
     assert table._repr_html_() in page
     assert {"parameter": "max_mean_adjustment", "value": "10.0"} in Parsed(page).table("parameter")
-    assert "A right dataset fails with a chance of at most 0.001." in page
+    assert "A correct dataset fails with a chance of at most 0.001." in page
     assert f"All {len(table.rows)} checks passed." in page
     assert page.count("data-root-id") == 7
     assert '<meta name="viewport"' in page
@@ -181,9 +181,9 @@ def test_report__a_sweep_says_how_it_was_made(tmp_path: Path) -> None:
 def test_report__a_part_is_said_to_be_one(tmp_path: Path) -> None:
     words = "The specification is of 1,000 genes and 10 TFs: the dataset is a part of that"
     assert words in written(made().isel(tf=[0, 5]), tmp_path, checks=False)
-    assert differs(made(), made().yeast.spec) == ""
+    assert describe_difference(made(), made().yeast.spec) == ""
     for other in (made().isel(gene=slice(5)), made().assign_coords(tf=range(1, 11))):
-        assert differs(other, made().yeast.spec).startswith(words)
+        assert describe_difference(other, made().yeast.spec).startswith(words)
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +206,7 @@ def test_report__structure(boolean: tuple[xr.Dataset, Parsed]) -> None:
     _, page = boolean
     names = Counter(attrs["id"] for _, attrs in page.starts if "id" in attrs)
     assert set(names.values()) == {1}
-    titles = ["Dataset", "Make it again", "Checks", "Expected and found", "Pictures", "TFs", "Variables"]
+    titles = ["Dataset", "Make it again", "Checks", "Expected and observed", "Pictures", "TFs", "Variables"]
     assert page.texts["h2"] == titles
     assert len(page.texts["h1"]) == 1
     for tag, attrs in page.starts:
@@ -217,7 +217,7 @@ def test_report__structure(boolean: tuple[xr.Dataset, Parsed]) -> None:
 
 def test_report__found_stands_beside_expected(boolean: tuple[xr.Dataset, Parsed]) -> None:
     ds, page = boolean
-    table = group_table(ds, qc.summarize(ds))
+    table = summarize_groups(ds, qc.summarize(ds))
     size = abs(ds["perturbation_effect"].astype(float))
     hold = yx.adjusted_pairs(ds.label, ds.yeast.spec.tf_relationships)
     one = table.sel(quantity="perturbation_magnitude", group="bound_active")
@@ -246,11 +246,11 @@ def test_report__tf_table_holds_what_was_found(boolean: tuple[xr.Dataset, Parsed
     one = dict(zip(rows[0], rows[6], strict=True))
     assert one["TF"] == "5"
     bound = ds.label.sel(tf=5)
-    assert one["bound genes, asked"] == one["bound genes, found"] == "250"
-    assert float(one["conditions hold, found"]) == pytest.approx(
+    assert one["bound genes, expected"] == one["bound genes, observed"] == "250"
+    assert float(one["share bound_active, observed"]) == pytest.approx(
         float(yx.adjusted_pairs(ds.label, ds.yeast.spec.tf_relationships).sel(tf=5).sum() / bound.sum()), rel=1e-3
     )
-    assert float(one["conditions hold, expected"]) == pytest.approx(
+    assert float(one["share bound_active, expected"]) == pytest.approx(
         float(yx.theory.adjusted_probability(ds.yeast.spec).sel(tf=5)), rel=1e-3
     )
     assert float(one["mean |perturbation effect|, bound"]) == pytest.approx(
@@ -262,33 +262,33 @@ def test_report__tf_table_holds_what_was_found(boolean: tuple[xr.Dataset, Parsed
 
 
 @pytest.mark.parametrize("chunks", [None, {"tf": 3}], ids=["numpy", "dask"])
-def test_tf_table__replicates_are_averaged(chunks: object) -> None:
+def test_summarize_tfs__replicates_are_averaged(chunks: object) -> None:
     ds = made(genes=50, replicates=3, chunks=chunks)
-    table = tf_table(ds, qc.summarize(ds))
-    np.testing.assert_array_equal(table.bound, table.bound_asked)
+    table = summarize_tfs(ds, qc.summarize(ds))
+    np.testing.assert_array_equal(table.bound, table.bound_expected)
     np.testing.assert_allclose(
         table.binding_effect_bound, ds.binding_effect.astype(float).where(ds.label).mean(["replicate", "gene"])
     )
 
 
-def test_tf_table__what_is_off_deviates_most() -> None:
+def test_summarize_tfs__what_is_off_deviates_most() -> None:
     ds = made(**METHODS[4][1]).copy(deep=True)
-    right = tf_table(ds, qc.summarize(ds)).deviation
+    right = summarize_tfs(ds, qc.summarize(ds)).deviation
     assert float(right.max()) < 6
     ds["perturbation_effect"].values[:, 7] *= 2
-    wrong = tf_table(ds, qc.summarize(ds)).deviation
+    wrong = summarize_tfs(ds, qc.summarize(ds)).deviation
     assert float(wrong.max()) > 10
     assert int(wrong.argmax("tf")) == 7
     ds["perturbation_effect"].values[:, 3] = abs(ds["perturbation_effect"].values[:, 3])
-    assert float(tf_table(ds, qc.summarize(ds)).deviation.sel(tf=3)) == pytest.approx(np.sqrt(1000))
+    assert float(summarize_tfs(ds, qc.summarize(ds)).deviation.sel(tf=3)) == pytest.approx(np.sqrt(1000))
 
 
-def test_chosen__the_first_and_those_that_deviate_most() -> None:
+def test_choose_tfs__the_first_and_those_that_deviate_most() -> None:
     table = xr.Dataset({"deviation": ("tf", [0.0, 1, 2, 9, 3, 8, 4, 9])}, coords={"tf": list("abcdefgh")})
-    some, words = chosen(table, 4)
+    some, words = choose_tfs(table, 4)
     assert list(some.tf.values) == ["a", "b", "d", "h"]
     assert words == "8 TFs; here the first 2 and, of the others, the 2 that deviate most"
-    assert chosen(table, 8)[0].identical(table)
+    assert choose_tfs(table, 8)[0].identical(table)
 
 
 @pytest.mark.parametrize("change", ["no TF bound", "all bound", "no noise", "no condition holds"])
@@ -316,11 +316,13 @@ def test_report__stays_small_with_many_tfs(tmp_path: Path) -> None:
     assert "And 9,800 more" in text
 
 
-def test_as_html__long_names_are_cut_and_leave_fewer_rows() -> None:
+def test_format_tfs__long_names_are_cut_and_leave_fewer_rows() -> None:
     names = [f"{tf} {'<' * 100}" for tf in range(20_000)]
-    text = as_html(xr.Dataset({"deviation": ("tf", np.arange(20_000.0), {"long_name": "off"})}, coords={"tf": names}))
+    table = xr.Dataset({"deviation": ("tf", np.arange(20_000.0), {"long_name": "off"})}, coords={"tf": names})
+    text = format_tfs(table)["data"]
     assert len(text) < 2.1e6
-    data = json.loads(next(script for script in Parsed(text).texts["script"]))
+    assert "<" not in text
+    data = json.loads(text)
     assert len(data["names"]) == len(data["columns"][0].split(" ")) == 5000
     assert data["names"][0] == f"0 {'<' * 57}…"
 
@@ -375,7 +377,10 @@ def test_report__escapes_names_and_title(tmp_path: Path) -> None:
 def test_report__style_and_script_are_in_the_wheel(tmp_path: Path) -> None:
     [wheel] = WheelBuilder(str(Path(__file__).parents[2])).build(directory=str(tmp_path))
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"yeastxr/report/assets/page.css", "yeastxr/report/assets/page.js"} <= set(names)
+    assert {
+        "yeastxr/plot/assets/page.html",
+        *(f"yeastxr/report/assets/{n}" for n in ("page.css", "page.js", "report.html")),
+    } <= set(names)
 
 
 def test_report__failure_leaves_what_was_there(tmp_path: Path) -> None:
@@ -510,7 +515,7 @@ def test_browser__copies(tab: Tab, large: Path) -> None:
     for i, text in enumerate(frames):
         tab.run(f"document.querySelectorAll('.code')[{i}].querySelector('button').click()")
         assert tab.run("new Promise((done) => setTimeout(done, 50)).then(() => navigator.clipboard.readText())") == text
-    assert tab.run("document.getElementById('said').textContent") == "Copied"
+    assert tab.run("document.getElementById('message').textContent") == "Copied"
     assert tab.problems == []
 
 

@@ -363,7 +363,8 @@ def _round_step(least: float) -> int:
 def _make_plain_text(label: Any, at: int) -> str:
     """Return a label as text that no library reads as markup, or else its position."""
     text = str(label)
-    return text if len(text) <= 24 and not set(text) & set("$\\{}<>&") and text.isascii() else f"#{at}"
+    plain = text.isascii() and text.isprintable() and not set(text) & set("$\\{}<>&")
+    return text if plain and len(text) <= 24 else f"#{at}"
 
 
 def _make_dim_label(dim: str, count: int) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from yeastxr._validate import to_python, unwrap
-from yeastxr.errors import InputError, SchemaError, format_value, shorten, suggest
+from yeastxr.errors import InputError, SchemaError, escape_controls, format_value, shorten, suggest
 from yeastxr.schema import FEATURE_BY_NAME, GENE, MAGNITUDE, PERTURBATION, STATUSES, TF, restore_dims
 
 LABELS = {"unbound": False, "bound": True}
@@ -72,7 +72,7 @@ def flatten(column: xr.DataArray) -> np.ndarray:
 
 def shorten_name(name: Any) -> str:
     """Return a name as text, of a long one the beginning: a picture or a table holds thousands of them."""
-    return shorten(str(name), _LONGEST_NAME)
+    return shorten(escape_controls(str(name)), _LONGEST_NAME)
 
 
 def set_options(
@@ -268,7 +268,14 @@ def render_page(
     from markupsafe import Markup
 
     loader = ChoiceLoader([PackageLoader(name, "assets") for name in dict.fromkeys((package, "yeastxr.plot"))])
-    pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    pages = Environment(
+        loader=loader,
+        autoescape=True,
+        finalize=lambda value: value if hasattr(value, "__html__") else escape_controls(str(value)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     scripts, places = embed_figures(figures)
     content |= {"title": title, "scripts": Markup(scripts), "figures": [Markup(place) for place in places]}
     return pages.get_template(template).render(content)

@@ -8,108 +8,70 @@ from typing import Any
 
 import xarray as xr
 
+from yeastxr._validate import to_python
 from yeastxr.errors import format_value
 from yeastxr.schema import CORE_DIMS
-from yeastxr.simulation.simulate import SimulationSpec
+from yeastxr.simulation.simulate import SimulationSpec, matches_spec
 
 SPEC_FILE = "spec.json"
-_LONGEST = 400  # characters of a command that is told by options
+_MOST_LETTERS = 400  # of a command with options
+_MOST_CONDITIONS = 200
 
 
-def parameters(spec: SimulationSpec) -> dict[str, str]:
-    """Return what a specification says, as text, relations apart; long lists are shortened.
-
-    Examples
-    --------
-    >>> import yeastxr as yx
-    >>> parameters(yx.SimulationSpec(genes=100, bound=[0.1], seed=42))["bound"]
-    '0.1'
-    """
+def list_parameters(spec: SimulationSpec) -> dict[str, str]:
+    """Return the parameters of a specification as text, without relations; long lists are shortened."""
     return {
-        name: _plain(value)
+        name: _format_parameter(value)
         for name, value in spec.to_dict().items()
         if value is not None and name != "tf_relationships"
     }
 
 
-def relations(spec: SimulationSpec, most: int = 200) -> dict[Hashable, str]:
-    """Return each TF's conditions as text, as Python writes them; of many TFs the first ones.
+def _format_parameter(value: Any) -> str:
+    if not isinstance(value, list):
+        return str(value)
+    text = ", ".join(map(str, value[:20]))
+    return f"{text}, … ({len(value):,} in all)" if len(value) > 20 else text
 
-    Examples
-    --------
-    >>> import yeastxr as yx
-    >>> spec = yx.SimulationSpec(genes=9, bound=[0.5] * 3, tf_relationships={0: [1, yx.Or(1, yx.Not(2))]}, seed=1)
-    >>> relations(spec)
-    {0: '1, Or(1, Not(2))'}
-    """
+
+def list_conditions(spec: SimulationSpec) -> dict[Hashable, str]:
+    """Return each TF's conditions as Python writes them, such as ``1, Or(1, Not(2))``; of many TFs the first ones."""
     conditions = [(tf, entries) for tf, entries in (spec.tf_relationships or {}).items() if entries]
     return {
-        tf: format_value(list(entries), 400).removeprefix("[").removesuffix("]") for tf, entries in conditions[:most]
+        tf: format_value(list(entries), 400).removeprefix("[").removesuffix("]")
+        for tf, entries in conditions[:_MOST_CONDITIONS]
     }
 
 
-def command(spec: SimulationSpec, out: str = "again.zarr") -> tuple[str, str | None]:
+def make_command(spec: SimulationSpec, out: str = "again.zarr") -> tuple[str, str | None]:
     """Return the shell command that makes a simulation again, and the text of the file that it reads, if it does.
 
     Examples
     --------
     >>> import yeastxr as yx
-    >>> command(yx.SimulationSpec(genes=100, bound=[0.1, 0.2], n_sample=[3, 4], seed=42))
+    >>> make_command(yx.SimulationSpec(genes=100, bound=[0.1, 0.2], n_sample=[3, 4], seed=42))
     ('yeastxr simulate again.zarr --genes 100 --bound 0.1,0.2 --n-sample 3,4 --seed 42', None)
     """
     defaults = {field.name: field.default for field in fields(SimulationSpec)}
     words: list[str] = []
     for name, value in spec.to_dict().items():
-        if value is None or (name not in ("n_sample", "seed") and value == _as_json(defaults[name])):
+        default = defaults[name]
+        default = list(default) if isinstance(default, tuple) else default
+        if value is None or (name not in ("n_sample", "seed") and value == default):
             continue
-        words += [f"--{name.replace('_', '-')}", _option(value)]
+        option = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        words += [f"--{name.replace('_', '-')}", option]
     line = shlex.join(["yeastxr", "simulate", out, *words])
-    named = [value for value in (spec.genes, spec.tfs) if not isinstance(value, int | None)]
-    unfit = any(all(map(_a_number, names)) or any(map(_unfit, names)) for names in named)
-    if spec.tf_relationships is None and len(line) <= _LONGEST and not unfit:
+    lists = [value for value in (spec.genes, spec.tfs) if not isinstance(value, int | None)]
+    needs_file = any(all(map(_is_number, names)) or any(map(_needs_quotes, names)) for names in lists)
+    if spec.tf_relationships is None and len(line) <= _MOST_LETTERS and not needs_file:
         return line, None
-    return f"yeastxr simulate {out} --spec {SPEC_FILE}", json.dumps(spec.to_dict(), ensure_ascii=False)
+    text = json.dumps(spec.to_dict(), ensure_ascii=False)
+    visible = "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
+    return f"yeastxr simulate {out} --spec {SPEC_FILE}", visible
 
 
-def in_python(spec: SimulationSpec, values: Mapping[str, Any] | None = None) -> str:
-    """Return Python code that makes a simulation again, or a sweep over values, by itself or from the command's file.
-
-    Examples
-    --------
-    >>> import yeastxr as yx
-    >>> print(in_python(yx.SimulationSpec(genes=9, bound=[0.5] * 99, seed=1), {"bound_mean": [3.0, 5.0]}))
-    from pathlib import Path
-    import yeastxr as yx
-    spec = yx.SimulationSpec.from_json(Path("spec.json").read_text(encoding="utf-8"))
-    ds = yx.sweep(spec, bound_mean=[3.0, 5.0])
-    """
-    imports, read = ["import yeastxr as yx"], repr(spec.to_json())
-    if command(spec)[1] is not None:
-        imports, read = ["from pathlib import Path", *imports], f'Path("{SPEC_FILE}").read_text(encoding="utf-8")'
-    over = "".join(f", {name}={value!r}" for name, value in (values or {}).items())
-    make = "spec.simulate()" if values is None else f"yx.sweep(spec{over})"
-    return "\n".join([*imports, f"spec = yx.SimulationSpec.from_json({read})", f"ds = {make}"])
-
-
-def differs(ds: xr.Dataset, spec: SimulationSpec) -> str:
-    """Say in what a dataset is another one than its specification makes: its labels; empty if they are the same.
-
-    Examples
-    --------
-    >>> import yeastxr as yx
-    >>> ds = yx.simulate(genes=100, bound=[0.5, 0.1], seed=1)
-    >>> differs(ds.isel(gene=slice(10)), ds.yeast.spec)
-    'The specification is of 100 genes and 2 TFs: the dataset is a part of that, or has other names.'
-    """
-    genes = range(spec.n_genes) if isinstance(spec.genes, int) else spec.genes
-    known = zip(CORE_DIMS, (genes, spec.tf_labels), strict=True)
-    if all(ds.sizes[dim] == len(labels) and (ds.indexes[dim] == list(labels)).all() for dim, labels in known):
-        return ""
-    sizes = f"{spec.n_genes:,} genes and {len(spec.tf_labels):,} TFs"
-    return f"The specification is of {sizes}: the dataset is a part of that, or has other names."
-
-
-def _a_number(name: str) -> bool:
+def _is_number(name: str) -> bool:
     """Tell whether a command would take a name for a number."""
     try:
         float(name)
@@ -118,21 +80,44 @@ def _a_number(name: str) -> bool:
     return True
 
 
-def _unfit(name: str) -> bool:
-    """Tell whether a name can't stand in a list with commas, or would be read as an option."""
-    return "," in name or name != name.strip() or name.startswith("-") or not (name.isprintable() and name)
+def _needs_quotes(name: str) -> bool:
+    """Tell whether a name can't stand in a list with commas, or would be read as an option or a file."""
+    return "," in name or name != name.strip() or name.startswith(("-", "@")) or not (name.isprintable() and name)
 
 
-def _as_json(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+def make_python(spec: SimulationSpec, grids: Mapping[str, Any] | None = None) -> str:
+    """Return Python code that makes a simulation again, or a sweep over grids, by itself or from the command's file.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> print(make_python(yx.SimulationSpec(genes=9, bound=[0.5] * 99, seed=1), {"bound_mean": [3.0, 5.0]}))
+    from pathlib import Path
+    import yeastxr as yx
+    spec = yx.SimulationSpec.from_json(Path("spec.json").read_text(encoding="utf-8"))
+    ds = yx.sweep(spec, bound_mean=[3.0, 5.0])
+    """
+    imports, text = ["import yeastxr as yx"], repr(spec.to_json())
+    if make_command(spec)[1] is not None:
+        imports, text = ["from pathlib import Path", *imports], f'Path("{SPEC_FILE}").read_text(encoding="utf-8")'
+    over = "".join(f", {name}={values!r}" for name, values in (grids or {}).items())
+    make = "spec.simulate()" if grids is None else f"yx.sweep(spec{over})"
+    return "\n".join([*imports, f"spec = yx.SimulationSpec.from_json({text})", f"ds = {make}"])
 
 
-def _option(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _plain(value: Any) -> str:
-    if not isinstance(value, list):
-        return str(value)
-    text = ", ".join(map(str, value[:20]))
-    return f"{text}, … ({len(value):,} in all)" if len(value) > 20 else text
+def describe_difference(ds: xr.Dataset, spec: SimulationSpec, grids: Mapping[str, Any] | None = None) -> str:
+    """Say how the genes and TFs of a dataset, or a sweep, differ from its specification's; empty if they do not."""
+    point = ds.isel({dim: 0 for dim in (grids or {}) if dim in ds.dims}, drop=True)
+    if matches_spec(point, spec):
+        return ""
+    genes = range(spec.n_genes) if isinstance(spec.genes, int) else spec.genes
+    words = [
+        f"The specification is of {spec.n_genes:,} genes and {len(spec.tf_labels):,} TFs:",
+        "the dataset is a part of that, or has other names, another order or other dimensions.",
+    ]
+    for dim, title, known in zip(CORE_DIMS, ("genes", "TFs"), (genes, spec.tf_labels), strict=True):
+        names = set(known)
+        unknown = [label for label in map(to_python, ds.indexes[dim]) if label not in names]
+        if unknown:
+            words.append(f"It lacks {len(unknown):,} of the dataset's {title}, such as {format_value(unknown[0])}.")
+    return " ".join(words)

@@ -2,35 +2,33 @@
 
 import html
 import math
-from collections.abc import Iterable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from yeastxr import plot, theory
-from yeastxr import qc as summaries
 from yeastxr._utils import replace_file
 from yeastxr._validate import check_path
 from yeastxr.checks.check import LEVEL, check
 from yeastxr.checks.table import CheckTable
-from yeastxr.errors import InputError, InputTypeError, format_value, shorten
-from yeastxr.plot.style import (
-    embed_figures,
-    load_holoviews,
-)
+from yeastxr.errors import InputError, InputTypeError, escape_controls, format_value, shorten
+from yeastxr.plot.style import DIM_TITLES, load_holoviews, render_page
+from yeastxr.qc import summarize
 from yeastxr.report import provenance
-from yeastxr.report.tables import as_html, as_texts, group_table, tf_table
-from yeastxr.schema import CORE_DIMS, FEATURE_BY_NAME, GENE, TF, validate
+from yeastxr.report.tables import format_groups, format_tfs, summarize_groups, summarize_tfs
+from yeastxr.schema import CORE_DIMS, FEATURE_BY_NAME, LABEL, TF, validate
 from yeastxr.simulation.simulate import SPECIFICATION, SimulationSpec, read_sweep
 from yeastxr.theory.features import find_spec
 
 TITLE = "Quality report of a yeastxr dataset"
-_PROVENANCE = {"seed": "Seed", "law_version": "Version of the law of draws", "yeastxr_version": "Made by yeastxr"}
-_LONGEST = 750_000  # bytes of a specification that a page shows
-_HEAD = ("feature", "pairs", "how many", "mean, expected", "mean, found", "s.d., expected", "s.d., found")
-_BITS = "It makes the same bits with this version of the law of draws."
+_PROVENANCE = {
+    "seed": "Seed",
+    "law_version": "Version of the random-number scheme",
+    "yeastxr_version": "Made by yeastxr",
+}
+_MOST_BYTES = 750_000  # of a specification that a page shows
+_MOST_CHECKS = 2_000  # rows
 
 
 def report(
@@ -61,7 +59,7 @@ def report(
     title
         The page's title.
     level
-        The chance that a right dataset fails any check, above 0 and below 1; for checks that are made.
+        The chance that a correct dataset fails any check, above 0 and below 1; for checks that are made.
     progress
         Whether to show a bar while checking; None for where standard error is a terminal.
 
@@ -86,31 +84,45 @@ def report(
     ...     page.name, " checks passed" in page.read_text(encoding="utf-8")
     ('qc.html', True)
     """
-    path = page_path(path)
+    from markupsafe import Markup
+
+    path = check_page_path(path)
     if checks not in (None, False) and not callable(getattr(checks, "_repr_html_", None)):
         raise InputTypeError(f"checks is of type {type(checks).__name__}; expected the outcome of yeastxr.check")
     ds = validate(ds)
     spec = find_spec(ds)
     if checks is None:
-        # What can't be read is shown as it is; the rest can be checked.
+        # A specification that can't be read is shown as it is; the rest can be checked.
         known = spec is not None or read_sweep(ds) is not None
         checks = check(ds if known else ds.drop_attrs(deep=False), level=level, progress=progress)
-    summary = summaries.summarize(ds).compute()
-    sections = [_facts(ds), section("Make it again", _again(ds, spec))]
-    if checks is not False:
-        table = f'<div class="wide" tabindex="0">{checks._repr_html_()}</div>'
-        sections = [_verdict(checks), *sections, section("Checks", table, "checks")]
-    groups = as_texts(group_table(ds, summary))
-    sections.append(section("Expected and found", rows(_HEAD, groups, kind="numbers", texts=2)))
-    tfs = section("TFs", as_html(tf_table(ds, summary)))
-    text = page(str(title), sections, _figures(plot.qc(ds, summary=summary)), tfs + _variables(ds))
+    summary = summarize(ds).compute()
+    tfs = format_tfs(summarize_tfs(ds, summary))
+    shown, more_checks = _limit_checks(checks)
+    table = "" if checks is False else shown._repr_html_()
+    text = render_page(
+        _render_figures(plot.qc(ds, summary=summary)),
+        str(title),
+        package="yeastxr.report",
+        template="report.html",
+        banner=_make_banner(checks),
+        facts=_list_facts(ds),
+        recipe=_make_recipe(ds, spec),
+        spec_file=provenance.SPEC_FILE,
+        attribute=SPECIFICATION,
+        checks=Markup(escape_controls(table) if isinstance(shown, CheckTable) else table),
+        more_checks=more_checks,
+        points=_list_points(ds, checks),
+        groups=format_groups(summarize_groups(ds, summary)),
+        tfs=tfs | {"data": Markup(tfs["data"])},
+        variables=_list_variables(ds),
+    )
     with replace_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return path
 
 
-def page_path(path: str | Path) -> Path:
-    """Return where a page goes, or refuse it: it must end in .html, and its folder be there."""
+def check_page_path(path: str | Path) -> Path:
+    """Return the path of a page, or refuse it: it must end in .html, and its folder must exist."""
     path = check_path("path", path)
     if path.suffix.lower() not in (".html", ".htm"):  # a page must not replace a tensor or part of a store
         raise InputError(f"path is {format_value(str(path))}; expected a name that ends in .html")
@@ -119,38 +131,65 @@ def page_path(path: str | Path) -> Path:
     return path
 
 
-def _verdict(checks: Any) -> str:
-    """Say in one line whether checks passed, and which failed."""
+def _make_banner(checks: Any) -> dict[str, str]:
+    """Say in one line whether checks passed, which failed, and whether they compared all values with theory."""
     if not isinstance(checks, CheckTable):
-        return ""
+        return {}
     done = sum(row.passed is not None for row in checks.rows)
-    chance = "" if math.isnan(checks.level) else f"A right dataset fails with a chance of at most {checks.level:g}."
-    if checks.passed:
-        return f'<p class="verdict passed"><strong>All {done} checks passed.</strong> {chance}</p>'
-    if not checks.failed:
-        words = f"Not checked against theory; {done} checks of the data model and of ranges passed."
-        return f'<p class="verdict"><strong>{words}</strong></p>'
-    failed = html.escape("; ".join(checks.failed))
-    words = f'{len(checks.failed)} of {done} checks failed: <a href="#checks">{failed}</a>.'
-    return f'<p class="verdict failed"><strong>{words}</strong> {chance}</p>'
+    chance = "" if math.isnan(checks.level) else f"A correct dataset fails with a chance of at most {checks.level:g}."
+    if checks.failed:
+        words = f"{len(checks.failed):,} of {done:,} checks failed:"
+        note = chance if checks.checked else "Not all values were checked against theory."
+        failed = shorten("; ".join(checks.failed), 2_000)
+        return {"outcome": "failed", "words": words, "failed": failed, "note": note}
+    if not checks.checked:
+        words = f"Not checked against theory; {done:,} checks of the data model and of ranges passed."
+        return {"outcome": "unchecked", "words": words, "failed": "", "note": ""}
+    return {"outcome": "passed", "words": f"All {done:,} checks passed.", "failed": "", "note": chance}
 
 
-def _facts(ds: xr.Dataset) -> str:
-    """Return a list of sizes, labels and where the dataset comes from."""
-    label = ds["label"]
-    dims = [GENE, TF, *(dim for dim in label.dims if dim not in CORE_DIMS)]
-    words = {GENE: "Genes", TF: "TFs"}
-    found = {words.get(str(dim), str(dim).capitalize()): _labels(label, str(dim)) for dim in dims}
-    found["Cells"] = f"{label.size:,} with {len(ds.data_vars)} features, {ds.nbytes / 1e6:,.1f} MB"
-    found |= {word: str(ds.attrs[name]) for name, word in _PROVENANCE.items() if name in ds.attrs}
-    body = "".join(
-        f"<div><dt>{html.escape(word)}</dt><dd>{html.escape(value)}</dd></div>" for word, value in found.items()
-    )
-    return section("Dataset", f'<dl class="facts">{body}</dl>')
+def _list_points(ds: xr.Dataset, checks: Any) -> list[tuple[str, str]]:
+    """Return the points of a sweep, as the names of the checks' rows have them, and the outcome of each."""
+    sweep = read_sweep(ds) if isinstance(checks, CheckTable) and find_spec(ds) is None else None
+    if sweep is None or not sweep[1]:
+        return []
+    first = next(iter(sweep[1]))
+    points: dict[str, list[bool | None]] = {}
+    for row in checks.rows:
+        if row.name.startswith((f"{first}=", f"{first} unknown")):
+            points.setdefault(row.name.split(": ")[0], []).append(row.passed)
+    outcomes = []
+    for point, passed in points.items():
+        failed = passed.count(False)
+        words = f"{failed} of {len(passed) - passed.count(None)} checks failed" if failed else "all checks passed"
+        unchecked = None in passed and not failed and len(passed) < len(checks.rows) / len(points) / 2
+        outcomes.append((point, "not checked against theory" if unchecked else words))
+    return outcomes
 
 
-def _labels(label: xr.DataArray, dim: str) -> str:
-    """Say how many labels a dim has, and which come first and last."""
+def _limit_checks(checks: Any) -> tuple[Any, str]:
+    """Return a table of checks that fits a page, failed rows first if some are left out, and a note that says so."""
+    if not isinstance(checks, CheckTable) or len(checks.rows) <= _MOST_CHECKS:
+        return checks, ""
+    rows = sorted(checks.rows, key=lambda row: row.passed is not False)[:_MOST_CHECKS]
+    note = f"In all: {checks.summary}. Here are {_MOST_CHECKS:,} of {len(checks.rows):,} checks, failed ones first."
+    return CheckTable(tuple(rows), checks.level, checks.checked), note
+
+
+def _list_facts(ds: xr.Dataset) -> dict[str, str]:
+    """Return sizes, labels and provenance of a dataset by their names."""
+    label = ds[LABEL]
+    dims = [*CORE_DIMS, *(str(dim) for dim in label.dims if dim not in CORE_DIMS)]
+    facts = {}
+    for dim in dims:
+        name = f"{DIM_TITLES[dim]}s" if dim in DIM_TITLES else dim
+        facts[name[0].upper() + name[1:]] = _describe_labels(label, dim)
+    facts["Cells"] = f"{label.size:,} with {len(ds.data_vars)} features, {ds.nbytes / 1e6:,.1f} MB"
+    return facts | {word: str(ds.attrs[name]) for name, word in _PROVENANCE.items() if name in ds.attrs}
+
+
+def _describe_labels(label: xr.DataArray, dim: str) -> str:
+    """Say how many labels a dim has, and which are the first and the last."""
     number = f"{label.sizes[dim]:,}"
     if dim not in label.indexes:
         return number
@@ -158,41 +197,45 @@ def _labels(label: xr.DataArray, dim: str) -> str:
     return f"{number} ({' … '.join(shorten(end, 40) for end in ends)})"
 
 
-def _again(ds: xr.Dataset, spec: SimulationSpec | None) -> str:
-    """Say what made the dataset, and how to make it again."""
+def _make_recipe(ds: xr.Dataset, spec: SimulationSpec | None) -> dict[str, Any]:
+    """Return what made the dataset, and how to make it again; the specification's text if it can't be read."""
     sweep = read_sweep(ds) if spec is None else None
-    if spec is None and sweep is None:
-        text = ds.attrs.get(SPECIFICATION)
-        shortened = html.escape(str(text)[:10_000])
-        unread = "" if text is None else f"<p>The specification can't be read:</p><pre>{shortened}</pre>"
-        return f"<p>No specification: not one simulation's dataset.</p>{unread}"
-    spec, values = sweep or (spec, None)
-    assert spec is not None
-    line, file = provenance.command(spec)
-    parts = [f"<p>{html.escape(provenance.differs(ds, spec))}</p>", copied(line, "command") if not sweep else ""]
-    if file is not None and len(html.escape(file, quote=False).encode()) > _LONGEST:
-        parts.append(
-            f"<p>{provenance.SPEC_FILE} is long; its text is <code>ds.attrs[&quot;{SPECIFICATION}&quot;]</code>.</p>"
-        )
-    elif file is not None:
-        parts.append(f"<h3>{provenance.SPEC_FILE}</h3>{copied(file, 'file', file=provenance.SPEC_FILE)}")
-    parts.append(f"<h3>In Python</h3>{copied(provenance.in_python(spec, values), 'Python code')}")
-    parts.append(f'<p class="note">{_BITS}</p>')
-    asked = provenance.parameters(spec) | {
-        name: f"swept over {format_value(grid)}" for name, grid in (values or {}).items()
+    if sweep is not None:
+        spec, grids = sweep
+    elif spec is not None:
+        grids = {}
+    else:
+        return {"unread": _keep_lines(str(ds.attrs.get(SPECIFICATION, ""))[:10_000])}
+    command, file = provenance.make_command(spec)
+    text = None if file is None else _keep_lines(file)
+    conditions = provenance.list_conditions(spec)
+    chances = theory.adjusted_probability(spec) if conditions else None
+    n_conditions = sum(map(bool, (spec.tf_relationships or {}).values()))
+    swept = {name: f"swept over {format_value(grid)}" for name, grid in grids.items()}
+    return {
+        "difference": provenance.describe_difference(ds, spec, grids),
+        "command": command if sweep is None else None,
+        "file": text,
+        "file_is_long": text is not None and len(text.encode()) > _MOST_BYTES,
+        "python": _keep_lines(provenance.make_python(spec, None if sweep is None else grids)),
+        "parameters": provenance.list_parameters(spec) | swept,
+        "conditions": [
+            (tf, words, f"{float(chances.sel({TF: tf})):.4g}")
+            for tf, words in conditions.items()
+            if chances is not None
+        ],
+        "more_conditions": n_conditions - len(conditions),
     }
-    parts.append(folded("Specification", rows(("parameter", "value"), asked.items(), texts=2)))
-    if related := provenance.relations(spec):
-        chances = theory.adjusted_probability(spec)
-        conditions = [(tf, text, f"{float(chances.sel({TF: tf})):.4g}") for tf, text in related.items()]
-        head = ("TF", "conditions, all of which must hold", "probability that they do")
-        more = sum(map(bool, (spec.tf_relationships or {}).values())) - len(related)
-        rest = f'<p class="note">And {more:,} more, see {provenance.SPEC_FILE}.</p>' if more else ""
-        parts.append(folded("Conditions of TFs", rows(head, conditions, texts=2) + rest))
-    return "".join(parts)
 
 
-def _figures(pictures: Any) -> list[Any]:
+def _keep_lines(text: str) -> Any:
+    """Return a text in HTML with its line feeds; quotes, of which JSON has many, stay short."""
+    from markupsafe import Markup
+
+    return Markup("\n".join(html.escape(escape_controls(line), quote=False) for line in text.split("\n")))
+
+
+def _render_figures(pictures: Any) -> list[Any]:
     """Return the pictures as bokeh figures that are as wide as the page allows."""
     figures = [load_holoviews().render(picture, backend="bokeh") for picture in pictures]
     for figure in figures:
@@ -200,107 +243,12 @@ def _figures(pictures: Any) -> list[Any]:
     return figures
 
 
-def _variables(ds: xr.Dataset) -> str:
-    """Return a table of the dataset's variables and coordinates."""
-    found = []
+def _list_variables(ds: xr.Dataset) -> list[tuple[object, ...]]:
+    """Return the rows of a table of the dataset's variables and coordinates."""
+    rows: list[tuple[object, ...]] = []
     for name, array in (*ds.data_vars.items(), *ds.coords.items()):
-        declared = FEATURE_BY_NAME.get(str(name))
-        words = declared.description if declared else str(array.attrs.get("long_name", ""))
+        feature = FEATURE_BY_NAME.get(str(name))
+        meaning = feature.description if feature else str(array.attrs.get("long_name", ""))
         chunks = " x ".join(str(max(sizes)) for sizes in array.chunks) if array.chunks else "in memory"
-        found.append((name, f"({', '.join(map(str, array.dims))})", array.dtype, chunks, words))
-    return section("Variables", rows(("name", "dims", "dtype", "chunks", "meaning"), found, texts=5))
-
-
-# The browser refuses whatever a page might ask for; bokeh makes functions of text, and pictures of data.
-_POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:"
-
-
-def page(title: str, sections: list[str], figures: list[Any], details: str) -> str:
-    """Return a page: sections are HTML, figures bokeh's; the title is text.
-
-    Parameters
-    ----------
-    title
-        The page's title.
-    sections
-        What comes before the figures.
-    figures
-        Bokeh figures, as wide as the page allows.
-    details
-        What comes behind them.
-    """
-    scripts, places = embed_figures(figures)
-    pictures = "\n".join(f'<div class="picture">{place}</div>' for place in places)
-    title = html.escape(title)
-    return f"""\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-{_asset("page.css")}</style>
-{scripts}
-</head>
-<body>
-<main>
-<h1>{title}</h1>
-{"".join(sections)}
-<section><h2>Pictures</h2>
-<div class="pictures">
-{pictures}
-</div>
-</section>
-{details}
-<p id="said" class="note" role="status"></p>
-</main>
-<script>
-{_asset("page.js")}</script>
-</body>
-</html>
-"""
-
-
-def section(title: str, body: str, name: str = "") -> str:
-    """Return a section of a page: the title is text, the body HTML, the name what links lead to."""
-    known = f' id="{name}"' if name else ""
-    return f"<section{known}><h2>{html.escape(title)}</h2>{body}</section>"
-
-
-def folded(title: str, body: str) -> str:
-    """Return HTML that is shown when its title is clicked."""
-    return f"<details><summary>{html.escape(title)}</summary>{body}</details>"
-
-
-def rows(head: Iterable[str], body: Iterable[Iterable[object]], *, kind: str = "parameters", texts: int = 1) -> str:
-    """Return a table, text in HTML: the first column names its rows; those after ``texts`` columns hold numbers."""
-
-    def cell(at: int, value: object, tag: str = "td") -> str:
-        side = ' class="text"' if at < texts else ""
-        return f"<{tag}{side}>{html.escape(str(value))}</{tag.split()[0]}>"
-
-    names = "".join(cell(at, name, 'th scope="col"') for at, name in enumerate(head))
-    lines = "".join(
-        "<tr>" + "".join(cell(at, value, "td" if at else 'th scope="row"') for at, value in enumerate(line)) + "</tr>"
-        for line in body
-    )
-    top = f"<thead><tr>{names}</tr></thead>" if names else ""
-    # What can be scrolled must be reached by keyboard, too.
-    return f'<div class="wide" tabindex="0"><table class="{kind}">{top}<tbody>{lines}</tbody></table></div>'
-
-
-def copied(text: str, what: str, *, file: str | None = None) -> str:
-    """Return text in a frame, with a button that copies it, and one that saves it if it is a file."""
-    buttons = f'<button type="button" aria-label="Copy {html.escape(what)}">Copy</button>'
-    if file is not None:
-        buttons += (
-            f'<button type="button" data-name="{html.escape(file)}" aria-label="Save {html.escape(what)}">Save</button>'
-        )
-    # Browsers drop a line feed that comes first, and this one is.
-    return f'<div class="code">{buttons}<pre tabindex="0">\n{html.escape(text, quote=False)}</pre></div>'
-
-
-def _asset(name: str) -> str:
-    return files("yeastxr.report").joinpath("assets", name).read_text(encoding="utf-8")
+        rows.append((name, f"({', '.join(map(str, array.dims))})", array.dtype, chunks, meaning))
+    return rows

@@ -8,7 +8,7 @@ for (const frame of document.querySelectorAll(".code")) {
     const done = (await copied(text())) ? "Copied" : "Select and copy by hand";
     const before = copy.textContent;
     copy.textContent = done;
-    document.getElementById("said").textContent = done;
+    document.getElementById("message").textContent = done;
     setTimeout(() => { copy.textContent = before; }, 1500);
   });
   save?.addEventListener("click", () => {
