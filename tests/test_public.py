@@ -164,3 +164,27 @@ def test_names__functions_are_verbs() -> None:
                 participle = name in IRREGULAR or (name.endswith("ed") and "_" not in name)
                 at = f"{module.relative_to(ROOT)}:{node.lineno}"
                 assert not participle or name in NO_PARTICIPLES, f"{at}: {node.name}"
+
+
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+OUTPUTS = {
+    "check": lambda ds, folder: repr(ds.yeast.check()),
+    "check of other TFs": lambda ds, folder: repr(ds.assign_coords(tf=["x\u202ey", "b", "c"]).yeast.check()),
+    "check in a notebook": lambda ds, folder: ds.yeast.check()._repr_html_(),
+    "specification": lambda ds, folder: repr(ds.yeast.spec),
+    "verification": lambda ds, folder: repr(yx.verify(ds.yeast.save(folder / "sim.zarr"))),
+    "report": lambda ds, folder: ds.yeast.report(folder / "qc.html", title="t\u202ex").read_text(encoding="utf-8"),
+    "table": lambda ds, folder: ds.yeast.export(folder / "table.csv").read_text(encoding="utf-8"),
+    "page": lambda ds, folder: yx.plot.save(ds.yeast.plot.qc(), folder / "qc.html").read_text(encoding="utf-8"),
+    "picture": lambda ds, folder: yx.plot.save(ds.yeast.plot.cobinding(), folder / "x.svg").read_text(encoding="utf-8"),
+}
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_names__control_no_output(output: str, tmp_path: Path) -> None:
+    tfs = ["a\u202eb", "\x1b[2Jc", "\u2066d"]
+    genes = ["g\u202e1", "g\x07", *(f"g{i}" for i in range(30))]
+    rules = {tfs[0]: [tfs[1]]}
+    ds = yx.simulate(genes=genes, bound=[0.5], n_sample=[3], tfs=tfs, tf_relationships=rules, seed=1)
+    ds = ds.assign_attrs(**{"note\u202e": "x\u202ey"})
+    assert not CONTROLS.search(OUTPUTS[output](ds, tmp_path))
