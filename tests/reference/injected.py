@@ -389,6 +389,11 @@ def _move_genes(uniform: dict[str, np.ndarray], rng: np.random.Generator) -> np.
     return uniform["perturbation"]
 
 
+def _narrow_gene(uniform: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    uniform["perturbation"][17] = 0.25 + 0.5 * uniform["perturbation"][17]
+    return uniform["perturbation"]
+
+
 # For each error, a part of the name of a check that must fail.
 ERRORS: dict[str, tuple[Injection, str]] = {
     "bound mean off by 1 %": (change_parameters(bound_mean=3.03), "bound_active: mean"),
@@ -469,5 +474,10 @@ ERRORS: dict[str, tuple[Injection, str]] = {
     "p-values drift along TFs": (
         replace_uniform(lambda u, rng: u["binding"] ** (1 + 0.02 * _ramp(u["binding"].shape[1]).T), "binding"),
         "binding p-value of each TF",
+    ),
+    "p-values of one gene near 0.5": (replace_uniform(_narrow_gene), "perturbation p-value of each gene: s.d."),
+    "p-values opposite to the next TF's binding draws": (
+        replace_uniform(lambda u, rng: 1 - np.roll(u["binding"], -1, axis=1)),
+        "repeated",
     ),
 }

@@ -136,16 +136,19 @@ class _BindingEffects(Topic):
         effect, coins = slab.features[BINDING], slab.coins[BINDING]
         scores = np.zeros(effect.shape)
         counts, others = [], []
-        groups = zip(slab.expected.lattices, slab.expected.lattice_scores, (~slab.label, slab.label), strict=True)
-        for lattice, lattice_scores, label in groups:
+        expected, distances = slab.expected, np.zeros(effect.shape)
+        tables = zip(expected.lattices, expected.lattice_scores, expected.lattice_distances, strict=True)
+        for (lattice, lattice_scores, lattice_distances), label in zip(tables, (~slab.label, slab.label), strict=True):
             inside = slab.valid & label
             values, allowed = effect[inside], lattice.values.astype(np.float32)
             place = np.minimum(np.searchsorted(allowed, values), allowed.size - 1)
             counts.append(np.bincount(place, minlength=allowed.size))
             others.append(np.count_nonzero(allowed[place] != values))
             scores[inside] = lattice_scores[place]
+            distances[inside] = lattice_distances[place]
             coins[inside] = lattice_scores[place] > 0
         slab.scores[BINDING] = scores * _UNIFORM
+        slab.distances[BINDING] = distances * _UNIFORM
         return cls(counts[0], counts[1], np.array(others), slab.scores[BINDING].sum(axis=1))
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
@@ -357,6 +360,8 @@ class _Pvalues(Topic):
             uniform = np.clip(uniform, 0, 1)
             slab.coins[name][...] = uniform >= 0.5
             slab.scores[name] = (uniform - 0.5) * _UNIFORM
+            distances = np.abs(slab.scores[name]) * 2 - _UNIFORM / 2
+            slab.distances[name] = distances if upper > 0 else np.where(large, 0.0, distances)
             bins = np.minimum((uniform * BINS).astype(np.int64), BINS - 1) + BINS * large
             random = ~large if upper == 0 else np.ones_like(large)
             columns.append(

@@ -14,7 +14,7 @@ import numpy as np
 from yeastxr.checks import significance
 from yeastxr.checks.significance import combine_pvalues
 from yeastxr.checks.table import Check, count_noun, make_sequence_test, make_test
-from yeastxr.checks.topic import DRAW_NAMES, DRAWS, ByTF, Expectation, Slab, Topic, Total
+from yeastxr.checks.topic import DRAW_NAMES, DRAWS, SIGN, ByTF, Expectation, Slab, Topic, Total
 from yeastxr.schema import MAGNITUDE
 
 
@@ -61,7 +61,7 @@ class _GeneScores(Topic):
 
     n: Total  # (genes,)
     sums: Total  # (kinds, genes)
-    squares: Total  # (genes,), of magnitudes
+    spreads: Total  # (kinds, genes): squares of magnitudes, distances from the median of others
     n_products: Total  # (along genes or TFs,)
     products: Total  # (kinds, along genes or TFs), of two neighbours
     weights: Total  # the squares of the first of them
@@ -69,7 +69,7 @@ class _GeneScores(Topic):
     @classmethod
     def measure(cls, slab: Slab) -> Self:
         n_tfs, n_genes = slab.label.shape
-        squares, sums = np.zeros(n_genes), np.zeros((len(DRAWS), n_genes))
+        sums, spreads = np.zeros((2, len(DRAWS), n_genes))
         products, weights = np.zeros((2, len(DRAWS), 2))
         for kind, name in enumerate(DRAWS):
             if name not in slab.scores:
@@ -80,9 +80,11 @@ class _GeneScores(Topic):
                 products[kind, axis] = np.einsum("ij,ij->", rows[:-1], rows[1:])
                 weights[kind, axis] = np.einsum("ij,ij->", rows[:-1], rows[:-1])
             if name == MAGNITUDE:
-                squares = np.einsum("tg,tg->g", score, score)
+                spreads[kind] = np.einsum("tg,tg->g", score, score)
+            elif name in slab.distances:
+                spreads[kind] = slab.distances[name].sum(axis=0)
         n_products = np.array([n_tfs * (n_genes - 1), (n_tfs - 1) * n_genes])
-        return cls(np.count_nonzero(slab.valid, axis=0), sums, squares, n_products, products, weights)
+        return cls(np.count_nonzero(slab.valid, axis=0), sums, spreads, n_products, products, weights)
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         kinds = [kind for kind, name in enumerate(DRAWS) if name in expected.scored_draws]
@@ -94,9 +96,10 @@ class _GeneScores(Topic):
             )
             with np.errstate(invalid="ignore"):
                 yield make_sequence_test(f"{name}: mean", self.sums[kind] / np.sqrt(n), "gene", normal=normal)
-            if normal:
-                z = significance.make_normal(self.squares, self.n)
-                yield make_sequence_test(f"{name}: s.d.", z, "gene", normal=True)
+            if DRAWS[kind] != SIGN:
+                spreads = self.spreads[kind]
+                z = significance.make_normal(spreads, n) if normal else spreads / np.sqrt(n)
+                yield make_sequence_test(f"{name}: s.d.", z, "gene", normal=normal)
         pvalues = significance.test_products(self.products, self.weights, self.n_products)
         for axis, noun in enumerate(("genes", "TFs")):
             if self.n_products[axis]:

@@ -98,8 +98,8 @@ class _PairDraws(Topic):
 class _Repeats(Topic):
     """Words of 64 coins along genes and along TFs, of all kinds together, which never repeat by chance.
 
-    Words begin behind a pattern in the coins, wherever that is, so stretches that are moved are found, too. Of many
-    words, those with a rare hash are kept.
+    Words begin behind a pattern in the coins, wherever that is, so stretches that are moved or inverted are found, too.
+    Of many words, those with a rare hash are kept.
     """
 
     along_genes: Joined
@@ -155,22 +155,27 @@ def _get_tolerances(block: Block) -> dict[str, float]:
 
 
 def _cut_words(packed: np.ndarray, n_bits: int) -> np.ndarray:
-    """Return the 64 bits behind each 1 that is followed by five 0, of rows of packed bits."""
-    following = np.zeros_like(packed)
-    following[:, :-1] = packed[:, 1:]
+    """Return the 64 bits behind each pattern in rows of packed bits, such that the first of them is 0.
 
-    def shift(bits: int) -> np.ndarray:
-        return packed >> np.uint64(bits) | following << np.uint64(64 - bits)
-
-    starts = packed & ~np.bitwise_or.reduce([shift(bits) for bits in range(1, _PATTERN)])
-    rows, start = np.divmod(
-        np.flatnonzero(np.unpackbits(starts.view(np.uint8), bitorder="little")), 64 * packed.shape[1]
-    )
+    The pattern is a bit that differs from the next, which is followed by five equal ones, so inverted bits match, too.
+    """
+    changes = packed ^ _shift(packed, 1)
+    starts = changes & ~np.bitwise_or.reduce([_shift(changes, bits) for bits in range(1, _PATTERN)])
+    bits = np.flatnonzero(np.unpackbits(starts.view(np.uint8), bitorder="little").view(bool))
+    rows, start = np.divmod(bits, 64 * packed.shape[1])
     inside = start + _PATTERN + 64 <= n_bits
     word, bit = np.divmod(start[inside] + _PATTERN, 64)
     position, bit = rows[inside] * packed.shape[1] + word, bit.astype(np.uint64)
-    high = following.ravel()[position] << np.uint64(1) << (np.uint64(63) - bit)
-    return packed.ravel()[position] >> bit | high
+    flat = np.append(packed.ravel(), np.uint64(0))
+    words = flat[position] >> bit | flat[position + 1] << np.uint64(1) << (np.uint64(63) - bit)
+    return np.where(words & np.uint64(1), ~words, words)
+
+
+def _shift(packed: np.ndarray, bits: int) -> np.ndarray:
+    """Return rows of packed bits without their first bits."""
+    following = np.zeros_like(packed)
+    following[:, :-1] = packed[:, 1:]
+    return packed >> np.uint64(bits) | following << np.uint64(64 - bits)
 
 
 def _count_in_pairs(words: np.ndarray, operation: np.ufunc) -> np.ndarray:

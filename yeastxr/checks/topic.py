@@ -83,6 +83,16 @@ class Expectation:
         return tuple(np.cumsum(p) - p / 2 - 0.5 for p in chances)
 
     @cached_property
+    def lattice_distances(self) -> tuple[np.ndarray, ...]:
+        """For each possible binding effect the mean of |2 u - 1| over its step, less 1/2: mean 0."""
+        distances = []
+        for lattice in self.lattices:
+            edges = np.concatenate([[0.0], np.cumsum(lattice.probabilities)])
+            integral = (2 * edges - 1) * np.abs(2 * edges - 1) / 4
+            distances.append(np.diff(integral) / lattice.probabilities - 0.5)
+        return tuple(distances)
+
+    @cached_property
     def scored_draws(self) -> set[str]:
         """The kinds of draws that have scores."""
         magnitudes = self.noisy and self.knows_conditions and not self.shows_float32(self.n_pairs)
@@ -114,7 +124,8 @@ class Slab:
 
     ``holds`` tells where the conditions of each TF hold, whether it binds or not; None where that can't be computed.
     ``cutoffs`` are the quantiles of the rule for p-values; none where genes are missing. Topics fill in ``coins``,
-    and ``scores``: numbers of mean 0 and variance 1, by kind of draws.
+    ``scores``, numbers of mean 0 and variance 1 by kind of draws, and ``distances``, scores of the distance from the
+    median.
     """
 
     expected: Expectation
@@ -125,6 +136,7 @@ class Slab:
     cutoffs: Mapping[str, np.ndarray]
     coins: Mapping[str, np.ndarray]
     scores: dict[str, np.ndarray] = field(default_factory=dict)
+    distances: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class Block:
