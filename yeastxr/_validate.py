@@ -109,11 +109,22 @@ def check_names(name: str, value: object) -> tuple[str, ...]:
     return tuple(str(item) for item in names)
 
 
+def check_choice(name: str, value: object, choices: Collection[str]) -> None:
+    """Refuse an argument that is none of some texts."""
+    if not isinstance(value, str) or value not in choices:
+        *first, last = map(repr, choices)
+        raise InputError(f"{name} is {format_value(value)}; expected {', '.join(first)} or {last}")
+
+
 def check_path(name: str, value: object) -> Path:
     """Return a path argument as a Path, or refuse it."""
     if not isinstance(value, str | os.PathLike):
         raise InputTypeError(f"{name} is {format_value(value)}; expected a path")
     text = os.fspath(value)
-    if not isinstance(text, str) or not text or "\0" in text:
+    try:
+        usable = isinstance(text, str) and os.fsencode(text).strip() and "\0" not in text
+    except UnicodeEncodeError:
+        usable = False
+    if not usable:
         raise InputError(f"{name} is {format_value(text)}; expected the path of a file")
     return Path(text)

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from yeastxr import qc
+from yeastxr._validate import check_choice
 from yeastxr.errors import InputError, InputTypeError, format_value, suggest
 from yeastxr.plot.style import (
     COLOURS,
@@ -175,8 +176,7 @@ def pvalue_histogram(
     >>> plot.pvalue_histogram(ds, "perturbation").get(0).kdims
     [Dimension('pvalue', label='p-value')]
     """
-    if kind not in ("binding", "perturbation"):
-        raise InputError(f"kind is {format_value(kind)}; expected 'binding' or 'perturbation'")
+    check_choice("kind", kind, ("binding", "perturbation"))
     ds, subtitle = select(ds, tf, gene)
     return draw_histogram(ds, subtitle, qc.histogram(ds, f"{kind}_pvalue", bins=bins).compute())
 

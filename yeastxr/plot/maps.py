@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from yeastxr._blocks import Region, align_features, for_each_block
-from yeastxr.errors import InputError, SchemaError, format_value
+from yeastxr._validate import check_choice
+from yeastxr.errors import SchemaError
 from yeastxr.plot.style import (
     COLOURS,
     DARK,
@@ -153,8 +154,7 @@ def label_map(
     >>> plot.label_map(ds).dimension_values("bound", flat=False).shape
     (334, 2)
     """
-    if order not in ("given", "name", "clustered"):
-        raise InputError(f"order is {format_value(order)}; expected 'given', 'name' or 'clustered'")
+    check_choice("order", order, ("given", "name", "clustered"))
     ds, subtitle = select(ds, tf, gene)
     label = _get_label(ds)
     if order == "clustered":
