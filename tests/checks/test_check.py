@@ -172,6 +172,7 @@ def test_check_sweep__each_point_is_checked_and_named(swept: xr.Dataset) -> None
         lambda ds: ds.sel(bound_mean=3),
         lambda ds: ds.sel(bound_std=[2.0]),
         lambda ds: ds.isel(bound_mean=[1, 0]),
+        lambda ds: ds.stack(point=["bound_mean", "bound_std"]),
         lambda ds: ds.isel(bound_mean=1, bound_std=1).transpose("tf", ...),
         lambda ds: ds.sel(bound_mean=5).isel(gene=slice(None, None, -1), replicate=0).chunk({"tf": 3}),
     ],

@@ -125,18 +125,18 @@ def _split_points(ds: xr.Dataset) -> Iterator[_Point]:
         comment = None if spec is not None else Check(*_UNCHECKED, "no specification", None)
         yield _make_point("", ds, spec, comment)
         return
-    dims = [dim for dim in values if dim in ds.dims]
+    dims = list(dict.fromkeys(dim for name in values if name in ds.coords for dim in ds.coords[name].dims))
     for index in np.ndindex(*(ds.sizes[dim] for dim in dims)):
         point = ds.isel(dict(zip(dims, index, strict=True)))
         parameters: dict[str, Any] = {}
         comment, texts = None, []
-        for dim, grid in values.items():
-            value = to_python(point.coords[dim].values[()]) if dim in point.coords else None
+        for name, grid in values.items():
+            value = to_python(point.coords[name].values[()]) if name in point.coords else None
             if value is None and len(grid) == 1:
                 value = grid[0]
-            parameters[dim] = next((known for known in grid if known == value), None)
-            texts.append(f"{dim} unknown" if value is None else f"{dim}={format_value(value)}")
-            if parameters[dim] is None:
+            parameters[name] = next((known for known in grid if known == value), None)
+            texts.append(f"{name} unknown" if value is None else f"{name}={format_value(value)}")
+            if parameters[name] is None:
                 comment = Check(*_UNCHECKED, f"not a point of the sweep: {texts[-1]}", None if value is None else False)
         yield _make_point(", ".join(texts), point, None if comment else replace(common, **parameters), comment)
 
