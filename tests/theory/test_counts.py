@@ -27,6 +27,9 @@ RELATIONS = {
     "exclusive": [EXCLUSIVE],
     "majority": [MAJORITY],
     "named twice": [Or(1, 2), Or(And(1, 3), Not(2))],
+    "one decides": [Or(Not(1), And(1, 2))],
+    "other decides": [Or(1, And(Not(1), 3), 3)],
+    "alternatives": [Or(And(1, 2), And(Not(1), 3))],
     "itself": [Or(And(0, 1), And(Not(0), 2))],
 }
 
