@@ -111,7 +111,7 @@ def test_places__right_in_spite_of_rounding(limits: tuple[float, float], root: b
     values = np.concatenate([*around, np.float32([0, 1e-45, -1e-45, np.inf, -np.inf])])
     expected = np.searchsorted(binned.edges, values.astype(np.float64), side="right")
     expected[values.astype(np.float64) == binned.edges[-1]] = 60
-    axes, slots = binning.packed([binned]), np.empty(1, np.uint32)
+    axes, slots = binning.pack_axes([binned]), np.empty(1, np.uint32)
     for value, place in zip(values, expected, strict=True):
         found = np.zeros(62, np.int64)
         summarykernels.count(np.array([value]), axes, 0, slots, found)

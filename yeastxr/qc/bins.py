@@ -96,7 +96,7 @@ def neat(most: float) -> float:
     return next((step * power for step in _NEAT if step * power >= most), most)
 
 
-def packed(axes: Sequence[Axis]) -> tuple[np.ndarray, ...]:
+def pack_axes(axes: Sequence[Axis]) -> tuple[np.ndarray, ...]:
     """Return what kernels need of axes: per axis where slots begin, and how to find one that is at most too high.
 
     Slot 0 is below the limits, slots 1 to n are bins, slot n + 1 is above.
@@ -120,23 +120,23 @@ def summary_axes(ds: xr.Dataset, limits: Mapping[str, Any] | None, bins: int, bi
     """Return the axis of each quantity and, named x and y, those of pairs."""
     if limits is not None and not isinstance(limits, Mapping):
         raise InputError(f"limits is {format_value(limits)}; expected a dict from quantities to (lower, upper)")
-    asked: dict[str, Any] = {**_FIXED, **(limits or {})}
+    ends: dict[str, Any] = {**_FIXED, **(limits or {})}
     known = [*QUANTITIES, PAIRS]
-    for name in asked:
+    for name in ends:
         if name not in known:
             raise InputError(f"limits names {format_value(name)}, which is not known; {suggest(name, known)}")
-    if any(name not in asked for name in ("perturbation_effect", "perturbation_magnitude", PAIRS)):
+    if any(name not in ends for name in ("perturbation_effect", "perturbation_magnitude", PAIRS)):
         largest = _largest(ds)
-        asked.setdefault("perturbation_effect", (-largest[1], largest[1]))
-        asked.setdefault("perturbation_magnitude", (0.0, largest[1]))
-        asked.setdefault(PAIRS, ((0.0, largest[0]), (0.0, largest[1])))
-    pair = check_sequence(f"limits[{PAIRS!r}]", asked[PAIRS], "a pair of (lower, upper), for x and for y")
+        ends.setdefault("perturbation_effect", (-largest[1], largest[1]))
+        ends.setdefault("perturbation_magnitude", (0.0, largest[1]))
+        ends.setdefault(PAIRS, ((0.0, largest[0]), (0.0, largest[1])))
+    pair = check_sequence(f"limits[{PAIRS!r}]", ends[PAIRS], "a pair of (lower, upper), for x and for y")
     if len(pair) != 2:
         raise InputError(
             f"limits[{PAIRS!r}] is {format_value(pair)}; expected a pair of (lower, upper), for x and for y"
         )
     return {
-        **{name: axis(f"limits[{name!r}]", asked[name], bins) for name in QUANTITIES},
+        **{name: axis(f"limits[{name!r}]", ends[name], bins) for name in QUANTITIES},
         "x": axis("the limits of pairs along x", pair[0], bins_2d, root=True),
         "y": axis("the limits of pairs along y", pair[1], bins_2d),
     }

@@ -23,10 +23,10 @@ from yeastxr.qc.bins import (
     check_bins,
     largest_effects,
     matching_arrays,
-    packed,
+    pack_axes,
     summary_axes,
 )
-from yeastxr.qc.tally import INTEGERS, NUMBERS, Plan, Tally, added, arrays, tally
+from yeastxr.qc.tally import INTEGERS, NUMBERS, Plan, Tally, add_tallies, arrays, tally
 from yeastxr.schema import (
     FEATURE_BY_NAME,
     GENE,
@@ -144,7 +144,7 @@ def summarize(
             )
     axes = summary_axes(ds, limits, check_bins("bins", bins), check_bins("bins_2d", bins_2d, MOST_BINS_2D))
     plan = Plan(tuple(axes.values()), tuple(dim in kept for dim in lead))
-    adjusted = _adjusted(ds, label) if adjusted is None else _checked(adjusted, label)
+    adjusted = _find_active(ds, label) if adjusted is None else _match_active(adjusted, label)
     order = (*lead, GENE, TF)
     inputs = [array.transpose(*order) for array in (label, *features, *([] if adjusted is None else [adjusted]))]
     sizes = tuple(label.sizes[dim] for dim in lead)
@@ -162,7 +162,7 @@ def summarize(
     return summary.assign_coords(others | _coords(axes, status=adjusted is not None))
 
 
-def _adjusted(ds: xr.Dataset, label: xr.DataArray) -> xr.DataArray | None:
+def _find_active(ds: xr.Dataset, label: xr.DataArray) -> xr.DataArray | None:
     """Return which pairs have conditions that hold, if there are conditions and the TFs they name."""
     specs = read_specs(ds)
     if not specs or not specs[0].tf_relationships:
@@ -173,7 +173,7 @@ def _adjusted(ds: xr.Dataset, label: xr.DataArray) -> xr.DataArray | None:
         return None
 
 
-def _checked(adjusted: xr.DataArray, label: xr.DataArray) -> xr.DataArray:
+def _match_active(adjusted: xr.DataArray, label: xr.DataArray) -> xr.DataArray:
     """Return which pairs have conditions that hold in the labels' dims and chunks, or refuse the array."""
     check_array(adjusted, LABEL, argument="adjusted")
     if dict(adjusted.sizes) != dict(label.sizes) or any(
@@ -219,7 +219,7 @@ def _lazily(inputs: list[xr.DataArray], plan: Plan, finish: Any, dims: Mapping[s
         tallies,
         chunk=_as_it_is,
         combine=_sum_of_tallies,
-        aggregate=partial(_finished, finish=finish),
+        aggregate=partial(_add_and_finish, finish=finish),
         concatenate=False,
         split_every=dict.fromkeys(range(first.ndim), max(2, round(16 ** (1 / max(1, len(several)))))),
         dtype=object,
@@ -254,11 +254,11 @@ def _as_it_is(tallies: Tally, axis: Any, keepdims: bool) -> Tally:
 
 
 def _sum_of_tallies(nested: Any, axis: Any, keepdims: bool) -> Tally:
-    return added(nested)
+    return add_tallies(nested)
 
 
-def _finished(nested: Any, axis: Any, keepdims: bool, *, finish: Any) -> dict[str, np.ndarray]:
-    return finish(added(nested))
+def _add_and_finish(nested: Any, axis: Any, keepdims: bool, *, finish: Any) -> dict[str, np.ndarray]:
+    return finish(add_tallies(nested))
 
 
 def _dims(lead: list[str], kept: list[str], *, status: bool) -> dict[str, tuple[str, ...]]:
@@ -323,7 +323,7 @@ def merge(*summaries: xr.Dataset) -> xr.Dataset:
         check_summary(one)
     total = summaries[0]
     for other in summaries[1:]:
-        total = _merged(total, other)
+        total = _merge_two(total, other)
     return total
 
 
@@ -446,7 +446,7 @@ def check_summary(summary: object) -> None:
             raise SchemaError(f"the summary lacks the variable {name!r}; expected what qc.summarize returned")
 
 
-def _merged(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
+def _merge_two(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
     for name in ("left", "right", "x_left", "x_right", "y_left", "y_right"):
         if not np.array_equal(first[name], second[name]):
             raise InputError("the summaries have different bins; expected the same bins and limits")
@@ -676,7 +676,7 @@ def _count_block(label: np.ndarray, *values: np.ndarray, axes: list[Axis], absol
     flat = [np.require(array.transpose(order), None, ("C", "A", "W")).reshape(-1) for array in arrays]
     shape = tuple(one.bins + 2 for one in axes)
     two = (shape[0], shape[1] if len(shape) > 1 else 1)
-    numbers, parts = packed(axes), range(0, flat[0].size, _PIECE)
+    numbers, parts = pack_axes(axes), range(0, flat[0].size, _PIECE)
     found = np.zeros((len(parts), 2, 1 + two[0] * two[1]), np.int64)
 
     def work(k: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from yeastxr._utils import run_in_threads
-from yeastxr.qc.bins import Axis, packed
+from yeastxr.qc.bins import Axis, pack_axes
 from yeastxr.schema import MAGNITUDE, QUANTITIES
 
 _SIZE_AT = QUANTITIES.index(MAGNITUDE)
@@ -112,14 +112,14 @@ def tally(
 
     genes, tfs = label.shape[-2:]
     each = max(1, _SLAB_CELLS // genes)
-    axes = packed(plan.axes)
+    axes = pack_axes(plan.axes)
 
     def slab(part: tuple[Place, int]) -> Tally:
         index, first = part
         some: tuple[Any, ...] = (*index, slice(None), slice(first, first + each))
-        code = _turned(label[some].view(np.uint8))
+        code = _transpose(label[some].view(np.uint8))
         if adjusted is not None:
-            code = 2 * code - _turned(adjusted[some].view(np.uint8))
+            code = 2 * code - _transpose(adjusted[some].view(np.uint8))
         n = len(code)
         table = Table(
             np.empty((_GROUPS, n), np.int64),
@@ -130,7 +130,7 @@ def tally(
         )
         vector, counts = plan.counts()
         cells, integers, numbers, *by_group = table
-        slabs = tuple(_turned(plane[some]) for plane in planes)
+        slabs = tuple(_transpose(plane[some]) for plane in planes)
         summarykernels.summarize(code, slabs, axes, *counts, cells, integers, numbers, tuple(by_group))
         lead = tuple(int(along[i]) for along, i in zip(places, index, strict=False))
         return Tally({plan.place(lead): vector}, {(*lead, int(places[-1][first])): table})
@@ -146,10 +146,10 @@ def tally(
     return total
 
 
-def added(nested: Any) -> Tally:
+def add_tallies(nested: Any) -> Tally:
     """Add up the tallies in nested lists, as dask hands them over."""
     total = Tally()
-    for one in _flattened(nested):
+    for one in _flatten(nested):
         total.add(one)
     return total
 
@@ -200,7 +200,7 @@ def arrays(total: Tally, plan: Plan, lead: tuple[int, ...], tfs: int, *, status:
     return result
 
 
-def _turned(plane: np.ndarray) -> np.ndarray:
+def _transpose(plane: np.ndarray) -> np.ndarray:
     """Return a plane ``(gene, tf)`` as ``[tf, gene]`` that a kernel takes as it is: in rows, aligned, writeable."""
     return np.require(plane.T, None, ("C", "A", "W"))
 
@@ -221,9 +221,9 @@ def _statistics(prefix: str, integers: np.ndarray, numbers: np.ndarray, axis: in
     return {prefix + name: values for name, values in names}
 
 
-def _flattened(nested: Any) -> Iterator[Tally]:
+def _flatten(nested: Any) -> Iterator[Tally]:
     if isinstance(nested, list):
         for one in nested:
-            yield from _flattened(one)
+            yield from _flatten(one)
     else:
         yield nested
