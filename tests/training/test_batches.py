@@ -309,6 +309,12 @@ def test_batches__refused(ds: xr.Dataset, options: dict[str, object], message: s
         yx.Batches(ds, **{"batch_size": 32, **options})
 
 
+def test_batches__name_themselves(ds: xr.Dataset) -> None:
+    batches = ds.yeast.batches(64, shuffle=True, buffer=600)
+    assert repr(batches) == "<Batches: 24 of 64 samples by 'gene', rows (7,), shuffled in buffers of 600>"
+    assert repr(SimulatedBatches(SPEC, 64)) == "<SimulatedBatches: 24 of 64 samples by 'gene', rows (7,), in order>"
+
+
 def test_batches__missing_dims_and_stores(ds: xr.Dataset, tmp_path: Path) -> None:
     with pytest.raises(yx.SchemaError, match="no dimension 'gene'"):
         yx.Batches(ds.isel(gene=0, drop=True), 3)

@@ -1,5 +1,6 @@
 """Splits: disjoint, complete, sizes right to one, the same whatever the chunks, and kept with the dataset."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -93,10 +94,44 @@ def test_split__stratified_parts_have_their_share_of_every_stratum() -> None:
     assert 0.4 < (other.split == ds.split).mean() < 0.55  # 0.46 = 0.36 + 0.09 + 0.01 by chance; s.d. 0.009
 
 
+def test_split__dims_have_permutations_of_their_own() -> None:
+    """One seed splits genes, TFs and replicates independently: two agree as often as by chance, 0.66 of 200."""
+    ds = yx.simulate(genes=200, bound=[0.1], n_sample=[200], replicates=200, seed=1)
+    for stratify in (False, True):
+        parts = [ds.yeast.split(by=by, seed=1, stratify=stratify).split.values for by in ("gene", "tf", "replicate")]
+        for i in range(3):
+            assert 0.5 < (parts[i] == parts[i - 1]).mean() < 0.82  # s.d. 0.03
+
+
+@pytest.mark.parametrize(
+    ("given", "sizes"),
+    [
+        ({}, (160, 20, 20)),
+        ({"train": 0.8, "test": 0.2}, (160, 0, 40)),
+        ({"train": 0.7, "val": 0.1}, (140, 20, 40)),
+        ({"val": 0.1, "test": 0.2}, (140, 20, 40)),
+        ({"train": 1}, (200, 0, 0)),
+        ({"train": 0.1, "test": 0.2}, (20, 140, 40)),
+        ({"train": 0.5, "val": 0.5, "test": 0}, (100, 100, 0)),
+    ],
+    ids=str,
+)
+def test_split__a_fraction_that_is_not_given_is_what_the_others_leave(
+    given: dict[str, float], sizes: tuple[int, ...]
+) -> None:
+    ds = made().yeast.split(**given, seed=1)
+    assert tuple(int((ds.split == part).sum()) for part in PARTS) == sizes
+    parameters = json.loads(ds.split.attrs["parameters"])
+    assert yx.split(made(), **{name: parameters[name] for name in PARTS}, seed=1).identical(ds)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"train": 0.8, "val": 0.3}, "sum to 1.2; expected fractions that sum to 1"),
+        ({"train": 0.9}, "train=0.9 sum to 0.9, and val and test are not given; expected fractions that sum to 1"),
+        ({"train": 0.8, "test": 0.3}, "train=0.8, test=0.3 sum to 1.1; expected fractions that sum to 1"),
+        ({"train": 0.8, "val": 0.1, "test": 0.2}, "sum to 1.1; expected fractions that sum to 1"),
+        ({"train": 0.8, "val": 0.3}, "sum to 1.1; expected fractions that sum to 1"),
         ({"train": -0.1, "val": 1.0}, "train is -0.1; expected a number from 0 to 1"),
         ({"train": "most"}, "train is 'most'"),
         ({"by": "genes"}, "did you mean 'gene'"),

@@ -11,6 +11,7 @@ import xarray as xr
 import yeastxr as yx
 from yeastxr.demo import POPULATION
 from yeastxr.schema import FEATURE_NAMES
+from yeastxr.training.tensors import interleave
 
 
 def made(**extra: object) -> xr.Dataset:
@@ -261,6 +262,80 @@ def test_to_dataarray__values(ds: xr.Dataset) -> None:
 def test_from_torch__goes_back(extra: dict[str, object]) -> None:
     ds = made(**extra)
     xr.testing.assert_identical(yx.from_torch(ds.yeast.to_torch(), like=ds), ds)
+
+
+@pytest.mark.parametrize("layout", ["interleaved", "planar", "tf-major", "out of a stack"])
+@pytest.mark.parametrize("features", [FEATURE_NAMES, ("binding_effect",), ("label",), ("label", "binding_pvalue")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_from_torch__never_shares_memory(features: tuple[str, ...], layout: str, dtype: torch.dtype) -> None:
+    ds = made()
+    tensor = ds.yeast.to_torch(
+        features=list(features), dtype=dtype, layout="planar" if layout == "planar" else "interleaved"
+    )
+    if layout == "tf-major":
+        tensor = tensor.movedim(-1, 0).swapaxes(-1, -2).contiguous().swapaxes(-1, -2).movedim(0, -1)
+    elif layout == "out of a stack":
+        tensor = torch.stack([tensor, tensor])[1]
+    for like in (None, ds):
+        back = yx.from_torch(tensor, features=features, like=like)
+        before = back.copy(deep=True)
+        kept = tensor.clone()
+        tensor.fill_(7)
+        xr.testing.assert_identical(back, before)
+        tensor.copy_(kept)
+        for variable in back.data_vars.values():
+            variable.values[:] = 0
+        assert torch.equal(tensor, kept)
+        if like is not None:
+            back["bound_fraction"].values[:] = 0
+            assert ds["bound_fraction"].values.all()
+
+
+@pytest.mark.parametrize("source", ["numpy", "gene-major", "dask", "store"])
+def test_memory__of_tensors_batches_and_samples_is_never_the_datasets(tmp_path: Path, source: str) -> None:
+    """Every tensor that is handed out may be changed: neither the dataset nor another tensor changes with it."""
+    ds = made()
+    if source == "gene-major":
+        ds = ds.assign({name: ds[name].copy(data=np.ascontiguousarray(ds[name].values)) for name in FEATURE_NAMES})
+    data = {"dask": ds.chunk({"tf": 3})}.get(source, ds)
+    if source == "store":
+        data = yx.open(yx.save(ds, tmp_path / "sim.zarr"), chunks=None)
+    expected = ds.copy(deep=True)
+    batches, samples = data.yeast.batches(100, block=500, buffer=500), data.yeast.samples()
+
+    def make() -> list[torch.Tensor]:
+        tensors = [data.yeast.to_torch(features=name) for name in FEATURE_NAMES]
+        tensors += [data.yeast.to_torch(layout="planar"), *data.yeast.xy()]
+        tensors += [tensor for i in (0, 0, 1) for tensor in samples[i]]
+        return tensors + [tensor for pair in batches for tensor in pair]
+
+    for tensor, again in zip(made_once := make(), make(), strict=True):
+        assert torch.equal(tensor, again)
+        again.fill_(7)
+    for i, tensor in enumerate(made_once):
+        kept = [other.clone() for other in made_once[i + 1 : i + 3]]
+        tensor.fill_(7)
+        assert all(torch.equal(other, copy) for other, copy in zip(made_once[i + 1 :], kept, strict=False))
+    stacked = data.yeast.to_dataarray().compute()
+    stacked.values[:] = 7
+    xr.testing.assert_identical(data.compute(), expected)
+
+
+def test_interleave__any_number_of_planes_of_any_dtype() -> None:
+    """A sixth feature, or another selection, goes through the general path."""
+    rng = np.random.default_rng(1)
+    for dtypes in (
+        ["?"] + ["f4"] * 5,
+        ["?", "?", "f4"],
+        ["f4"] * 5,
+        ["f8", "i2"],
+        ["i1", "f4", "f4", "f4", "f4", "u2"],
+    ):
+        for order in "CF":
+            planes = [np.asarray(rng.integers(0, 2, (3, 30, 270)), dtype, order=order) for dtype in dtypes]
+            out = np.full((3, 30, 270, len(planes)), -1, np.float32)
+            interleave(planes, out, threads=2)
+            np.testing.assert_array_equal(out, np.stack(planes, axis=-1).astype(np.float32))
 
 
 def test_from_torch__names_and_integers() -> None:

@@ -7,6 +7,7 @@ Positions are given as arrays that broadcast against each other with the axes ``
 ``(..., 1, 1)``, genes ``(G, 1)``, TFs ``(T,)``. Large planes are cut into slabs of TFs that threads fill.
 """
 
+import zlib
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -63,12 +64,12 @@ def compute_philox_words(counters: np.ndarray, seed: int) -> np.ndarray:
     return out
 
 
-def draw_keys(positions: np.ndarray, *, stream: Stream, seed: int, epoch: int = 0) -> np.ndarray:
-    """Return a random uint64 for each position (integers below 2**64), to sort them by; each epoch has its own."""
+def draw_keys(positions: np.ndarray, *, stream: Stream, seed: int, dim: str = "", epoch: int = 0) -> np.ndarray:
+    """Return a random uint64 for each position (integers below 2**64), to sort them by; dims and epochs differ."""
     counters = np.empty((len(positions), 4), np.uint32)
     positions = positions.astype(np.uint64)
     counters[:, 0], counters[:, 1] = positions & 0xFFFFFFFF, positions >> 32
-    counters[:, 2], counters[:, 3] = int(stream), epoch
+    counters[:, 2], counters[:, 3] = zlib.crc32(dim.encode()) << 8 & 0xFFFFFF00 | stream, epoch
     words = compute_philox_words(counters, seed).astype(np.uint64)
     return (words[:, 0] << 32) | words[:, 1]
 

@@ -1,6 +1,6 @@
 """Batches of tensors for training, in a fixed order, from memory, dask, a store larger than memory, or a simulation."""
 
-import copy
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -14,6 +14,7 @@ from yeastxr._validate import check_integer, check_seed
 from yeastxr.errors import InputError, InputTypeError, format_value
 from yeastxr.schema import BINDING, GENE, PERTURBATION
 from yeastxr.simulation.simulate import SimulationSpec
+from yeastxr.training.epochs import Epochs, SharedEpochs
 from yeastxr.training.sampler import SampleReader, share_samples
 from yeastxr.training.tensors import Names, Pair, allocate, resolve_device, resolve_dtype, select_features
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     import torch
 else:
     from yeastxr.training import _torch as torch
+
+
+EPOCH_END = 2**32  # the random-number scheme counts epochs in 32 bits
 
 
 class Batches:
@@ -76,6 +80,8 @@ class Batches:
     (4, [(256, 2), (256, 2), (256, 2), (232, 2)])
     """
 
+    batch_sampler = None  # Lightning reads it where there is a sampler
+
     def __init__(
         self,
         data: Any,
@@ -107,23 +113,26 @@ class Batches:
         self._reader = SampleReader(data, selections, by, split)
         self._order = self._reader.make_order(bool(shuffle), self.seed, block, buffer, least=self.batch_size)
         self.rank, self.world_size = _resolve_ranks(rank, world_size)
+        if shuffle and seed is None and self.world_size > 1:
+            raise InputError("seed is None, so each rank would draw its own; expected the same seed on all ranks")
         first, last = self._get_share()
         if last - first < self.batch_size:
             raise InputError(
                 f"batch_size is {format_value(batch_size)}; expected at most {last - first}, the number of samples"
                 + (f" of rank {self.rank}" if self.world_size > 1 else "")
             )
-        self._next = self._now = (0, 0)  # epoch and batch: where the next iteration begins, and where this one is
+        self._epochs = Epochs()
+        self._now: tuple[int, int] | None = None  # the epoch of the last iteration, and its next batch
 
     def __len__(self) -> int:
         first, last = self._get_share()
         return (last - first) // self.batch_size if self.drop_last else -(-(last - first) // self.batch_size)
 
     def __iter__(self) -> Iterator[Pair]:
+        # A generator: an iterator begins its epoch with its first batch. Lightning makes one before it sets the epoch.
         self._reader.check_process()
-        epoch, first_batch = self._next
-        self._next, self._now = (epoch + 1, 0), (epoch, first_batch)
-        return self._read_batches(epoch, first_batch)
+        self._now = epoch, first = self._epochs.begin()
+        yield from self._read_batches(epoch, first, len(self))
 
     def __repr__(self) -> str:
         order, reader = self._order, self._reader
@@ -141,18 +150,26 @@ class Batches:
         epoch
             At least 0; shuffled batches come in another order each epoch.
         """
-        self._next = self._now = (check_integer("epoch", epoch, least=0), 0)
+        self._set_next(check_integer("epoch", epoch, least=0, most=EPOCH_END - 1), 0)
+
+    @property
+    def sampler(self) -> "EpochSetter":
+        """What Lightning looks for to set the epoch: an object with ``set_epoch``."""
+        return EpochSetter(self)
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the iteration is, so that :meth:`load_state_dict` continues with the next batch.
+
+        Workers of a ``DataLoader`` read ahead of the loop, so with them the state is the start of the next epoch.
 
         Returns
         -------
         dict
             ``epoch``, ``batch``, and what the order depends on; plain numbers, for JSON and ``torch.save``.
         """
-        epoch, batch = self._now
-        epoch, batch = (epoch + 1, 0) if batch == len(self) else (epoch, batch)
+        epoch, batch = self._epochs.get_next()
+        if self._now is not None and self._now[0] == epoch - 1 and self._now[1] < len(self):
+            epoch, batch = self._now
         return {"epoch": epoch, "batch": batch, "order": self._describe_order()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -177,7 +194,7 @@ class Batches:
         ]
         if differences:
             raise InputError(f"state is of batches with {'; '.join(differences)}; expected a state of the same order")
-        self._next = self._now = (int(state["epoch"]), int(state["batch"]))
+        self._set_next(int(state["epoch"]), int(state["batch"]))
 
     def order(self, epoch: int = 0) -> xr.Dataset:
         """Return the order of the samples in an epoch, over all ranks.
@@ -192,27 +209,29 @@ class Batches:
         xarray.Dataset
             Along a dim ``sample``, int64: ``position`` along ``by``, and ``plane``, counted over the leading dims.
         """
-        windows, _ = self._order.cut_windows(check_integer("epoch", epoch, least=0))
+        windows, _ = self._order.cut_windows(check_integer("epoch", epoch, least=0, most=EPOCH_END - 1))
         samples = np.concatenate([self._order.order_samples(window, epoch) for window in windows])
         plane, position = np.divmod(samples, self._order.length)
         return xr.Dataset({"position": ("sample", position), "plane": ("sample", plane)})
 
-    def shared(self, part: int, parts: int) -> "Batches":
-        """Return the batches of one of several workers of this rank.
+    def _share_epochs(self) -> None:
+        """Count epochs where the workers of a ``DataLoader``, which are copies, see them, too."""
+        if not isinstance(self._epochs, SharedEpochs):
+            self._epochs = SharedEpochs(self._epochs.get_next())
 
-        Parameters
-        ----------
-        part, parts
-            Which worker, of how many.
+    def _iterate_share(self, worker: Any) -> Iterator[Pair]:
+        """Return an iterator over consecutive batches for a worker of a ``DataLoader``; all together have each once."""
+        self._reader.check_process()
+        assert isinstance(self._epochs, SharedEpochs)
+        epoch, first = self._epochs.begin(worker)
+        n = len(self) - first
+        start, end = (first + n * i // worker.num_workers for i in (worker.id, worker.id + 1))
+        return self._read_batches(epoch, start, end)
 
-        Returns
-        -------
-        Batches
-            The same batches for a share of the samples.
-        """
-        other = copy.copy(self)
-        other.rank, other.world_size = self.rank * parts + part, self.world_size * parts
-        return other
+    def _set_next(self, epoch: int, batch: int) -> None:
+        """Set where the next iteration begins."""
+        self._epochs.set_next((epoch, batch))
+        self._now = None
 
     def _get_share(self) -> tuple[int, int]:
         """Return the first sample of this rank, and the one after its last."""
@@ -223,22 +242,23 @@ class Batches:
         order = self._order
         return {
             "seed": self.seed,
+            "by": order.dim,
             "samples": order.samples,
+            "positions": zlib.crc32(order.positions.astype(np.int64).tobytes()),
             "length": order.length,
             "batch_size": self.batch_size,
             "shuffle": order.shuffle,
             "block": order.block,
             "window": order.window,
             "drop_last": self.drop_last,
-            "rank": self.rank,
             "world_size": self.world_size,
         }
 
-    def _read_batches(self, epoch: int, first_batch: int) -> Iterator[Pair]:
-        """Yield the batches of an epoch, in order, from one on."""
+    def _read_batches(self, epoch: int, first_batch: int, end_batch: int) -> Iterator[Pair]:
+        """Yield consecutive batches of an epoch, in order."""
         windows, starts = self._order.cut_windows(epoch)
         first, last = self._get_share()
-        last = first + min(len(self) * self.batch_size, last - first)
+        last = first + min(end_batch * self.batch_size, last - first)
         position = batch_start = first + first_batch * self.batch_size  # the next sample, and the first of its batch
         needed = [w for w in range(len(windows)) if starts[w] < last and starts[w + 1] > position]
         rows = int(max((starts[w + 1] - starts[w] for w in needed), default=0))
@@ -274,9 +294,41 @@ class Batches:
 
     def _hand_over(self, epoch: int, tensors: "list[torch.Tensor]") -> Pair:
         """Count a batch, and return it."""
-        if self._now[0] == epoch:
+        if self._now is not None and self._now[0] == epoch:
             self._now = (epoch, self._now[1] + 1)
         return Pair(*tensors)
+
+
+class EpochSetter:
+    """Sets the epoch of batches for a loop that counts epochs itself; batches in the middle of that epoch stay there.
+
+    Parameters
+    ----------
+    batches
+        The batches.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> batches = Batches(yx.simulate(genes=100, bound=[0.1], seed=42), 50, shuffle=True, seed=1)
+    >>> batches.sampler.set_epoch(3)
+    >>> batches.state_dict()["epoch"]
+    3
+    """
+
+    def __init__(self, batches: Batches) -> None:
+        self._batches = batches
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next iteration that of an epoch, from the batch that :meth:`Batches.load_state_dict` set.
+
+        Parameters
+        ----------
+        epoch
+            At least 0.
+        """
+        if self._batches._epochs.get_next()[0] != epoch:
+            self._batches.set_epoch(epoch)
 
 
 class SimulatedBatches(Batches):

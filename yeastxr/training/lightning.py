@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 import xarray as xr
 
 from yeastxr._validate import check_seed
@@ -23,7 +24,8 @@ class YeastDataModule(LightningDataModule):
     """Training, validation and test batches of a dataset, for a ``lightning.Trainer``.
 
     The split is the dataset's own where it has one; otherwise it is made once, from the seed, so the test set is the
-    same before and after training. Training batches are shuffled anew each epoch.
+    same before and after training. Training batches are shuffled anew each epoch. Checkpoints hold the seed and the
+    position in the training batches, so a run that is resumed gets the batches that it would have got.
 
     Parameters
     ----------
@@ -59,28 +61,70 @@ class YeastDataModule(LightningDataModule):
         batch_size: int = 32,
         *,
         by: str = GENE,
-        train: float = 0.8,
-        val: float = 0.1,
-        test: float = 0.1,
+        train: float | None = None,
+        val: float | None = None,
+        test: float | None = None,
         stratify: bool = False,
         seed: int | None = None,
         **options: Any,
     ) -> None:
         super().__init__()
-        self.seed = check_seed(seed)
         for name in ("split", "shuffle", "device", "drop_last", "rank", "world_size"):
             if name in options:
                 raise InputError(f"{name} is given; expected it to be left to the trainer")
-        ds = data if isinstance(data, xr.Dataset) else open_store(data)
-        if SPLIT not in ds.coords:
-            ds = split(ds, train, val, test, by=by, stratify=stratify, seed=self.seed)
-        self.dataset = ds
-        self._options = {"batch_size": batch_size, "by": by, "seed": self.seed, **options}
-        self._training = self.train_dataloader()  # what is wrong shows here, not once training begins
+        self._source = data if isinstance(data, xr.Dataset) else open_store(data)
+        self._split_options: dict[str, Any] = {"train": train, "val": val, "test": test, "by": by, "stratify": stratify}
+        self._options: dict[str, Any] = {"batch_size": batch_size, "by": by, **options}
+        self._training: Batches
+        self._has_drawn_seed = seed is None
+        self._set_seed(check_seed(seed))  # invalid options are refused here, not once training begins
+
+    def setup(self, stage: str) -> None:
+        """Make all ranks use the same seed, where it was drawn.
+
+        Parameters
+        ----------
+        stage
+            What the trainer is about to do.
+        """
+        if self._has_drawn_seed and torch.distributed.is_available() and torch.distributed.is_initialized():
+            seeds = [self.seed]
+            torch.distributed.broadcast_object_list(seeds, src=0)
+            if seeds[0] != self.seed:
+                self._set_seed(seeds[0])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint holds.
+
+        Returns
+        -------
+        dict
+            The seed, and the state of the training batches.
+        """
+        return {"seed": self.seed, "train": self._training.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue with the seed and the training batches of a checkpoint.
+
+        Parameters
+        ----------
+        state
+            What :meth:`state_dict` returned.
+
+        Raises
+        ------
+        InputError
+            If the training batches of the checkpoint are others.
+        """
+        self._set_seed(state["seed"])
+        self._training.load_state_dict(state["train"])
 
     def train_dataloader(self) -> Batches:
-        """Return the training batches, shuffled; every rank gets as many."""
-        return Batches(self.dataset, split="train", shuffle=True, drop_last=True, **self._options)
+        """Return the training batches, shuffled; all ranks get the same number. Each call continues with the epochs."""
+        batches = self._make_training_batches()
+        batches._epochs = self._training._epochs
+        self._training = batches
+        return batches
 
     def val_dataloader(self) -> Batches:
         """Return the validation batches, in order."""
@@ -93,6 +137,18 @@ class YeastDataModule(LightningDataModule):
     def predict_dataloader(self) -> Batches:
         """Return the batches to predict, those of the test set."""
         return self._make_batches("test")
+
+    def _set_seed(self, seed: int) -> None:
+        """Split and shuffle by a seed."""
+        self.seed = self._options["seed"] = seed
+        ds = self._source
+        self.dataset = ds if SPLIT in ds.coords else split(ds, **self._split_options, seed=seed)
+        self._training = self._make_training_batches()
+
+    def _make_training_batches(self) -> Batches:
+        """Return training batches; a trainer that overfits a few of them needs the same ones each epoch."""
+        shuffle = not (self.trainer and self.trainer.overfit_batches)
+        return Batches(self.dataset, split="train", shuffle=shuffle, drop_last=True, **self._options)
 
     def _make_batches(self, part: str) -> Batches:
         options = dict(self._options)

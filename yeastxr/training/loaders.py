@@ -15,10 +15,11 @@ from yeastxr.training.tensors import Names, Pair, resolve_dtype, select_features
 
 
 class BatchStream(IterableDataset):
-    """Batches for ``torch.utils.data.DataLoader(stream, batch_size=None)``, whose workers share the samples.
+    """Batches for ``torch.utils.data.DataLoader(stream, batch_size=None)``, whose workers share them.
 
-    With workers, call ``set_epoch`` before each epoch, as for torch's ``DistributedSampler``: workers are copies, whose
-    counts are lost with them.
+    Workers, whether forked or spawned and whether they persist, together give each batch of an epoch once: the same
+    batches as without workers, but interleaved. Each iteration of the loader is the next epoch, or the one that
+    ``set_epoch`` sets.
 
     Parameters
     ----------
@@ -36,10 +37,14 @@ class BatchStream(IterableDataset):
 
     def __init__(self, batches: Batches) -> None:
         self.batches = batches
+        batches._share_epochs()
+
+    def __len__(self) -> int:
+        return len(self.batches)
 
     def __iter__(self) -> Iterator[Pair]:
         worker = get_worker_info()
-        return iter(self.batches if worker is None else self.batches.shared(worker.id, worker.num_workers))
+        return iter(self.batches) if worker is None else self.batches._iterate_share(worker)
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next iteration that of an epoch, from its start.

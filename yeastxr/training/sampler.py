@@ -40,8 +40,9 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class Order:
-    """The order of samples in any epoch: ``positions``, of ``length`` in each plane, in windows of blocks."""
+    """The order of samples in any epoch: ``positions`` along ``dim``, of ``length`` in each plane, in windows."""
 
+    dim: str
     planes: int
     length: int
     positions: np.ndarray
@@ -103,7 +104,8 @@ class Order:
         """Return blocks or samples in the order of an epoch."""
         if not self.shuffle:
             return numbers
-        return numbers[np.argsort(draws.draw_keys(numbers, stream=stream, seed=self.seed, epoch=epoch), kind="stable")]
+        keys = draws.draw_keys(numbers, stream=stream, seed=self.seed, dim=self.dim, epoch=epoch)
+        return numbers[np.argsort(keys, kind="stable")]
 
 
 def share_samples(n: int, rank: int, world_size: int, drop_last: bool) -> tuple[int, int]:
@@ -153,7 +155,7 @@ class SampleReader:
         block = min(self._length, max(1, _BLOCK_CELLS // cells) if block is None else block)
         window = max(1, _BUFFER_CELLS // (block * cells)) if buffer is None else -(-buffer // block)
         window = min(max(window, -(-least // block)), self._planes * -(-self._length // block))
-        order = Order(self._planes, self._length, self._positions, block, window, shuffle, seed)
+        order = Order(self.by, self._planes, self._length, self._positions, block, window, shuffle, seed)
         self._warn_of_waste(order)
         return order
 

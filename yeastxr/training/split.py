@@ -10,14 +10,15 @@ from yeastxr.errors import InputError, SchemaError, format_value, suggest
 from yeastxr.schema import GENE, LABEL, PARAMETERS, SPLIT, order_dims, to_text_array, validate
 from yeastxr.simulation import draws
 
-PARTS = ("train", "val", "test")
+DEFAULT_FRACTIONS = {"train": 0.8, "val": 0.1, "test": 0.1}
+PARTS = tuple(DEFAULT_FRACTIONS)
 
 
 def split(
     ds: xr.Dataset,
-    train: float = 0.8,
-    val: float = 0.1,
-    test: float = 0.1,
+    train: float | None = None,
+    val: float | None = None,
+    test: float | None = None,
     *,
     by: str = GENE,
     seed: int | None = None,
@@ -26,14 +27,16 @@ def split(
     """Assign each gene, TF or replicate to training, validation or test, at random.
 
     Parts are disjoint and complete, and their sizes correct to one (the largest remainders are rounded up). The
-    part of a gene depends only on the seed and its position, not on chunks, and is saved with the dataset.
+    part of a gene depends only on the seed and its position, not on chunks, and is saved with the dataset. Splits along
+    different dims are independent.
 
     Parameters
     ----------
     ds
         The dataset; NumPy or dask.
     train, val, test
-        The fraction of each part, at least 0; they sum to 1.
+        The fraction of each part, at least 0; they sum to 1, so one that is not given is what the others leave. By
+        default 0.8, 0.1 and 0.1.
     by
         The dim to split along: ``"gene"``, ``"tf"``, ``"replicate"`` or another dim of the dataset.
     seed
@@ -50,7 +53,8 @@ def split(
     Raises
     ------
     InputError
-        If fractions don't sum to 1, there is no such dim, or a part of a fraction above 0 would be empty.
+        If fractions don't sum to 1, two are missing, there is no such dim, or a part of a fraction above 0 would be
+        empty.
 
     Examples
     --------
@@ -62,14 +66,7 @@ def split(
     100
     """
     ds = validate(ds)
-    fractions = {
-        name: check_number(name, value, least=0, most=1) for name, value in zip(PARTS, (train, val, test), strict=True)
-    }
-    if not np.isclose(sum(fractions.values()), 1, rtol=0, atol=1e-9):
-        listed = ", ".join(f"{name}={fraction:g}" for name, fraction in fractions.items())
-        raise InputError(
-            f"{listed} sum to {sum(fractions.values()):g}; expected fractions that sum to 1, 0 for a part not wanted"
-        )
+    fractions = _complete_fractions(dict(zip(PARTS, (train, val, test), strict=True)))
     dims = [str(dim) for dim in order_dims(ds[LABEL]).dims]
     if by not in dims:
         raise InputError(f"by is {format_value(by)}, which is no dim of the dataset; {suggest(by, dims)}")
@@ -79,7 +76,7 @@ def split(
     for (name, fraction), size in zip(fractions.items(), sizes, strict=True):
         if fraction and not size:
             raise InputError(f"{name} is {fraction:g} of {n} along {by!r}, which is none; expected more, or {name}=0")
-    order = np.argsort(draws.draw_keys(np.arange(n), stream=draws.Stream.SPLIT, seed=seed), kind="stable")
+    order = np.argsort(draws.draw_keys(np.arange(n), stream=draws.Stream.SPLIT, seed=seed, dim=by), kind="stable")
     if stratify:
         n_bound = ds[LABEL].sum([dim for dim in dims if dim != by]).values
         order = order[np.argsort(n_bound[order], kind="stable")]
@@ -110,6 +107,26 @@ def get_part_positions(ds: xr.Dataset, part: str) -> tuple[str, np.ndarray]:
     if not isinstance(part, str) or part not in known:
         raise InputError(f"split is {format_value(part)}, which is no part of the dataset's; {suggest(part, known)}")
     return str(ds.coords[SPLIT].dims[0]), np.flatnonzero(parts == part)
+
+
+def _complete_fractions(values: dict[str, float | None]) -> dict[str, float]:
+    """Return the fraction of each part: the one that is missing is what the others leave."""
+    if all(value is None for value in values.values()):
+        return dict(DEFAULT_FRACTIONS)
+    fractions = {
+        name: check_number(name, value, least=0, most=1) for name, value in values.items() if value is not None
+    }
+    total = sum(fractions.values())
+    listed = ", ".join(f"{name}={fraction:g}" for name, fraction in fractions.items())
+    missing = [name for name in values if name not in fractions]
+    if len(missing) == 1 and total < 1 + 1e-9:
+        fractions[missing[0]] = max(0.0, round(1 - total, 12))
+    elif not np.isclose(total, 1, rtol=0, atol=1e-9):
+        missed = f", and {' and '.join(missing)} are not given" if len(missing) > 1 else ""
+        raise InputError(
+            f"{listed} sum to {total:g}{missed}; expected fractions that sum to 1, 0 for a part not wanted"
+        )
+    return {name: fractions.get(name, 0.0) for name in values}
 
 
 def _round_sizes(n: int, fractions: list[float]) -> list[int]:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from yeastxr._blocks import Region, align_features, cut_slabs, for_each_block, is_in_memory
 from yeastxr._utils import count_threads, run_in_threads
-from yeastxr._validate import check_names, check_sequence
+from yeastxr._validate import check_choice, check_names, check_sequence
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value
 from yeastxr.schema import (
     CORE_DIMS,
@@ -134,8 +134,7 @@ def to_torch(
         names, scalar = get_feature_names(ds), ds.coords[FEATURE].ndim == 0
     else:
         names, scalar = select_features("features", features)
-    if layout not in ("interleaved", "planar"):
-        raise InputError(f"layout is {format_value(layout)}; expected 'interleaved' or 'planar'")
+    check_choice("layout", layout, ("interleaved", "planar"))
     arrays = align_features(ds, names)
     if out is not None:
         _check_out(out, arrays[0].shape if scalar else (*arrays[0].shape, len(names)), layout)
@@ -289,9 +288,9 @@ def from_torch(
     array = tensor.detach().to(device="cpu", dtype=torch.float32).numpy()
     variables: dict[str, Any] = {}
     for i, name in enumerate(names):
-        column = np.ascontiguousarray(array[..., i])
         feature = FEATURE_BY_NAME[name]
-        values = column != 0 if feature.dtype == bool else column.astype(feature.dtype, copy=False)
+        column = array[..., i] != 0 if feature.dtype == bool else array[..., i]
+        values = np.array(column, feature.dtype, order="C")  # a copy: the dataset never shares the tensor's memory
         attrs = dict(like[name].attrs) if like is not None and name in like else feature.attrs
         variables[name] = (all_dims, values, attrs)
     sizes = dict(zip(all_dims, tensor.shape, strict=False))
@@ -312,7 +311,7 @@ def from_torch(
     for dim, n in sizes.items():
         if like.sizes.get(dim) != n:
             raise SchemaError(f"like has {like.sizes.get(dim, 0)} labels along {dim!r}; the tensor has {n}")
-    coords_like = {name: coord for name, coord in like.coords.items() if FEATURE not in coord.dims}
+    coords_like = {name: coord.copy() for name, coord in like.coords.items() if FEATURE not in coord.dims}
     return ds.assign_coords(coords_like).assign_attrs(like.attrs)
 
 
@@ -337,7 +336,7 @@ def resolve_device(device: Any) -> "torch.device":
     """Return the device, the CPU for None, or refuse one that is not available."""
     try:
         resolved = torch.device("cpu" if device is None else device)
-    except (RuntimeError, TypeError):
+    except (RuntimeError, TypeError, ValueError):
         raise InputError(f"device is {format_value(device)}; expected a torch device such as 'cpu' or 'cuda'") from None
     if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
         raise InputError(
