@@ -44,7 +44,7 @@ def samples(ds: xr.Dataset, name: str, batches: Batches, epoch: int = 0) -> np.n
     """Return a feature's rows in the order that the batches say they come."""
     order = batches.order(epoch)
     values = ds[name].values.astype(np.float32)
-    by = batches._reader.by
+    by = batches.state_dict()["order"]["by"]
     if by == "replicate":
         return values[order.position.values]
     values = values if by == "gene" else values.swapaxes(1, 2)

@@ -68,9 +68,9 @@ def test_workers__give_the_epochs_that_batches_give(ds: xr.Dataset, workers: str
     assert len({tuple(epoch) for epoch in expected}) == 6
     epochs = 2 if workers == "spawn" else 3
     for epoch in range(epochs):
-        found = read_epoch(loader)
-        assert Counter(found) == Counter(expected[epoch])
-        assert len(loader) == len(found)
+        observed = read_epoch(loader)
+        assert Counter(observed) == Counter(expected[epoch])
+        assert len(loader) == len(observed)
     stream.set_epoch(5)
     assert Counter(read_epoch(loader)) == Counter(expected[5])
     if workers != "spawn":
@@ -84,9 +84,9 @@ def test_workers__give_the_epochs_that_batches_give(ds: xr.Dataset, workers: str
 def test_workers__drop_no_more_than_batches(ds: xr.Dataset, num_workers: int, drop_last: bool) -> None:
     options = {"batch_size": 20, "drop_last": drop_last}
     loader = DataLoader(BatchStream(make_batches(ds, **options)), batch_size=None, num_workers=num_workers)
-    found = read_epoch(loader)
-    assert Counter(found) == Counter(read_epoch(make_batches(ds, **options)))
-    assert sum(map(len, found)) == (60 if drop_last else 64)
+    observed = read_epoch(loader)
+    assert Counter(observed) == Counter(read_epoch(make_batches(ds, **options)))
+    assert sum(map(len, observed)) == (60 if drop_last else 64)
 
 
 @pytest.mark.parametrize("by", ["gene", "tf", "replicate"])
@@ -97,8 +97,8 @@ def test_workers__share_batches_of_ranks(by: str) -> None:
         loader = DataLoader(BatchStream(make_batches(ds, **options)), batch_size=None, num_workers=2)
         batches = make_batches(ds, **options)
         for _ in range(2):
-            found = [x.flatten().tolist() for x, _ in loader]
-            assert sorted(found) == sorted(x.flatten().tolist() for x, _ in batches)
+            observed = [x.flatten().tolist() for x, _ in loader]
+            assert sorted(observed) == sorted(x.flatten().tolist() for x, _ in batches)
 
 
 @pytest.mark.parametrize("persistent", [False, True])
@@ -109,16 +109,16 @@ def test_workers__agree_after_an_iteration_left_early(ds: xr.Dataset, persistent
     next(iter(loader))
     iter(loader)
     for _ in range(2):
-        found = Counter(read_epoch(loader))
-        assert found in [Counter(epoch) for epoch in expected]
+        observed = Counter(read_epoch(loader))
+        assert observed in [Counter(epoch) for epoch in expected]
 
 
 def test_workers__agree_where_iterations_overlap(ds: xr.Dataset) -> None:
     loader = DataLoader(BatchStream(make_batches(ds)), batch_size=None, num_workers=2)
     pairs = [(tuple(a.x.sum(-1).tolist()), tuple(b.x.sum(-1).tolist())) for a, b in zip(loader, loader, strict=True)]
-    found = [Counter(side) for side in zip(*pairs, strict=True)]
+    observed = [Counter(side) for side in zip(*pairs, strict=True)]
     expected = [Counter(epoch) for epoch in read_epochs(make_batches(ds), 2)]
-    assert found in (expected, expected[::-1])
+    assert observed in (expected, expected[::-1])
 
 
 def test_workers__orders_differ_though_the_random_seed_is_set_before_each_epoch(ds: xr.Dataset) -> None:

@@ -39,10 +39,10 @@ def test_batch_stream__without_workers_is_the_batches(ds: xr.Dataset) -> None:
 def test_batch_stream__workers_share_the_samples(ds: xr.Dataset, context: str) -> None:
     stream = BatchStream(ds.yeast.batches(50, shuffle=True, seed=1))
     loader = DataLoader(stream, batch_size=None, num_workers=2, multiprocessing_context=context)
-    found = rows(loader)
-    np.testing.assert_array_equal(ordered(found), ordered(ds["binding_effect"].values))
+    observed = rows(loader)
+    np.testing.assert_array_equal(ordered(observed), ordered(ds["binding_effect"].values))
     stream.set_epoch(1)
-    assert not np.array_equal(rows(loader), found)
+    assert not np.array_equal(rows(loader), observed)
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")  # forking is what is tested
