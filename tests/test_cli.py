@@ -15,6 +15,7 @@ import xarray as xr
 from click.testing import CliRunner, Result
 
 import yeastxr as yx
+from tests.conftest import read_files
 from yeastxr.cli import main
 from yeastxr.errors import escape_controls
 from yeastxr.simulation.relations import to_json
@@ -155,7 +156,7 @@ def test_simulate__quiet(tmp_path: Path) -> None:
         ("--bound", "0.1", "n_sample has 2 entries and bound has 1"),
         ("--bound", "x", "'x' is not a list of the form number,..."),
         ("--n-sample", "2,0", "n_sample[1] is 0; expected an integer from 1 to"),
-        ("--background-hops-range", "0,100", "background_hops_range is [0, 100]; expected two integers"),
+        ("--background-hops-range", "-1,100", "background_hops_range is [-1, 100]; expected two integers"),
         ("--background-hops-range", "10,1", "background_hops_range is [10, 1]; expected two integers"),
         ("--bound-experiment-hops-range", "1,2,3", "bound_experiment_hops_range is [1, 2, 3]; expected two integers"),
         ("--large-effect-percentile", "1.5", "large_effect_percentile is 1.5; expected a number from 0 to 1"),
@@ -297,7 +298,7 @@ def test_commands__missing_and_damaged_chunks_in_one_sentence(command: str, stor
     chunk.unlink()
     result = run(command, store, *out)
     assert result.exit_code == 2
-    assert "which lacks the chunk binding_effect/c/0/0; expected a whole store" in result.output
+    assert "which lacks the chunk binding_effect/c/0/0; expected a complete store" in result.output
     assert all(not path.exists() for path in out)
 
 
@@ -443,3 +444,12 @@ def test_commands__names_do_not_control_the_terminal(name: str, tmp_path: Path) 
         output = run(*arguments).output
         assert not re.search("[\x00-\x09\x0b-\x1f\u202e\u2066]", output), output
     assert escape_controls(name) in run("info", store).output
+
+
+def test_simulate__a_finished_run_is_done(store: Path) -> None:
+    before = read_files(store)
+    result = run("simulate", store, *SIMULATE)  # a job that is submitted again
+    assert result.exit_code == 0
+    assert "already complete" in result.output
+    assert run("simulate", store, *SIMULATE, "--quiet").output == ""
+    assert read_files(store) == before
