@@ -169,6 +169,36 @@ def test_functions__what_there_is_not_is_refused(d: Distribution, wrong: str, me
         getattr(d, wrong)(0.5)
 
 
+def test_mixed__quantiles_in_a_jump_are_the_atom() -> None:
+    d = MIXED["folded"]
+    below = d.cdf(np.nextafter(3.0, 0))
+    np.testing.assert_array_equal(d.quantile(below + np.array([1e-9, 0.1, 0.2499])), 3.0)
+    assert d.quantile(below - 1e-9) < 3.0 < d.quantile(below + 0.2501)
+
+
+def test_normals__cdf_near_0_by_quadrature() -> None:
+    x = np.geomspace(1e-6, 2, 40)
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    for mean in (0.0, 0.5, 3.0, 6.0):
+        d = FoldedNormals([1.0], [mean], [1.0])
+        exact = (x[:, None] / 2 * weights * d.pdf(x[:, None] / 2 * (1 + nodes))).sum(axis=1)
+        np.testing.assert_allclose(d.cdf(x), exact, rtol=1e-11)
+
+
+def test_normals__quantiles_of_the_least_probabilities() -> None:
+    d = FoldedNormals([1.0], [3.0], [1.0])
+    q = np.array([1e-290, 1e-200, 1e-100, 1e-20])
+    np.testing.assert_allclose(d.cdf(d.quantile(q)), q, rtol=1e-10)
+    np.testing.assert_allclose(d.sf(d.upper_quantile(q)), q, rtol=1e-10)
+
+
+def test_lattice__everything_adds_up_to_1() -> None:
+    for n in (7, 49, 600, 999):
+        d = Lattice.of(np.arange(n), np.full(n, 1 / n))
+        assert d.cdf(n - 1.0) == d.sf(-1.0) == 1.0
+        assert d.quantile(1.0) == n - 1
+
+
 def test_lattice__equal_values_merge_and_none_are_dropped() -> None:
     d = Lattice.of([2.0, 1.0, 2.0, 5.0], [1.0, 2.0, 1.0, 0.0])
     np.testing.assert_array_equal(d.values, [1.0, 2.0])

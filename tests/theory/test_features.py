@@ -14,7 +14,9 @@ from tests.reference import agreement
 from tests.reference.boolean import nested_conditions
 from yeastxr import theory
 from yeastxr.demo import METHODS, POPULATION
+from yeastxr.schema import MAGNITUDE, QUANTITIES, STATUSES
 from yeastxr.simulation.parameters import BindingParameters
+from yeastxr.theory.features import compute_bin_probabilities, compute_mean_magnitudes, find_distribution
 
 RELATIONS = st.fixed_dictionaries(
     {}, optional={t: st.lists(nested_conditions(list(range(10)), 4), max_size=3) for t in range(10)}
@@ -71,6 +73,78 @@ def test_distribution__sizes_by_method_2_are_a_mixture_over_the_lattice() -> Non
     expected = sum(w * stats.foldnorm.mean(3 + 10 * v / values.max()) for v, w in zip(values, weights, strict=True))
     d = theory.distribution(tutorial(2), "perturbation_effect", label=True)
     assert d.magnitude().mean == pytest.approx(expected, rel=1e-6)
+
+
+def test_distribution__effects_without_noise_are_float32() -> None:
+    spec = tutorial(4, bound_std=0.0, unbound_std=0.0, unbound_mean=0.3)
+    d = theory.distribution(spec, "perturbation_effect", label=True)
+    np.testing.assert_array_equal(d.values, d.values.astype(np.float32))
+    effects = spec.simulate().perturbation_effect.values
+    assert (d.pmf(effects) > 0)[np.abs(effects) != np.float32(0.3)].all()
+
+
+def test_distribution__noise_by_status() -> None:
+    spec = tutorial(4, unbound_std=2.0, bound_std=0.5, max_mean_adjustment=0.0)
+    expected = {"unbound": (0.0, 2.0), "bound_active": (3.0, 0.5), "bound_inactive": (0.0, 0.5)}
+    for group, (mean, std) in expected.items():
+        d = theory.distribution(spec, "perturbation_effect", **theory.GROUPS[group])
+        assert (d.means.tolist(), d.stds.tolist()) == ([mean], [std])
+
+
+def test_expected__moments_of_magnitudes() -> None:
+    spec = tutorial(4)
+    expected = theory.expected(spec).sel(feature="perturbation_effect")
+    for group in theory.GROUPS:
+        magnitude = theory.distribution(spec, "perturbation_effect", **theory.GROUPS[group]).magnitude()
+        moments = expected.sel(group=group)
+        assert float(moments.magnitude_mean) == pytest.approx(magnitude.mean, rel=1e-12)
+        assert float(moments.magnitude_std) == pytest.approx(magnitude.std, rel=1e-9)
+
+
+@pytest.mark.parametrize("group", theory.GROUPS)
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_find_distribution__of_a_selection_of_tfs_is_their_mixture(quantity: str, group: str) -> None:
+    spec = tutorial(4)
+    ds = spec.simulate().isel(tf=[0, 3, 3, 5, 9])
+    arguments = theory.GROUPS[group]
+    pairs = theory.expected(spec, by_tf=True).pairs.sel(group=group)
+    x = np.linspace(-3, 10, 40)
+    name = "perturbation_effect" if quantity == MAGNITUDE else quantity
+    weights, cdfs = [], []
+    for tf in ds.tf.values.tolist():
+        if pairs.sel(tf=tf) > 0:
+            d = theory.distribution(spec, name, **arguments, tf=tf)
+            cdfs.append((d.magnitude() if quantity == MAGNITUDE else d).cdf(x))
+            weights.append(float(pairs.sel(tf=tf)))
+    mixture = find_distribution(ds, quantity, **arguments)
+    np.testing.assert_allclose(mixture.cdf(x), np.average(cdfs, axis=0, weights=weights), atol=1e-12)
+    whole = find_distribution(spec.simulate(), quantity, **arguments)
+    np.testing.assert_array_equal(whole.cdf(x), find_distribution(spec, quantity, **arguments).cdf(x))
+
+
+def test_find_distribution__none_without_specification_or_pairs() -> None:
+    spec = tutorial(1)
+    ds = spec.simulate()
+    assert find_distribution(spec, "binding_effect", label=True, adjusted=False) is None
+    assert find_distribution(ds.assign_coords(tf=ds.tf + 1), "binding_effect") is None
+    assert find_distribution(ds.drop_attrs(), "binding_effect") is None
+
+
+def test_compute_bin_probabilities__bins_are_closed_on_the_left() -> None:
+    d = theory.Lattice.of([0.0, 1.0, 2.0, 3.0], [0.4, 0.3, 0.2, 0.1])
+    np.testing.assert_allclose(compute_bin_probabilities(d, np.array([0.0, 1.0, 2.0, 3.0])), [0.4, 0.3, 0.3])
+
+
+def test_compute_mean_magnitudes__by_status() -> None:
+    binding = np.array([0.0, 10.0, 78.0])
+    plain, related = (compute_mean_magnitudes(tutorial(method), binding) for method in (2, 4))
+    assert list(plain) == ["unbound", "bound"]
+    assert list(related) == list(STATUSES)
+    raised = stats.foldnorm.mean(3 + 10 * binding / (6 / 76 * 1000))
+    for magnitudes in (plain["bound"], related["bound_active"]):
+        np.testing.assert_allclose(magnitudes, raised, rtol=1e-6)
+    for magnitudes in (plain["unbound"], related["unbound"], related["bound_inactive"]):
+        np.testing.assert_allclose(magnitudes, np.full(3, np.sqrt(2 / np.pi)), rtol=1e-12)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -226,8 +226,7 @@ def _round_coarse(magnitude: FoldedNormals) -> FoldedNormals:
     values = bits.view(np.float32).astype(np.float64)
     borders = np.append((values[1:] + values[:-1]) / 2, np.inf)
     exact = FoldedNormals(magnitude.weights[coarse], means[coarse], stds[coarse])
-    upto, above = exact.cdf(borders), exact.sf(borders)
-    shares = np.where(upto < 0.5, np.diff(upto, prepend=0.0), -np.diff(above, prepend=1.0))
+    shares = np.diff(exact.cdf(borders), prepend=0.0)
     parts = [(magnitude.weights[~coarse], means[~coarse], stds[~coarse])]
     parts += [(magnitude.weights[coarse].sum() * shares, values, np.zeros(values.size))]
     return FoldedNormals(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
