@@ -7,7 +7,7 @@ import secrets
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -29,13 +29,19 @@ def count_threads() -> int:
 
 
 def run_in_threads(work: Callable[[_T], object], parts: Sequence[_T], threads: int) -> None:
-    """Call a function with each part of some work, in threads if there are several threads and parts."""
+    """Call a function with each part of some work, in threads if there are several; an error ends the work."""
     if min(threads, len(parts)) < 2:
         for part in parts:
             work(part)
         return
-    for _ in _get_pool(os.getpid(), threads).map(work, parts):
-        pass
+    futures = [_get_pool(os.getpid(), threads).submit(work, part) for part in parts]
+    try:
+        for future in as_completed(futures):
+            future.result()
+    finally:  # after an error nothing goes on in the background
+        for future in futures:
+            future.cancel()
+        wait(futures)
 
 
 @lru_cache(maxsize=1)

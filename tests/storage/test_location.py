@@ -37,8 +37,9 @@ def test_places__save_open_verify_extend(kind: str, tmp_path: Path) -> None:
     }
     place = places[kind]
     yx.save(made(), place)
+    yx.save(made(), place)  # the same simulation is there
     with pytest.raises(FileExistsError, match="exists already"):
-        yx.save(made(), place)
+        yx.save(made(seed=4), place)
     xr.testing.assert_identical(yx.open(place).compute(), made().compute())
     yx.save(made(seed=4), place, overwrite=True)
     assert yx.verify(place, against="spec").whole
@@ -91,18 +92,20 @@ def s3() -> Iterator[dict[str, object]]:
 
 
 S3_WRITER = """
-import json, sys
-import yeastxr as yx, yeastxr.storage.writer as writing
-writing._RECORD_EVERY = 0.0
-plain, count = writing.BlockWriter.__call__, []
-def counted(self, *values, block_id):
-    count.append(1)
-    if len(count) == 4:
-        print("half-way", flush=True)
-        sys.stdin.readline()
-    return plain(self, *values, block_id=block_id)
-writing.BlockWriter.__call__ = counted
-yx.save(yx.simulate(**json.loads(sys.argv[1])), "s3://bucket/sim.zarr", storage_options=json.loads(sys.argv[2]))
+import asyncio, json, sys
+import obstore, zarr
+import yeastxr as yx
+count = []
+class Counting(zarr.storage.WrapperStore):
+    async def set(self, key, *args, **options):
+        if key.startswith("label/c/"):
+            count.append(key)
+        if len(count) == 4:
+            print("half-way", flush=True)
+            await asyncio.sleep(1000)
+        await super().set(key, *args, **options)
+place = obstore.store.from_url("s3://bucket/sim.zarr", **json.loads(sys.argv[2]))
+yx.save(yx.simulate(**json.loads(sys.argv[1])), Counting(zarr.storage.ObjectStore(place)))
 """
 
 
@@ -110,15 +113,14 @@ def test_s3__save_kill_resume_open_verify(s3: dict[str, object]) -> None:
     asked = json.dumps({**ASKED, "chunks": {"tf": 4}})
     process = subprocess.Popen(
         [sys.executable, "-c", S3_WRITER, asked, json.dumps(s3)],
-        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        env={**os.environ, "YEASTXR_RECORD_SECONDS": "0"},
     )
     assert process.stdout.readline() == "half-way\n"
     time.sleep(0.5)  # the other thread's block is written in the meantime
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    process.stdin.close()
     process.stdout.close()
     url = "s3://bucket/sim.zarr"
     with pytest.raises(yx.InputError, match="unfinished"):

@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import yeastxr as yx
+from tests.storage.hooked import HookedStore, hook
 from tests.storage.test_writer import files
 from yeastxr.demo import BOOLEAN_RELATIONS, POPULATION
 from yeastxr.schema import FEATURE_NAMES
@@ -99,7 +100,7 @@ def test_verify__no_simulation(tmp_path: Path) -> None:
     path = yx.save(made().isel(tf=slice(4)), tmp_path / "part.zarr")
     assert yx.verify(path).whole
     for options in ({"against": "spec"}, {"repair": True}):
-        with pytest.raises(yx.InputError, match=r"has 4 along 'tf'.*expected a whole simulation"):
+        with pytest.raises(yx.InputError, match=r"has 4 along 'tf'.*expected a complete simulation"):
             yx.verify(path, **options)
     path = yx.save(made().drop_attrs(deep=False), tmp_path / "bare.zarr")
     flip(path / "label/c/0/0")
@@ -186,20 +187,13 @@ def test_extend__coordinates_of_the_users_are_not_lost(tmp_path: Path) -> None:
     assert yx.verify(path).whole
 
 
-def test_extend__interrupted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import yeastxr.storage.writer as writing
+def test_extend__interrupted(path: Path) -> None:
+    def stop(key: str) -> None:
+        if key == "label/c/2/6":
+            raise InterruptedError
 
-    plain = writing.BlockWriter.__call__
-
-    def ends(self: object, *values: np.ndarray, block_id: tuple[int, ...]) -> np.ndarray:
-        if block_id[1:] == (2, 6):
-            raise KeyboardInterrupt
-        return plain(self, *values, block_id=block_id)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(writing.BlockWriter, "__call__", ends)
-        with pytest.raises(KeyboardInterrupt):
-            yx.extend(path, bound=[0.5], n_sample=[4])
+    with hook(before=stop), pytest.raises(InterruptedError):
+        yx.extend(HookedStore(path), bound=[0.5], n_sample=[4])
     with pytest.raises(yx.InputError, match="unfinished"):
         yx.open(path)
     assert yx.verify(path, repair=True).whole
@@ -217,7 +211,7 @@ def test_extend__interrupted(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         ({"replicates": 2}, "no such dimension"),
         ({"bound": 0.5}, "bound is 0.5"),
         ({"bound": [0.5], "n_sample": 3}, "n_sample is 3"),
-        ({"bound": [0.5], "n_sample": [3, 4]}, "expected as many"),
+        ({"bound": [0.5], "n_sample": [3, 4]}, "expected the same number"),
         ({"bound": [0.5], "tf_relationships": [10]}, "expected a dict"),
         ({"bound": [0.5], "tf_relationships": {0: [10]}}, "there already"),
         ({"bound": [0.5], "tf_relationships": {10: [11]}}, "not known"),

@@ -14,6 +14,7 @@ import zarr
 from zarr.storage import MemoryStore, WrapperStore
 
 import yeastxr as yx
+from tests.storage.hooked import HookedStore, hook
 from yeastxr.storage.layout import Records
 from yeastxr.storage.location import locate
 
@@ -21,16 +22,15 @@ SPEC = {"genes": 300, "bound": [0.2], "n_sample": [120], "max_mean_adjustment": 
 CHUNKS = {"tf": 3}  # 40 blocks
 WRITER = """
 import sys, time
-import yeastxr as yx, yeastxr.storage.writer as writing
-plain = writing.BlockWriter.__call__
-def slowly(self, *values, block_id):
-    time.sleep(0.01)  # so that a kill meets the writer at work
-    return plain(self, *values, block_id=block_id)
-writing.BlockWriter.__call__ = slowly
-writing._RECORD_EVERY = 0.02
+import yeastxr as yx, zarr
+class Slow(zarr.storage.LocalStore):
+    async def set(self, key, *args, **options):
+        if key.startswith("label/c/"):
+            time.sleep(0.01)  # so that a kill meets the writer at work
+        await super().set(key, *args, **options)
 print("ready", flush=True)
 sys.stdin.readline()
-yx.save(yx.simulate(**{spec}, chunks={chunks}), sys.argv[1])
+yx.save(yx.simulate(**{spec}, chunks={chunks}), Slow(sys.argv[1]))
 """.replace("{spec}", repr(SPEC)).replace("{chunks}", repr(CHUNKS))
 
 
@@ -50,7 +50,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def kill_after(moment: float, path: Path) -> None:
     """Start a writer and kill it some seconds after it has begun."""
     process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", WRITER, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "YEASTXR_RECORD_SECONDS": "0.02"},
     )
     assert process.stdout.readline() == "ready\n"
     process.stdin.write("go\n")
@@ -81,7 +85,7 @@ def check_kills(moments: list[float], tmp_path: Path, whole: dict[str, bytes]) -
         kill_after(moment, path)
         if not path.exists():  # before anything was written
             continue
-        attrs = locate(path).attrs() or {}
+        attrs = locate(path).read_attrs() or {}
         if attrs.get("yeastxr_complete") is not True:
             with pytest.raises(yx.InputError, match=r"unfinished|not a zarr store|not yeastxr's"):
                 yx.open(path)
@@ -142,7 +146,7 @@ def test_resume__another_specification_is_refused(tmp_path: Path, whole: dict[st
 def test_resume__leftovers_are_swept(tmp_path: Path, whole: dict[str, bytes]) -> None:
     path = tmp_path / "sim.zarr"
     interrupted(path)
-    (path / "label/c/0/30.0123.partial").write_bytes(b"half")
+    (path / f"label/c/0/30.{'0123' * 8}.partial").write_bytes(b"half")
     assert "unfinished" in repr(yx.verify(path))
     yx.save(made(), path)
     assert files(path) == whole
@@ -158,22 +162,24 @@ def test_verify__repair_finishes(tmp_path: Path, whole: dict[str, bytes]) -> Non
     assert files(path) == whole
 
 
-def test_two_writers__the_second_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import yeastxr.storage.writer as writing
-
+def test_two_writers__the_second_is_refused(tmp_path: Path) -> None:
     path, refused = tmp_path / "sim.zarr", []
-    plain = writing.BlockWriter.__call__
 
-    def meets_another(self: object, *values: np.ndarray, block_id: tuple[int, ...]) -> np.ndarray:
-        if not refused:
-            with pytest.raises(FileExistsError, match="another process is writing") as caught:
-                yx.save(made(), path)
-            refused.append(caught.value)
-        return plain(self, *values, block_id=block_id)
+    def second() -> Exception | None:
+        try:
+            yx.save(made(), path)
+        except FileExistsError as error:
+            return error
+        return None
 
-    monkeypatch.setattr(writing.BlockWriter, "__call__", meets_another)
-    yx.save(made(), path)
-    assert refused
+    def meet(key: str) -> None:
+        if key.startswith("label/c/") and not refused:
+            refused.append(None)
+            refused[0] = second()
+
+    with hook(before=meet):
+        yx.save(made(), HookedStore(path))
+    assert "another process is writing" in str(refused[0])
     assert yx.verify(path).whole
 
 
@@ -190,7 +196,7 @@ class FullStore(WrapperStore):
 
 
 def test_full_disk__resumes_when_there_is_room(whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("yeastxr.storage.writer._RECORD_EVERY", 0.0)
+    monkeypatch.setenv("YEASTXR_RECORD_SECONDS", "0")
     memory = MemoryStore()
     full = FullStore(memory)
     full.room = 200_000
@@ -216,21 +222,14 @@ def test_save__memory_is_bounded_by_blocks(tmp_path: Path) -> None:
 
     import dask.array as da
 
-    ds = made()
-    label = da.map_blocks(watched, ds["label"].data, dtype=bool, meta=np.empty((0, 0), bool))
-    import yeastxr.storage.writer as writing
-
-    plain = writing.BlockWriter.__call__
-
-    def leaves(self: object, *values: np.ndarray, block_id: tuple[int, ...]) -> np.ndarray:
-        try:
-            return plain(self, *values, block_id=block_id)
-        finally:
+    def leave(key: str) -> None:
+        if key.startswith("label/c/"):
             alive.pop()
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writing.BlockWriter, "__call__", leaves)
-        yx.save(ds.assign(label=ds["label"].copy(data=label)), tmp_path / "sim.zarr")
+    ds = made()
+    label = da.map_blocks(watched, ds["label"].data, dtype=bool, meta=np.empty((0, 0), bool))
+    with hook(after=leave):
+        yx.save(ds.assign(label=ds["label"].copy(data=label)), HookedStore(tmp_path / "sim.zarr"))
     assert len(most) == 40
     assert max(most) <= (os.cpu_count() or 1) + 1
 

@@ -459,10 +459,10 @@ def _find_provenance(ds: xr.Dataset) -> dict[str, Any]:
         spec = SimulationSpec.from_dict(made_by | {key: value for key, value in names.items() if value})
     except (KeyError, TypeError, ValueError):
         return {}
-    return _make_attrs(spec) if matches_spec(ds, spec) and _has_values(ds, spec) else {}
+    return _make_attrs(spec) if matches_spec(ds, spec) and has_values_of(ds, spec) else {}
 
 
-def _has_values(ds: xr.Dataset, spec: SimulationSpec) -> bool:
+def has_values_of(ds: xr.Dataset, spec: SimulationSpec) -> bool:
     """Return whether a specification that matches a dataset gives its values, or its dask graph."""
     arrays = [ds[name].variable for name in FEATURE_NAMES]
     if any(array.chunks for array in arrays):

@@ -1,11 +1,13 @@
-"""How a dataset lies in a store: its blocks, codecs, digests, and the record of what it is made of.
+"""How a dataset lies in a store: its blocks, codecs and digests, and the records that identify it.
 
-Every feature is cut into the same blocks. A group ``yeastxr`` inside the store holds a digest for each block that has
-been written, and what the store is made of; the root's attribute says, last of all, that nothing is missing.
+All features are cut into the same blocks. A group ``yeastxr`` in the store holds a digest of each block that has been
+written, and what identifies the dataset; the root's attribute says, last of all, that nothing is missing.
 """
 
 import json
+import warnings
 from collections.abc import Hashable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -15,68 +17,77 @@ import numpy as np
 import xarray as xr
 
 from yeastxr._blocks import CHUNK_CELLS
-from yeastxr.errors import InputTypeError, StoreError, StoreNotFoundError, describe_error, format_value, suggest
-from yeastxr.schema import CORE_DIMS, FEATURE_BY_NAME, FEATURE_NAMES, GENE, TF
-from yeastxr.storage.location import Location
+from yeastxr.errors import (
+    InputError,
+    InputTypeError,
+    StoreError,
+    StoreNotFoundError,
+    describe_error,
+    format_value,
+    suggest,
+)
+from yeastxr.schema import CORE_DIMS, FEATURE_BY_NAME, FEATURE_NAMES, GENE, LABEL, REPLICATE, TF
+from yeastxr.simulation.simulate import SPECIFICATION, has_values_of, matches_spec, spec_of
+from yeastxr.storage.location import COMPLETE, RECORDS, Location
 
-COMPLETE = "yeastxr_complete"  # the root attribute: False until everything is there
-RECORDS = "yeastxr"  # the group of the store's own records
-_CODECS = ("chunks", "shards", "compressors", "filters", "serializer", "fill_value")
+_ENCODINGS = ("chunks", "shards", "compressors", "filters", "serializer", "fill_value")
+_SAFE_CODECS = {"bytes", "transpose", "blosc", "zstd", "gzip", "crc32c", "sharding_indexed", "vlen-utf8", "vlen-bytes"}
+_NAME_BYTES = 150  # file systems allow 255, of which zarr's partial files take some
 Block = tuple[int, ...]
 
 
-def everywhere(block: Block) -> tuple[Any, ...]:
-    """Return the index of a block in tables that have the features in front."""
+def index_block(block: Block) -> tuple[Any, ...]:
+    """Return the index of a block in tables with one row for each feature."""
     return (slice(None), *block)
 
 
 def digest(values: np.ndarray) -> int:
-    """Return the 64-bit XXH3 of an array's values, TF by TF; never 0, which stands for nothing written."""
+    """Return the 64-bit XXH3 of an array's values, TF by TF; never 0, which stands for a block that is not written."""
     import xxhash
 
-    lies = values.swapaxes(-1, -2) if values.ndim > 1 else values
+    swapped = values.swapaxes(-1, -2) if values.ndim > 1 else values
     if values.dtype.kind not in "biuf":
         return xxhash.xxh3_64_intdigest("\0".join(map(str, values.reshape(-1))).encode("utf-8", "surrogatepass")) or 1
-    return xxhash.xxh3_64_intdigest(np.ascontiguousarray(lies).reshape(-1).view(np.uint8).data) or 1
+    return xxhash.xxh3_64_intdigest(np.ascontiguousarray(swapped).reshape(-1).view(np.uint8).data) or 1
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The dims of the features in order, their sizes, and the length of a block along each."""
+    """The dimensions of the features in order, their sizes, and the length of a block along each."""
 
     sizes: dict[str, int]
     lengths: dict[str, int]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """How many blocks there are along each dim."""
+        """The number of blocks along each dimension."""
         return tuple(-(-self.sizes[dim] // self.lengths[dim]) for dim in self.sizes)
 
-    def blocks(self) -> Iterator[Block]:
+    def list_blocks(self) -> Iterator[Block]:
         """Yield every block."""
         return product(*map(range, self.shape))
 
-    def region(self, block: Block) -> tuple[slice, ...]:
-        """Return what a block covers."""
+    def get_region(self, block: Block) -> tuple[slice, ...]:
+        """Return the slices that a block covers."""
         starts = [i * self.lengths[dim] for i, dim in zip(block, self.sizes, strict=True)]
         return tuple(
             slice(start, min(start + self.lengths[dim], n))
             for start, (dim, n) in zip(starts, self.sizes.items(), strict=True)
         )
 
-    def named(self, block: Block) -> str:
-        """Say what a block covers."""
-        region = zip(self.sizes, self.region(block), strict=True)
+    def describe(self, block: Block) -> str:
+        """Describe what a block covers."""
+        region = zip(self.sizes, self.get_region(block), strict=True)
         return ", ".join(f"{dim} {part.start}:{part.stop}" for dim, part in region)
 
-    def cells(self, block: Block) -> int:
-        """Return how many cells a block has."""
-        return prod(part.stop - part.start for part in self.region(block))
+    def count_pairs(self, block: Block) -> int:
+        """Return the number of pairs in a block."""
+        return prod(part.stop - part.start for part in self.get_region(block))
 
 
-def layout_of(ds: xr.Dataset, encoding: Mapping[str, Mapping[str, Any]]) -> Layout:
-    """Return the blocks a dataset is stored in: as encoded, or its own chunks where they are even, else the default."""
-    label = ds["label"]
+def choose_layout(ds: xr.Dataset, encoding: Mapping[str, Mapping[str, Any]]) -> Layout:
+    """Return the blocks to store a dataset in: as encoded, or its own chunks where they are even, else the default."""
+    label = ds[LABEL]
     sizes = {str(dim): n for dim, n in label.sizes.items()}
     lengths = {dim: 1 for dim in sizes if dim not in CORE_DIMS}
     lengths[GENE] = sizes[GENE]
@@ -85,27 +96,38 @@ def layout_of(ds: xr.Dataset, encoding: Mapping[str, Mapping[str, Any]]) -> Layo
         even = all(size == cuts[0] for size in cuts[:-1]) and cuts[-1] <= cuts[0]
         lengths[str(dim)] = cuts[0] if even else min(lengths[str(dim)], max(cuts))
     for name in FEATURE_NAMES:
-        asked = encoding.get(name, {}).get("shards") or encoding.get(name, {}).get("chunks")
-        if asked is not None:
-            if len(asked) != len(sizes):
-                raise StoreError(
-                    f"encoding[{name!r}] has chunks {format_value(asked)}; expected one for each of {label.dims}"
-                )
-            lengths = dict(zip(sizes, map(int, asked), strict=True))
+        chunks = encoding.get(name, {}).get("shards") or encoding.get(name, {}).get("chunks")
+        if chunks is not None:
+            lengths = dict(zip(sizes, _check_lengths(name, chunks, sizes), strict=True))
             break
     for name in FEATURE_NAMES:
         for key in ("chunks", "shards"):
-            cut = encoding.get(name, {}).get(key)
-            if cut is not None and any(n % int(c) for n, c in zip(lengths.values(), cut, strict=True)):
+            chunks = encoding.get(name, {}).get(key)
+            if chunks is None:
+                continue
+            if any(n % c for n, c in zip(lengths.values(), _check_lengths(name, chunks, sizes), strict=True)):
                 raise StoreError(
-                    f"encoding[{name!r}] has {key} {format_value(cut)}; "
+                    f"encoding[{name!r}] has {key} {format_value(chunks)}; "
                     f"expected lengths that divide blocks of {lengths}"
                 )
     return Layout(sizes, lengths)
 
 
+def _check_lengths(name: str, chunks: Any, sizes: Mapping[str, int]) -> list[int]:
+    """Return the lengths of chunks in an encoding as integers, one for each dimension."""
+    try:
+        lengths = [int(n) for n in chunks]
+    except (TypeError, ValueError):
+        lengths = []
+    if len(lengths) != len(sizes) or min(lengths) < 1:
+        raise StoreError(
+            f"encoding[{name!r}] has chunks {format_value(chunks)}; expected one length for each of {tuple(sizes)}"
+        )
+    return lengths
+
+
 def check_encoding(ds: xr.Dataset, encoding: Any) -> dict[str, Mapping[str, Any]]:
-    """Return the encodings that were asked for, or refuse them."""
+    """Return the encodings, or refuse them."""
     if encoding is None:
         return {}
     if not isinstance(encoding, Mapping):
@@ -118,134 +140,154 @@ def check_encoding(ds: xr.Dataset, encoding: Any) -> dict[str, Mapping[str, Any]
         if not isinstance(values, Mapping):
             raise InputTypeError(f"encoding[{name!r}] is {format_value(values)}; expected a dict")
         for key in values if name in FEATURE_NAMES else ():
-            if key not in _CODECS:
-                raise StoreError(f"encoding[{name!r}] has {format_value(key)}; {suggest(key, _CODECS)}")
+            if key not in _ENCODINGS:
+                raise StoreError(f"encoding[{name!r}] has {format_value(key)}; {suggest(key, _ENCODINGS)}")
     return dict(encoding)
 
 
-def codecs(name: str, layout: Layout, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the codecs that packed and wrote best, see docs/design.md, unless others are given."""
+def choose_codecs(name: str, layout: Layout, encoding: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the codecs that pack and write best, see docs/design.md, unless others are given."""
     from zarr.codecs import BloscCodec, TransposeCodec
 
-    packed = {"cname": "zstd", "clevel": 1} if FEATURE_BY_NAME[name].dtype == bool else {"cname": "lz4", "clevel": 5}
+    packing = {"cname": "zstd", "clevel": 1} if FEATURE_BY_NAME[name].dtype == bool else {"cname": "lz4", "clevel": 5}
     axes = len(layout.sizes)
-    own = {
+    defaults = {
         "chunks": tuple(layout.lengths.values()),
         "filters": (TransposeCodec(order=(*range(axes - 2), axes - 1, axes - 2)),),  # TF by TF, as blocks are made
-        "compressors": (BloscCodec(**packed, shuffle="bitshuffle"),),  # type: ignore[arg-type]
+        "compressors": (BloscCodec(**packing, shuffle="bitshuffle"),),  # type: ignore[arg-type]
         "fill_value": 0,
     }
-    return own | dict(given)
+    return defaults | dict(encoding)
 
 
 @dataclass
 class Records:
-    """What the store knows of itself: what it is made of, and the digests of its blocks and coordinates."""
+    """What a store knows of itself: what identifies its dataset, its layout, and the digests of its blocks."""
 
-    made_of: dict[str, Any]
+    identity: dict[str, Any]
     layout: Layout
     digests: np.ndarray  # uint64, (features, *blocks); 0 where nothing has been written
 
     @classmethod
-    def new(cls, made_of: dict[str, Any], layout: Layout) -> "Records":
-        """Return the records of a store that has nothing yet."""
-        return cls(made_of, layout, np.zeros((len(FEATURE_NAMES), *layout.shape), np.uint64))
+    def create(cls, identity: dict[str, Any], layout: Layout) -> "Records":
+        """Return the records of a store without any block."""
+        return cls(identity, layout, np.zeros((len(FEATURE_NAMES), *layout.shape), np.uint64))
 
     @classmethod
     def read(cls, location: Location) -> "Records":
-        """Return the records of a store.
-
-        Raises
-        ------
-        StoreError
-            If they are missing or can't be read.
-        """
+        """Return the records of a store; raise StoreError if they are missing or can't be read."""
         import zarr
 
         try:
             group = zarr.open_group(location.store, path=RECORDS, mode="r", use_consolidated=False)
             attrs: dict[str, Any] = dict(group.attrs)
-            made_of = dict(attrs["made_of"])
+            identity = dict(attrs["made_of"])
             layout = Layout(
                 {str(d): int(n) for d, n in attrs["sizes"].items()},
                 {str(d): int(n) for d, n in attrs["blocks"].items()},
             )
-            digests = np.asarray(group["digests"][...])  # type: ignore[index]
+            digests = np.asarray(group[attrs.get("digests", "digests")][...])  # type: ignore[index]
             if digests.shape != (len(FEATURE_NAMES), *layout.shape):
                 raise ValueError(f"digests of the shape {digests.shape}")
         except Exception as error:
             raise StoreError(
                 f"store is {location.name}, whose records can't be read: {describe_error(error)}"
             ) from None
-        return cls(made_of, layout, digests)
+        return cls(identity, layout, digests)
 
     def write(self, location: Location) -> None:
-        """Write everything that the records say."""
+        """Write all records, so that a killed writer leaves the old ones or the new ones, and never neither.
+
+        Where there are records, the new digests are written beside the old ones; one attribute then switches to them.
+        """
         import zarr
 
         group = zarr.open_group(location.store, path=RECORDS, mode="a", use_consolidated=False)
-        group.update_attributes({"made_of": self.made_of, "sizes": self.layout.sizes, "blocks": self.layout.lengths})
-        group.create_array(
-            "digests",
-            data=self.digests,
-            chunks=self.digests.shape,
-            dimension_names=("feature", *self.layout.sizes),
-            overwrite=True,
-        )
+        attrs = {"made_of": self.identity, "sizes": self.layout.sizes, "blocks": self.layout.lengths}
+        if "digests" in group:
+            self._write_digests(group, "digests-next")
+            group.update_attributes({**attrs, "digests": "digests-next"})
+            self._write_digests(group, "digests")
+            del group.attrs["digests"]
+            del group["digests-next"]
+        else:
+            group.update_attributes(attrs)
+            self._write_digests(group, "digests")
+
+    def _write_digests(self, group: Any, name: str) -> None:
+        dims = ("feature", *self.layout.sizes)
+        group.create_array(name, data=self.digests, chunks=self.digests.shape, dimension_names=dims, overwrite=True)
 
     def update(self, location: Location) -> None:
         """Write the digests alone."""
         import zarr
 
-        array = zarr.open_array(location.store, path=f"{RECORDS}/digests", mode="r+")
-        array[...] = self.digests
+        group = zarr.open_group(location.store, path=RECORDS, mode="r+", use_consolidated=False)
+        group[str(group.attrs.get("digests", "digests"))][...] = self.digests  # type: ignore[index]
 
-    def todo(self) -> np.ndarray:
-        """Tell which blocks of which features have not been written."""
+    def find_missing(self) -> np.ndarray:
+        """Return which blocks of which features have not been written."""
         return self.digests == 0
 
 
-def made_of(ds: xr.Dataset, layout: Layout, encoding: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what tells one dataset from another: its specification, or its values; its coordinates and its layout."""
-    specification = ds.attrs.get("specification")
-    values = None
-    if specification is None:
-        from dask.base import tokenize
+def identify(ds: xr.Dataset, layout: Layout, encoding: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what identifies a dataset: its specification, its values, its coordinates, its layout.
 
-        values = tokenize(*(ds[name].data for name in FEATURE_NAMES))
-    return {
-        "specification": specification,
-        "values": values,
+    The values are None only where the dataset is what its specification simulates, label by label and value by value;
+    otherwise a token of them. The attribute alone proves nothing.
+    """
+    names = [str(name) for name in ds.data_vars if name not in FEATURE_NAMES]
+    is_simulation = is_simulated(ds)
+    if names or not is_simulation:
+        from dask.base import tokenize
+    identity = {
+        "specification": ds.attrs.get(SPECIFICATION),
+        "values": None if is_simulation else tokenize(*(ds[name].data for name in FEATURE_NAMES)),
         "sizes": layout.sizes,
         "blocks": layout.lengths,
-        "encoding": {name: {key: str(value) for key, value in asked.items()} for name, asked in encoding.items()},
+        "encoding": {name: {key: str(value) for key, value in values.items()} for name, values in encoding.items()},
         "coordinates": {str(name): f"{digest(coord.values):016x}" for name, coord in ds.coords.items()},
     }
+    if names:
+        identity["others"] = {name: tokenize(ds[name].dims, ds[name].data) for name in names}
+    return identity
 
 
-def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    """Say in which fields two records of what a store is made of differ."""
+def is_simulated(ds: xr.Dataset) -> bool:
+    """Return whether a dataset is exactly what the specification in its attributes simulates."""
+    try:
+        spec = spec_of(ds)
+    except InputError:
+        return False
+    return spec is not None and matches_spec(ds, spec) and has_values_of(ds, spec)
+
+
+def describe_differences(stored: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
+    """Describe in which fields the identity in a store differs from that of a dataset."""
     pairs: dict[Hashable, tuple[Any, Any]] = {}
-    for key, value in asked.items():
-        found = stored.get(key)
-        if found == value:
+    for key in {**identity, **stored}:
+        in_store, value = stored.get(key), identity.get(key)
+        if in_store == value:
             continue
         try:
-            ours, theirs = json.loads(value), json.loads(found)  # type: ignore[arg-type]
-            pairs |= {k: (theirs.get(k), v) for k, v in ours.items() if theirs.get(k) != v}
+            new, old = json.loads(value), json.loads(in_store)  # type: ignore[arg-type]
+            pairs |= {k: (old.get(k), v) for k, v in new.items() if old.get(k) != v}
         except (TypeError, ValueError, AttributeError):
-            pairs[key] = (found, value)
+            pairs[key] = (in_store, value)
+    if "values" in pairs:
+        known = "those of the specification"
+        pairs["values"] = tuple(known if token is None else token for token in pairs["values"])  # type: ignore[assignment]
     return [
-        f"{key}: {format_value(found, 40)} in the store, {format_value(value, 40)} now"
-        for key, (found, value) in pairs.items()
+        f"{key}: {format_value(in_store, 40)} in the store, {format_value(value, 40)} now"
+        for key, (in_store, value) in pairs.items()
     ]
 
 
-def root_attrs(location: Location) -> dict[str, Any]:
-    """Return the attributes of a yeastxr store, whole or unfinished, or refuse what is no such store."""
+def read_root_attrs(location: Location) -> dict[str, Any]:
+    """Return the attributes of a yeastxr store, complete or unfinished, or refuse what is not such a store."""
     if not location.exists():
         raise StoreNotFoundError(f"store is {location.name}, which does not exist; expected a yeastxr store")
-    attrs = location.attrs()
+    attrs = location.read_attrs()
     if attrs is None:
         raise StoreError(f"store is {location.name}, which is not a zarr store; expected one that yeastxr saved")
     if COMPLETE not in attrs:
@@ -253,45 +295,106 @@ def root_attrs(location: Location) -> dict[str, Any]:
     return attrs
 
 
-def check_storable(ds: xr.Dataset) -> None:
-    """Refuse what would not come back as it went in."""
+def check_storable(ds: xr.Dataset, layout: Layout, encoding: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse what can't be stored, or would come back changed: all but the features is written to memory first."""
     for name, variable in ds.variables.items():
         if variable.dtype.kind in "OT":
+            if not isinstance(variable.dtype, np.dtype):
+                raise StoreError(f"{name} has the dtype {variable.dtype}; expected numbers or text")
             for item in np.asarray(variable.values).reshape(-1):
                 if not isinstance(item, str):
                     raise StoreError(f"{name} holds {format_value(item)}; expected numbers or text")
-    if RECORDS in ds.variables:
-        raise StoreError(f"the dataset has a variable {RECORDS!r}, which is the store's own; expected it not there")
+        to_plain_attrs(variable.attrs, f"the attributes of {name}")
     if COMPLETE in ds.attrs:
         raise StoreError(f"the dataset has the attribute {COMPLETE!r}, which is the store's own; expected it not there")
-    for name in FEATURE_NAMES:
-        plain_attrs(ds[name].attrs)
+    to_plain_attrs(ds.attrs, "the attributes of the dataset")
+    from zarr.storage import MemoryStore
 
-
-def plain_attrs(attrs: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return attributes as JSON holds them, or refuse them."""
-    plain = {
-        str(key): value.tolist() if isinstance(value, np.ndarray | np.generic) else value
-        for key, value in attrs.items()
-    }
+    memory = Location(MemoryStore(), "memory")
+    others = ds.drop_vars(FEATURE_NAMES)
     try:
-        json.dumps(plain)
-    except (TypeError, ValueError, RecursionError):
-        raise StoreError(f"the attributes {format_value(attrs)} are not of a kind that JSON holds") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they come again when the store is written
+            write_template(ds, memory, layout, encoding, compute=False)
+            stored = xr.open_zarr(memory.store, consolidated=False, chunks=None)
+            check_codecs(memory)
+            lost = [name for name, variable in others.variables.items() if not _is_same(stored, name, variable)]
+            if _write_json({**others.attrs, COMPLETE: False}) != _write_json(stored.attrs):
+                lost.append("an attribute of the dataset")
+    except StoreError:
+        raise
+    except Exception as error:  # whatever xarray and zarr raise for what they can't store
+        raise StoreError(f"the dataset can't be stored: {describe_error(error)}") from None
+    if lost:
+        raise StoreError(
+            f"{lost[0]} would not be read as it is saved; expected numbers, text or dates that zarr stores"
+        )
+
+
+def check_name(name: object) -> None:
+    """Refuse a name of a variable or dimension that zarr or a file system can't hold."""
+    if not isinstance(name, str):
+        raise StoreError(f"the dataset has a variable or dimension {format_value(name)}; expected names that are text")
+    if name.lower() == RECORDS:
+        raise StoreError(f"the dataset has a variable {name!r}, which is the store's own; expected it not there")
+    reserved = name.lower() == "zarr.json" or name.startswith("__") or not name.strip(".")
+    size = len(name.encode("utf-8", "surrogatepass"))
+    if reserved or size > _NAME_BYTES or any(c in "/\\" or ord(c) < 32 or "\ud800" <= c <= "\udfff" for c in name):
+        raise StoreError(
+            f"the dataset has a variable {format_value(name)}, a name that zarr can't store; expected one "
+            f"without slashes and control characters, of at most {_NAME_BYTES} bytes"
+        )
+
+
+def _is_same(stored: xr.Dataset, name: Hashable, variable: xr.Variable) -> bool:
+    """Return whether a variable was stored as it is; only values in memory are compared."""
+    if name not in stored.variables:
+        return False
+    copy = stored.variables[name]
+    text = variable.dtype.kind in "OTU"
+    if copy.dims != variable.dims or copy.shape != variable.shape:
+        return False
+    if copy.dtype.kind != variable.dtype.kind and not (text and copy.dtype.kind in "OTU"):
+        return False
+    if variable.dtype.kind in "biufc" and copy.dtype.newbyteorder("=") != variable.dtype.newbyteorder("="):
+        return False
+    if _write_json(variable.attrs) != _write_json(copy.attrs):
+        return False
+    return variable.chunks is not None or copy.equals(variable)
+
+
+def _write_json(attrs: Mapping[Any, Any]) -> str:
+    """Write attributes in a form to compare."""
+    return json.dumps(to_plain_attrs(attrs, "the attributes"), sort_keys=True)
+
+
+def to_plain_attrs(attrs: Mapping[Any, Any], called: str) -> dict[str, Any]:
+    """Return attributes as JSON holds them, or refuse them."""
+    plain = {}
+    for key, value in attrs.items():
+        if not isinstance(key, str):
+            raise StoreError(f"{called} have the name {format_value(key)}; expected text")
+        plain[key] = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+        try:
+            json.dumps(plain[key]).encode()
+        except (TypeError, ValueError, RecursionError):
+            raise StoreError(f"{called} have {key!r}: {format_value(value)}, which JSON can't hold") from None
     return plain
 
 
 def write_template(
-    ds: xr.Dataset, location: Location, layout: Layout, encoding: Mapping[str, Mapping[str, Any]]
+    ds: xr.Dataset,
+    location: Location,
+    layout: Layout,
+    encoding: Mapping[str, Mapping[str, Any]],
+    *,
+    compute: bool = True,
 ) -> None:
-    """Write metadata, coordinates and whatever is no feature; what an earlier run left of them goes."""
+    """Write metadata, coordinates and other variables of a store that has none yet."""
     import zarr
 
-    location.clear()
-    zarr.create_group(location.store, attributes={COMPLETE: False})  # the mark is there from the first file on
-    rest = ds.drop_vars(FEATURE_NAMES).assign_attrs({COMPLETE: False})
-    others = {name: dict(values) for name, values in encoding.items() if name not in FEATURE_NAMES}
-    rest.to_zarr(location.store, mode="a", zarr_format=3, consolidated=False, encoding=others)
+    zarr.create_group(location.store, attributes={COMPLETE: False}, overwrite=False)  # with the mark from the start
+    write_others(ds, location, encoding, compute=compute)
     group = zarr.open_group(location.store, mode="r+", use_consolidated=False)
     for name in FEATURE_NAMES:
         group.create_array(
@@ -299,30 +402,57 @@ def write_template(
             shape=tuple(layout.sizes.values()),
             dtype=FEATURE_BY_NAME[name].dtype,
             dimension_names=tuple(layout.sizes),
-            attributes=plain_attrs(ds[name].attrs),
-            **codecs(name, layout, encoding.get(name, {})),
+            attributes=to_plain_attrs(ds[name].attrs, f"the attributes of {name}"),
+            **choose_codecs(name, layout, encoding.get(name, {})),
         )
 
 
+def write_others(
+    ds: xr.Dataset, location: Location, encoding: Mapping[str, Mapping[str, Any]], *, compute: bool = True
+) -> None:
+    """Write attributes, coordinates and all variables but the features."""
+    rest = ds.drop_vars(FEATURE_NAMES).assign_attrs({COMPLETE: False})
+    own = {name: dict(values) for name, values in encoding.items() if name not in FEATURE_NAMES}
+    options: dict[str, Any] = {"encoding": own, "compute": compute}
+    rest.to_zarr(location.store, mode="a", zarr_format=3, consolidated=False, **options)
+
+
 def resize(location: Location, layout: Layout, ds: xr.Dataset) -> None:
-    """Bring arrays, coordinates and attributes to the shape of a larger simulation; again, where a run ended in it."""
+    """Give arrays, coordinates and attributes the shape of a larger simulation; again, if a run ended in it."""
     import zarr
 
     group = zarr.open_group(location.store, mode="r+", use_consolidated=False)
     for name in FEATURE_NAMES:
         array = group[name]
         array.resize(tuple(layout.sizes.values()))  # type: ignore[union-attr]
-        array.update_attributes(plain_attrs(ds[name].attrs))
-    rest = ds.drop_vars(FEATURE_NAMES)
-    for key, coord in rest.coords.items():
-        if set(coord.dims) & {TF, "replicate"} and str(key) in group:
-            del group[str(key)]
-    new = rest.assign_attrs({COMPLETE: False})
-    new.to_zarr(location.store, mode="a", zarr_format=3, consolidated=False)
+        array.update_attributes(to_plain_attrs(ds[name].attrs, f"the attributes of {name}"))
+    attrs = {key: value for key, value in group.attrs.items() if key != "coordinates"}  # a user's own ones stay
+    for name in map(str, ds.coords):
+        with suppress(Exception):  # there is none, or its metadata is damaged
+            saved = {key: value for key, value in group[name].attrs.items() if key != "coordinates" and key[0] != "_"}
+            ds = ds.assign_coords({name: ds.coords[name].assign_attrs({**saved, **ds.coords[name].attrs})})
+        if set(ds.coords[name].dims) & {TF, REPLICATE} and name in group:
+            del group[name]
+    write_others(ds.assign_attrs({**attrs, **ds.attrs}), location, {})
 
 
 def mark(location: Location, *, complete: bool) -> None:
-    """Say in the root's attribute whether everything is there."""
+    """Set the root's attribute that says whether everything is written."""
     import zarr
 
     zarr.open_group(location.store, mode="r+", use_consolidated=False).attrs[COMPLETE] = complete
+
+
+def check_codecs(location: Location) -> None:
+    """Refuse a store with codecs that could run code of its own, such as pickles, before anything is decoded."""
+    import zarr
+
+    for name, array in zarr.open_group(location.store, mode="r", use_consolidated=False).arrays():
+        for codec in array.metadata.codecs:  # type: ignore[union-attr]
+            codec_name = str(codec.to_dict()["name"])
+            if codec_name not in _SAFE_CODECS and not (
+                codec_name.startswith("numcodecs.") and "pickle" not in codec_name
+            ):
+                raise StoreError(
+                    f"store is {location.name}, whose {name} has the codec {format_value(codec_name)}; it is refused"
+                )

@@ -1,9 +1,13 @@
-"""Where a store lies: paths, URLs and zarr stores made one, and what can be told without opening a dataset."""
+"""Where a store lies: paths, URLs and zarr stores in one form, its lock, and which of its files are yeastxr's.
+
+Nothing but files that yeastxr or zarr made for a store is ever deleted: metadata and chunks of the arrays of the store,
+zarr's partial files beside them, and folders beside the store whose names contain ``.yeastxr-``.
+"""
 
 import os
-import shutil
+import re
 from collections.abc import Awaitable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,12 +15,19 @@ from urllib.parse import unquote, urlparse
 from zipfile import BadZipFile
 
 from yeastxr.errors import InputError, InputTypeError, StoreError, StoreExistsError, describe_error, format_value
+from yeastxr.schema import FEATURE_NAMES
 
 if TYPE_CHECKING:
     import zarr.abc.store
 
 StoreLike = Any  # a path, a URL, or a zarr store
+COMPLETE = "yeastxr_complete"  # the root's attribute: False until everything is written
+RECORDS = "yeastxr"  # the group of the store's own records
 _EXPECTED = "expected a path, a URL such as file://, memory:// or s3://, or a zarr store"
+_RECORD_ARRAYS = (f"{RECORDS}/digests", f"{RECORDS}/digests-next")
+_PARTIAL = re.compile(r"[^/.]+\.[0-9a-f]{32}\.partial")  # zarr writes to such a file, and renames it
+_CHUNK = re.compile(r"c|(c[./])?[0-9]+([./][0-9]+)*")
+_SWAP_SECONDS = 5.0  # how long a reader waits for a writer that is between two renames
 _T = TypeVar("_T")
 
 
@@ -29,123 +40,237 @@ def wait(work: Awaitable[_T]) -> _T:
 
 @dataclass(frozen=True)
 class Location:
-    """A zarr store, what to call it in messages, and its folder where it is on this machine."""
+    """A zarr store, its name in messages, and its folder (absolute, without links) if it is on this machine."""
 
     store: "zarr.abc.store.Store"
     name: str
     path: Path | None = None
-
-    @property
-    def given(self) -> Any:
-        """What a caller gets back: the path, or else the zarr store."""
-        return self.store if self.path is None else self.path
+    handle: Any = None  # what callers get back: an absolute path, or the zarr store
 
     def exists(self) -> bool:
-        """Tell whether anything is there at all."""
+        """Return whether there is anything at all."""
         if self.path is not None:
-            return self.path.exists() or self.path.is_symlink()
+            return os.path.lexists(self.path)
         try:
             return not wait(self.store.is_empty(""))
-        except Exception as error:  # each kind of store has errors of its own
+        except Exception as error:  # each type of store has its own errors
             raise StoreError(f"store is {self.name}, which can't be reached: {describe_error(error)}") from None
 
-    def attrs(self) -> dict[str, Any] | None:
-        """Return the attributes of the zarr v3 group that is there, or None if there is none that can be read."""
+    def read_attrs(self) -> dict[str, Any] | None:
+        """Return the attributes of the zarr v3 group at this place, or None if there is none that can be read."""
         import zarr
 
         if self.path is not None and not self.path.is_file() and not (self.path / "zarr.json").is_file():
             return None
         try:
             return dict(zarr.open_group(self.store, mode="r", zarr_format=3, use_consolidated=False).attrs)
-        except (KeyError, TypeError, ValueError, OSError, RecursionError, BadZipFile):
+        except (AttributeError, KeyError, TypeError, ValueError, OSError, RecursionError, BadZipFile):
             return None
 
-    def clear(self) -> None:
-        """Delete everything that is there."""
-        if self.path is not None:
-            shutil.rmtree(self.path, ignore_errors=True)
+    def classify(self) -> str:
+        """Return "nothing", "unfinished" or "complete"; refuse a place that holds anything but a yeastxr store."""
+        if not self.exists():
+            return "nothing"
+        attrs = self.read_attrs()
+        if attrs is None and self.path is not None and self.path.is_dir() and not self.path.is_symlink():
+            names = [file.name for file in self.path.iterdir()]
+            if all(name.startswith("zarr.") and _PARTIAL.fullmatch(name) for name in names):
+                return "nothing"  # empty, or a writer was killed before its first file
+        if attrs is None or COMPLETE not in attrs:
+            raise StoreExistsError(
+                f"store is {self.name}, where something is that is not a yeastxr store; expected a new place"
+            )
+        return "complete" if attrs[COMPLETE] is True else "unfinished"
+
+    def list_keys(self) -> tuple[list[str], list[str]]:
+        """Return the keys of the store's own files, and those of other files and of links that lead out of it."""
+        if self.path is None:
+
+            async def list_all() -> list[str]:
+                return [key async for key in self.store.list()]
+
+            keys, strange = wait(list_all()), list[str]()
         else:
-            wait(self.store.delete_dir(""))
+            keys, strange = _walk(self.path)
+        arrays = {key.rpartition("/")[0] for key in keys if key.endswith("/zarr.json")} - {RECORDS}
+        arrays |= {*FEATURE_NAMES, *_RECORD_ARRAYS}
+        own = [key for key in keys if _is_own(key, arrays)]
+        return own, sorted({*keys, *strange}.difference(own))
+
+    def check_links(self) -> None:
+        """Refuse to write to a folder with links to places outside it."""
+        if self.path is not None and self.path.is_dir():
+            for key in _walk(self.path)[1]:
+                if (self.path / key).is_symlink():
+                    raise StoreError(
+                        f"store is {self.name}, where {key} is a link to another place; expected the store's own files"
+                    )
+
+    def check_own(self) -> None:
+        """Refuse to delete a store that holds files that are not the store's."""
+        foreign = self.list_keys()[1]
+        if foreign:
+            more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
+            raise StoreExistsError(
+                f"store is {self.name}, which holds files that are not the store's own "
+                f"({', '.join(foreign[:3])}{more}); expected them elsewhere, as replacing it would delete them"
+            )
+
+    def clear(self) -> None:
+        """Delete the store, the files that identify it last; refuse if there are other files."""
+        self.check_own()
+        if self.path is None:
+            if self.exists():
+                wait(self.store.delete_dir(""))
+            return
+        root = self.path / "zarr.json"
+        for key in sorted(self.list_keys()[0], key=lambda key: (key.endswith("zarr.json"), key)):
+            if key != root.name:
+                (self.path / key).unlink(missing_ok=True)
+        for folder, _, _ in os.walk(self.path, topdown=False):
+            if Path(folder) == self.path:
+                root.unlink(missing_ok=True)  # last: until now this was a yeastxr store
+            with suppress(OSError):  # not empty: a file was put there in the meantime
+                Path(folder).rmdir()
 
     def sweep(self) -> None:
-        """Delete what a writer that was killed left half written."""
-        for leftover in self.path.rglob("*.partial") if self.path is not None else ():
-            leftover.unlink(missing_ok=True)
+        """Delete zarr's partial files, which killed writers leave."""
+        if self.path is not None:
+            for key in self.list_keys()[0]:
+                if key.endswith(".partial"):
+                    (self.path / key).unlink(missing_ok=True)
 
-    def beside(self, suffix: str) -> "Location":
-        """Return a place beside a folder, hidden, for what will take its place."""
+    def get_sibling(self, role: str) -> "Location":
+        """Return the hidden folder beside a store for what will replace it ("new") or was replaced ("old")."""
+        assert self.path is not None
+        path = self.path.with_name(f".{self.path.name}.yeastxr-{role}")
+        return Location(_open_local(path), repr(str(path)), path, path)
+
+    def recover(self) -> None:
+        """Finish a replacement that was killed between its renames; the caller holds the lock."""
         if self.path is None:
-            raise StoreError(f"store is {self.name}, which has no place beside it; expected a path")
-        path = self.path.with_name(f".{self.path.name}.{suffix}")
-        return Location(_local(path), repr(str(path)), path)
+            return
+        new, old = self.get_sibling("new"), self.get_sibling("old")
+        if not self.exists():
+            for sibling in (new, old):
+                if (sibling.read_attrs() or {}).get(COMPLETE) is True:
+                    sibling.path.rename(self.path)  # type: ignore[union-attr]
+                    break
+        if old.exists() and (self.read_attrs() or {}).get(COMPLETE) is True and not old.list_keys()[1]:
+            old.clear()
+
+    def recover_to_read(self) -> None:
+        """Finish a replacement that was killed, if there is no store to read because of it."""
+        if self.path is None or self.exists():
+            return
+        if any(self.get_sibling(role).exists() for role in ("new", "old")):
+            with self.lock(_SWAP_SECONDS):
+                self.recover()
+
+    def replace_with(self, new: "Location", *, sync: bool) -> None:
+        """Put a complete store in the place of this one, which is deleted after that."""
+        old = self.get_sibling("old")
+        assert self.path is not None
+        assert new.path is not None
+        assert old.path is not None
+        if old.exists():
+            raise StoreExistsError(f"store is {self.name}, and {old.name} is in the way; expected it moved elsewhere")
+        self.path.rename(old.path)
+        try:
+            new.path.rename(self.path)
+        except BaseException:
+            old.path.rename(self.path)
+            raise
+        if sync:
+            sync_to_disk(self.path.parent)
+        old.clear()
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def lock(self, seconds: float = 0.0, *, make_parents: bool = False) -> Iterator[None]:
         """Hold a folder for one writer; the lock of a writer that was killed is free again."""
         if self.path is None:  # object stores have no locks; two writers of one specification write the same bytes
             yield
             return
         from filelock import FileLock, Timeout
 
-        file = self.path.with_name(f".{self.path.name}.lock")
+        file = self.path.with_name(f".{self.path.name}.yeastxr-lock")
+        unwritable = StoreError(f"store is {self.name}, whose folder can't be written to; expected one that can")
         try:
-            with FileLock(file, timeout=0):
-                yield
-                file.unlink(missing_ok=True)
+            if make_parents:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(file, timeout=seconds)
+            lock.acquire()
         except Timeout:
             if not file.exists():
-                raise StoreError(
-                    f"store is {self.name}, whose folder can't be written to; expected one that can"
-                ) from None
+                raise unwritable from None
             raise StoreExistsError(
                 f"store is {self.name}, which another process is writing; expected that to end first"
             ) from None
+        except OSError:
+            raise unwritable from None
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                file.unlink()
+            lock.release()
+
+    def check_shared(self) -> None:
+        """Refuse a store in this process's memory where other processes are to write."""
+        store: Any = self.store
+        while hasattr(store, "_store"):  # wrappers of zarr
+            store = store._store
+        base = type(store).__module__.partition(".")[0]
+        protocol = getattr(getattr(store, "fs", None), "protocol", ())
+        in_obstore = type(getattr(store, "store", None)).__name__ == "MemoryStore"
+        in_memory = type(store).__name__.endswith("MemoryStore") or "memory" in protocol or in_obstore
+        if in_memory or base == "icechunk":
+            raise StoreError(
+                f"store is {self.name}, which other processes can't write to; expected a path or an object store, "
+                "or dask.config.set(scheduler='threads')"
+            )
 
 
 def locate(store: StoreLike, *, storage_options: Mapping[str, Any] | None = None, read_only: bool = False) -> Location:
-    """Return where a store argument points, or refuse it; nothing is read or made.
-
-    Parameters
-    ----------
-    store
-        A path, a URL, or a zarr store, such as an icechunk session's.
-    storage_options
-        For URLs of object stores: what obstore takes, such as the region or keys.
-    read_only
-        Whether nothing is to be written; zip files are only read.
-
-    Raises
-    ------
-    InputError
-        If it is none of these, or what reads such URLs is not installed.
-    """
+    """Return where a store argument points, or refuse it; nothing is read or made. Zip files are only read."""
     from zarr.abc.store import Store
     from zarr.storage import FsspecStore, LocalStore, ZipStore
 
     if isinstance(store, LocalStore):
-        return Location(store, repr(str(store.root)), Path(store.root))
+        handle, path = _resolve(str(store.root))
+        if path != store.root and type(store) is LocalStore:
+            store = LocalStore(path, read_only=store.read_only)
+        return Location(store, repr(str(store.root)), path, handle)
     if isinstance(store, Store):
-        return Location(store, str(store))
+        return Location(store, str(store), None, store)
     if not isinstance(store, str | os.PathLike):
         raise InputTypeError(f"store is {format_value(store)}; {_EXPECTED}")
     text = os.fspath(store)
-    if not isinstance(text, str) or not text:
+    if not isinstance(text, str) or not text or "\0" in text:
         raise InputError(f"store is {format_value(text)}; {_EXPECTED}")
     url = urlparse(text) if "://" in text else None
     if url is None or url.scheme == "file":
-        path = Path(text if url is None else unquote(url.path))
+        if url is not None and url.netloc not in ("", "localhost"):
+            raise InputError(f"store is {text!r}, a file on another machine; expected file:///... or a path")
+        given = text if url is None else unquote(url.path)
+        handle, path = _resolve(given)
         if path.suffix == ".zip":
             if not read_only:
-                raise InputError(f"store is {str(path)!r}, and zip files are only read; expected a folder to write to")
-            return Location(ZipStore(path, mode="r") if path.is_file() else _local(path), repr(str(path)), path)
-        return Location(_local(path), repr(str(path)), path)
+                raise InputError(f"store is {given!r}, and zip files are only read; expected a folder to write to")
+            return Location(
+                ZipStore(path, mode="r") if path.is_file() else _open_local(path), repr(given), path, handle
+            )
+        return Location(_open_local(path), repr(given), path, handle)
     try:
+        opened: Store
         if url.scheme == "memory":
-            return Location(FsspecStore.from_url(text), repr(text))
-        from obstore.store import from_url
-        from zarr.storage import ObjectStore
+            opened = FsspecStore.from_url(text)
+        else:
+            from obstore.store import from_url
+            from zarr.storage import ObjectStore
 
-        return Location(ObjectStore(from_url(text, **(storage_options or {}))), repr(text))
+            opened = ObjectStore(from_url(text, **(storage_options or {})))
+        return Location(opened, repr(text), None, opened)
     except ImportError as error:
         raise InputError(
             f"store is {text!r}, and {error.name or 'obstore'} is not installed; expected a path, "
@@ -157,7 +282,65 @@ def locate(store: StoreLike, *, storage_options: Mapping[str, Any] | None = None
         ) from None
 
 
-def _local(path: Path) -> "zarr.abc.store.Store":
+def sync_to_disk(*paths: Path) -> None:
+    """Have the operating system write files, or the names in folders, to the disk."""
+    for path in paths:
+        with suppress(OSError):  # a system that can't sync folders, or a file that is gone
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def _resolve(text: str) -> tuple[Path, Path]:
+    """Return the absolute path, and that of what it leads to through links; a link to nothing stays a link."""
+    try:
+        path = Path(os.path.normpath(Path.cwd() / Path(text).expanduser()))
+    except (RuntimeError, OSError, ValueError) as error:
+        raise InputError(f"store is {text!r}, which is refused ({describe_error(error)}); {_EXPECTED}") from None
+    if path.is_symlink() and not path.exists():
+        return path, path
+    try:
+        return path, path.resolve()
+    except (RuntimeError, OSError, ValueError):
+        return path, path
+
+
+def _walk(root: Path) -> tuple[list[str], list[str]]:
+    """Return the keys of all files, and those of links that lead out."""
+    keys, strange = [], []
+    for folder, folders, files in os.walk(root):
+        base = Path(folder)
+        relative = "" if base == root else f"{base.relative_to(root).as_posix()}/"
+        for name in (*folders, *files):
+            entry = base / name
+            if entry.is_symlink() and not entry.resolve().is_relative_to(root):
+                strange.append(relative + name)
+            elif name in files or entry.is_symlink():
+                keys.append(relative + name)
+    return keys, strange
+
+
+def _is_own(key: str, arrays: set[str]) -> bool:
+    """Return whether a key is that of metadata, a chunk or a partial file of the store's groups and arrays."""
+    if key in ("zarr.json", f"{RECORDS}/zarr.json"):
+        return True
+    folder, _, name = key.rpartition("/")
+    if name.endswith(".partial"):
+        if not _PARTIAL.fullmatch(name):
+            return False
+        if name.startswith("zarr."):
+            return folder.count("/") == 0 or folder in arrays
+        key = f"{folder}/{name.partition('.')[0]}"
+    array, _, rest = key.partition("/")
+    if array == RECORDS:
+        name, _, rest = rest.partition("/")
+        array = f"{RECORDS}/{name}"
+    return array in arrays and (rest == "zarr.json" or bool(_CHUNK.fullmatch(rest)))
+
+
+def _open_local(path: Path) -> "zarr.abc.store.Store":
     from zarr.storage import LocalStore
 
     return LocalStore(path)

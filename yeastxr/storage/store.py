@@ -1,13 +1,12 @@
-"""Datasets in zarr v3 stores: saved block by block so that a run that ends early is taken up again, opened, extended.
+"""Datasets in zarr v3 stores: saved block by block so that a run that ends early can be resumed; opened, extended.
 
-A store is made in this order: metadata and coordinates, records of what it is made of, blocks with their digests, and
-last the root attribute that says that it is whole.
+A store is made in this order: metadata and coordinates, records that identify the dataset, blocks with their digests,
+and last the root attribute that says that it is complete.
 """
 
-import shutil
+import json
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,28 +22,31 @@ from yeastxr.errors import (
     describe_error,
     format_value,
 )
-from yeastxr.schema import CORE_DIMS, FEATURE_NAMES, convert_text, validate
+from yeastxr.schema import CORE_DIMS, FEATURE, FEATURE_NAMES, GENE, REPLICATE, TF, convert_text, validate
 from yeastxr.simulation.simulate import SimulationSpec
 from yeastxr.storage.layout import (
-    COMPLETE,
     Layout,
     Records,
+    check_codecs,
     check_encoding,
+    check_name,
     check_storable,
-    differences,
-    everywhere,
-    layout_of,
-    made_of,
+    choose_layout,
+    describe_differences,
+    identify,
+    index_block,
     mark,
+    read_root_attrs,
     resize,
-    root_attrs,
+    to_plain_attrs,
+    write_others,
     write_template,
 )
-from yeastxr.storage.location import Location, StoreLike, locate
-from yeastxr.storage.verify import simulation_in
-from yeastxr.storage.writer import write_missing
+from yeastxr.storage.location import COMPLETE, Location, StoreLike, locate
+from yeastxr.storage.verify import check_values, find_simulation
+from yeastxr.storage.writer import find_absent, finish, write_missing
 
-_SAFE_CODECS = {"bytes", "transpose", "blosc", "zstd", "gzip", "crc32c", "sharding_indexed", "vlen-utf8", "vlen-bytes"}
+_NO_BLOCKS = ("zarr.json", ".partial")
 
 
 def save(
@@ -53,6 +55,7 @@ def save(
     *,
     overwrite: bool = False,
     encoding: Mapping[str, Mapping[str, Any]] | None = None,
+    sync: bool = True,
     progress: bool | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> Any:
@@ -60,20 +63,24 @@ def save(
 
     A dask-backed dataset is computed as it is written, by dask's scheduler: threads, or a ``distributed.Client``. At
     most a few blocks are in memory. If the run ends early, the store is unfinished: ``open`` refuses it, and saving the
-    same again goes on where it ended. The dataset is not changed.
+    same dataset again resumes. A complete store of the same simulation, with the same attributes, is left as it is.
+    The dataset is not changed.
 
     Parameters
     ----------
     ds
         The dataset, dims ``(..., gene, tf)`` in any order; stored in that one. NumPy or dask.
     store
-        Where to: a path, a URL such as ``file://``, ``memory://`` or ``s3://`` (the extra ``cloud``), or a zarr store.
-        Missing folders are made.
+        A path, a URL such as ``file://``, ``memory://`` or ``s3://`` (the extra ``cloud``), or a zarr store. ``~`` is
+        the home folder, links are followed, and missing folders are made.
     overwrite
-        Whether to replace a yeastxr store that is there. In a folder it stays until the new one is whole; elsewhere it
-        goes first, so a dataset that reads it must not be saved onto it. Nothing else is ever replaced.
+        Whether to replace a yeastxr store. In a folder it stays until the new one is complete; elsewhere it is deleted
+        first, so a dataset that reads it must not be saved onto it. A store with files of other origin is refused.
     encoding
-        For each variable, zarr encodings that go before the defaults: chunks, shards, compressors and so on.
+        For each variable, zarr encodings that override the defaults: chunks, shards, compressors and so on.
+    sync
+        Whether to wait until all files of a folder are on the disk before the store is marked as complete, so that it
+        survives a loss of power, too. It takes some 3 % of the time.
     progress
         Whether to show a bar on standard error; by default where that is a terminal.
     storage_options
@@ -82,15 +89,15 @@ def save(
     Returns
     -------
     pathlib.Path or zarr store
-        Where it was written.
+        The absolute path, or the zarr store.
 
     Raises
     ------
     SchemaError
         If the dataset does not follow the data model.
     StoreError
-        If something is in the way, another process is writing there, or an argument is not what it must be; nothing is
-        written then.
+        If something is in the way, another process is writing there, or the dataset can't be stored; then nothing is
+        changed.
 
     Examples
     --------
@@ -101,36 +108,121 @@ def save(
     ...     yx.open(yx.save(ds, f"{folder}/sim.zarr")).identical(ds)
     True
     """
+    _check_flags(overwrite=overwrite, sync=sync, progress=progress)
     location = locate(store, storage_options=storage_options)
+    plain, layout, encodings, identity = _prepare(ds, encoding)
+    check_storable(plain, layout, encodings)
+    with location.lock(make_parents=True):
+        location.recover()
+        state = location.classify()
+        target = location
+        if state == "complete":
+            if not overwrite and _holds(location, plain, identity):
+                return location.handle
+            if not overwrite:
+                raise StoreExistsError(
+                    f"store is {location.name}, which exists already; "
+                    "expected a new place, or overwrite to replace the store"
+                )
+            location.check_own()
+            if location.path is None:
+                mark(location, complete=False)
+                location.clear()
+            else:
+                target = location.get_sibling("new")
+                state = target.classify()
+        target.check_links()
+        records = _find_records(target, identity, overwrite=overwrite) if state != "nothing" else None
+        if records is None:
+            if target.exists():
+                target.clear()
+            write_template(plain, target, layout, encodings)
+            records = Records.create(identity, layout)
+            records.write(target)
+        else:
+            records.digests[find_absent(target, layout)] = 0
+            write_others(plain.drop_vars(list(identity.get("others", ()))), target, {})
+            mark(target, complete=False)
+        write_missing(plain, target, records, progress=progress)
+        finish(target, records, sync=sync)
+        if target is not location:
+            location.check_own()
+            location.replace_with(target, sync=sync)
+    return location.handle
+
+
+def is_saved(ds: xr.Dataset, store: StoreLike, *, storage_options: Mapping[str, Any] | None = None) -> bool:
+    """Return whether a complete store holds a simulation already: the same specification, labels and attributes."""
+    location = locate(store, storage_options=storage_options, read_only=True)
+    if not location.exists() or (location.read_attrs() or {}).get(COMPLETE) is not True:
+        return False
+    plain, _, _, identity = _prepare(ds, None)
+    return _holds(location, plain, identity)
+
+
+def _prepare(ds: xr.Dataset, encoding: Any) -> tuple[xr.Dataset, Layout, dict[str, Mapping[str, Any]], dict[str, Any]]:
+    """Return a dataset as it is stored, its layout, its encodings and its identity."""
     ds = convert_text(validate(ds), np.dtypes.StringDType())
-    check_storable(ds)
-    given = check_encoding(ds, encoding)
-    plain = ds.transpose(..., *CORE_DIMS, "feature", missing_dims="ignore").drop_encoding()
-    layout = layout_of(plain, given)
-    asked = made_of(plain, layout, given)
-    there = _what_is_there(location)
-    if there == "complete" and not overwrite:
-        raise StoreExistsError(
-            f"store is {location.name}, which exists already; expected a new place, or overwrite to replace the store"
-        )
-    if there == "complete" and location.path is not None:
-        aside = location.beside("new")
-        if _what_is_there(aside) != "nothing" and _changes(aside, asked):
-            aside.clear()
-        _write(plain, aside, layout, asked, given, progress)
-        _move(aside.path, location.path)  # type: ignore[arg-type]
-        return location.given
-    if there == "unfinished" and (changed := _changes(location, asked)):
-        if not overwrite:
+    for label in (*ds.variables, *ds.dims):
+        check_name(label)
+    encodings = check_encoding(ds, encoding)
+    plain = ds.transpose(..., *CORE_DIMS, FEATURE, missing_dims="ignore").drop_encoding()
+    for name, array in plain.variables.items():
+        if name not in FEATURE_NAMES and array.chunks:  # zarr's chunks are even
+            plain[name] = array.chunk({dim: max(sizes) for dim, sizes in array.chunksizes.items()})
+    layout = choose_layout(plain, encodings)
+    return plain, layout, encodings, identify(plain, layout, encodings)
+
+
+def _check_flags(**flags: Any) -> None:
+    """Refuse flags that are not True or False; ``progress`` may be None."""
+    for name, value in flags.items():
+        if not isinstance(value, bool | np.bool_) and not (name == "progress" and value is None):
+            expected = "True, False or None" if name == "progress" else "True or False"
+            raise InputTypeError(f"{name} is {format_value(value)}; expected {expected}")
+
+
+def _find_records(location: Location, identity: dict[str, Any], *, overwrite: bool) -> Records | None:
+    """Return the records of an unfinished save of the same dataset, or None to start anew; else refuse."""
+    try:
+        records = Records.read(location)
+    except StoreError:
+        own = location.list_keys()[0]
+        has_blocks = any(key.partition("/")[0] in FEATURE_NAMES and not key.endswith(_NO_BLOCKS) for key in own)
+        if has_blocks and not overwrite:
             raise StoreExistsError(
-                f"store is {location.name}, which holds an unfinished save of something else ({'; '.join(changed)}); "
-                "expected the same again to finish it, or overwrite to replace it"
-            )
-        there = "complete"
-    if there == "complete":
-        location.clear()
-    _write(plain, location, layout, asked, given, progress)
-    return location.given
+                f"store is {location.name}, which holds blocks and no records of them; expected overwrite to replace it"
+            ) from None
+        return None
+    differences = describe_differences(records.identity, identity)
+    if differences and not overwrite:
+        raise StoreExistsError(
+            f"store is {location.name}, which holds an unfinished save of something else ({'; '.join(differences)}); "
+            "expected the same again to finish it, or overwrite to replace it"
+        )
+    return None if differences else records
+
+
+def _holds(location: Location, ds: xr.Dataset, identity: dict[str, Any]) -> bool:
+    """Return whether a complete store holds all blocks of the same simulation, with the same labels and attributes."""
+    if identity["values"] is not None:
+        return False
+    try:
+        records = Records.read(location)
+        stored = open(location.handle)
+        absent = find_absent(location, records.layout) | records.find_missing()
+    except (InputError, OSError, KeyError, TypeError, ValueError):
+        return False
+    keys = ("specification", "values", "coordinates", "others")
+    same = all(records.identity.get(key) == identity.get(key) for key in keys)
+    return same and not absent.any() and _list_attrs(stored) == _list_attrs(ds)
+
+
+def _list_attrs(ds: xr.Dataset) -> str:
+    """Return all attributes of a dataset as text, but for the version of the package."""
+    attrs = {str(name): to_plain_attrs(variable.attrs, str(name)) for name, variable in ds.variables.items()}
+    attrs[""] = {**to_plain_attrs(ds.attrs, "the attributes"), "yeastxr_version": None}
+    return json.dumps(attrs, sort_keys=True)
 
 
 def open(
@@ -147,24 +239,24 @@ def open(
     store
         A path, also of a zip file, a URL, or a zarr store.
     chunks
-        ``"stored"`` for dask with the store's own chunks; None for NumPy arrays that load when they are used; anything
-        else goes to xarray, such as ``{"tf": 100}``.
+        ``"stored"`` for dask with the store's own chunks; None for NumPy arrays that load when they are used;
+        ``"auto"`` for dask's choice, or sizes such as ``{"tf": 100}``.
     incomplete
-        Whether to open an unfinished store, too; what is missing reads as 0 and False.
+        Whether to open an unfinished store, too; what is missing is read as 0 and False.
     storage_options
         For object stores: what obstore takes.
 
     Returns
     -------
     xarray.Dataset
-        What was saved: identical, whatever its chunks.
+        The dataset that was saved, identical.
 
     Raises
     ------
     StoreNotFoundError
-        If there is nothing.
+        If there is no store.
     StoreError
-        If it is not a yeastxr store, is unfinished, or can't be read; later, when a chunk is read that is missing.
+        If it is not a yeastxr store, is unfinished, or can't be read; later, if a chunk to read is missing.
     SchemaError
         If it lacks a variable, or one has the wrong dims or dtype.
 
@@ -179,33 +271,33 @@ def open(
     (True, (100, 2))
     """
     location = locate(store, storage_options=storage_options, read_only=True)
-    attrs = root_attrs(location)
+    location.recover_to_read()
+    attrs = read_root_attrs(location)
     if not incomplete and attrs[COMPLETE] is not True:
         raise StoreError(
             f"store is {location.name}, which is unfinished; expected the same save again, or verify with repair, "
             "to finish it, or incomplete=True to open it as it is"
         )
-    from yeastxr.storage.strict import whole
+    from yeastxr.storage.strict import StrictStore
 
     if isinstance(chunks, str) and chunks not in ("stored", "auto"):
         raise InputError(
             f"chunks is {format_value(chunks)}; expected 'stored', 'auto', None or sizes such as {{'tf': 100}}"
         )
-    rechunk = isinstance(chunks, Mapping)  # cut after opening: what is stored stays the unit of reading
-    as_stored = rechunk or (isinstance(chunks, str) and chunks == "stored")
+    rechunk = isinstance(chunks, Mapping | str) and chunks != "stored"  # after opening: what is stored is read at once
     try:
-        _check_codecs(location)
-        store = location.store if incomplete else whole(location)
-        ds = xr.open_zarr(store, consolidated=False, chunks={} if as_stored else chunks)
+        check_codecs(location)
+        opened = location.store if incomplete else StrictStore(location.store, location.name)
+        ds = xr.open_zarr(opened, consolidated=False, chunks={} if rechunk or chunks == "stored" else chunks)
         # Short ones are read now: in chunks of their own they would not fit those of the features.
         if short := [name for name, coord in ds.coords.items() if coord.ndim < 2 and coord.variable.chunks]:
             others = [name for name in ds.variables if name not in short]
-            read = xr.open_zarr(store, consolidated=False, chunks=None, drop_variables=others).load()
-            ds = ds.assign_coords({name: read.variables[name] for name in short})
-        ds = ds.chunk(chunks) if rechunk else ds
+            loaded = xr.open_zarr(opened, consolidated=False, chunks=None, drop_variables=others).load()
+            ds = ds.assign_coords({name: loaded.variables[name] for name in short})
+        ds = _rechunk(ds, chunks) if rechunk else ds
     except InputError:
         raise
-    except Exception as error:  # whatever readers make of metadata that is not what it must be
+    except Exception as error:  # whatever readers raise for metadata that is not what it must be
         raise StoreError(f"store is {location.name}, which can't be read: {describe_error(error)}") from error
     ds.attrs.pop(COMPLETE, None)
     order = sorted(ds.data_vars, key=lambda name: FEATURE_NAMES.index(name) if name in FEATURE_NAMES else len(ds))
@@ -218,82 +310,31 @@ def open(
         raise SchemaError(f"store is {location.name}: {error}") from None
 
 
-def unfinished_seed(store: StoreLike) -> int | None:
+def _rechunk(ds: xr.Dataset, chunks: Any) -> xr.Dataset:
+    """Return a dataset with other chunks of what is chunked; "auto" is dask's choice for the features."""
+    from dask.array.core import normalize_chunks
+
+    if isinstance(chunks, str):
+        effect = ds[FEATURE_NAMES[1]].variable
+        cuts = normalize_chunks("auto", effect.shape, dtype=effect.dtype, previous_chunks=effect.chunks)
+        chunks = dict(zip(effect.dims, cuts, strict=True))
+    else:
+        ds.isel(tf=slice(1)).chunk(dict.fromkeys(chunks, -1))  # refuses dimensions that are not known
+    for name, variable in ds.variables.items():
+        if variable.chunks:
+            sizes = {dim: cut for dim, cut in chunks.items() if dim in variable.dims}
+            ds[name] = variable.chunk(sizes)
+    return ds
+
+
+def find_unfinished_seed(store: StoreLike) -> int | None:
     """Return the seed of an unfinished simulation, so that the command that began it, without a seed, finishes it."""
     location = locate(store)
-    attrs = location.attrs() if location.exists() else None
-    seed = None if attrs is None or attrs.get(COMPLETE) is not False else attrs.get("seed")
-    return seed if isinstance(seed, int) else None
-
-
-def _what_is_there(location: Location) -> str:
-    """Say "nothing", "unfinished" or "complete"; refuse a place where something else is."""
-    if not location.exists():
-        return "nothing"
-    attrs = location.attrs()
-    folder = location.path if attrs is None and location.path is not None and location.path.is_dir() else None
-    if folder is not None and all(file.suffix == ".partial" for file in folder.iterdir()):
-        return "nothing"  # empty, or a writer ended before its first file
-    if attrs is None or COMPLETE not in attrs:
-        raise StoreExistsError(
-            f"store is {location.name}, where something is that is not a yeastxr store; expected a new place"
-        )
-    return "complete" if attrs[COMPLETE] is True else "unfinished"
-
-
-def _changes(location: Location, asked: dict[str, Any]) -> list[str]:
-    """Say how an unfinished store differs from what is asked; not at all, where it ended before it said what it is."""
-    try:
-        return differences(Records.read(location).made_of, asked)
-    except StoreError:
-        return []
-
-
-def _write(
-    ds: xr.Dataset,
-    location: Location,
-    layout: Layout,
-    asked: dict[str, Any],
-    encoding: Mapping[str, Mapping[str, Any]],
-    progress: bool | None,
-) -> None:
-    """Write a store from its start, or go on where a run ended."""
-    if location.path is not None:
-        location.path.parent.mkdir(parents=True, exist_ok=True)
-    with location.locked():
-        try:
-            records = Records.read(location)
-        except StoreError:
-            write_template(ds, location, layout, encoding)
-            records = Records.new(asked, layout)
-            records.write(location)
-        write_missing(ds, location, records, progress=progress)
-        mark(location, complete=True)
-
-
-def _check_codecs(location: Location) -> None:
-    """Refuse a store with codecs that could run code of its own, such as pickles, before anything is decoded."""
-    import zarr
-
-    for name, array in zarr.open_group(location.store, mode="r", use_consolidated=False).arrays():
-        for codec in array.metadata.codecs:  # type: ignore[union-attr]
-            kind = str(codec.to_dict()["name"])
-            if kind not in _SAFE_CODECS and not (kind.startswith("numcodecs.") and "pickle" not in kind):
-                raise StoreError(
-                    f"store is {location.name}, whose {name} has the codec {format_value(kind)}; it is refused"
-                )
-
-
-def _move(aside: Path, path: Path) -> None:
-    """Put a finished store in the place of another, which goes only after that."""
-    replaced = path.with_name(f".{path.name}.old")
-    path.rename(replaced)
-    try:
-        aside.rename(path)
-    except BaseException:
-        replaced.rename(path)
-        raise
-    shutil.rmtree(replaced)
+    for place in (location, location.get_sibling("new")) if location.path is not None else (location,):
+        attrs = (place.read_attrs() if place.exists() else None) or {}
+        if attrs.get(COMPLETE) is False and isinstance(attrs.get("seed"), int):
+            return int(attrs["seed"])
+    return None
 
 
 def extend(
@@ -304,13 +345,15 @@ def extend(
     tfs: Any = None,
     replicates: int | None = None,
     tf_relationships: Mapping[Any, Any] | None = None,
+    sync: bool = True,
     progress: bool | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Add TFs or replicates to a simulation in a store: what is there stays, and what is new is made.
+    """Add TFs or replicates to a simulation in a store.
 
-    The outcome equals a larger simulation made at once, as no value depends on how many TFs or replicates there are.
-    Blocks that are whole are not touched; a last one that was cut short by the end of the data is made again, longer.
+    The outcome equals a larger simulation, as no value depends on how many TFs or replicates there are. Full blocks are
+    not touched; a last one that the end of the data cut short is written again, longer. If the run ends early,
+    :func:`verify` with ``repair=True`` finishes it.
 
     Parameters
     ----------
@@ -319,10 +362,10 @@ def extend(
     bound, n_sample, tfs
         Bound fractions of the new TFs, how many for each, and their names where the others have names.
     replicates
-        How many replicates there are to be in all.
+        The number of replicates in all.
     tf_relationships
         Conditions of the new TFs.
-    progress, storage_options
+    sync, progress, storage_options
         As for :func:`save`.
 
     Returns
@@ -333,9 +376,9 @@ def extend(
     Raises
     ------
     StoreError
-        If the store holds no whole simulation, or nothing would be added.
+        If the labels or values in the store are not those of its specification, or nothing would be added.
     InputError
-        If a parameter is not what it must be.
+        If a parameter is invalid.
 
     Examples
     --------
@@ -347,39 +390,46 @@ def extend(
     >>> more.identical(yx.simulate(genes=100, bound=[0.1, 0.2], seed=42).compute())
     True
     """
+    _check_flags(sync=sync, progress=progress)
     location = locate(store, storage_options=storage_options)
-    if root_attrs(location)[COMPLETE] is not True:
-        raise StoreError(
-            f"store is {location.name}, which is unfinished; expected verify with repair to finish it first"
-        )
-    records = Records.read(location)
-    old = simulation_in(records, location)
-    asked = _larger(old, bound, n_sample, tfs, replicates, tf_relationships)
-    if asked == old:
-        raise StoreError("extend is given nothing to add; expected bound fractions of new TFs, or more replicates")
-    sizes = {"replicate": asked.replicates or 1, "gene": asked.n_genes, "tf": len(asked.tf_labels)}
-    layout = Layout({dim: sizes[dim] for dim in records.layout.sizes}, records.layout.lengths)
-    ds = asked.simulate(chunks=layout.lengths)
-    own = sorted(set(records.made_of["coordinates"]) - set(map(str, ds.coords)))
-    if own:
-        raise StoreError(
-            f"store is {location.name}, which has coordinates of its own ({', '.join(own)}); expected none"
-        )
-    target = {**made_of(ds, layout, {}), "encoding": records.made_of["encoding"]}
-    grown = Records.new(target, layout)
-    for block in records.layout.blocks():
-        if records.layout.region(block) == layout.region(block):
-            grown.digests[everywhere(block)] = records.digests[everywhere(block)]
-    with location.locked():
+    location.recover_to_read()
+    read_root_attrs(location)
+    with location.lock():
+        location.recover()
+        if read_root_attrs(location)[COMPLETE] is not True:
+            raise StoreError(
+                f"store is {location.name}, which is unfinished; expected verify with repair to finish it first"
+            )
+        location.check_links()
+        records = Records.read(location)
+        old = find_simulation(location, records)
+        spec = _enlarge(old, bound, n_sample, tfs, replicates, tf_relationships)
+        if spec == old:
+            raise StoreError("extend is given nothing to add; expected bound fractions of new TFs, or more replicates")
+        sizes = {REPLICATE: spec.replicates or 1, GENE: spec.n_genes, TF: len(spec.tf_labels)}
+        layout = Layout({dim: sizes[dim] for dim in records.layout.sizes}, records.layout.lengths)
+        ds = spec.simulate(chunks=layout.lengths)
+        own = sorted(set(records.identity["coordinates"]) - set(map(str, ds.coords)))
+        own += sorted(map(str, records.identity.get("others", {})))
+        if own:
+            raise StoreError(
+                f"store is {location.name}, which has coordinates of its own ({', '.join(own)}); expected none"
+            )
+        check_values(location, records, old, records.layout.list_blocks())
+        identity = {**identify(ds, layout, {}), "encoding": records.identity["encoding"]}
+        larger = Records.create(identity, layout)
+        for block in records.layout.list_blocks():
+            if records.layout.get_region(block) == layout.get_region(block):
+                larger.digests[index_block(block)] = records.digests[index_block(block)]
         mark(location, complete=False)
-        grown.write(location)  # first: from here on, repairing the store makes the larger one
+        larger.write(location)  # first: from here on, repairing the store makes the larger one
         resize(location, layout, ds)
-        write_missing(ds, location, grown, progress=progress, title="extending")
-        mark(location, complete=True)
-    return location.given
+        write_missing(ds, location, larger, progress=progress, title="extending")
+        finish(location, larger, sync=sync)
+    return location.handle
 
 
-def _larger(
+def _enlarge(
     old: SimulationSpec, bound: Any, n_sample: Any, tfs: Any, replicates: Any, tf_relationships: Any
 ) -> SimulationSpec:
     """Return the specification of the larger simulation."""
@@ -387,11 +437,18 @@ def _larger(
     fractions = check_sequence("bound", bound, "a list of fractions from 0 to 1")
     if fractions:
         fractions = [check_number(f"bound[{i}]", b, least=0, most=1) for i, b in enumerate(fractions)]
-        counts = [1] * len(fractions) if n_sample is None else n_sample
-        counts = check_sequence("n_sample", counts, "a list of counts of at least 1")
+        default = [1] * len(fractions)
+        counts: list[Any] = check_sequence(
+            "n_sample", default if n_sample is None else n_sample, "a list of counts of at least 1"
+        )
         if len(counts) != len(fractions):
-            raise InputError(f"n_sample has {len(counts)} entries and bound has {len(fractions)}; expected as many")
-        changes |= {"bound": [*old.bound, *fractions], "n_sample": [*(old.n_sample or ()), *counts]}
+            raise InputError(
+                f"n_sample has {len(counts)} entries and bound has {len(fractions)}; expected the same number"
+            )
+        changes |= {
+            "bound": [*check_sequence("bound", old.bound, "a list"), *fractions],
+            "n_sample": [*check_sequence("n_sample", old.n_sample, "a list"), *counts],
+        }
         if (tfs is None) != (old.tfs is None):
             wanted = "names, as the others have them" if tfs is None else "no names, as the others have none"
             raise InputError(f"tfs is {format_value(tfs)}; expected {wanted}")

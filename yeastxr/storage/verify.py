@@ -1,35 +1,40 @@
-"""Is a store what it says it is? Each block against its digest, or against what its specification makes; and repair."""
+"""Verification of stores: each block against its digest, or against what its specification simulates; and repair."""
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from itertools import product
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
 from yeastxr._utils import show_progress
-from yeastxr.errors import InputError, StoreError, describe_error, format_value
-from yeastxr.schema import FEATURE_NAMES, PAIR_BYTES
+from yeastxr._validate import check_choice
+from yeastxr.errors import InputTypeError, StoreError, describe_error, format_value
+from yeastxr.schema import FEATURE, FEATURE_NAMES, GENE, PAIR_BYTES, REPLICATE, TF
+from yeastxr.simulation.draws import SCHEME_VERSION
 from yeastxr.simulation.simulate import SimulationSpec, spec_of
-from yeastxr.storage.direct import DirectArray, direct_where_possible
 from yeastxr.storage.layout import (
-    COMPLETE,
     Block,
     Layout,
     Records,
     digest,
-    everywhere,
-    made_of,
+    index_block,
     mark,
+    read_root_attrs,
     resize,
-    root_attrs,
 )
-from yeastxr.storage.location import Location, StoreLike, locate, wait
-from yeastxr.storage.writer import feature_arrays, for_each_block, in_threads, write_missing
+from yeastxr.storage.location import COMPLETE, Location, StoreLike, locate, wait
+from yeastxr.storage.writer import (
+    collect_in_threads,
+    finish,
+    for_each_block,
+    list_chunk_keys,
+    open_features,
+    write_missing,
+)
 
-_WHOLE, _MISSING, _DAMAGED = range(3)
+_INTACT, _MISSING, _DAMAGED = range(3)
 
 
 @dataclass(frozen=True)
@@ -133,107 +138,112 @@ def verify(
     ...     [yx.verify(path).whole, yx.verify(path, repair=True).repaired, yx.verify(path, against="spec").whole]
     [False, True, True]
     """
-    if against not in ("digests", "spec"):
-        raise InputError(f"against is {format_value(against)}; expected 'digests' or 'spec'")
+    check_choice("against", against, ("digests", "spec"))
+    if not isinstance(repair, bool):
+        raise InputTypeError(f"repair is {format_value(repair)}; expected True or False")
     location = locate(store, storage_options=storage_options, read_only=not repair)
-    complete = root_attrs(location)[COMPLETE] is True
-    records = Records.read(location)
-    spec = simulation_in(records, location) if repair or against == "spec" else None
-    made = None if spec is None else spec.simulate(chunks=records.layout.lengths)
-    states = _states(location, records, made if against == "spec" else None, progress)
-    coordinates = _damaged_coordinates(location, records)
-    problems = [f"{name} can't be trusted: its values are not those that were saved" for name in coordinates]
-    for i, *block in np.argwhere(states != _WHOLE).tolist():
-        kind = "missing" if states[(i, *block)] == _MISSING else "damaged"
-        problems.append(
-            f"{FEATURE_NAMES[i]}, block {'.'.join(map(str, block))} ({records.layout.named(tuple(block))}): {kind}"
-        )
-    repaired = False
-    if repair and made is not None and (problems or not complete):
-        _repair(location, records, made, states, coordinates, progress)
-        repaired = complete = True
+    location.recover_to_read()
+    read_root_attrs(location)
+    with location.lock() if repair else nullcontext():
+        if repair:
+            location.recover()
+            location.check_links()
+        complete = read_root_attrs(location)[COMPLETE] is True
+        records = Records.read(location)
+        spec = find_simulation(location, records) if repair or against == "spec" else None
+        simulated = None if spec is None else spec.simulate(chunks=records.layout.lengths)
+        states = _find_states(location, records, simulated if against == "spec" else None, progress)
+        coordinates = _find_damaged_coordinates(location, records)
+        problems = [f"{name} can't be trusted: its values are not those that were saved" for name in coordinates]
+        for i, *block in np.argwhere(states != _INTACT).tolist():
+            state = "missing" if states[(i, *block)] == _MISSING else "damaged"
+            described = records.layout.describe(tuple(block))
+            problems.append(f"{FEATURE_NAMES[i]}, block {'.'.join(map(str, block))} ({described}): {state}")
+        repaired = False
+        if repair and spec is not None and simulated is not None and (problems or not complete):
+            _repair(location, records, spec, simulated, states, coordinates, progress)
+            repaired = complete = True
     blocks = {
-        name: (state.size, *(int((state == kind).sum()) for kind in (_WHOLE, _MISSING, _DAMAGED)))
+        name: (state.size, *(int((state == code).sum()) for code in (_INTACT, _MISSING, _DAMAGED)))
         for name, state in zip(FEATURE_NAMES, states, strict=True)
     }
     return Verification(location.name, blocks, tuple(problems), repaired, complete)
 
 
 class _Reader:
-    """Tells the state of a block of each feature: against digests, and against values where they are given."""
+    """Finds the state of a block of each feature: against digests, and against simulated values if there are any."""
 
     def __init__(self, arrays: list[Any], layout: Layout, digests: np.ndarray) -> None:
-        self._layout, self._digests = layout, digests
-        self._arrays = direct_where_possible(arrays, layout)
+        self._arrays, self._layout, self._digests = arrays, layout, digests
 
-    def __call__(self, *made: np.ndarray, block_id: Block) -> np.ndarray:
+    def __call__(self, *simulated: np.ndarray, block_id: Block) -> np.ndarray:
         block = block_id[1:]
-        wanted = made or [None] * len(self._arrays)
         states = [
-            self._state(array, block, int(expected), values)
-            for array, expected, values in zip(self._arrays, self._digests[everywhere(block)], wanted, strict=True)
+            self._find_state(array, block, int(expected), values)
+            for array, expected, values in zip(
+                self._arrays,
+                self._digests[index_block(block)],
+                simulated or [None] * len(self._arrays),
+                strict=True,
+            )
         ]
         return np.array(states, np.uint64).reshape(-1, *(1 for _ in block))
 
-    def _state(self, array: Any, block: Block, expected: int, made: np.ndarray | None) -> int:
-        region = self._layout.region(block)
+    def _find_state(self, array: Any, block: Block, expected: int, simulated: np.ndarray | None) -> int:
+        region = self._layout.get_region(block)
         if not expected:
             return _MISSING
         try:
-            if isinstance(array, DirectArray):
-                values = array.read(block, tuple(part.stop - part.start for part in region))
-            else:
-                values = np.asarray(array[region]) if _all_chunks_exist(array, region) else None
-        except Exception:  # whatever a decoder makes of damaged bytes
+            if not _all_chunks_exist(array, region):
+                return _MISSING
+            values = np.asarray(array[region])
+        except Exception:  # whatever a decoder raises for damaged bytes
             return _DAMAGED
-        if values is None:
-            return _MISSING
-        if digest(values) != expected or (made is not None and digest(made) != expected):
+        if digest(values) != expected or (simulated is not None and digest(simulated) != expected):
             return _DAMAGED
-        return _WHOLE
+        return _INTACT
 
 
 def _all_chunks_exist(array: Any, region: tuple[slice, ...]) -> bool:
-    """Tell whether each chunk, or shard, of a region is in the store."""
-    lengths = array.shards or array.chunks
-    chunks = product(*(range(part.start // n, -(-part.stop // n)) for part, n in zip(region, lengths, strict=True)))
-    keys = [f"{array.path}/{array.metadata.encode_chunk_key(chunk)}" for chunk in chunks]
+    """Return whether each chunk, or shard, of a region is in the store."""
 
-    async def exist() -> list[bool]:
-        return await asyncio.gather(*(array.store.exists(key) for key in keys))
+    async def exist() -> bool:
+        return all([await array.store.exists(key) for key in list_chunk_keys(array, region)])
 
-    return all(wait(exist()))
+    return wait(exist())
 
 
-def _states(location: Location, records: Records, made: xr.Dataset | None, progress: bool | None) -> np.ndarray:
+def _find_states(
+    location: Location, records: Records, simulated: xr.Dataset | None, progress: bool | None
+) -> np.ndarray:
     """Return the state of each block of each feature."""
+    layout = records.layout
     try:
-        reader = _Reader(feature_arrays(location), records.layout, records.digests)
+        reader = _Reader(open_features(location), layout, records.digests)
     except Exception as error:
         raise StoreError(f"store is {location.name}, whose arrays can't be opened: {describe_error(error)}") from None
     states = np.full(records.digests.shape, _MISSING, np.uint8)
-    blocks = list(records.layout.blocks())
-    with show_progress(
-        "verifying", sum(map(records.layout.cells, blocks)), pair_bytes=PAIR_BYTES, show=progress
-    ) as tell:
+    blocks = list(layout.list_blocks())
+    pairs = sum(map(layout.count_pairs, blocks))
+    with show_progress("verifying", pairs, pair_bytes=PAIR_BYTES, show=progress) as advance:
 
-        def done(block: Block, found: np.ndarray) -> None:
-            states[everywhere(block)] = found.reshape(-1)
-            tell(records.layout.cells(block))
+        def collect(block: Block, found: np.ndarray) -> None:
+            states[index_block(block)] = found.reshape(-1)
+            advance(layout.count_pairs(block))
 
-        if made is None:
-            in_threads(lambda block: reader(block_id=(0, *block)), blocks, done)
+        if simulated is None:
+            collect_in_threads(lambda block: reader(block_id=(0, *block)), blocks, collect)
         else:
-            for_each_block(reader, made, records.layout, blocks, done)
+            for_each_block(reader, simulated, layout, blocks, collect)
     return states
 
 
-def _damaged_coordinates(location: Location, records: Records) -> list[str]:
+def _find_damaged_coordinates(location: Location, records: Records) -> list[str]:
     """Return the coordinates whose values are not those that were saved."""
     import zarr
 
     damaged = []
-    for name, expected in records.made_of["coordinates"].items():
+    for name, expected in records.identity["coordinates"].items():
         try:
             values = np.asarray(zarr.open_array(location.store, path=name, mode="r")[...])
             if f"{digest(values):016x}" != expected:
@@ -246,36 +256,87 @@ def _damaged_coordinates(location: Location, records: Records) -> list[str]:
 def _repair(
     location: Location,
     records: Records,
-    made: xr.Dataset,
+    spec: SimulationSpec,
+    simulated: xr.Dataset,
     states: np.ndarray,
     coordinates: list[str],
     progress: bool | None,
 ) -> None:
-    """Make again what is not whole, and mark the store as whole."""
-    if made_of(made, records.layout, {})["coordinates"].keys() != records.made_of["coordinates"].keys():
+    """Simulate again what is missing or damaged, and mark the store as complete."""
+    saved = records.identity["coordinates"]
+    own = [name for name in coordinates if saved[name] != _digest_coordinate(simulated, name)]
+    if own:
         raise StoreError(
-            f"store is {location.name}, whose coordinates are not a simulation's alone; it is not repaired"
+            f"store is {location.name}, whose coordinate {own[0]} is damaged and no simulation's; it is not repaired"
         )
-    with location.locked():
-        shapes = {array.shape for array in feature_arrays(location)}
-        if coordinates or shapes != {tuple(records.layout.sizes.values())}:
-            resize(location, records.layout, made)
-        records.digests[states != _WHOLE] = 0
-        write_missing(made, location, records, progress=progress, title="repairing")
-        mark(location, complete=True)
+    blocks = sorted({tuple(block) for _, *block in np.argwhere(states != _INTACT).tolist()})
+    check_values(location, records, spec, blocks)
+    shapes = {array.shape for array in open_features(location)}
+    mark(location, complete=False)
+    if coordinates or shapes != {tuple(records.layout.sizes.values())}:
+        others = [name for name in map(str, simulated.coords) if saved.get(name) != _digest_coordinate(simulated, name)]
+        resize(location, records.layout, simulated.drop_vars(others))
+    records.digests[states != _INTACT] = 0
+    write_missing(simulated, location, records, progress=progress, title="repairing")
+    finish(location, records, sync=True)
 
 
-def simulation_in(records: Records, location: Location) -> SimulationSpec:
-    """Return the specification of a store that holds one whole simulation, or refuse the store."""
-    text = records.made_of.get("specification")
+def find_simulation(location: Location, records: Records) -> SimulationSpec:
+    """Return the specification of a store that has the labels of one complete simulation, in order, or refuse it."""
+    text = records.identity.get("specification")
     spec = None if text is None else spec_of(xr.Dataset(attrs={"specification": text}))
     if spec is None:
         raise StoreError(f"store is {location.name}, which has no specification; expected a simulation")
-    sizes = {"replicate": spec.replicates, "gene": spec.n_genes, "tf": len(spec.tf_labels)}
-    for dim, n in records.layout.sizes.items():
-        if sizes.get(dim) != n:
+    scheme = read_root_attrs(location).get("law_version", SCHEME_VERSION)
+    if scheme != SCHEME_VERSION:
+        raise StoreError(
+            f"store is {location.name}, simulated with random-number scheme {format_value(scheme)}; "
+            f"expected {SCHEME_VERSION}, that of this version of yeastxr"
+        )
+    sizes = {REPLICATE: spec.replicates, GENE: spec.n_genes, TF: len(spec.tf_labels)}
+    stored = records.layout.sizes
+    for dim in {**sizes, **stored}:
+        if sizes.get(dim) != stored.get(dim):
             raise StoreError(
-                f"store is {location.name}, which has {n} along {dim!r} where its specification has {sizes.get(dim)}; "
-                "expected a whole simulation"
+                f"store is {location.name}, which has {stored.get(dim)} along {dim!r} where its specification has "
+                f"{sizes.get(dim)}; expected a complete simulation"
+            )
+    simulated, saved = spec.simulate(chunks="auto"), records.identity["coordinates"]
+    for name in map(str, simulated.coords):
+        if name != FEATURE and name in saved and saved[name] != _digest_coordinate(simulated, name):
+            raise StoreError(
+                f"store is {location.name}, whose {name} is not that of its specification, in order; "
+                "expected a simulation with its own labels"
             )
     return spec
+
+
+def _digest_coordinate(ds: xr.Dataset, name: str) -> str | None:
+    """Return the digest of a coordinate as records hold it; None if there is no such coordinate."""
+    return f"{digest(ds.coords[name].values):016x}" if name in ds.coords else None
+
+
+def check_values(location: Location, records: Records, spec: SimulationSpec, blocks: Iterable[Block]) -> None:
+    """Refuse a store in which blocks are not what the specification simulates, by their digests.
+
+    They are simulated only if that is not known: the records of a dataset that was changed, or copied, say so.
+    """
+    if records.identity.get("values") is None:
+        return
+    changed: list[Block] = []
+
+    def compare(block: Block, found: np.ndarray) -> None:
+        if (found.reshape(-1) != records.digests[index_block(block)]).any():
+            changed.append(block)
+
+    for_each_block(_digest_block, spec.simulate(chunks=records.layout.lengths), records.layout, blocks, compare)
+    if changed:
+        raise StoreError(
+            f"store is {location.name}, whose values are not those of its specification "
+            f"({records.layout.describe(min(changed))}); expected a simulation that was not changed"
+        )
+
+
+def _digest_block(*values: np.ndarray, block_id: Block) -> np.ndarray:
+    """Return the digests of a block of each feature."""
+    return np.array([digest(plane) for plane in values], np.uint64).reshape(-1, *(1 for _ in block_id[1:]))

@@ -1,145 +1,186 @@
-"""Blocks of a dataset to a store, several at a time: by threads for NumPy, by dask's scheduler, whichever, for dask.
+"""Blocks of a dataset to a store, several at a time: by threads for NumPy, by dask's scheduler for dask.
 
 Each block is one task that makes its part of all features, writes it and returns digests; memory is bounded by the
-blocks at work. What has been written is recorded as the work goes on, so that it needn't be done again.
+blocks at work. The digests are recorded as the work goes on, so that a resumed save skips what is written.
 """
 
 import asyncio
+import os
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import product
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from yeastxr._utils import count_threads, show_progress
+from yeastxr._blocks import choose_scheduler
+from yeastxr._utils import count_threads, run_in_threads, show_progress
+from yeastxr.errors import InputError, StoreError, format_value
 from yeastxr.schema import FEATURE_NAMES, PAIR_BYTES
-from yeastxr.storage.direct import DirectArray, direct_where_possible
-from yeastxr.storage.layout import Block, Layout, Records, digest, everywhere
-from yeastxr.storage.location import Location, wait
+from yeastxr.storage.layout import Block, Layout, Records, digest, index_block, mark
+from yeastxr.storage.location import Location, sync_to_disk, wait
 
-_RECORD_EVERY = 1.0  # seconds; what a killed writer did since then is done again
 BlockFunction = Callable[..., np.ndarray]
 Done = Callable[[Block, np.ndarray], None]
 
 
-def feature_arrays(location: Location, mode: str = "r") -> list[Any]:
+def get_record_interval() -> float:
+    """Return after how many seconds digests are recorded: ``YEASTXR_RECORD_SECONDS``, or 1.
+
+    A resumed save writes again what a killed one wrote since it last recorded digests.
+    """
+    setting = os.environ.get("YEASTXR_RECORD_SECONDS", "1")
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]*)?", setting):
+        raise InputError(f"YEASTXR_RECORD_SECONDS is {format_value(setting)}; expected a number of seconds")
+    return float(setting)
+
+
+def open_features(location: Location, mode: str = "r") -> list[Any]:
     """Return the zarr arrays of the features, in order."""
     import zarr
 
     arrays = [zarr.open_array(location.store, path=name, mode=mode) for name in FEATURE_NAMES]
-    # Every chunk is a file, so that one that is missing shows.
+    # Every chunk is a file, so that a missing one is seen.
     return [array.with_config({"write_empty_chunks": True, "order": "C"}) for array in arrays]
 
 
 class BlockWriter:
-    """Writes a block of all features that are wanted, and returns their digests; it travels to other machines."""
+    """Writes the missing features of a block and returns their digests; it is sent to other processes."""
 
-    def __init__(self, arrays: Sequence[Any], layout: Layout, todo: np.ndarray) -> None:
-        self._layout, self._todo = layout, todo
-        self._arrays = direct_where_possible(arrays, layout)
+    def __init__(self, arrays: Sequence[Any], layout: Layout, missing: np.ndarray) -> None:
+        self._arrays, self._layout, self._missing = arrays, layout, missing
 
     def __call__(self, *values: np.ndarray, block_id: Block) -> np.ndarray:
-        """Write what is wanted of a block; ``block_id`` has a 0 in front."""
+        """Write a block; ``block_id`` starts with a 0 for the axis of the features."""
         block = block_id[1:]
-        region, wanted = self._layout.region(block), self._todo[everywhere(block)]
+        region = self._layout.get_region(block)
+        features = np.flatnonzero(self._missing[index_block(block)]).tolist()
         digests = np.zeros((len(values), *(1 for _ in block)), np.uint64)
-
-        by_zarr = []
-        for i in np.flatnonzero(wanted):
-            array = self._arrays[i]
-            if isinstance(array, DirectArray):
-                array.write(block, values[i])
-            else:
-                by_zarr.append((array, values[i]))
+        for i in features:
             digests[i] = digest(values[i])
 
         async def write() -> None:
-            await asyncio.gather(*(array.async_array.setitem(region, value) for array, value in by_zarr))
+            await asyncio.gather(*(self._arrays[i].async_array.setitem(region, values[i]) for i in features))
 
-        if by_zarr:
-            wait(write())
+        wait(write())
         return digests
 
 
 def write_missing(
     ds: xr.Dataset, location: Location, records: Records, *, progress: bool | None, title: str = "writing"
 ) -> None:
-    """Write every block that the records don't have yet, and record it.
-
-    Parameters
-    ----------
-    ds
-        The dataset, its features in the dims' order of the layout.
-    location, records
-        The store, and what it knows; updated every second, and when the work ends, however it ends.
-    progress
-        Whether to show a bar; None for where somebody looks.
-    title
-        What to call the work.
-    """
-    todo, layout = records.todo(), records.layout
-    blocks = [block for block in layout.blocks() if todo[everywhere(block)].any()]
-    writer = BlockWriter(feature_arrays(location, "r+"), layout, todo)
+    """Write every block that the records lack, and record it; the dimensions are in the order of the layout."""
+    interval = get_record_interval()
+    missing, layout = records.find_missing(), records.layout
+    blocks = [block for block in layout.list_blocks() if missing[index_block(block)].any()]
+    if any(ds[name].chunks for name in FEATURE_NAMES) and _is_remote(ds):
+        location.check_shared()
+    writer = BlockWriter(open_features(location, "r+"), layout, missing)
     recorded = time.monotonic()
-    with show_progress(title, sum(map(layout.cells, blocks)), pair_bytes=PAIR_BYTES, show=progress) as tell:
+    pairs = sum(map(layout.count_pairs, blocks))
+    with show_progress(title, pairs, pair_bytes=PAIR_BYTES, show=progress) as advance:
 
-        def done(block: Block, digests: np.ndarray) -> None:
+        def record(block: Block, digests: np.ndarray) -> None:
             nonlocal recorded
-            at = everywhere(block)
-            records.digests[at] = np.where(todo[at], digests.reshape(-1), records.digests[at])
-            tell(layout.cells(block))
-            if time.monotonic() - recorded > _RECORD_EVERY:
+            index = index_block(block)
+            records.digests[index] = np.where(missing[index], digests.reshape(-1), records.digests[index])
+            advance(layout.count_pairs(block))
+            if time.monotonic() - recorded > interval:
                 records.update(location)
                 recorded = time.monotonic()
 
         try:
-            for_each_block(writer, ds, layout, blocks, done)
-            location.sweep()  # at the end: workers may have been killed on the way, too
+            for_each_block(writer, ds, layout, blocks, record)
+            location.sweep()  # at the end, as workers may have been killed
         finally:
             if blocks:
                 records.update(location)
 
 
+def finish(location: Location, records: Records, *, sync: bool) -> None:
+    """Mark a store as complete, once each of its blocks is seen and, by default, all is on the disk."""
+    absent = find_absent(location, records.layout) | records.find_missing()
+    if absent.any():
+        name = FEATURE_NAMES[np.argwhere(absent)[0][0]]
+        raise StoreError(
+            f"store is {location.name}, which lacks {int(absent.sum())} blocks after writing, the first of {name}; "
+            "expected a place that all workers share, such as a network file system or an object store"
+        )
+    if sync and location.path is not None:
+        paths = [*location.path.rglob("*"), location.path]
+        run_in_threads(sync_to_disk, paths, 8)
+    mark(location, complete=True)
+    if sync and location.path is not None:
+        sync_to_disk(location.path / "zarr.json", location.path, location.path.parent)
+
+
+def find_absent(location: Location, layout: Layout) -> np.ndarray:
+    """Return which blocks of which features lack a chunk in the store, as this process sees it."""
+
+    async def list_keys(prefix: str) -> set[str]:
+        return {key async for key in location.store.list_prefix(prefix)}
+
+    absent = np.zeros((len(FEATURE_NAMES), *layout.shape), bool)
+    for i, array in enumerate(open_features(location)):
+        keys = wait(list_keys(f"{array.path}/"))
+        for block in layout.list_blocks():
+            absent[(i, *block)] = not keys.issuperset(list_chunk_keys(array, layout.get_region(block)))
+    return absent
+
+
+def list_chunk_keys(array: Any, region: tuple[slice, ...]) -> list[str]:
+    """Return the keys of the chunks, or shards, of a region of an array."""
+    lengths = array.shards or array.chunks
+    chunks = product(*(range(part.start // n, -(-part.stop // n)) for part, n in zip(region, lengths, strict=True)))
+    return [f"{array.path}/{array.metadata.encode_chunk_key(chunk)}" for chunk in chunks]
+
+
 def for_each_block(
     function: BlockFunction, ds: xr.Dataset, layout: Layout, blocks: Iterable[Block], done: Done
 ) -> None:
-    """Call a function with some blocks of all features, in parallel, and tell of each result as it comes.
+    """Call a function with some blocks of all features, in parallel, and pass on each result as it comes.
 
-    The function takes five plain arrays and ``block_id``, a 0 and the block; it returns one uint64 for each feature,
-    with axes for the blocks behind.
+    The function takes the plain arrays and ``block_id``, a 0 and the block; it returns one uint64 for each feature,
+    followed by axes of length 1 for the block. Unlike :func:`yeastxr._blocks.for_each_block` it runs on the workers.
     """
     blocks = list(blocks)
     if any(ds[name].chunks for name in FEATURE_NAMES):
-        _by_dask(function, ds.chunk(layout.lengths), layout, blocks, done)
+        _run_by_dask(function, ds.chunk(layout.lengths), layout, blocks, done)
         return
     data = [ds[name].values for name in FEATURE_NAMES]
 
     def work(block: Block) -> np.ndarray:
-        region = layout.region(block)
+        region = layout.get_region(block)
         return function(*(values[region] for values in data), block_id=(0, *block))
 
-    in_threads(work, blocks, done)
+    collect_in_threads(work, blocks, done)
 
 
-def in_threads(work: Callable[[Block], np.ndarray], blocks: Sequence[Block], done: Done) -> None:
-    """Do some work for each block in threads; an error ends it all."""
-    if len(blocks) < 2:
-        for block in blocks:
-            done(block, work(block))
-        return
-    with ThreadPoolExecutor(count_threads()) as threads:
-        futures = {threads.submit(work, block): block for block in blocks}
-        try:
-            for future in as_completed(futures):
-                done(futures[future], future.result())
-        finally:
-            threads.shutdown(cancel_futures=True)
+def collect_in_threads(work: Callable[[Block], np.ndarray], blocks: Sequence[Block], done: Done) -> None:
+    """Call a function with each block in threads, and pass on one result at a time."""
+    lock = Lock()
+
+    def work_and_pass_on(block: Block) -> None:
+        result = work(block)
+        with lock:
+            done(block, result)
+
+    run_in_threads(work_and_pass_on, blocks, count_threads())
 
 
-def _by_dask(function: BlockFunction, ds: xr.Dataset, layout: Layout, blocks: list[Block], done: Done) -> None:
+def _is_remote(ds: xr.Dataset) -> bool:
+    """Return whether dask computes a dataset in other processes."""
     import dask
+
+    get = choose_scheduler([ds])
+    return get is not None and get not in (dask.threaded.get, dask.local.get_sync)
+
+
+def _run_by_dask(function: BlockFunction, ds: xr.Dataset, layout: Layout, blocks: list[Block], done: Done) -> None:
+    """Call a function with blocks by dask's scheduler, which may be a cluster."""
     import dask.array as da
     from dask.callbacks import Callback
 
@@ -154,22 +195,21 @@ def _by_dask(function: BlockFunction, ds: xr.Dataset, layout: Layout, blocks: li
         token="block",
     )
     keys = {(result.name, 0, *block): block for block in blocks}
-    graph = result.__dask_optimize__(
-        result.__dask_graph__(), list(keys)
-    )  # a block's making and writing become one task
-    get = dask.base.get_scheduler(collections=[result]) or result.__dask_scheduler__
+    # A block's making and writing become one task.
+    graph = result.__dask_optimize__(result.__dask_graph__(), list(keys))
+    get = choose_scheduler([result], result.__dask_scheduler__)
     client = getattr(get, "__self__", None)
     if client is not None and hasattr(client, "scheduler_info"):
-        from distributed import as_completed as as_they_come
+        from distributed import as_completed
 
         futures = client.get(graph, list(keys), sync=False)
-        for future, digests in as_they_come(futures, with_results=True):
+        for future, digests in as_completed(futures, with_results=True):
             done(keys[future.key], digests)
         return
 
-    def told(key: Any, value: Any, dsk: Any, state: Any, worker: Any) -> None:
+    def pass_on(key: Any, value: Any, dsk: Any, state: Any, worker: Any) -> None:
         if key in keys:
             done(keys[key], value)
 
-    with Callback(posttask=told):
+    with Callback(posttask=pass_on):
         get(graph, list(keys))
