@@ -280,7 +280,7 @@ def simulate(
     """
     from yeastxr._blocks import CHUNK_CELLS
     from yeastxr.simulation.simulate import check_parameter_names
-    from yeastxr.storage.store import save, unfinished_seed
+    from yeastxr.storage.store import find_unfinished_seed, is_saved, save
 
     check_parameter_names(spec)
     values = spec | {name: value for name, value in parameters.items() if value is not None}
@@ -288,13 +288,17 @@ def simulate(
         if name not in values:
             raise click.UsageError(f"Missing option '--{name}', or '--spec' with a file that has it.")
     if values.get("seed") is None:
-        values["seed"] = unfinished_seed(out)
+        values["seed"] = find_unfinished_seed(out)
     simulation = SimulationSpec.from_dict(values)
     start = time.perf_counter()
     with _cluster(workers, scheduler):
         # Data of one chunk need no dask, which would take longer to load than the rest takes to run.
         small = simulation.n_genes * len(simulation.tf_labels) * (simulation.replicates or 1) <= CHUNK_CELLS
         ds = simulation.simulate(chunks=None if small and not (workers or scheduler) else "auto")
+        if not overwrite and is_saved(ds, out):
+            if not quiet:
+                _echo(f"{out}: already complete")
+            return
         try:
             save(ds, out, overwrite=overwrite, progress=False if quiet else progress)
         except KeyboardInterrupt:
@@ -331,12 +335,12 @@ def info(store: str, as_spec: bool) -> None:
 
     from yeastxr.errors import StoreError
     from yeastxr.simulation.simulate import spec_of
-    from yeastxr.storage.layout import COMPLETE, root_attrs
-    from yeastxr.storage.location import locate
+    from yeastxr.storage.layout import read_root_attrs
+    from yeastxr.storage.location import COMPLETE, locate
     from yeastxr.storage.store import open as open_store
 
     location = locate(store, read_only=True)
-    complete = root_attrs(location)[COMPLETE] is True
+    complete = read_root_attrs(location)[COMPLETE] is True
     ds = open_store(store, incomplete=True)
     spec = spec_of(ds)
     if as_spec:
@@ -395,9 +399,12 @@ def check(store: str, level: float, progress: bool | None) -> None:
 @click.argument("store")
 @click.argument("out", type=click.Path(path_type=Path), required=False)
 @click.option("--title", help="The page's title.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 @_LEVEL
 @_PROGRESS
-def report(store: str, out: Path | None, title: str | None, level: float, progress: bool | None) -> None:
+def report(
+    store: str, out: Path | None, title: str | None, overwrite: bool, level: float, progress: bool | None
+) -> None:
     """Write a page with checks, plots and how to simulate a store's dataset again; by default ./STORE.html."""
     from yeastxr.checks import check as check_dataset
     from yeastxr.report.report import TITLE, check_page_path
@@ -405,9 +412,10 @@ def report(store: str, out: Path | None, title: str | None, level: float, progre
     from yeastxr.storage.store import open as open_store
 
     ds = open_store(store)
-    path = check_page_path(Path(f"{Path(store.rstrip('/')).stem or 'report'}.html") if out is None else out)
+    path = Path(f"{Path(store.rstrip('/')).stem or 'report'}.html") if out is None else out
+    check_page_path(path, overwrite)  # before minutes of checks
     table = check_dataset(ds, level=level, progress=progress)
-    write_report(ds, path, checks=table, title=TITLE if title is None else title)
+    write_report(ds, path, checks=table, title=TITLE if title is None else title, overwrite=overwrite)
     _echo(f"{path}: {path.stat().st_size / 1e6:,.1f} MB; {table.summary}")
 
 
