@@ -64,7 +64,9 @@ def test_names__from_a_dataset_and_a_table() -> None:
 
 
 @pytest.mark.parametrize(
-    "number", [np.float64, np.float32, np.array, xr.DataArray, lambda value: np.array([value])[0]], ids=str
+    "number",
+    [np.float64, np.float32, np.array, xr.DataArray, lambda value: np.array([value])[0]],
+    ids=["float64", "float32", "array", "DataArray", "item of an array"],
 )
 def test_scalars__of_numpy_and_xarray(number: Callable[[float], object]) -> None:
     expected = yx.SimulationSpec(genes=4, bound=[0.5], bound_mean=2.0, seed=3)
