@@ -18,7 +18,6 @@ import xarray as xr
 from yeastxr._blocks import Region, align_features, cut_slabs, for_each_block
 from yeastxr._utils import count_threads, run_in_threads, show_progress
 from yeastxr._validate import check_number, to_python
-from yeastxr.checks import features, genes, independence
 from yeastxr.checks.table import Check, CheckTable
 from yeastxr.checks.topic import Block, Expectation, Topic
 from yeastxr.errors import InputError, SchemaError, describe_error, format_value
@@ -43,7 +42,6 @@ from yeastxr.simulation.simulate import SimulationSpec, read_sweep, spec_of
 LEVEL = 0.001
 _BLOCK_TFS = 250  # TFs that are compared with each other: two blocks are a default chunk
 _BLOCK_PAIRS = 4_000_000
-TOPICS = (*features.TOPICS, *genes.TOPICS, *independence.TOPICS)
 _UNCHECKED = ("theory", "a specification")
 _Measurements = dict[type[Topic], Topic]
 
@@ -156,8 +154,11 @@ def _make_point(name: str, ds: xr.Dataset, spec: SimulationSpec | None, comment:
 
 def _check_values(point: _Point, report_done: Callable[[int], None]) -> list[Check]:
     """Measure the values of a point, and return the rows of all topics."""
+    from yeastxr.checks import features, genes, independence  # many classes, which take a while to import
+
     holds, expected = (None, None) if point.spec is None else _expect(point.ds, point.spec)
-    topics = features.TOPICS_WITHOUT_SPEC if expected is None else TOPICS
+    topics = (*features.TOPICS, *genes.TOPICS, *independence.TOPICS)
+    topics = features.TOPICS_WITHOUT_SPEC if expected is None else topics
     measurements = _measure(point.ds, holds, expected, topics, report_done)
     rows = [] if point.comment is None else [point.comment]
     for topic in topics:

@@ -17,7 +17,7 @@ accounted for.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +28,6 @@ from yeastxr.theory.distributions import FoldedNormals, Lattice
 _ODDS = 40.0  # exp(-40) = 4e-18 is negligible
 _CELLS = 2**15  # values x frequencies at a time
 _LEAST_WEIGHT = 2.0**-29  # below it a cutoff can round down to X[k]: float32 values differ by 2^-24 or are equal
-_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(10)
 _PANELS, _BRACKETINGS, _HALVINGS = 16, 4, 40
 _TOLERANCE = 1e-14
 _NEGLIGIBLE = 1e-15
@@ -166,13 +165,20 @@ def _integrate(chance: Chance, d: FoldedNormals, edges: np.ndarray) -> float:
     return total + float(whole.sum())
 
 
+@cache
+def _get_nodes() -> tuple[np.ndarray, np.ndarray]:
+    """Return the nodes and weights of Gauss-Legendre quadrature; numpy.polynomial takes a while to import."""
+    return np.polynomial.legendre.leggauss(10)
+
+
 def _integrate_panels(
     chance: Chance, d: FoldedNormals, left: np.ndarray, right: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the integrals of density times chance, and of the density alone, over panels."""
+    nodes, weights = _get_nodes()
     half = (right - left) / 2
-    x = (left + half)[:, None] + half[:, None] * _NODES
-    density = d.density(x) * _NODE_WEIGHTS * half[:, None]
+    x = (left + half)[:, None] + half[:, None] * nodes
+    density = d.density(x) * weights * half[:, None]
     return (density * chance(x)).sum(axis=1), density.sum(axis=1)
 
 

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 Start = tuple[int, int]  # an epoch, and the first batch of it that is still to come
 
 
@@ -96,6 +94,8 @@ class SharedEpochs(Epochs):
     @contextmanager
     def _edit(self) -> Iterator[tuple[dict[str, Any], str]]:
         """Yield the counts, which are written when they change, and the key of the process that has the loader."""
+        from filelock import FileLock
+
         parent = multiprocessing.parent_process()
         process = str(parent.pid if parent is not None and _is_worker() else os.getpid())
         with FileLock(f"{self._path}.lock"):
