@@ -18,6 +18,7 @@ from yeastxr._validate import to_python
 from yeastxr.errors import InputError, format_value
 from yeastxr.simulation.relations import And, Not, Or, iterate_tfs
 from yeastxr.theory.counts import (
+    MOST_TERMS,
     Counts,
     add_counts,
     approximate_count,
@@ -143,7 +144,7 @@ def _count_by_classes(formula: Any, bound: Mapping[Hashable, int], n: int) -> Co
     Genes are classified by what remains of the formula once it is known which TFs of those taken so far bind them. A
     state is the number of genes in each class; each TF splits the classes that depend on it.
     """
-    classes, states = [formula], np.array([[n]])
+    classes, states, cost = [formula], np.array([[n]]), 0
     probabilities: np.ndarray = np.ones(1)
     while open_classes := [part for part in classes if part is not True]:
         occurrences = Counter(tf for part in open_classes for tf in part.tfs)
@@ -159,6 +160,9 @@ def _count_by_classes(formula: Any, bound: Mapping[Hashable, int], n: int) -> Co
             if drawn is None:
                 return None
             rows, both, chances = drawn
+            cost += rows.size
+            if cost > MOST_TERMS:
+                return None
             probabilities = probabilities[rows] * chances
             sizes = [size[rows] for size in sizes]
             columns = {other: column[rows] for other, column in columns.items()}
@@ -172,8 +176,12 @@ def _count_by_classes(formula: Any, bound: Mapping[Hashable, int], n: int) -> Co
         classes = list(columns)
         if not classes:
             return fix_count(0)
-        states, positions = np.unique(np.stack(list(columns.values()), axis=1), axis=0, return_inverse=True)
-        probabilities = np.bincount(positions.reshape(-1), probabilities)
+        if (n + 1) ** len(classes) >= 2**63:  # states are merged by a number for each
+            return None
+        states = np.stack(list(columns.values()), axis=1)
+        keys = states @ (n + 1) ** np.arange(len(classes))
+        _, first, positions = np.unique(keys, return_index=True, return_inverse=True)
+        states, probabilities = states[first], np.bincount(positions, probabilities)
     return Counts.trim(0, np.bincount(states[:, 0], probabilities))
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 _ODDS = 40.0  # exp(-40) = 4e-18 is neglected at each end of a distribution
-_MOST_TERMS = 2 * 10**6
+MOST_TERMS = 2 * 10**6
 _CACHED = 2**14
 
 
@@ -98,7 +98,7 @@ def draw_sizes(one: np.ndarray, other: np.ndarray, n: np.ndarray) -> tuple[np.nd
     """
     variance = one * (n - one) * other / np.maximum(n, 1) * (n - other) / np.maximum(n, 1) / np.maximum(n - 1, 1)
     half = min(int(np.ceil(compute_reach(variance).max(initial=0))) + 1, int(np.minimum(one, other).max(initial=0)))
-    if (2 * half + 1) * one.size > _MOST_TERMS:
+    if (2 * half + 1) * one.size > MOST_TERMS:
         return None
     one, other, n = (array[:, None] for array in (one, other, n))
     mode = (one + 1) * (other + 1) // (n + 2)
