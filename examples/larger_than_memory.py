@@ -45,4 +45,4 @@ print(f"Finished in {time.perf_counter() - start:.1f} s. Whole: {yx.verify('larg
 yx.extend("large.zarr", bound=[0.3], n_sample=[100])  # more TFs; those that are there stay
 ds = yx.open("large.zarr")
 print("TFs now:", ds.sizes["tf"], "- mean binding effect of TF 7:", round(float(ds.binding_effect.sel(tf=7).mean()), 4))
-yx.plot.save(ds.yeast.plot.binding_vs_perturbation(), "larger_than_memory.png")
+yx.plot.save(ds.yeast.plot.binding_vs_perturbation(), "larger_than_memory.png", overwrite=True)

@@ -14,4 +14,4 @@ ds = yx.simulate(
 print(ds.yeast.check())
 print("GAL4's effect on YBR020W:", float(ds.perturbation_effect.sel(gene="YBR020W", tf="GAL4")))
 print("Tensor:", ds.yeast.to_torch().shape)
-yx.plot.save(ds.yeast.plot.qc(), "quickstart.png")
+yx.plot.save(ds.yeast.plot.qc(), "quickstart.png", overwrite=True)

@@ -1,6 +1,6 @@
 """Train a linear model and a small MLP on each of the four methods, and compare them on genes they have not seen.
 
-A sample is a gene: from the binding effects of all TFs a model predicts the size of the gene's response to the
+A sample is a gene: from the binding effects of all TFs a model predicts the magnitude of the gene's response to the
 perturbation of each (its sign is a coin toss). "Attainable" is what the simulation itself knows: each pair's label, and
 whether its conditions hold. Half a minute on 2 cores; ``--quick`` only shows that it runs.
 """
@@ -33,14 +33,14 @@ def train(model: nn.Module, ds: xr.Dataset, epochs: int) -> None:
         schedule.step()
 
 
-def explained_variance(predicted: torch.Tensor, found: torch.Tensor) -> float:
-    """Return 1 - var(rest) / var(found), each variance within a TF, summed over TFs."""
-    rest = (found - predicted).reshape(-1, TFS).var(0).sum()
-    return float(1 - rest / found.reshape(-1, TFS).var(0).sum())
+def explained_variance(predicted: torch.Tensor, observed: torch.Tensor) -> float:
+    """Return 1 - var(rest) / var(observed), each variance within a TF, summed over TFs."""
+    rest = (observed - predicted).reshape(-1, TFS).var(0).sum()
+    return float(1 - rest / observed.reshape(-1, TFS).var(0).sum())
 
 
 def known_mean(ds: xr.Dataset) -> torch.Tensor:
-    """Return the mean size of each response, given labels, binding effects and conditions."""
+    """Return the mean magnitude of each response, given labels, binding effects and conditions."""
     spec = ds.yeast.spec
     raised = spec.bound_mean + slope_of_mean(spec, spec) * ds.binding_effect
     mean = xr.where(yx.adjusted_pairs(ds.label, spec.tf_relationships), raised, spec.unbound_mean)
@@ -59,14 +59,15 @@ for method, (name, adjustment) in METHODS.items():
     torch.manual_seed(1)
     models = {"linear": nn.Linear(TFS, TFS), "MLP": nn.Sequential(nn.Linear(TFS, 128), nn.ReLU(), nn.Linear(128, TFS))}
     scores = {}
-    for kind, model in models.items():
+    for model_name, model in models.items():
         train(model, ds, epochs)
-        scores[kind] = explained_variance(model(x.log1p()).detach(), y.abs())
+        scores[model_name] = explained_variance(model(x.log1p()).detach(), y.abs())
     scores["attainable"] = explained_variance(known_mean(ds.isel(gene=(ds.split == "test").values)), y.abs())
     print(f"{method}. {name:39} {scores['linear']:8.3f} {scores['MLP']:8.3f} {scores['attainable']:11.3f}")
-    bars += [(f"method {method}", kind, max(score, 0)) for kind, score in scores.items()]
+    bars += [(f"method {method}", model_name, max(score, 0)) for model_name, score in scores.items()]
 
 hv.extension("matplotlib")
 chart = hv.Bars(bars, ["method", "model"], hv.Dimension("explained variance", range=(0, 1)))
 chart.opts(multi_level=False, color=hv.dim("model").categorize(COLOURS), xlabel="", fig_inches=(7, 4))
-print("Drawn in", yx.plot.save(chart.opts(title="Size of the response, held-out genes"), "train_models.png"))
+chart.opts(title="Magnitude of the response, held-out genes")
+print("Drawn in", yx.plot.save(chart, "train_models.png", overwrite=True))

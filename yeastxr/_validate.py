@@ -128,3 +128,11 @@ def check_path(name: str, value: object) -> Path:
     if not usable:
         raise InputError(f"{name} is {format_value(text)}; expected the path of a file")
     return Path(text)
+
+
+def check_overwrite(path: Path, overwrite: object) -> None:
+    """Refuse to replace a file, unless overwrite is True."""
+    if not isinstance(overwrite, bool):
+        raise InputTypeError(f"overwrite is {format_value(overwrite)}; expected True or False")
+    if path.exists() and not overwrite:
+        raise InputError(f"path is {format_value(str(path))}, which exists; expected a new name, or overwrite")

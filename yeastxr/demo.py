@@ -104,9 +104,9 @@ def run(folder: Path, *, method: int = 2, overwrite: bool = False, echo: Callabl
     echo(f"  {store}: the dataset; ds = yx.open({str(store)!r})")
     tensor = export(ds, folder / "tensor.pt", overwrite=True)
     echo(f"  {tensor}: a tensor {list(to_torch(ds).shape)} [genes, TFs, features]; torch.load({str(tensor)!r})")
-    page = report(ds, folder / "qc.html", checks=table)
+    page = report(ds, folder / "qc.html", checks=table, overwrite=True)
     echo(f"  {page}: the checks and the plots as a page that needs no network")
-    picture = plot.save(plot.qc(ds), folder / "qc.png")
+    picture = plot.save(plot.qc(ds), folder / "qc.png", overwrite=True)
     echo(f"  {picture}: the plots")
     if not table.passed:
         raise InputError(f"the checks of the demo's dataset failed: {', '.join(table.failed)}")

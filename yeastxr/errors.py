@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 
 _CONTROLS = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+    r"[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff"
+    r"\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
 )
 
 
@@ -72,7 +73,7 @@ def _represent(value: object, room: int) -> str:
 
 
 def escape_controls(text: str) -> str:
-    r"""Write control characters, and those that change the direction of a text, as escapes such as ``\u202e``.
+    r"""Write characters that are invisible, control, or change the direction of a text as escapes such as ``\u202e``.
 
     Names may hold them, and a terminal, a spreadsheet or a page would obey them.
     """

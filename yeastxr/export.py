@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from yeastxr._utils import replace_file
-from yeastxr._validate import check_path, check_sequence
+from yeastxr._validate import check_overwrite, check_path, check_sequence
 from yeastxr.errors import InputError, escape_controls
 from yeastxr.schema import CORE_DIMS, FEATURE, check_feature, get_feature_names, order_dims, to_text_array, validate
 from yeastxr.training.tensors import to_torch
@@ -99,8 +99,7 @@ def export(ds: xr.Dataset, path: str | Path, *, features: Sequence[str] | None =
     if features is not None:
         names = [features] if isinstance(features, str) else check_sequence("features", features, "names of features")
         ds = ds.assign_coords({FEATURE: to_text_array([check_feature(name).name for name in names])})
-    if path.exists() and not overwrite:
-        raise InputError(f"path is {str(path)!r}, which exists; expected a new name, or overwrite")
+    check_overwrite(path, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(path) as partial:
         writers[ending](ds, partial)

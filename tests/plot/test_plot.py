@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -491,3 +492,81 @@ def test_save__whatever_matplotlib_is_told_to_draw_with(backend: str, tmp_path: 
     assert done.stdout.split() == [backend, "[1]"], done.stderr
     for suffix, start in {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}.items():
         assert (tmp_path / f"qc.{suffix}").read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize("backend", ["cairo", "qtagg", "nonsense", "module://notebook.only"])
+def test_save__with_a_backend_that_is_missing(backend: str, tmp_path: Path) -> None:
+    code = (
+        "import os, sys, yeastxr as yx\n"
+        "ds = yx.simulate(genes=50, bound=[0.2], seed=1)\n"
+        "yx.plot.save(ds.yeast.plot.binding_histogram(), f'{sys.argv[1]}/a.png')\n"
+        "ds.yeast.report(f'{sys.argv[1]}/a.html', checks=False)\n"
+        "print(os.environ['MPLBACKEND'])\n"
+    )
+    command = [sys.executable, "-W", "error", "-c", code, str(tmp_path)]
+    environment = {**os.environ, "MPLBACKEND": backend}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == [backend], done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "a.png"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf", ".html"])
+def test_save__replaces_only_with_overwrite(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"mine{suffix}"
+    path.write_text("mine")
+    picture = plot.bound_fraction(made(genes=20))
+    with pytest.raises(yx.InputError, match="which exists; expected a new name, or overwrite"):
+        plot.save(picture, path)
+    assert path.read_text() == "mine"
+    with pytest.raises(yx.InputError, match="overwrite is 1; expected True or False"):
+        plot.save(picture, path, overwrite=1)
+    assert plot.save(picture, path, overwrite=True).stat().st_size > 1000
+    assert list(tmp_path.iterdir()) == [path]
+
+
+NAMES_OF_PLOTS = [name for name in plot.__all__ if name not in ("MAX_POINTS", "save", "compare")]
+
+
+@pytest.mark.parametrize("name", NAMES_OF_PLOTS)
+@pytest.mark.parametrize("selection", [{"tf": "TF5"}, {"gene": 3}, {"tf": "TF5", "gene": 3}], ids=str)
+def test_plots__of_one_tf_or_gene_selected_as_a_scalar(name: str, selection: dict[str, object]) -> None:
+    ds = made(genes=20, tfs=[f"TF{n}" for n in range(10)], tf_relationships={"TF5": ["TF5"]})
+    picture = getattr(ds.sel(selection).yeast.plot, name)()
+    same = getattr(ds.sel({dim: [label] for dim, label in selection.items()}).yeast.plot, name)()
+    assert repr(picture) == repr(same)
+    drawn(picture, "bokeh")
+
+
+def test_compare__of_one_tf_selected_as_a_scalar() -> None:
+    ds = made(genes=20)
+    for feature in ("binding_effect", "perturbation_effect"):
+        picture = plot.compare({"a": ds.sel(tf=3), "b": ds.sel(gene=4)}, feature, label=None)
+        assert [layer.label for layer in picture] == ["a", "b"]
+    swept = yx.sweep(made(genes=20).yeast.spec, bound_mean=[1.0, 5.0]).sel(tf=3)
+    assert len(plot.compare(swept, by="bound_mean")) == 2
+
+
+@pytest.mark.parametrize("name", NAMES_OF_PLOTS)
+@pytest.mark.parametrize("relations", [None, {0: [1]}], ids=["alone", "related"])
+def test_plots__of_tfs_that_the_specification_lacks(name: str, relations: object) -> None:
+    ds = made(genes=20, tf_relationships=relations).assign_coords(tf=[f"TF{n}" for n in range(10)])
+    if name == "relation_status":  # what TFs depend on can't be looked up
+        with pytest.raises(yx.InputError):
+            plot.relation_status(ds)
+        return
+    drawn(getattr(plot, name)(ds), "bokeh")
+
+
+HIDDEN = ["\u202egnp.LAG", "GAL4\u200b", "\u2066x\u2069", "a\x07b", "\ufeffb", "a\u00adb", "\U000e0041c"]
+
+
+@pytest.mark.parametrize("name", ["binding_vs_perturbation", "label_map", "cobinding", "bound_fraction"])
+def test_names__invisible_characters_are_shown_as_escapes(name: str, tmp_path: Path) -> None:
+    ds = made(genes=20, bound=[0.3] * len(HIDDEN), n_sample=[1] * len(HIDDEN), tfs=HIDDEN)
+    picture = getattr(plot, name)(ds)
+    page = plot.save(picture, tmp_path / "x.html").read_text(encoding="utf-8")
+    assert not any(letter in page for letter in "\u202e\u200b\u2066\u2069\x07\u00ad\U000e0041")
+    assert not re.search(r"[^\\]\\u202egnp", page)  # nor as JSON that means them
+    plot.save(picture, tmp_path / "x.png")
+    several = plot.compare(dict.fromkeys(HIDDEN, ds))
+    assert not any(letter in layer.label for layer in several for letter in "\u202e\u200b\x07\u00ad")

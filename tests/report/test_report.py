@@ -19,6 +19,7 @@ from hatchling.builders.wheel import WheelBuilder
 import yeastxr as yx
 from tests.browser import CHROMIUM, Tab, browser
 from yeastxr import qc
+from yeastxr.checks.table import Check, CheckTable
 from yeastxr.cli import main
 from yeastxr.demo import METHODS
 from yeastxr.report.provenance import describe_difference
@@ -90,7 +91,7 @@ def evil() -> xr.Dataset:
 
 
 def written(ds: xr.Dataset, folder: Path, **options: object) -> str:
-    return yx.report(ds, folder / "qc.html", **options).read_text(encoding="utf-8")
+    return yx.report(ds, folder / "qc.html", overwrite=True, **options).read_text(encoding="utf-8")
 
 
 def without_scripts(page: str) -> str:
@@ -391,9 +392,11 @@ def test_report__failure_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "qc.html"
     path.write_text("before")
     with pytest.raises(RuntimeError, match="no table"):
-        yx.report(made(genes=20), path, checks=Broken())
+        yx.report(made(genes=20), path, checks=Broken(), overwrite=True)
     with pytest.raises(yx.SchemaError):
-        yx.report(made(genes=20).drop_vars("label"), path)
+        yx.report(made(genes=20).drop_vars("label"), path, overwrite=True)
+    with pytest.raises(yx.InputError, match="which exists; expected a new name, or overwrite"):
+        yx.report(made(genes=20), path, checks=False)
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -410,6 +413,120 @@ def test_report__refuses_bad_arguments(tmp_path: Path) -> None:
             yx.report(ds, path)
     with pytest.raises(yx.InputError, match="checks is of type str"):
         yx.report(ds, tmp_path / "qc.html", checks="passed")
+
+
+def test_report__replaces_only_with_overwrite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ds, path = made(genes=20), tmp_path / "qc.html"
+    path.write_text("mine")
+    yx.save(ds, tmp_path / "sim.zarr")
+    monkeypatch.setattr("yeastxr.checks.check", None)  # before anything is checked
+    result = CliRunner().invoke(main, ["report", str(tmp_path / "sim.zarr"), str(path)])
+    assert result.exit_code == 2
+    assert "which exists; expected a new name, or overwrite" in result.output
+    assert path.read_text() == "mine"
+    monkeypatch.undo()
+    command = ["report", str(tmp_path / "sim.zarr"), str(path), "--overwrite"]
+    assert CliRunner().invoke(main, command, catch_exceptions=False).exit_code == 0
+    assert "checks passed" in path.read_text(encoding="utf-8")
+
+
+def get_banner(page: str) -> str:
+    [banner] = re.findall(r'<p class="verdict.*?</p>', without_scripts(page))
+    return re.sub(" +", " ", re.sub(r"<[^>]*>", "", banner))
+
+
+def test_banner__says_what_was_not_checked(tmp_path: Path) -> None:
+    ds = made(genes=50)
+    unknown = written(ds.drop_attrs(deep=True), tmp_path)
+    assert '<p class="verdict unchecked">' in unknown
+    assert get_banner(unknown).startswith("Not checked against theory; ")
+    other = yx.check(ds.drop_attrs(deep=True))  # a table that was made without the specification
+    assert get_banner(written(ds, tmp_path, checks=other)).startswith("Not checked against theory; ")
+    assert re.match(r"All \d+ checks passed\. A correct", get_banner(written(ds, tmp_path)))
+    broken = ds.drop_attrs(deep=True).assign(binding_pvalue=ds.binding_pvalue + 2)
+    assert get_banner(written(broken, tmp_path)).endswith("Not all values were checked against theory.")
+
+
+def renamed() -> xr.Dataset:
+    return yx.simulate(genes=60, bound=[0.1], n_sample=[2], seed=1).assign_coords(tf=["GAL4", "MIG1"])
+
+
+def concatenated() -> xr.Dataset:
+    first = yx.simulate(genes=60, bound=[0.1], n_sample=[2], tf_relationships={0: [1]}, seed=1)
+    second = yx.simulate(genes=60, bound=[0.4], n_sample=[2], seed=2).assign_coords(tf=[2, 3])
+    return xr.concat([first, second], "tf", data_vars="minimal", coords="minimal", compat="override", join="outer")
+
+
+def other_genes() -> xr.Dataset:
+    return yx.simulate(genes=60, bound=[0.1], n_sample=[2], seed=1).assign_coords(gene=range(100, 160))
+
+
+@pytest.mark.parametrize("make", [renamed, concatenated, other_genes])
+def test_report__of_labels_that_the_specification_lacks_says_so(make: object, tmp_path: Path) -> None:
+    page = written(make(), tmp_path)
+    dim = "gene" if make is other_genes else "tf"
+    assert f"labels of the dimension &#39;{dim}&#39;" in page
+    assert get_banner(page).endswith("Not all values were checked against theory.")
+    title = {"gene": "60 of the dataset&#39;s genes", "tf": "2 of the dataset&#39;s TFs"}[dim]
+    assert f"It lacks {title}, such as " in page
+
+
+def test_report__of_a_sweep_tells_each_point(tmp_path: Path) -> None:
+    spec = yx.SimulationSpec(genes=100, bound=[0.3], n_sample=[3], seed=1)
+    ds = yx.sweep(spec, bound_mean=[1.0, 3.0], bound_std=[0.5, 1.0]).compute()
+    points = [f"bound_mean={mean}, bound_std={std}" for mean in (1.0, 3.0) for std in (0.5, 1.0)]
+    ds["perturbation_effect"].values[1, 0] = abs(ds["perturbation_effect"].values[1, 0])
+    page = written(ds, tmp_path)
+    rows = {row["point of the sweep"]: row["outcome"] for row in Parsed(page).table("point of the sweep")}
+    assert list(rows) == points
+    assert re.fullmatch(r"\d+ of \d+ checks failed", rows[points[2]])
+    assert [rows[point] for point in (*points[:2], points[3])] == ["all checks passed"] * 3
+    one = Parsed(written(ds.sel(bound_mean=1.0), tmp_path)).table("point of the sweep")
+    assert [row["outcome"] for row in one] == ["all checks passed"] * 2
+    elsewhere = Parsed(written(ds.assign_coords(bound_mean=[1.0, 4.0]), tmp_path)).table("point of the sweep")
+    assert [row["outcome"] for row in elsewhere][2:] == ["1 of 5 checks failed"] * 2
+
+
+def test_report__of_a_large_sweep_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [Check(f"row {i}", "yes", "no" if i == 4999 else "yes", i != 4999) for i in range(5000)]
+    page = written(made(genes=20), tmp_path, checks=CheckTable(tuple(rows), 0.001))
+    assert "In all: 4999 passed, 1 failed. Here are 2,000 of 5,000 checks, failed ones first." in page
+    assert "row 4999" in page
+    assert "row 3000" not in page
+    assert get_banner(page).startswith("1 of 5,000 checks failed: row 4999.")
+
+
+@pytest.mark.parametrize("selection", [{"tf": "TF5"}, {"gene": 3}, {"tf": "TF5", "gene": 3}], ids=str)
+def test_report__of_one_tf_or_gene_selected_as_a_scalar(selection: dict[str, object], tmp_path: Path) -> None:
+    ds = made(genes=20, tfs=[f"TF{n}" for n in range(10)], tf_relationships={"TF5": ["TF4"]})
+    scalar = written(ds.sel(selection), tmp_path)
+    as_list = written(ds.sel({dim: [label] for dim, label in selection.items()}), tmp_path)
+    *tables, variables = Parsed(without_scripts(scalar)).tables
+    *others, other = Parsed(without_scripts(as_list)).tables
+    assert tables == others
+    assert sorted(row[0] for row in variables) == sorted(row[0] for row in other)
+    assert get_banner(scalar) == get_banner(as_list)
+
+
+HIDDEN = ["\u202egnp.LAG", "GAL4\u200b", "\u2066x\u2069", "a\x07b", "\ufeffb", "a\u00adb", "\U000e0041c", "\u2028"]
+
+
+def test_report__shows_invisible_characters_as_escapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    relations = {HIDDEN[0]: [HIDDEN[1]]}
+    ds = made(genes=20, bound=[0.3] * 8, n_sample=[1] * 8, tfs=HIDDEN, tf_relationships=relations)
+    ds = ds.assign_coords(gene=[f"{n}\u202e" for n in range(20)])
+    page = written(ds, tmp_path, title="a\u202eb")
+    own = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)  # bokeh's own library
+    hidden = set("".join(HIDDEN)) - set("".join(filter(str.isprintable, "".join(HIDDEN))))
+    assert not hidden & set(own)
+    assert "\\u202egnp.LAG" in own
+    assert "a\\u202eb</h1>" in own
+    _, file, code = Parsed(page).frames  # and yet they make it again
+    Path("spec.json").write_text(file, encoding="utf-8")
+    names: dict[str, object] = {}
+    exec(code, names)
+    assert list(names["ds"].tf.values) == HIDDEN
 
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")

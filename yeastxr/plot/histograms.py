@@ -25,6 +25,7 @@ from yeastxr.plot.style import (
     make_title,
     select,
     set_options,
+    shorten_name,
 )
 from yeastxr.schema import (
     BINDING,
@@ -488,9 +489,10 @@ def _name_series(datasets: Any, by: str | None) -> dict[str, xr.Dataset]:
         dims = [str(dim) for dim in get_feature(restore_dims(datasets), LABEL).dims if dim not in CORE_DIMS]
         if by not in dims:
             raise InputError(f"by is {format_value(by)}; expected a leading dimension, {suggest(by, dims)}")
-        series = {f"{by} {value}": datasets.sel({by: value}) for value in datasets[by].values[: _MOST_SERIES + 1]}
+        labels = datasets[by].values[: _MOST_SERIES + 1]
+        series = {shorten_name(f"{by} {label}"): datasets.sel({by: label}) for label in labels}
     elif isinstance(datasets, Mapping) and by is None:
-        series = {str(name): ds for name, ds in datasets.items()}
+        series = {shorten_name(name): ds for name, ds in datasets.items()}
     else:
         raise InputTypeError(
             "datasets is neither a dict of names and datasets nor one dataset with by; expected either"

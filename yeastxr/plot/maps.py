@@ -319,7 +319,7 @@ def _draw_image(
         shared["xrotation"] = 60
     name_on_hover = partial(_name_on_hover, rows=rows, columns=columns, dims=dims, shape=values.shape)
     return set_options(
-        hv.Image(values, bounds=(-0.5, -0.5, width - 0.5, height - 0.5), kdims=kdims, vdims=[value]),
+        hv.Image(values, bounds=(-0.5, -0.5, width - 0.5, height - 0.5), kdims=kdims, vdims=[value.clone(range=clim)]),
         **shared,
         bokeh={"width": 480, "height": 400, "hooks": [finish_bokeh, name_on_hover]},
         matplotlib={"aspect": 1.3, "fig_inches": 5, "interpolation": "nearest", "hooks": [set_matplotlib_title]},

@@ -1,14 +1,14 @@
 """The standard set of pictures side by side, and pictures as files."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from yeastxr._utils import replace_file
-from yeastxr._validate import check_path
+from yeastxr._validate import check_overwrite, check_path
 from yeastxr.errors import InputError, InputTypeError, format_value
 from yeastxr.plot.histograms import draw_histogram, draw_quantiles, draw_statuses, take_histogram
 from yeastxr.plot.maps import draw_fractions
@@ -110,7 +110,7 @@ def _count_pairs(summary: xr.Dataset) -> xr.Dataset:
     return cells.sum([dim for dim in cells.dims if dim not in (LABEL, "x_bin", "y_bin")]).to_dataset(name="cells")
 
 
-def save(element: Any, path: str | Path) -> Path:
+def save(element: Any, path: str | Path, *, overwrite: bool = False) -> Path:
     """Save a picture in the format that the file's suffix names.
 
     Parameters
@@ -119,7 +119,9 @@ def save(element: Any, path: str | Path) -> Path:
         Any holoviews element, overlay or layout.
     path
         Ends in ``.png``, ``.svg`` or ``.pdf`` (drawn by matplotlib), or in ``.html`` (bokeh: one page that needs no
-        network). A file that is there is replaced, once the new one is complete.
+        network).
+    overwrite
+        Whether to replace an existing file, once the new one is complete.
 
     Returns
     -------
@@ -129,7 +131,7 @@ def save(element: Any, path: str | Path) -> Path:
     Raises
     ------
     InputError
-        If the suffix is none of these, there is no such folder, or the element can't be drawn.
+        If the suffix is none of these, there is no such folder, the file exists, or the element can't be drawn.
 
     Examples
     --------
@@ -147,6 +149,7 @@ def save(element: Any, path: str | Path) -> Path:
         raise InputError(f"path is {format_value(str(path))}; expected a name that ends in .png, .svg, .pdf or .html")
     if not path.parent.is_dir():
         raise InputError(f"path is {format_value(str(path))}; expected a file in a folder that exists")
+    check_overwrite(path, overwrite)
     hv = load_holoviews()
     if not isinstance(element, hv.core.Dimensioned):
         raise InputTypeError(f"element is {format_value(element)}; expected what a function of yeastxr.plot returns")
@@ -165,15 +168,13 @@ def save(element: Any, path: str | Path) -> Path:
 
 @contextmanager
 def _use_agg() -> Iterator[None]:
-    """Draw in memory where matplotlib's backend writes files (MPLBACKEND=pdf): holoviews can measure only there."""
+    """Draw in memory, where holoviews can measure; other backends may be missing, or open windows."""
     from matplotlib import pyplot
 
     backend = pyplot.get_backend()
-    if backend.lower() not in ("cairo", "pdf", "pgf", "ps", "svg", "template"):
-        yield
-        return
     pyplot.switch_backend("agg")
     try:
         yield
     finally:
-        pyplot.switch_backend(backend)
+        with suppress(ImportError):
+            pyplot.switch_backend(backend)

@@ -22,6 +22,7 @@ from yeastxr.plot.style import (
     make_dimension,
     select,
     set_options,
+    shorten_name,
 )
 from yeastxr.schema import BINDING, CORE_DIMS, LABEL, MAGNITUDE, PERTURBATION
 from yeastxr.theory.features import compute_mean_magnitudes, find_spec
@@ -92,7 +93,7 @@ def draw_points(ds: xr.Dataset, subtitle: str, pairs: xr.Dataset) -> Any:
     dims = [*CORE_DIMS, *(str(dim) for dim in label.dims if dim not in CORE_DIMS)]
     arrays = [pairs[BINDING], abs(pairs[PERTURBATION]), *(pairs[dim].broadcast_like(label) for dim in dims)]
     columns = [flatten(array.transpose(*label.dims)) for array in arrays]
-    vdims = [hv.Dimension(dim, label=DIM_TITLES.get(dim, dim)) for dim in dims]
+    vdims = [hv.Dimension(dim, label=DIM_TITLES.get(dim, shorten_name(dim))) for dim in dims]
     layers = []
     for group, value in LABELS.items():
         rows = label.values.ravel() == value

@@ -1,7 +1,10 @@
 """What all pictures share: colours, axis labels, titles, legends, selection of TFs and genes, and the HTML page."""
 
+import os
 import re
+import sys
 from collections.abc import Hashable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,7 @@ _LONGEST_NAME = 60
 
 def load_holoviews() -> Any:
     """Return holoviews with both backends loaded, and the current backend as the user left it."""
+    _import_matplotlib()
     import holoviews as hv
 
     if not hv.Store.loaded_backends():
@@ -36,6 +40,21 @@ def load_holoviews() -> Any:
     if hv.Store.current_backend != before:
         hv.Store.set_current_backend(before)
     return hv
+
+
+def _import_matplotlib() -> None:
+    """Import matplotlib, also where MPLBACKEND names a missing backend, such as a notebook's in a command run there."""
+    if "matplotlib" in sys.modules:
+        return
+    backend = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    if backend:
+        with suppress(ValueError):
+            matplotlib.rcParams["backend"] = backend
 
 
 def describe_quantity(quantity: str) -> tuple[str, str | None]:

@@ -9,7 +9,7 @@ import xarray as xr
 
 from yeastxr import plot, theory
 from yeastxr._utils import replace_file
-from yeastxr._validate import check_path
+from yeastxr._validate import check_overwrite, check_path
 from yeastxr.checks.check import LEVEL, check
 from yeastxr.checks.table import CheckTable
 from yeastxr.errors import InputError, InputTypeError, escape_controls, format_value, shorten
@@ -38,6 +38,7 @@ def report(
     checks: Any = None,
     title: str = TITLE,
     level: float = LEVEL,
+    overwrite: bool = False,
     progress: bool | None = None,
 ) -> Path:
     """Write a page with a dataset's specification, its checks, pictures and a table of TFs, in one HTML file.
@@ -52,7 +53,7 @@ def report(
         A yeastxr dataset, dims ``(..., gene, tf)``, NumPy or dask; it is read twice, block by block: for the checks,
         and for the summary that all else is drawn from.
     path
-        The file to write, whose name ends in .html; one that is there is replaced, once the new page is complete.
+        The file to write, whose name ends in .html.
     checks
         The outcome of :func:`yeastxr.check`, or any other object that shows itself as HTML; made by default. False
         leaves them out.
@@ -60,6 +61,8 @@ def report(
         The page's title.
     level
         The chance that a correct dataset fails any check, above 0 and below 1; for checks that are made.
+    overwrite
+        Whether to replace an existing file, once the new page is complete.
     progress
         Whether to show a bar while checking; None for where standard error is a terminal.
 
@@ -71,8 +74,8 @@ def report(
     Raises
     ------
     InputError
-        If the path ends otherwise, is a folder or in none, checks can't show themselves, or the dataset does not follow
-        the data model.
+        If the path ends otherwise, is a folder or in none, or exists, checks can't show themselves, or the dataset does
+        not follow the data model.
 
     Examples
     --------
@@ -86,7 +89,7 @@ def report(
     """
     from markupsafe import Markup
 
-    path = check_page_path(path)
+    path = check_page_path(path, overwrite)
     if checks not in (None, False) and not callable(getattr(checks, "_repr_html_", None)):
         raise InputTypeError(f"checks is of type {type(checks).__name__}; expected the outcome of yeastxr.check")
     ds = validate(ds)
@@ -121,13 +124,14 @@ def report(
     return path
 
 
-def check_page_path(path: str | Path) -> Path:
+def check_page_path(path: str | Path, overwrite: bool) -> Path:
     """Return the path of a page, or refuse it: it must end in .html, and its folder must exist."""
     path = check_path("path", path)
     if path.suffix.lower() not in (".html", ".htm"):  # a page must not replace a tensor or part of a store
         raise InputError(f"path is {format_value(str(path))}; expected a name that ends in .html")
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"path is {format_value(str(path))}; expected a file in a folder that exists")
+    check_overwrite(path, overwrite)
     return path
 
 
