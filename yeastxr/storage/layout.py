@@ -5,7 +5,6 @@ written, and what identifies the dataset; the root's attribute says, last of all
 """
 
 import json
-import warnings
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -313,14 +312,12 @@ def check_storable(ds: xr.Dataset, layout: Layout, encoding: Mapping[str, Mappin
     memory = Location(MemoryStore(), "memory")
     others = ds.drop_vars(FEATURE_NAMES)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they come again when the store is written
-            write_template(ds, memory, layout, encoding, compute=False)
-            stored = xr.open_zarr(memory.store, consolidated=False, chunks=None)
-            check_codecs(memory)
-            lost = [name for name, variable in others.variables.items() if not _is_same(stored, name, variable)]
-            if _write_json({**others.attrs, COMPLETE: False}) != _write_json(stored.attrs):
-                lost.append("an attribute of the dataset")
+        write_template(ds, memory, layout, encoding, compute=False)
+        stored = xr.open_zarr(memory.store, consolidated=False, chunks=None)
+        check_codecs(memory)
+        lost = [name for name, variable in others.variables.items() if not _is_same(stored, name, variable)]
+        if _write_json({**others.attrs, COMPLETE: False}) != _write_json(stored.attrs):
+            lost.append("an attribute of the dataset")
     except StoreError:
         raise
     except Exception as error:  # whatever xarray and zarr raise for what they can't store
