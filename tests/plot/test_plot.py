@@ -570,3 +570,12 @@ def test_names__invisible_characters_are_shown_as_escapes(name: str, tmp_path: P
     plot.save(picture, tmp_path / "x.png")
     several = plot.compare(dict.fromkeys(HIDDEN, ds))
     assert not any(letter in layer.label for layer in several for letter in "\u202e\u200b\x07\u00ad")
+
+
+def test_compare__names_are_never_markup(tmp_path: Path) -> None:
+    ds = made(genes=20)
+    names = [*(name for name in EVIL if name.isascii()), "$\\frac{$"]  # fonts may lack others, with a warning
+    picture = plot.compare(dict.fromkeys(names, ds))
+    for suffix in ("png", "svg", "html"):
+        path = plot.save(picture, tmp_path / f"x.{suffix}")
+    assert "<script>alert" not in path.read_text(encoding="utf-8")

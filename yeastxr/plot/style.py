@@ -220,7 +220,10 @@ def _finish_matplotlib(plot: Any, element: Any) -> None:
 
     axis = plot.handles["axis"]
     legend = axis.get_legend()
-    rows = -(-len(legend.get_texts()) // _MATPLOTLIB_LEGEND["ncol"]) if legend else 0
+    texts = legend.get_texts() if legend else []
+    for text in texts:
+        text.set_parse_math(False)  # names of datasets may hold dollars
+    rows = -(-len(texts) // _MATPLOTLIB_LEGEND["ncol"])
     set_matplotlib_title(plot, element, pad=6 + 16 * rows)
     axis.grid(True, color="#dddddd", linewidth=0.6)
     axis.set_axisbelow(True)
