@@ -41,15 +41,15 @@ class Tab:
         self._commands, self._answers, self._buffer = commands, answers, b""
         self._number, self._session = 0, ""
         self.events: list[dict[str, Any]] = []
-        target = self.tell("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.tell("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        target = self.send("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
-            self.tell(f"{domain}.enable")
+            self.send(f"{domain}.enable")
         speed = {"latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
-        self.tell("Network.emulateNetworkConditions", offline=True, **speed)
-        self.tell("Emulation.setFocusEmulationEnabled", enabled=True)
+        self.send("Network.emulateNetworkConditions", offline=True, **speed)
+        self.send("Emulation.setFocusEmulationEnabled", enabled=True)
 
-    def tell(self, method: str, **params: Any) -> dict[str, Any]:
+    def send(self, method: str, **params: Any) -> dict[str, Any]:
         """Send a command and return its result."""
         self._number += 1
         message = {"id": self._number, "method": method, "params": params}
@@ -65,7 +65,7 @@ class Tab:
     def open(self, page: Path) -> None:
         """Open a page, and wait until it is loaded and its figures are drawn."""
         self.events.clear()
-        self.tell("Page.navigate", url=page.as_uri())
+        self.send("Page.navigate", url=page.as_uri())
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self._next()
         idle = "Bokeh.documents.every((document) => document.is_idle)"
@@ -77,7 +77,7 @@ class Tab:
 
     def run(self, script: str) -> Any:
         """Return the value of an expression, or of its promise."""
-        done = self.tell("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True)
+        done = self.send("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True)
         assert "exceptionDetails" not in done, done["exceptionDetails"]
         return done["result"].get("value")
 
@@ -85,22 +85,22 @@ class Tab:
         """Press a key where the focus is."""
         text = {"text": "\r"} if key == "Enter" else {}
         for event in ("keyDown", "keyUp"):
-            self.tell("Input.dispatchKeyEvent", type=event, key=key, code=key, windowsVirtualKeyCode=code, **text)
+            self.send("Input.dispatchKeyEvent", type=event, key=key, code=key, windowsVirtualKeyCode=code, **text)
 
     def size(self, width: int, height: int = 900, *, mobile: bool = False) -> None:
         """Set the size of the window."""
-        self.tell("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile)
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile)
         self.run("new Promise((done) => setTimeout(done, 400))")
 
-    def picture(self, path: Path) -> Path:
+    def take_picture(self, path: Path) -> Path:
         """Save a PNG of the complete page."""
-        shot = self.tell("Page.captureScreenshot", captureBeyondViewport=True)
+        shot = self.send("Page.captureScreenshot", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(shot["data"]))
         return path
 
-    def printed(self, path: Path) -> Path:
+    def print_pdf(self, path: Path) -> Path:
         """Save a PDF of the page on A4."""
-        done = self.tell("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, printBackground=False)
+        done = self.send("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, printBackground=False)
         path.write_bytes(base64.b64decode(done["data"]))
         return path
 

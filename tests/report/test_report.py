@@ -565,7 +565,7 @@ HEAD = "document.querySelectorAll('#tf-table thead th')[{}]"
 @pytest.fixture(scope="module")
 def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
     with browser(tmp_path_factory.mktemp("profile")) as tab:
-        tab.tell("Page.addScriptToEvaluateOnNewDocument", source=ALARM)
+        tab.send("Page.addScriptToEvaluateOnNewDocument", source=ALARM)
         yield tab
 
 
@@ -586,7 +586,7 @@ def test_browser__draws_and_asks_for_nothing(tab: Tab, tmp_path: Path) -> None:
     assert found["canvases"] >= 7
     assert found["images"] == 0
     assert any(f"TF: {name}" in " ".join(found["text"].split()) for name in EVIL)
-    assert {"orange", "blue"} <= colours_in(tab.picture(tmp_path / "page.png"))
+    assert {"orange", "blue"} <= colours_in(tab.take_picture(tmp_path / "page.png"))
     assert tab.problems == []
     assert tab.requests == []
 
@@ -626,7 +626,7 @@ def test_browser__tfs_sort_and_filter(tab: Tab, large: Path) -> None:
 @needs_browser
 def test_browser__copies(tab: Tab, large: Path) -> None:
     tab.open(large)
-    tab.tell("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+    tab.send("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
     frames = Parsed(large.read_text(encoding="utf-8")).frames
     assert len(frames) == 3
     for i, text in enumerate(frames):
@@ -654,7 +654,7 @@ def test_browser__prints_all_and_folds_it_again(tab: Tab, large: Path, tmp_path:
         "addEventListener('beforeprint', () => { globalThis.shown = document.querySelectorAll('details:not([open])')"
         ".length + ' ' + document.querySelector('.pictures').getBoundingClientRect().width; })"
     )
-    assert tab.printed(tmp_path / "qc.pdf").stat().st_size > 50_000
+    assert tab.print_pdf(tmp_path / "qc.pdf").stat().st_size > 50_000
     folded, width = tab.run("globalThis.shown").split()
     assert folded == "0"
     assert float(width) <= 700

@@ -32,7 +32,7 @@ async function copied(text) {
   }
 }
 
-// The table of TFs: sorted by its heads, filtered by name, so many rows at a time.
+// The table of TFs: sorted by its heads, filtered by name, a limited number of rows at a time.
 const table = document.getElementById("tf-table");
 if (table) {
   const body = table.tBodies[0], most = Number(table.dataset.most);
