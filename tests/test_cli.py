@@ -373,7 +373,18 @@ def test_verify__exit_status_and_repair(store: Path) -> None:
     assert found.exit_code == 1
     assert "label, block 0.0 (gene 0:200, tf 0:5): damaged" in found.output
     assert run("verify", store, "--repair").exit_code == 0
-    assert "is whole" in run("verify", store, "--against-spec").output
+    assert "is complete" in run("verify", store, "--against-spec").output
+
+
+def test_simulate__a_finished_simulation_is_complete(tmp_path: Path) -> None:
+    store = tmp_path / "sim.zarr"
+    assert run("simulate", store, *SIMULATE).exit_code == 0
+    before = {file: file.stat().st_mtime_ns for file in store.rglob("*")}
+    again = run("simulate", store, *SIMULATE)
+    assert (again.exit_code, again.output) == (0, f"{store}: already complete\n")
+    assert run("simulate", store, *SIMULATE, "--workers", "1").exit_code == 0
+    assert {file: file.stat().st_mtime_ns for file in store.rglob("*")} == before
+    assert run("simulate", store, *SIMULATE[:-1], "43").exit_code == 2
 
 
 def test_simulate__takes_up_what_was_ended_with_the_seed_it_had(tmp_path: Path) -> None:

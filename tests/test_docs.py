@@ -36,7 +36,7 @@ def _closed_figures() -> Iterator[None]:
 
 
 def _storage_is_as_it_says(names: dict[str, Any]) -> None:
-    assert names["found"]
+    assert names["result"]
     assert yx.open("large.zarr").sizes["tf"] == 160
 
 

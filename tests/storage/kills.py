@@ -49,7 +49,7 @@ SCENARIOS: dict[str, tuple[str, str, str, list[xr.Dataset]]] = {
     "save": ("nothing", "save", "save", [A]),
     "resume": ("unfinished", "save", "save", [A]),
     "overwrite": ("complete", "overwrite", "open", [A, B]),
-    "overwrite an unfinished store": ("unfinished", "overwrite", "overwrite", [B]),
+    "overwrite an unfinished store": ("unfinished", "overwrite", "overwrite", [A, B]),
     "extend": ("complete", "extend", "repair", [A, LARGER]),
     "repair": ("damaged", "repair", "repair", [A]),
 }

@@ -39,20 +39,20 @@ _INTACT, _MISSING, _DAMAGED = range(3)
 
 @dataclass(frozen=True)
 class Verification:
-    """What :func:`verify` found; prints as a table.
+    """The result of :func:`verify`; prints as a table, and is true if the store is complete and intact.
 
     Parameters
     ----------
     store
         The store's name.
     blocks
-        For each variable, how many blocks it has, and how many of them are whole, missing and damaged.
+        For each variable, how many blocks it has, and how many of them are intact, missing and damaged.
     problems
         One sentence for each block or coordinate that is missing or damaged.
     repaired
-        Whether all that is mended now.
+        Whether the problems are repaired.
     complete
-        Whether the store is marked as whole.
+        Whether the store is marked as complete.
 
     Examples
     --------
@@ -72,23 +72,23 @@ class Verification:
 
     @property
     def whole(self) -> bool:
-        """Whether the store is what it says it is, now."""
+        """Whether the store is complete, and every block intact."""
         return self.complete and (not self.problems or self.repaired)
 
     def __bool__(self) -> bool:
         return self.whole
 
     def __repr__(self) -> str:
-        lines = [f"{'variable':22}{'blocks':>8}{'whole':>8}{'missing':>9}{'damaged':>9}"]
+        lines = [f"{'variable':22}{'blocks':>8}{'intact':>8}{'missing':>9}{'damaged':>9}"]
         lines += [f"{name:22}{n:8,}{w:8,}{m:9,}{d:9,}" for name, (n, w, m, d) in self.blocks.items()]
         shown_problems = [f"  {problem}" for problem in self.problems[:20]]
         more = [f"  and {len(self.problems) - 20:,} more"] if len(self.problems) > 20 else []
         if self.repaired:
-            verdict = f"{self.store} was repaired and is whole"
+            verdict = f"{self.store} was repaired and is complete"
         elif self.whole:
-            verdict = f"{self.store} is whole"
+            verdict = f"{self.store} is complete"
         else:
-            verdict = f"{self.store} is not whole" + ("" if self.complete else ": it is unfinished")
+            verdict = f"{self.store} is {'damaged' if self.complete else 'unfinished'}"
         return "\n".join([*lines, *shown_problems, *more, verdict])
 
 
@@ -100,18 +100,18 @@ def verify(
     progress: bool | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> Verification:
-    """Read every block of a store and tell which are whole, missing or damaged.
+    """Read every block of a store, and list those that are missing or damaged.
 
     Parameters
     ----------
     store
-        A path, a URL, or a zarr store; whole or unfinished.
+        A path, a URL, or a zarr store; complete or unfinished.
     against
-        ``"digests"`` compares values with the digests that were written with them. ``"spec"`` makes every block of a
-        simulation again and compares bits, so that a store that was altered on purpose is found out, too.
+        ``"digests"`` compares values with the digests that were written with them. ``"spec"`` simulates every block
+        again and compares bits, which finds values that were changed together with their digests, too.
     repair
-        Whether to make again, and write, the blocks that are missing or damaged, and only these; for simulations. It
-        also finishes an unfinished store.
+        Whether to simulate and write the blocks that are missing or damaged, and only these; it also finishes an
+        unfinished store. Refused for a store whose labels or values are not those of its specification.
     progress
         Whether to show a bar on standard error; by default where that is a terminal.
     storage_options
@@ -120,13 +120,13 @@ def verify(
     Returns
     -------
     Verification
-        True where the store is whole.
+        True if the store is complete and every block intact.
 
     Raises
     ------
     StoreError
-        If there is no yeastxr store, its records or its arrays' metadata can't be read, or a simulation is needed and
-        there is none.
+        If there is no yeastxr store, its records or its arrays' metadata can't be read, or what it holds is not what
+        its specification simulates where that is needed.
 
     Examples
     --------

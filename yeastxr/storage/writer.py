@@ -39,12 +39,12 @@ def get_record_interval() -> float:
 
 
 def open_features(location: Location, mode: str = "r") -> list[Any]:
-    """Return the zarr arrays of the features, in order."""
+    """Return the zarr arrays of the features, in order; they are read TF by TF, as digests are computed."""
     import zarr
 
     arrays = [zarr.open_array(location.store, path=name, mode=mode) for name in FEATURE_NAMES]
     # Every chunk is a file, so that a missing one is seen.
-    return [array.with_config({"write_empty_chunks": True, "order": "C"}) for array in arrays]
+    return [array.with_config({"write_empty_chunks": True, "order": "F"}) for array in arrays]
 
 
 class BlockWriter:
