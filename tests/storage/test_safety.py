@@ -413,8 +413,18 @@ def test_workers__another_folder_own_memory_and_nested_tasks(tmp_path: Path) -> 
 
 
 def test_processes__memory_is_refused() -> None:
-    with dask.config.set(scheduler="processes"), pytest.raises(yx.StoreError, match="other processes can't write"):
-        yx.save(simulate(chunks={"tf": 2}), MemoryStore())
+    store = MemoryStore()
+    yx.save(simulate(), store)
+    for write in (
+        lambda: yx.save(simulate(chunks={"tf": 2}), MemoryStore()),
+        lambda: yx.save(simulate(seed=1, chunks={"tf": 2}), store, overwrite=True),
+        lambda: yx.extend(store, bound=[0.3]),
+        lambda: yx.verify(store, repair=True),
+        lambda: yx.verify(store, against="spec"),
+    ):
+        with dask.config.set(scheduler="processes"), pytest.raises(yx.StoreError, match="other processes can't reach"):
+            write()
+    assert yx.open(store).load().identical(simulate())
 
 
 def test_save__blocks_that_nobody_sees_are_not_complete(tmp_path: Path) -> None:

@@ -216,7 +216,7 @@ class Location:
             lock.release()
 
     def check_shared(self) -> None:
-        """Refuse a store in this process's memory where other processes are to write."""
+        """Refuse a store in this process's memory, which other processes do not share."""
         store: Any = self.store
         while hasattr(store, "_store"):  # wrappers of zarr
             store = store._store
@@ -226,7 +226,7 @@ class Location:
         in_memory = type(store).__name__.endswith("MemoryStore") or "memory" in protocol or in_obstore
         if in_memory or base == "icechunk":
             raise StoreError(
-                f"store is {self.name}, which other processes can't write to; expected a path or an object store, "
+                f"store is {self.name}, which other processes can't reach; expected a path or an object store, "
                 "or dask.config.set(scheduler='threads')"
             )
 

@@ -44,7 +44,7 @@ from yeastxr.storage.layout import (
 )
 from yeastxr.storage.location import COMPLETE, Location, StoreLike, locate
 from yeastxr.storage.verify import check_values, find_simulation
-from yeastxr.storage.writer import find_absent, finish, write_missing
+from yeastxr.storage.writer import check_workers, find_absent, finish, write_missing
 
 _NO_BLOCKS = ("zarr.json", ".partial")
 
@@ -112,6 +112,7 @@ def save(
     location = locate(store, storage_options=storage_options)
     plain, layout, encodings, identity = _prepare(ds, encoding)
     check_storable(plain, layout, encodings)
+    check_workers(plain, location)
     with location.lock(make_parents=True):
         location.recover()
         state = location.classify()
@@ -415,6 +416,7 @@ def extend(
             raise StoreError(
                 f"store is {location.name}, which has coordinates of its own ({', '.join(own)}); expected none"
             )
+        check_workers(ds, location)
         check_values(location, records, old, records.layout.list_blocks())
         identity = {**identify(ds, layout, {}), "encoding": records.identity["encoding"]}
         larger = Records.create(identity, layout)

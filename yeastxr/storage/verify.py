@@ -26,6 +26,7 @@ from yeastxr.storage.layout import (
 )
 from yeastxr.storage.location import COMPLETE, Location, StoreLike, locate, wait
 from yeastxr.storage.writer import (
+    check_workers,
     collect_in_threads,
     finish,
     for_each_block,
@@ -152,6 +153,8 @@ def verify(
         records = Records.read(location)
         spec = find_simulation(location, records) if repair or against == "spec" else None
         simulated = None if spec is None else spec.simulate(chunks=records.layout.lengths)
+        if simulated is not None:
+            check_workers(simulated, location)
         states = _find_states(location, records, simulated if against == "spec" else None, progress)
         coordinates = _find_damaged_coordinates(location, records)
         problems = [f"{name} can't be trusted: its values are not those that were saved" for name in coordinates]

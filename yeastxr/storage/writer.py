@@ -76,8 +76,6 @@ def write_missing(
     interval = get_record_interval()
     missing, layout = records.find_missing(), records.layout
     blocks = [block for block in layout.list_blocks() if missing[index_block(block)].any()]
-    if any(ds[name].chunks for name in FEATURE_NAMES) and _is_remote(ds):
-        location.check_shared()
     writer = BlockWriter(open_features(location, "r+"), layout, missing)
     recorded = time.monotonic()
     pairs = sum(map(layout.count_pairs, blocks))
@@ -171,12 +169,14 @@ def collect_in_threads(work: Callable[[Block], np.ndarray], blocks: Sequence[Blo
     run_in_threads(work_and_pass_on, blocks, count_threads())
 
 
-def _is_remote(ds: xr.Dataset) -> bool:
-    """Return whether dask computes a dataset in other processes."""
+def check_workers(ds: xr.Dataset, location: Location) -> None:
+    """Refuse a store in this process's memory if dask computes a dataset in other processes."""
     import dask
 
-    get = choose_scheduler([ds])
-    return get is not None and get not in (dask.threaded.get, dask.local.get_sync)
+    if any(ds[name].chunks for name in FEATURE_NAMES):
+        get = choose_scheduler([ds])
+        if get is not None and get not in (dask.threaded.get, dask.local.get_sync):
+            location.check_shared()
 
 
 def _run_by_dask(function: BlockFunction, ds: xr.Dataset, layout: Layout, blocks: list[Block], done: Done) -> None:
