@@ -4,6 +4,7 @@
 with length 1: to NumPy-backed arrays at once, with all threads; to dask-backed ones block by block, one thread a block.
 """
 
+import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -219,9 +220,17 @@ def for_each_block(arrays: Sequence[xr.DataArray], work: Work) -> None:
 
 
 def choose_scheduler(collections: Sequence[Any], default: Any = None) -> Any:
-    """Return dask's scheduler: the caller's choice by context, configuration or client, or else the default."""
+    """Return dask's scheduler: the caller's choice by context, configuration or client, or else the default.
+
+    Inside a task of a cluster these are threads of its worker: waiting for other tasks there could wait forever.
+    """
     import dask
 
+    if "distributed" in sys.modules:
+        from distributed.worker import thread_state
+
+        if hasattr(thread_state, "execution_state"):
+            return dask.threaded.get
     return dask.base.get_scheduler(collections=collections) or default
 
 
