@@ -1,6 +1,6 @@
-"""The data model, declared once: the five features in tensor order, their dims, dtypes, units and ranges.
+"""The data model: dims, features in tensor order, quantities, statuses of pairs, and validation.
 
-Validation, attributes, the table in the docs and the order of the tensor's last axis all come from :data:`FEATURES`.
+Validation, attributes, the table in the docs and the order of a tensor's last axis come from :data:`FEATURES`.
 """
 
 import math
@@ -16,7 +16,7 @@ GENE, TF, FEATURE, REPLICATE = "gene", "tf", "feature", "replicate"
 CORE_DIMS = (GENE, TF)
 BOUND_FRACTION = "bound_fraction"
 SPLIT = "split"
-PARAMETERS = "parameters"  # the attribute in which an array says, as JSON, what made it
+PARAMETERS = "parameters"  # the attribute of an array with the parameters that made it, as JSON
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,11 @@ class Feature:
     dtype
         The dtype it is stored in; a tensor holds it as float32.
     long_name, units, description
-        What it is, for people and plots.
+        Attributes of the variable; plots label axes with the first two.
     least, most
         The closed range of allowed values.
+    limits
+        The ends of its histogram by default; None where they depend on the specification or the data.
 
     Examples
     --------
@@ -49,6 +51,7 @@ class Feature:
     description: str
     least: float
     most: float
+    limits: tuple[float, float] | None = None
 
     @property
     def attrs(self) -> dict[str, str]:
@@ -74,6 +77,7 @@ FEATURES: tuple[Feature, ...] = (
         "Enrichment of experiment hops over background hops",
         0,
         math.inf,
+        (0.0, 5.0),
     ),
     Feature(
         "binding_pvalue",
@@ -83,6 +87,7 @@ FEATURES: tuple[Feature, ...] = (
         "p-value of the binding effect",
         0,
         1,
+        (0.0, 1.0),
     ),
     Feature(
         "perturbation_effect",
@@ -101,10 +106,10 @@ FEATURES: tuple[Feature, ...] = (
         "p-value of the perturbation effect",
         0,
         1,
+        (0.0, 1.0),
     ),
 )
-"""The five features in the order of a tensor's last axis; what validation, attributes and docs are made from."""
-
+"""The features in the order of a tensor's last axis."""
 
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 FEATURE_BY_NAME: dict[str, Feature] = {feature.name: feature for feature in FEATURES}
@@ -137,7 +142,7 @@ def convert_text(ds: xr.Dataset, dtype: np.dtype | type = object) -> xr.Dataset:
 
 @cache
 def make_feature_coordinate() -> xr.Coordinates:
-    """Return the index coordinate ``feature``: the five names in tensor order."""
+    """Return the index coordinate ``feature``: the names of all features in tensor order."""
     return xr.Coordinates({FEATURE: (FEATURE, to_text_array(FEATURE_NAMES))})
 
 
@@ -147,7 +152,7 @@ def order_dims(array: xr.DataArray) -> xr.DataArray:
 
 
 def get_feature_names(ds: xr.Dataset) -> list[str]:
-    """Return the names of the features a dataset selects, in its order.
+    """Return the names of the features that a dataset selects, in its order.
 
     Parameters
     ----------
@@ -196,21 +201,8 @@ def get_feature(ds: xr.Dataset, name: str) -> xr.DataArray:
 def check_array(array: object, name: str, *, argument: str | None = None) -> xr.DataArray:
     """Return an array that follows the data model for one feature, or refuse it.
 
-    Dims, dtype and the index coordinates ``gene`` and ``tf`` are looked at; values are not, so nothing is computed.
-
-    Parameters
-    ----------
-    array
-        What should be a DataArray of the feature, dims ``(..., gene, tf)`` in any order.
-    name
-        The feature's name.
-    argument
-        What to call the array in messages; the feature's name by default.
-
-    Raises
-    ------
-    SchemaError
-        If it is no DataArray, or its dims, dtype or coordinates are wrong.
+    Dims (in any order), dtype and the indexes of ``gene`` and ``tf`` are checked, values are not. Messages call it
+    ``argument``, by default the feature's name.
     """
     called = argument or name
     feature = check_feature(name)
@@ -231,8 +223,8 @@ def check_dims(array: xr.DataArray | xr.Dataset, called: str) -> None:
                 raise SchemaError(
                     f"{called} has one {dim} and no such dimension; expected it selected as {dim}=[{label}]"
                 )
-            found = ", ".join(repr(str(d)) for d in array.dims) or "none"
-            raise SchemaError(f"{called} has no dimension {dim!r}; expected 'gene' and 'tf', found {found}")
+            dims = ", ".join(repr(str(d)) for d in array.dims) or "none"
+            raise SchemaError(f"{called} has no dimension {dim!r}; expected 'gene' and 'tf', found {dims}")
         if array.sizes[dim] == 0:
             raise SchemaError(f"{called} has length 0 along {dim!r}; expected at least 1")
         if dim not in array.indexes:
@@ -299,7 +291,7 @@ def validate(ds: xr.Dataset) -> xr.Dataset:
     ------
     SchemaError
         If a dim, variable or coordinate is missing, or has the wrong dims or dtype; the message names the variable,
-        what was expected and what was found.
+        what was expected and what it is.
 
     Examples
     --------
@@ -315,11 +307,8 @@ perturbation_effect, perturbation_pvalue
     """
     ds = restore_dims(ds)
     check_dims(ds, "the dataset")
-    found = ", ".join(str(name) for name in ds.data_vars) or "none"
-    for feature in FEATURES:
-        if feature.name not in ds.data_vars:
-            raise SchemaError(f"the dataset lacks the variable {feature.name!r}; found {found}")
-        match_to(check_array(ds[feature.name], feature.name), feature.name, ds[LABEL], "'label'")
+    for name in FEATURE_NAMES:
+        match_to(get_feature(ds, name), name, ds[LABEL], "'label'")
     get_feature_names(ds)
     if BOUND_FRACTION in ds.coords and ds.coords[BOUND_FRACTION].dims != (TF,):
         raise SchemaError(

@@ -8,72 +8,59 @@ import pytest
 import xarray as xr
 
 import yeastxr as yx
+from tests.conftest import simulate_tutorial
 from yeastxr import qc
-from yeastxr.qc import bins as binning
-
-TUTORIAL = {
-    "genes": 1000,
-    "bound": [0.1, 0.15, 0.2, 0.25, 0.3],
-    "n_sample": [1, 1, 2, 2, 4],
-    "max_mean_adjustment": 10.0,
-}
-CHUNKS = [None, {"tf": 3}, {"gene": 333, "tf": 4}]
+from yeastxr.qc.bins import make_axis, pack_axes
 
 
-def made(**extra: object) -> xr.Dataset:
-    return yx.simulate(**{**TUTORIAL, "seed": 42, **extra})
-
-
-def totals(counts: xr.Dataset) -> list[int]:
+def sum_counts(counts: xr.Dataset) -> list[int]:
     cells = counts["cells"].sum([dim for dim in counts["cells"].dims if dim != "label"])
     beside = [counts[name] for name in ("below", "above", "outside", "missing") if name in counts]
     return sum(beside, cells).values.tolist()
 
 
-@pytest.mark.parametrize("chunks", CHUNKS, ids=["numpy", "dask", "dask-genes"])
 @pytest.mark.parametrize("feature", ["binding_effect", "perturbation_effect", "perturbation_pvalue"])
 def test_histogram__counts_as_numpy_does(chunks: dict[str, int] | None, feature: str) -> None:
-    ds = made(chunks=chunks)
+    ds = simulate_tutorial(chunks=chunks)
     counts = qc.histogram(ds, feature, bins=37).compute()
     edges = np.append(counts["left"].values, counts["right"].values[-1])
     values, label = ds[feature].values.astype(np.float64), ds["label"].values
     for bound in (False, True):
         expected, _ = np.histogram(values[label == bound], edges)
-        found = counts.sel(label=bound)
-        np.testing.assert_array_equal(found["cells"], expected)
-        assert found["above"] == (values[label == bound] > edges[-1]).sum()
+        observed = counts.sel(label=bound)
+        np.testing.assert_array_equal(observed["cells"], expected)
+        assert observed["above"] == (values[label == bound] > edges[-1]).sum()
     assert counts["cells"].dims == ("label", "bin")
     assert counts["cells"].dtype == np.int64
-    assert totals(counts) == [(~label).sum(), label.sum()]
+    assert sum_counts(counts) == [(~label).sum(), label.sum()]
 
 
-@pytest.mark.parametrize("chunks", CHUNKS, ids=["numpy", "dask", "dask-genes"])
 def test_histogram_2d__counts_as_numpy_does(chunks: dict[str, int] | None) -> None:
-    ds = made(chunks=chunks)
+    ds = simulate_tutorial(chunks=chunks)
     counts = qc.histogram_2d(ds, bins=(20, 30), limits=((0, 10), (0, 5))).compute()
     x, y = ds["binding_effect"].values.astype(float), abs(ds["perturbation_effect"].values.astype(float))
     bound = ds["label"].values
     expected, _, _ = np.histogram2d(x[bound], y[bound], bins=(20, 30), range=((0, 10), (0, 5)))
     np.testing.assert_array_equal(counts["cells"].sel(label=True).transpose("x_bin", "y_bin"), expected)
     assert counts["outside"].sel(label=True) == bound.sum() - expected.sum() > 0
-    assert totals(counts) == [(~bound).sum(), bound.sum()]
+    assert sum_counts(counts) == [(~bound).sum(), bound.sum()]
 
 
 def test_histogram_2d__default_limits_hold_everything() -> None:
-    counts = qc.histogram_2d(made())
+    counts = qc.histogram_2d(simulate_tutorial())
     assert counts["outside"].sum() == counts["missing"].sum() == 0
     assert counts["x_left"][0] == counts["y_left"][0] == 0
 
 
 def test_histogram__dask_is_lazy(no_compute: None) -> None:
-    ds = made(chunks={"tf": 2})
+    ds = simulate_tutorial(chunks={"tf": 2})
     assert qc.histogram(ds, "binding_effect").chunks
     assert qc.histogram(ds, "perturbation_effect", limits=(-3, 3)).chunks
     assert qc.histogram_2d(ds, limits=((0, 5), (0, 5))).chunks
 
 
 def test_histogram__mixed_numpy_and_dask(no_compute: None) -> None:
-    lazy = made(chunks={"gene": 300, "tf": 3})
+    lazy = simulate_tutorial(chunks={"gene": 300, "tf": 3})
     with dask.config.set(scheduler="synchronous"):
         eager = lazy["label"].compute()
         expected = qc.histogram(lazy, "binding_effect").compute()
@@ -84,9 +71,9 @@ def test_histogram__mixed_numpy_and_dask(no_compute: None) -> None:
 
 
 def test_histogram__reduces_over_extra_dims_in_any_order() -> None:
-    ds = made(genes=200, replicates=3, chunks={})
+    ds = simulate_tutorial(genes=200, replicates=3, chunks={})
     expected = qc.histogram(ds, "binding_effect").compute()
-    assert totals(expected) == [3 * int(n) for n in ((~ds.label[0]).sum(), ds.label[0].sum())]
+    assert sum_counts(expected) == [3 * int(n) for n in ((~ds.label[0]).sum(), ds.label[0].sum())]
     moved = ds.assign(binding_effect=ds["binding_effect"].transpose("tf", "replicate", "gene"))
     assert qc.histogram(moved, "binding_effect").compute().equals(expected)
 
@@ -102,36 +89,35 @@ def test_histogram__edges_belong_to_the_bin_on_their_right_the_last_to_its_left(
 
 @pytest.mark.parametrize("limits", [(0.1, 0.7), (1e-30, 3e-30), (-1e30, 2e30), (1 / 3, 1 / 3 + 1e-12), (-1, 1)])
 @pytest.mark.parametrize("root", [False, True])
-def test_places__right_in_spite_of_rounding(limits: tuple[float, float], root: bool) -> None:
-    from yeastxr.qc import kernels as summarykernels
+def test_count_values__correct_in_spite_of_rounding(limits: tuple[float, float], root: bool) -> None:
+    from yeastxr.qc import kernels
 
-    binned = binning.axis("limits", limits, 60, root=root)
-    near = binned.edges.astype(np.float32)
+    axis = make_axis("limits", limits, 60, root=root)
+    near = axis.edges.astype(np.float32)
     around = [near, np.nextafter(near, np.float32(-np.inf)), np.nextafter(near, np.float32(np.inf))]
     values = np.concatenate([*around, np.float32([0, 1e-45, -1e-45, np.inf, -np.inf])])
-    expected = np.searchsorted(binned.edges, values.astype(np.float64), side="right")
-    expected[values.astype(np.float64) == binned.edges[-1]] = 60
-    axes, slots = binning.pack_axes([binned]), np.empty(1, np.uint32)
-    for value, place in zip(values, expected, strict=True):
-        found = np.zeros(62, np.int64)
-        summarykernels.count(np.array([value]), axes, 0, slots, found)
-        assert np.flatnonzero(found).tolist() == [place]
+    expected = np.searchsorted(axis.edges, values.astype(np.float64), side="right")
+    expected[values.astype(np.float64) == axis.edges[-1]] = 60
+    axes, buffer = pack_axes([axis]), np.empty(1, np.uint32)
+    for value, slot in zip(values, expected, strict=True):
+        counts = np.zeros(62, np.int64)
+        kernels.count_values(np.array([value]), axes, 0, buffer, counts)
+        assert np.flatnonzero(counts).tolist() == [slot]
 
 
-def test_histogram__infinities_and_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    ds = made(genes=100)
+def test_histogram__infinities() -> None:
+    ds = simulate_tutorial(genes=100)
     expected = qc.histogram(ds, "perturbation_effect")
     ds["perturbation_effect"][:2] = np.inf
     ds["perturbation_effect"][2:4] = -np.inf
     ds["perturbation_effect"][4:6] = np.nan
-    monkeypatch.setattr("yeastxr.qc.summary._PIECE", 7)
     counts = qc.histogram(ds, "perturbation_effect")
     assert [int(counts[name].sum()) for name in ("below", "above", "missing")] == [20, 20, 20]
-    assert totals(counts) == totals(expected)
+    assert sum_counts(counts) == sum_counts(expected)
 
 
 def test_largest_effects__one_pass_for_all() -> None:
-    ds = made(chunks={"tf": 5})
+    ds = simulate_tutorial(chunks={"tf": 5})
     passes = []
 
     def counting(graph: object, keys: object, **options: object) -> object:
@@ -139,13 +125,13 @@ def test_largest_effects__one_pass_for_all() -> None:
         return dask.get(graph, keys, **options)
 
     with dask.config.set(scheduler=counting):
-        found = qc.largest_effects(ds, "binding_effect", "perturbation_effect")
+        largest = qc.largest_effects(ds, "binding_effect", "perturbation_effect")
     assert len(passes) == 1
-    assert found == {name: float(abs(ds[name]).max()) for name in found}
+    assert largest == {name: float(abs(ds[name]).max()) for name in largest}
 
 
 def test_largest_effects__all_zero_gives_a_limit() -> None:
-    ds = made(bound=[0.0], n_sample=[1], unbound_experiment_hops_range=(0, 0))
+    ds = simulate_tutorial(bound=[0.0], n_sample=[1], unbound_experiment_hops_range=(0, 0))
     assert qc.largest_effects(ds, "binding_effect") == {"binding_effect": 1.0}
 
 
@@ -170,5 +156,5 @@ def test_largest_effects__all_zero_gives_a_limit() -> None:
 )
 def test_qc__refuses_bad_input(call: Callable[[xr.Dataset], object], message: str) -> None:
     with pytest.raises(yx.InputError) as error:
-        call(made(genes=20))
+        call(simulate_tutorial(genes=20))
     assert message in str(error.value)

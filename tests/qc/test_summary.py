@@ -13,24 +13,24 @@ from hypothesis import strategies as st
 
 import yeastxr as yx
 from yeastxr import qc
+from yeastxr.qc.bins import make_summary_axes
+from yeastxr.qc.tally import Plan, make_arrays, tally_block
+from yeastxr.schema import MEASURES, QUANTITIES, STATUSES
 from yeastxr.simulation.relations import Not, Or
 
-FEATURES = ["binding_effect", "binding_pvalue", "perturbation_effect", "perturbation_pvalue"]
-QUANTITIES = [*FEATURES, "perturbation_magnitude"]
-STATUSES = ["unbound", "bound_active", "bound_inactive"]
 RELATED = {0: [1], 2: [Or(0, Not(3))], 4: [3, 5]}
 COUNTS = ["below", "above", "missing"]
 
 
-def made(**extra: Any) -> xr.Dataset:
-    asked = {"genes": 150, "bound": [0.0, 0.2, 0.5, 1.0], "n_sample": [1, 2, 2, 1], "max_mean_adjustment": 10.0}
-    return yx.simulate(**{**asked, "seed": 42, **extra})
+def simulate(**extra: Any) -> xr.Dataset:
+    population = {"genes": 150, "bound": [0.0, 0.2, 0.5, 1.0], "n_sample": [1, 2, 2, 1], "seed": 42}
+    return yx.simulate(**{"max_mean_adjustment": 10.0, **population, **extra})
 
 
-def spoilt(ds: xr.Dataset) -> xr.Dataset:
+def spoil(ds: xr.Dataset) -> xr.Dataset:
     """Return a dataset with NaN, infinities, negative p-values and a TF without any finite value."""
     ds = ds.compute().copy(deep=True)
-    flat = {name: ds[name].transpose("gene", "tf", ...) for name in FEATURES}
+    flat = {name: ds[name].transpose("gene", "tf", ...) for name in MEASURES}
     flat["binding_effect"][:3] = np.nan
     flat["binding_effect"][3:5] = np.inf
     flat["perturbation_effect"][2:6] = -np.inf
@@ -42,75 +42,75 @@ def spoilt(ds: xr.Dataset) -> xr.Dataset:
     return ds
 
 
-def values_of(ds: xr.Dataset, quantity: str) -> xr.DataArray:
+def get_values(ds: xr.Dataset, quantity: str) -> xr.DataArray:
     if quantity == "perturbation_magnitude":
         return abs(ds["perturbation_effect"]).astype(np.float64)
     return ds[quantity].astype(np.float64)
 
 
-def edges_of(summary: xr.Dataset, quantity: str) -> np.ndarray:
-    one = summary.sel(quantity=quantity)
-    return np.append(one["left"].values, one["right"].values[-1])
+def get_edges(summary: xr.Dataset, quantity: str) -> np.ndarray:
+    summary = summary.sel(quantity=quantity)
+    return np.append(summary["left"].values, summary["right"].values[-1])
 
 
-def assert_counts(found: xr.Dataset, prefix: str, values: np.ndarray, edges: np.ndarray) -> None:
+def assert_counts(observed: xr.Dataset, prefix: str, values: np.ndarray, edges: np.ndarray) -> None:
     """Compare a histogram, of all its quantities and groups but one, with NumPy's."""
     known = values[~np.isnan(values)]
-    np.testing.assert_array_equal(found[f"{prefix}histogram"], np.histogram(known, edges)[0])
+    np.testing.assert_array_equal(observed[f"{prefix}histogram"], np.histogram(known, edges)[0])
     expected = [(known < edges[0]).sum(), (known > edges[-1]).sum(), np.isnan(values).sum()]
-    assert [int(found[prefix + name]) for name in COUNTS] == expected
-    assert int(found[f"{prefix}infinite"]) == np.isinf(values).sum()
+    assert [int(observed[prefix + name]) for name in COUNTS] == expected
+    assert int(observed[f"{prefix}infinite"]) == np.isinf(values).sum()
 
 
-def assert_moments(found: xr.Dataset, prefix: str, values: np.ndarray) -> None:
+def assert_moments(observed: xr.Dataset, prefix: str, values: np.ndarray) -> None:
     """Compare the statistics of one TF with NumPy's."""
-    some = values[np.isfinite(values)]
-    assert int(found[f"{prefix}count"]) == some.size
-    assert int(found[f"{prefix}positive"]) == (some > 0).sum()
-    expected = [some.mean(), some.var(), some.min(), some.max()] if some.size else [np.nan] * 4
-    statistics = [float(found[prefix + name]) for name in ("mean", "variance", "least", "most")]
+    finite = values[np.isfinite(values)]
+    assert int(observed[f"{prefix}count"]) == finite.size
+    assert int(observed[f"{prefix}positive"]) == (finite > 0).sum()
+    expected = [finite.mean(), finite.var(), finite.min(), finite.max()] if finite.size else [np.nan] * 4
+    statistics = [float(observed[prefix + name]) for name in ("mean", "variance", "least", "most")]
     np.testing.assert_allclose(statistics, expected, rtol=1e-12, atol=1e-14)
     np.testing.assert_array_equal(statistics[2:], expected[2:])
 
 
-def assert_pairs(found: xr.Dataset, prefix: str, x: np.ndarray, y: np.ndarray) -> None:
+def assert_pairs(observed: xr.Dataset, prefix: str, x: np.ndarray, y: np.ndarray) -> None:
     known = ~np.isnan(x) & ~np.isnan(y)
-    edges = [np.append(found[f"{axis}_left"].values, found[f"{axis}_right"].values[-1]) for axis in "xy"]
+    edges = [np.append(observed[f"{axis}_left"].values, observed[f"{axis}_right"].values[-1]) for axis in "xy"]
     expected = np.histogram2d(x[known], y[known], edges)[0]
-    np.testing.assert_array_equal(found[f"{prefix}pairs"].transpose("x_bin", "y_bin"), expected)
-    assert int(found[f"{prefix}pairs_missing"]) == (~known).sum()
-    assert int(found[f"{prefix}pairs_outside"]) == known.sum() - expected.sum()
+    np.testing.assert_array_equal(observed[f"{prefix}pairs"].transpose("x_bin", "y_bin"), expected)
+    assert int(observed[f"{prefix}pairs_missing"]) == (~known).sum()
+    assert int(observed[f"{prefix}pairs_outside"]) == known.sum() - expected.sum()
 
 
 @pytest.mark.parametrize("chunks", [None, {"tf": 2}, {"gene": 40, "tf": 5}], ids=["numpy", "dask", "dask-genes"])
 @pytest.mark.parametrize("bad", [False, True], ids=["clean", "spoilt"])
 def test_summarize__counts_and_moments_as_numpy_finds_them(chunks: dict[str, int] | None, bad: bool) -> None:
-    ds = made(tf_relationships=RELATED)
-    ds = spoilt(ds) if bad else ds
+    ds = simulate(tf_relationships=RELATED)
+    ds = spoil(ds) if bad else ds
     label = ds["label"].values
     holds = yx.adjusted_pairs(ds["label"], RELATED).values
     groups = dict(zip(STATUSES, [~label, holds, label & ~holds], strict=True))
     summary = qc.summarize(ds if chunks is None else ds.chunk(chunks), bins=50, bins_2d=12).compute()
     assert summary["histogram"].dtype == summary["cells"].dtype == summary["count"].dtype == np.int64
     for quantity in QUANTITIES:
-        values, edges = values_of(ds, quantity).values, edges_of(summary, quantity)
+        values, edges = get_values(ds, quantity).values, get_edges(summary, quantity)
         for bound in (False, True):
-            here = label == bound
-            found = summary.sel(quantity=quantity, label=bound)
-            assert_counts(found, "", values[here], edges)
+            group = label == bound
+            observed = summary.sel(quantity=quantity, label=bound)
+            assert_counts(observed, "", values[group], edges)
             for t in range(ds.sizes["tf"]):
-                assert_moments(found.isel(tf=t), "", values[here[:, t], t])
-    size, binding = values_of(ds, "perturbation_magnitude").values, abs(values_of(ds, "binding_effect").values)
+                assert_moments(observed.isel(tf=t), "", values[group[:, t], t])
+    size, binding = get_values(ds, "perturbation_magnitude").values, abs(get_values(ds, "binding_effect").values)
     for bound in (False, True):
         assert_pairs(summary.sel(label=bound), "", binding[label == bound], size[label == bound])
         np.testing.assert_array_equal(summary["cells"].sel(label=bound), (label == bound).sum(0))
-    for status, here in groups.items():
-        found = summary.sel(status=status)
-        assert_counts(found, "status_", size[here], edges_of(summary, "perturbation_magnitude"))
-        assert_pairs(found, "status_", binding[here], size[here])
-        np.testing.assert_array_equal(found["status_cells"], here.sum(0))
+    for status, group in groups.items():
+        observed = summary.sel(status=status)
+        assert_counts(observed, "status_", size[group], get_edges(summary, "perturbation_magnitude"))
+        assert_pairs(observed, "status_", binding[group], size[group])
+        np.testing.assert_array_equal(observed["status_cells"], group.sum(0))
         for t in range(ds.sizes["tf"]):
-            assert_moments(found.isel(tf=t), "status_", size[here[:, t], t])
+            assert_moments(observed.isel(tf=t), "status_", size[group[:, t], t])
 
 
 @given(
@@ -127,8 +127,8 @@ def test_summarize__the_same_bits_however_it_is_cut(
         ends = sorted({min(int(end), size) for end in np.cumsum(lengths)} | {0, size})
         return tuple(int(b - a) for a, b in pairwise(ends))
 
-    ds = made(replicates=3, tf_relationships=RELATED)
-    ds = spoilt(ds) if bad else ds
+    ds = simulate(replicates=3, tf_relationships=RELATED)
+    ds = spoil(ds) if bad else ds
     expected = qc.summarize(ds, bins=30, bins_2d=10, by="replicate")
     chunks = {"gene": cut(gene, 150), "tf": cut(tf, 6), "replicate": replicate}
     lazy = qc.summarize(ds.transpose(..., *order).chunk(chunks), bins=30, bins_2d=10, by="replicate")
@@ -137,16 +137,26 @@ def test_summarize__the_same_bits_however_it_is_cut(
         xr.testing.assert_identical(lazy.compute().transpose(*expected.dims), expected.transpose(*expected.dims))
 
 
-def test_summarize__threads_and_slabs_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    ds = made(replicates=2)
-    expected = qc.summarize(ds)
-    monkeypatch.setattr("yeastxr.qc.tally._SLAB_CELLS", 300)
-    monkeypatch.setenv("YEASTXR_THREADS", "3")
-    xr.testing.assert_identical(qc.summarize(ds), expected)
+@pytest.mark.parametrize("moments", [True, False])
+@pytest.mark.parametrize("kept", [True, False])
+def test_tally_block__threads_slabs_and_memory_order_change_nothing(moments: bool, kept: bool) -> None:
+    ds = spoil(simulate(replicates=7))
+    label, *planes = (ds[name].values for name in ("label", *MEASURES))
+    axes = make_summary_axes(ds, None, 30, 10)
+    quantities = (*((plane, False) for plane in range(4)), (2, True))
+    plan = Plan(axes=axes, quantities=quantities, pair=(0, 2), moments=moments, kept=(kept,))
+    rows = [np.ascontiguousarray(np.repeat(array, 50, -1)) for array in (label, *planes)]  # genes as rows pay
+    for arrays in ([label, *planes], rows):
+        tfs = arrays[0].shape[-1]
+        expected = make_arrays(tally_block(arrays[0], None, arrays[1:], (0, 0), plan, 1), plan, (7,), tfs)
+        for slab_cells in (1, 300, 1800, 1 << 19):
+            tally = tally_block(arrays[0], None, arrays[1:], (0, 0), plan, 3, slab_cells)
+            for name, array in make_arrays(tally, plan, (7,), tfs).items():
+                np.testing.assert_array_equal(array, expected[name])
 
 
 def test_summarize__order_in_memory_and_read_only_arrays_change_nothing() -> None:
-    ds = made()
+    ds = simulate()
     expected = qc.summarize(ds)
     turned = ds.copy(deep=True)
     for name in turned.data_vars:
@@ -159,7 +169,7 @@ def test_summarize__order_in_memory_and_read_only_arrays_change_nothing() -> Non
 def test_summarize__lazy_computes_nothing_and_leaves_its_input(
     no_compute: None, relationships: dict[int, list[Any]] | None
 ) -> None:
-    ds = made(chunks={"tf": 2}, tf_relationships=relationships)
+    ds = simulate(chunks={"tf": 2}, tf_relationships=relationships)
     before = ds.copy()
     summary = qc.summarize(ds)
     assert all(variable.chunks for variable in summary.data_vars.values())
@@ -169,36 +179,36 @@ def test_summarize__lazy_computes_nothing_and_leaves_its_input(
 
 
 def test_summarize__sweep_is_lazy_and_kept_along_the_swept_dim(no_compute: None) -> None:
-    spec = yx.spec_of(made(tf_relationships=RELATED))
+    spec = yx.spec_of(simulate(tf_relationships=RELATED))
     assert spec is not None
     ds = yx.sweep(spec, bound_mean=[3.0, 30.0], replicates=2)
     summary = qc.summarize(ds, by="bound_mean")
     assert summary["histogram"].dims == ("bound_mean", "quantity", "label", "bin")
     assert summary["mean"].dims == ("bound_mean", "replicate", "quantity", "label", "tf")
     with dask.config.set(scheduler="synchronous"):
-        found, one = summary.compute(), qc.summarize(ds.sel(bound_mean=3.0).compute(), limits=limits_of(summary))
-    assert int(found["above"].sel(quantity="perturbation_magnitude").sum()) == 0  # 30 + 10 + 6 s.d. is inside
+        observed, one = summary.compute(), qc.summarize(ds.sel(bound_mean=3.0).compute(), limits=get_limits(summary))
+    assert int(observed["above"].sel(quantity="perturbation_magnitude").sum()) == 0  # 30 + 10 + 6 s.d. is inside
     for name in ("histogram", "pairs", "mean", "status_histogram"):
-        np.testing.assert_array_equal(found[name].sel(bound_mean=3.0), one[name])
+        np.testing.assert_array_equal(observed[name].sel(bound_mean=3.0), one[name])
 
 
-def limits_of(summary: xr.Dataset) -> dict[str, Any]:
+def get_limits(summary: xr.Dataset) -> dict[str, Any]:
     pairs = tuple((float(summary[f"{axis}_left"][0]), float(summary[f"{axis}_right"][-1])) for axis in "xy")
-    edges = {quantity: edges_of(summary, quantity) for quantity in QUANTITIES}
+    edges = {quantity: get_edges(summary, quantity) for quantity in QUANTITIES}
     return {"pairs": pairs} | {quantity: (float(ends[0]), float(ends[-1])) for quantity, ends in edges.items()}
 
 
 def test_summarize__one_task_a_block() -> None:
-    ds = made(chunks={"tf": 1})
+    ds = simulate(chunks={"tf": 1})
     (summary,) = dask.optimize(qc.summarize(ds))
-    kinds = [str(key[0] if isinstance(key, tuple) else key) for key in dict(summary.__dask_graph__())]
-    made_alone = ("binding_effects", "label_columns", "perturbation_block", "pvalues", "tally")
-    assert sum(kind.startswith("as_it_is") for kind in kinds) == ds.sizes["tf"]
-    assert not [kind for kind in kinds if kind.startswith(made_alone)]
+    names = [str(key[0] if isinstance(key, tuple) else key) for key in dict(summary.__dask_graph__())]
+    unfused = ("binding_effects", "label_columns", "perturbation_block", "pvalues", "tally")
+    assert sum(name.startswith("pass_on") for name in names) == ds.sizes["tf"]
+    assert not [name for name in names if name.startswith(unfused)]
 
 
 def test_summarize__one_pass_with_a_specification_two_without() -> None:
-    ds = made(chunks={"tf": 2})
+    ds = simulate(chunks={"tf": 2})
     passes = []
 
     def counting(graph: object, keys: object, **options: object) -> object:
@@ -225,17 +235,17 @@ def test_summarize__one_pass_with_a_specification_two_without() -> None:
     ids=["one-unbound", "one-bound", "none-bound", "all-bound", "no-noise"],
 )
 def test_summarize__small_and_one_sided_datasets(extra: dict[str, Any]) -> None:
-    ds = made(**extra, max_mean_adjustment=0.0)
+    ds = simulate(**extra, max_mean_adjustment=0.0)
     summary = qc.summarize(ds)
     label = ds["label"].values
     for bound in (False, True):
-        here = label == bound
+        group = label == bound
         for quantity in QUANTITIES:
-            found = summary.sel(quantity=quantity, label=bound)
-            values = values_of(ds, quantity).values
-            assert_counts(found, "", values[here], edges_of(summary, quantity))
+            observed = summary.sel(quantity=quantity, label=bound)
+            values = get_values(ds, quantity).values
+            assert_counts(observed, "", values[group], get_edges(summary, quantity))
             for t in range(ds.sizes["tf"]):
-                assert_moments(found.isel(tf=t), "", values[here[:, t], t])
+                assert_moments(observed.isel(tf=t), "", values[group[:, t], t])
 
 
 @given(
@@ -246,18 +256,18 @@ def test_summarize__small_and_one_sided_datasets(extra: dict[str, Any]) -> None:
 )
 def test_summarize__variance_far_from_zero(size: int, offset: float, scale: float, seed: int) -> None:
     values = (offset + scale * np.random.default_rng(seed).standard_normal((size, 1))).astype(np.float32)
-    ds = made(genes=size, bound=[0.0], n_sample=[1])
+    ds = simulate(genes=size, bound=[0.0], n_sample=[1])
     ds["perturbation_effect"] = ds["perturbation_effect"].copy(data=values)
-    found = qc.summarize(ds).sel(quantity="perturbation_effect", label=False).isel(tf=0)
+    observed = qc.summarize(ds).sel(quantity="perturbation_effect", label=False).isel(tf=0)
     exact = values.astype(np.longdouble)
-    assert float(found["mean"]) == pytest.approx(float(exact.mean()), rel=1e-14, abs=1e-15)
+    assert float(observed["mean"]) == pytest.approx(float(exact.mean()), rel=1e-14, abs=1e-15)
     # The sum of squares about the first value is at most n times that about the mean.
-    assert float(found["variance"]) == pytest.approx(float(exact.var()), rel=1e-15 * (10 + 4 * size), abs=1e-300)
+    assert float(observed["variance"]) == pytest.approx(float(exact.var()), rel=1e-15 * (10 + 4 * size), abs=1e-300)
 
 
 @given(parts=st.permutations(range(6)), cuts=st.sets(st.integers(1, 5), max_size=3), lazy=st.booleans())
 def test_merge__parts_make_the_whole(parts: list[int], cuts: set[int], lazy: bool) -> None:
-    ds = made(replicates=2)
+    ds = simulate(replicates=2)
     ds = ds.isel(tf=parts)
     pieces = [ds.isel(tf=slice(a, b)) for a, b in pairwise([0, *sorted(cuts), 6])]
     summaries = [qc.summarize(piece.chunk(tf=2) if lazy else piece, bins=30, by="replicate") for piece in pieces]
@@ -267,13 +277,13 @@ def test_merge__parts_make_the_whole(parts: list[int], cuts: set[int], lazy: boo
 
 @pytest.mark.parametrize("by", ["replicate", ()], ids=["kept", "summed"])
 def test_merge__replicates_with_relationships(by: Any) -> None:
-    ds = made(replicates=3, tf_relationships=RELATED)
-    parts = [qc.summarize(ds.isel(replicate=some), by=by) for some in ([0], [1, 2])]
+    ds = simulate(replicates=3, tf_relationships=RELATED)
+    parts = [qc.summarize(ds.isel(replicate=part), by=by) for part in ([0], [1, 2])]
     xr.testing.assert_identical(qc.merge(*parts), qc.summarize(ds, by=by))
 
 
 def test_merge__tfs_whose_conditions_are_given() -> None:
-    ds = made(tf_relationships=RELATED)
+    ds = simulate(tf_relationships=RELATED)
     adjusted = yx.adjusted_pairs(ds["label"], RELATED)
     halves = [slice(0, 3), slice(3, 6)]
     parts = [qc.summarize(ds.isel(tf=half), adjusted=adjusted.isel(tf=half)) for half in halves]
@@ -283,42 +293,42 @@ def test_merge__tfs_whose_conditions_are_given() -> None:
 
 @pytest.mark.parametrize("lazy", ["neither", "dataset", "conditions"])
 def test_summarize__given_conditions_count_for_bound_pairs_only(lazy: str) -> None:
-    ds = made(tf_relationships=RELATED)
+    ds = simulate(tf_relationships=RELATED)
     expected = qc.summarize(ds)
     holds = yx.adjusted_pairs(ds["label"], RELATED) | ~ds["label"]
     ds = ds.chunk(tf=2) if lazy == "dataset" else ds
     holds = holds.chunk(gene=70, tf=4) if lazy == "conditions" else holds
-    found = qc.summarize(ds, adjusted=holds)
-    assert bool(found["status_cells"].chunks) is (lazy != "neither")
-    xr.testing.assert_identical(found.compute(), expected)
+    observed = qc.summarize(ds, adjusted=holds)
+    assert bool(observed["status_cells"].chunks) is (lazy != "neither")
+    xr.testing.assert_identical(observed.compute(), expected)
 
 
 @pytest.mark.parametrize("chunks", [None, {"tf": 2}], ids=["numpy", "dask"])
 def test_pool__as_numpy_finds_it(chunks: dict[str, int] | None) -> None:
-    ds = made(replicates=2, chunks=chunks, tf_relationships=RELATED)
+    ds = simulate(replicates=2, chunks=chunks, tf_relationships=RELATED)
     pooled = qc.pool(qc.summarize(ds)).compute()
     label = ds["label"].values
     holds = yx.adjusted_pairs(ds["label"], RELATED).values
     for quantity in QUANTITIES:
         for bound in (False, True):
-            values = values_of(ds, quantity).values[label == bound]
+            values = get_values(ds, quantity).values[label == bound]
             assert_moments(pooled.sel(quantity=quantity, label=bound), "", values)
-    assert_moments(pooled.sel(status=STATUSES[1]), "status_", values_of(ds, "perturbation_magnitude").values[holds])
+    assert_moments(pooled.sel(status=STATUSES[1]), "status_", get_values(ds, "perturbation_magnitude").values[holds])
     one = qc.pool(qc.summarize(ds), "tf").sel(quantity="binding_effect", label=True, replicate=1)
-    assert_moments(one, "", values_of(ds, "binding_effect").values[1][label[1]])
+    assert_moments(one, "", get_values(ds, "binding_effect").values[1][label[1]])
 
 
 def test_histogram_of__joins_bins() -> None:
-    ds = made()
+    ds = simulate()
     summary = qc.summarize(ds, bins=120)
-    for feature in FEATURES:
-        found = qc.histogram_of(summary, feature, bins=40)
-        ends = edges_of(summary, feature)[[0, -1]]
+    for feature in MEASURES:
+        observed = qc.histogram_of(summary, feature, bins=40)
+        ends = get_edges(summary, feature)[[0, -1]]
         expected = qc.histogram(ds, feature, bins=40, limits=tuple(ends))
         for name in ("cells", *COUNTS):
-            np.testing.assert_array_equal(found[name], expected[name])
-        assert found.attrs == expected.attrs
-        assert set(found.coords) == set(expected.coords)
+            np.testing.assert_array_equal(observed[name], expected[name])
+        assert observed.attrs == expected.attrs
+        assert set(observed.coords) == set(expected.coords)
 
 
 BAD: list[tuple[Callable[[xr.Dataset], object], str]] = [
@@ -333,7 +343,7 @@ BAD: list[tuple[Callable[[xr.Dataset], object], str]] = [
     (lambda ds: qc.summarize(ds, limits={"pairs": [(0, 1)]}), "expected a pair"),
     (lambda ds: qc.summarize(ds.drop_vars("binding_pvalue")), "lacks the variable 'binding_pvalue'"),
     (lambda ds: qc.summarize(ds["label"]), "expected an xarray.Dataset"),
-    (lambda ds: qc.summarize(ds, adjusted=ds["label"].isel(tf=[0])), "adjusted has other dims or labels"),
+    (lambda ds: qc.summarize(ds, adjusted=ds["label"].isel(tf=[0])), "adjusted has length 1 along 'tf'"),
     (lambda ds: qc.summarize(ds, adjusted=ds["binding_effect"]), "adjusted has dtype float32"),
     (lambda ds: qc.merge(), "no summary to merge"),
     (lambda ds: qc.merge(ds), "lacks the variable 'histogram'"),
@@ -352,7 +362,7 @@ BAD: list[tuple[Callable[[xr.Dataset], object], str]] = [
 
 @pytest.mark.parametrize(("call", "message"), BAD, ids=[message for _, message in BAD])
 def test_summary__refuses_bad_input(call: Callable[[xr.Dataset], object], message: str) -> None:
-    ds = made(genes=20, replicates=2)
+    ds = simulate(genes=20, replicates=2)
     with pytest.raises(yx.InputError) as error:
         call(ds)
     assert message in str(error.value)

@@ -1,4 +1,4 @@
-"""Axes that values are counted on: edges of bins, what the kernels need of them, and the coordinates that tell them.
+"""The cells that are counted, and the bins: their edges and default limits, and what kernels need of them.
 
 A bin is closed on the left, the last one on both sides, as in :func:`numpy.histogram`. A kernel multiplies to find a
 bin, and compares with its edge to be exact.
@@ -12,27 +12,37 @@ import numpy as np
 import xarray as xr
 
 from yeastxr._validate import check_integer, check_number, check_sequence
-from yeastxr.errors import InputError, SchemaError, format_value, suggest
-from yeastxr.schema import FEATURES, QUANTITIES, check_array, check_feature, restore_dims
-from yeastxr.simulation.parameters import PerturbationParameters
-from yeastxr.simulation.simulate import read_specs
+from yeastxr.errors import InputError, format_value, suggest
+from yeastxr.schema import (
+    BINDING,
+    FEATURE_BY_NAME,
+    FEATURES,
+    LABEL,
+    MAGNITUDE,
+    MEASURES,
+    PERTURBATION,
+    QUANTITIES,
+    check_feature,
+    get_feature,
+    match_to,
+    restore_dims,
+)
+from yeastxr.simulation.adjustment import MeanModel
+from yeastxr.simulation.simulate import SimulationSpec, read_specs
 
-LABEL, BIN, X_BIN, Y_BIN = "label", "bin", "x_bin", "y_bin"
+BIN, X_BIN, Y_BIN, PAIRS = "bin", "x_bin", "y_bin", "pairs"
 BINS = 60
 MOST_BINS, MOST_BINS_2D = 10_000, 1_000
-_NEAT = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+LIMITS = {feature.name: feature.limits for feature in FEATURES if feature.limits}
+_PAIR_OF_LIMITS = "a pair of (lower, upper), for x and for y"
+_ROUND = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 
 @dataclass(frozen=True, eq=False)
 class Axis:
-    """Bins between two limits.
+    """Bins between two limits: their edges, float64, increasing.
 
-    Parameters
-    ----------
-    edges
-        float64, shape (bins + 1,), increasing.
-    root
-        Whether bins are of equal width in the square root of the distance from the lower limit, or of equal width.
+    With ``root``, bins have equal widths in the square root of the distance from the lower limit.
     """
 
     edges: np.ndarray
@@ -40,14 +50,14 @@ class Axis:
 
     @property
     def bins(self) -> int:
-        """How many bins there are."""
+        """The number of bins."""
         return len(self.edges) - 1
 
-    def coords(self, dim: str, prefix: str, feature: str, of: str = "") -> dict[str, Any]:
-        """Return the centres, left and right edges of the bins as coordinates; ``of`` makes the long name of a size."""
-        attrs = {name: check_feature(feature).attrs[name] for name in ("long_name", "units")}
-        if of:
-            attrs["long_name"] = of
+    def make_coords(self, dim: str, prefix: str, quantity: str) -> dict[str, Any]:
+        """Return the centres, left and right edges of the bins as coordinates, with the quantity's name and unit."""
+        feature = FEATURE_BY_NAME[PERTURBATION if quantity == MAGNITUDE else quantity]
+        long_name = f"|{feature.long_name}|" if quantity == MAGNITUDE else feature.long_name
+        attrs = {"long_name": long_name, "units": feature.units}
         return {
             dim: (dim, (self.edges[:-1] + self.edges[1:]) / 2, attrs),
             f"{prefix}left": (dim, self.edges[:-1], attrs),
@@ -55,12 +65,10 @@ class Axis:
         }
 
 
-def axis(name: str, limits: object, bins: int, *, root: bool = False) -> Axis:
+def make_axis(name: str, limits: object, bins: int, *, root: bool = False) -> Axis:
     """Return the bins between two limits, or refuse the limits.
 
-    Examples
-    --------
-    >>> axis("limits", (0, 2), 4).edges.tolist(), axis("limits", (0, 2), 4, root=True).edges.tolist()
+    >>> make_axis("limits", (0, 2), 4).edges.tolist(), make_axis("limits", (0, 2), 4, root=True).edges.tolist()
     ([0.0, 0.5, 1.0, 1.5, 2.0], [0.0, 0.125, 0.5, 1.125, 2.0])
     """
     ends = check_sequence(name, limits, "two numbers (lower, upper)")
@@ -82,80 +90,86 @@ def check_bins(name: str, bins: object, most: int = MOST_BINS) -> int:
     return check_integer(name, bins, least=1, most=most)
 
 
-def neat(most: float) -> float:
-    """Round a limit up to a number that is easy on the eye; 1 if it is 0.
+def check_pair(name: str, limits: object) -> Sequence[Any]:
+    """Return limits for x and limits for y, or refuse what is not two of them."""
+    pair = check_sequence(name, limits, _PAIR_OF_LIMITS)
+    if len(pair) != 2:
+        raise InputError(f"{name} is {format_value(limits)}; expected {_PAIR_OF_LIMITS}")
+    return pair
 
-    Examples
-    --------
-    >>> neat(78.947), neat(19.0), neat(0.0)
+
+def round_up(most: float) -> float:
+    """Round a limit up to a short number; 1 if it is 0.
+
+    >>> round_up(78.947), round_up(19.0), round_up(0.0)
     (80.0, 20.0, 1.0)
     """
     if most <= 0:
         return 1.0
     power = float(10.0 ** np.floor(np.log10(most)))
-    return next((step * power for step in _NEAT if step * power >= most), most)
+    return next((step * power for step in _ROUND if step * power >= most), most)
+
+
+def find_span(feature: str, most: float) -> tuple[float, float]:
+    """Return limits that hold all values of a feature whose magnitudes are at most that."""
+    return 0.0 if FEATURE_BY_NAME[feature].least >= 0 else -most, most
 
 
 def pack_axes(axes: Sequence[Axis]) -> tuple[np.ndarray, ...]:
-    """Return what kernels need of axes: per axis where slots begin, and how to find one that is at most too high.
+    """Return what kernels need of axes: how to find a slot that is at most too high, and where slots begin.
 
     Slot 0 is below the limits, slots 1 to n are bins, slot n + 1 is above.
     """
-    guards = np.full((len(axes), max(one.bins for one in axes) + 2), np.inf)
+    guards = np.full((len(axes), max(axis.bins for axis in axes) + 2), np.inf)
     numbers = np.empty((4, len(axes)))
-    for j, one in enumerate(axes):
-        n, lower, upper = one.bins, one.edges[0], one.edges[-1]
-        guards[j, : n + 2] = [-np.inf, *one.edges[:-1], np.nextafter(upper, np.inf)]
+    for j, axis in enumerate(axes):
+        n, lower, upper = axis.bins, axis.edges[0], axis.edges[-1]
+        guards[j, : n + 2] = [-np.inf, *axis.edges[:-1], np.nextafter(upper, np.inf)]
         rounding = 8 * np.finfo(float).eps * max(abs(lower), abs(upper)) / (upper - lower)
-        doubt = n * (np.sqrt(rounding) if one.root else rounding) + 1e-9  # in bins: never too low
-        numbers[:, j] = lower, (n**2 if one.root else n) / (upper - lower), 1 + doubt, n + 1
-    return *numbers, np.array([one.root for one in axes]), guards
+        doubt = n * (np.sqrt(rounding) if axis.root else rounding) + 1e-9  # in bins: never too low
+        numbers[:, j] = lower, (n**2 if axis.root else n) / (upper - lower), 1 + doubt, n + 1
+    return *numbers, np.array([axis.root for axis in axes]), guards
 
 
-PAIRS = "pairs"
-_FIXED = {"binding_effect": (0.0, 5.0), "binding_pvalue": (0.0, 1.0), "perturbation_pvalue": (0.0, 1.0)}
-
-
-def summary_axes(ds: xr.Dataset, limits: Mapping[str, Any] | None, bins: int, bins_2d: int) -> dict[str, Axis]:
-    """Return the axis of each quantity and, named x and y, those of pairs."""
+def make_summary_axes(ds: xr.Dataset, limits: Mapping[str, Any] | None, bins: int, bins_2d: int) -> tuple[Axis, ...]:
+    """Return the axis of each quantity, and those of pairs along x and y."""
     if limits is not None and not isinstance(limits, Mapping):
         raise InputError(f"limits is {format_value(limits)}; expected a dict from quantities to (lower, upper)")
-    ends: dict[str, Any] = {**_FIXED, **(limits or {})}
     known = [*QUANTITIES, PAIRS]
-    for name in ends:
+    for name in limits or {}:
         if name not in known:
             raise InputError(f"limits names {format_value(name)}, which is not known; {suggest(name, known)}")
-    if any(name not in ends for name in ("perturbation_effect", "perturbation_magnitude", PAIRS)):
-        largest = _largest(ds)
-        ends.setdefault("perturbation_effect", (-largest[1], largest[1]))
-        ends.setdefault("perturbation_magnitude", (0.0, largest[1]))
-        ends.setdefault(PAIRS, ((0.0, largest[0]), (0.0, largest[1])))
-    pair = check_sequence(f"limits[{PAIRS!r}]", ends[PAIRS], "a pair of (lower, upper), for x and for y")
-    if len(pair) != 2:
-        raise InputError(
-            f"limits[{PAIRS!r}] is {format_value(pair)}; expected a pair of (lower, upper), for x and for y"
-        )
-    return {
-        **{name: axis(f"limits[{name!r}]", ends[name], bins) for name in QUANTITIES},
-        "x": axis("the limits of pairs along x", pair[0], bins_2d, root=True),
-        "y": axis("the limits of pairs along y", pair[1], bins_2d),
-    }
+    chosen: dict[str, Any] = {**LIMITS, **(limits or {})}
+    if not set(known) <= set(chosen):
+        chosen = _find_limits(ds, [name for name in MEASURES if name not in chosen]) | chosen
+    x, y = check_pair(f"limits[{PAIRS!r}]", chosen[PAIRS])
+    return (
+        *(make_axis(f"limits[{name!r}]", chosen[name], bins) for name in QUANTITIES),
+        make_axis("the limits of pairs along x", x, bins_2d, root=True),
+        make_axis("the limits of pairs along y", y, bins_2d),
+    )
 
 
-def _largest(ds: xr.Dataset) -> tuple[float, float]:
-    """Return limits for the sizes of binding and perturbation effects."""
+def _find_limits(ds: xr.Dataset, measures: Sequence[str]) -> dict[str, Any]:
+    """Return limits of measures, the magnitude and pairs: what the specification allows, or the largest observed."""
     specs = read_specs(ds)
+    largest: dict[str, float] = {}
     if specs:
-        binding = max(spec.largest_effect for spec in specs) * (1 + 1e-6)  # float32 may round up
-        return neat(binding), neat(max(_largest_perturbation(spec) for spec in specs))
-    observed = largest_effects(ds, "binding_effect", "perturbation_effect")
-    return neat(observed["binding_effect"]), neat(observed["perturbation_effect"])
+        largest[BINDING] = max(spec.largest_effect for spec in specs) * (1 + 1e-6)  # float32 may round up
+        largest[PERTURBATION] = max(map(_find_largest_perturbation, specs))
+    missing = [name for name in dict.fromkeys((*measures, BINDING, PERTURBATION)) if name not in largest]
+    if missing:
+        largest |= largest_effects(ds, *missing)
+    ends = {name: round_up(most) for name, most in largest.items()}
+    magnitude = (0.0, ends[PERTURBATION])
+    limits: dict[str, Any] = {name: find_span(name, ends[name]) for name in measures}
+    return limits | {MAGNITUDE: magnitude, PAIRS: ((0.0, ends[BINDING]), magnitude)}
 
 
-def _largest_perturbation(spec: PerturbationParameters) -> float:
+def _find_largest_perturbation(spec: SimulationSpec) -> float:
     """Return what a perturbation effect will hardly exceed: 6 standard deviations beyond the largest mean."""
-    bound = max(abs(spec.bound_mean), abs(spec.bound_mean + spec.max_mean_adjustment), abs(spec.unbound_mean))
-    return max(abs(spec.unbound_mean) + 6 * spec.unbound_std, bound + 6 * spec.bound_std)
+    model = MeanModel.from_spec(spec)
+    return max(abs(model.unbound_mean) + 6 * model.unbound_std, model.largest_abs_mean + 6 * model.bound_std)
 
 
 def largest_effects(ds: xr.Dataset, *features: str) -> dict[str, float]:
@@ -186,12 +200,12 @@ def largest_effects(ds: xr.Dataset, *features: str) -> dict[str, float]:
     >>> qc.largest_effects(ds, "binding_effect")["binding_effect"] <= 78.948  # 6 of 76 hops over 1 of 1,000
     True
     """
-    _, *values = matching_arrays(ds, *features)
+    _, *values = get_arrays(ds, *features)
     import dask
 
-    sizes = [abs(array) for array in values]
-    found = dask.compute(*(size.where(np.isfinite(size), 0).max() for size in sizes))
-    return {feature: float(largest) or 1.0 for feature, largest in zip(features, found, strict=True)}
+    magnitudes = [abs(array) for array in values]
+    largest = dask.compute(*(array.where(np.isfinite(array), 0).max() for array in magnitudes))
+    return {feature: float(value) or 1.0 for feature, value in zip(features, largest, strict=True)}
 
 
 def number_of_cells(ds: xr.Dataset, *features: str) -> int:
@@ -221,28 +235,18 @@ def number_of_cells(ds: xr.Dataset, *features: str) -> int:
     >>> qc.number_of_cells(yx.simulate(genes=1000, bound=[0.1, 0.3], seed=42), "binding_effect")
     2000
     """
-    return matching_arrays(ds, *features)[0].size
+    return get_arrays(ds, *features)[0].size
 
 
-def matching_arrays(ds: xr.Dataset, *features: str) -> list[xr.DataArray]:
+def get_arrays(ds: xr.Dataset, *features: str) -> list[xr.DataArray]:
     """Return the labels and the features of a dataset, checked, with dims in one order and the same chunks."""
     ds = restore_dims(ds)
     for name in features:
         if check_feature(name).name == LABEL:
-            known = ", ".join(feature.name for feature in FEATURES if feature.name != LABEL)
-            raise InputError(f"the feature 'label' is what counts are split by; expected one of {known}")
-    names = list(dict.fromkeys([LABEL, *features]))
-    for name in names:
-        if name not in ds.data_vars:
-            found = ", ".join(str(v) for v in ds.data_vars) or "none"
-            raise SchemaError(f"the dataset lacks the variable {name!r}; found {found}")
-        check_array(ds[name], name)
-    dims = ds[LABEL].dims
-    for name in names:
-        if set(ds[name].dims) != set(dims):
-            raise SchemaError(f"{name} has the dims {ds[name].dims}; expected those of 'label', {dims}")
-    variables = ds[names].drop_vars([name for name in ds.coords if name not in ds.indexes])
-    if len({variables[name].chunks for name in names}) > 1:
+            raise InputError(f"the feature 'label' is what counts are split by; expected one of {', '.join(MEASURES)}")
+    label = get_feature(ds, LABEL)
+    arrays = {LABEL: label} | {name: match_to(get_feature(ds, name), name, label, "'label'") for name in features}
+    variables = xr.Dataset({name: array.variable for name, array in arrays.items()})
+    if len({variable.chunks for variable in variables.values()}) > 1:
         variables = variables.chunk().unify_chunks()  # NumPy-backed variables take the chunks of those beside them
-    ds = ds[names].assign(variables.data_vars)
-    return [ds[name].transpose(*dims) for name in (LABEL, *features)]
+    return [arrays[name].copy(deep=False, data=variables[name].data) for name in (LABEL, *features)]

@@ -1,40 +1,46 @@
-"""A dataset's summary: one pass over the cells to counts, histograms and moments that plots and checks start from."""
+"""Counts, histograms and moments of a dataset by label, in one pass over its cells."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from yeastxr._blocks import CHUNK_CELLS
-from yeastxr._utils import count_threads, run_in_threads
+from yeastxr._utils import count_threads
 from yeastxr._validate import check_sequence, to_python
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value, suggest
 from yeastxr.qc.bins import (
     BIN,
     BINS,
-    LABEL,
+    LIMITS,
     MOST_BINS_2D,
     X_BIN,
     Y_BIN,
     Axis,
-    axis,
     check_bins,
+    check_pair,
+    find_span,
+    get_arrays,
     largest_effects,
-    matching_arrays,
-    pack_axes,
-    summary_axes,
+    make_axis,
+    make_summary_axes,
 )
-from yeastxr.qc.tally import INTEGERS, NUMBERS, Plan, Tally, add_tallies, arrays, tally
+from yeastxr.qc.tally import INTEGERS, NUMBERS, Plan, Tally, add_tallies, make_arrays, tally_block
 from yeastxr.schema import (
-    FEATURE_BY_NAME,
+    BINDING,
     GENE,
+    LABEL,
+    MAGNITUDE,
+    MEASURES,
+    PERTURBATION,
     QUANTITIES,
     STATUSES,
     TF,
     check_array,
     check_feature,
+    match_to,
     restore_dims,
     to_text_array,
 )
@@ -43,17 +49,11 @@ from yeastxr.simulation.simulate import read_specs
 
 QUANTITY, STATUS_DIM = "quantity", "status"
 SUMMARY_BINS = 600  # divides by many numbers, so that plots can join bins
-_DIMS = {
-    "histogram": (QUANTITY, LABEL, BIN),
-    "pairs": (LABEL, X_BIN, Y_BIN),
-    "pairs_outside": (LABEL,),
-    "pairs_missing": (LABEL,),
-    **dict.fromkeys(("below", "above", "infinite", "missing"), (QUANTITY, LABEL)),
-}
-
-
-_TABLE_DIMS = {"cells": (LABEL, TF), **dict.fromkeys((*INTEGERS, *NUMBERS), (QUANTITY, LABEL, TF))}
-_EFFECTS = ("binding_effect", "perturbation_effect")
+_LABELS = {LABEL: (LABEL, np.array([False, True]))}
+_BESIDE = dict.fromkeys(("below", "above", "infinite", "missing"), (QUANTITY, LABEL))
+_HISTOGRAM_DIMS = {"histogram": (QUANTITY, LABEL, BIN), **_BESIDE}
+_PAIRS_DIMS = {"pairs": (LABEL, X_BIN, Y_BIN), "pairs_outside": (LABEL,), "pairs_missing": (LABEL,)}
+_TABLE_DIMS = dict.fromkeys((*INTEGERS, *NUMBERS), (QUANTITY, LABEL, TF))
 
 
 def summarize(
@@ -132,34 +132,30 @@ def summarize(
     >>> bool((abs(size["mean"] - 3) < 0.5).all())
     True
     """
-    names = QUANTITIES[:-1]
     ds = restore_dims(ds)
-    label, *features = matching_arrays(ds, *names)
+    label, *features = get_arrays(ds, *MEASURES)
     lead = [str(dim) for dim in label.dims if dim not in (GENE, TF)]
-    kept = [by] if isinstance(by, str) else check_sequence("by", by, "a dim or a list of dims")
-    for dim in kept:
+    by = [by] if isinstance(by, str) else check_sequence("by", by, "a dim or a list of dims")
+    for dim in by:
         if dim not in lead:
             raise InputError(
                 f"by names {format_value(dim)}; expected a dim in front of gene and tf, {suggest(dim, lead)}"
             )
-    axes = summary_axes(ds, limits, check_bins("bins", bins), check_bins("bins_2d", bins_2d, MOST_BINS_2D))
-    plan = Plan(tuple(axes.values()), tuple(dim in kept for dim in lead))
-    adjusted = _find_active(ds, label) if adjusted is None else _match_active(adjusted, label)
-    order = (*lead, GENE, TF)
-    inputs = [array.transpose(*order) for array in (label, *features, *([] if adjusted is None else [adjusted]))]
-    sizes = tuple(label.sizes[dim] for dim in lead)
-    finish = partial(arrays, plan=plan, lead=sizes, tfs=label.sizes[TF], status=adjusted is not None)
-    dims = _dims(lead, [dim for dim in lead if dim in kept], status=adjusted is not None)
-    if any(array.chunks for array in inputs):
-        values = _lazily(inputs, plan, finish, dims)
-    else:
-        places = [np.arange(n) for n in (*sizes, label.sizes[TF])]
-        values = finish(_tally([array.values for array in inputs], places, plan, count_threads()))
-    summary = xr.Dataset(
-        {name: (dims[name], values[name]) for name in dims}, attrs=ds.attrs | {"genes": ds.sizes[GENE]}
+    axes = make_summary_axes(ds, limits, check_bins("bins", bins), check_bins("bins_2d", bins_2d, MOST_BINS_2D))
+    active = _find_active(ds, label) if adjusted is None else _match_adjusted(adjusted, label)
+    quantities = (*((plane, False) for plane in range(len(MEASURES))), (MEASURES.index(PERTURBATION), True))
+    plan = Plan(
+        axes=axes,
+        quantities=quantities,
+        pair=(MEASURES.index(BINDING), MEASURES.index(PERTURBATION)),
+        moments=True,
+        kept=tuple(dim in by for dim in lead),
     )
-    others = {name: coord for name, coord in label.coords.items() if GENE not in coord.dims}
-    return summary.assign_coords(others | _coords(axes, status=adjusted is not None))
+    kept = [dim for dim in lead if dim in by]
+    dims = _list_dims(lead, kept, status=active is not None)
+    summary = xr.Dataset(_count(label, features, active, plan, dims), attrs=ds.attrs | {"genes": ds.sizes[GENE]})
+    coords = {name: coord for name, coord in label.coords.items() if GENE not in coord.dims}
+    return summary.assign_coords(coords | _make_coords(axes, status=active is not None))
 
 
 def _find_active(ds: xr.Dataset, label: xr.DataArray) -> xr.DataArray | None:
@@ -173,60 +169,82 @@ def _find_active(ds: xr.Dataset, label: xr.DataArray) -> xr.DataArray | None:
         return None
 
 
-def _match_active(adjusted: xr.DataArray, label: xr.DataArray) -> xr.DataArray:
+def _match_adjusted(adjusted: xr.DataArray, label: xr.DataArray) -> xr.DataArray:
     """Return which pairs have conditions that hold in the labels' dims and chunks, or refuse the array."""
-    check_array(adjusted, LABEL, argument="adjusted")
-    if dict(adjusted.sizes) != dict(label.sizes) or any(
-        not index.equals(adjusted.indexes.get(dim)) for dim, index in label.indexes.items()
-    ):
-        raise SchemaError("adjusted has other dims or labels than the dataset; expected those of 'label'")
-    adjusted = label & adjusted
-    return adjusted.chunk(label.variable.chunksizes) if label.chunks else adjusted
+    active = label & match_to(check_array(adjusted, LABEL, argument="adjusted"), "adjusted", label)
+    return active.chunk(label.variable.chunksizes) if label.chunks else active
 
 
-def _tally(blocks: Sequence[np.ndarray], places: Sequence[np.ndarray], plan: Plan, threads: int) -> Tally:
-    label, *planes = blocks[:5]
-    return tally(label, blocks[5] if len(blocks) > 5 else None, planes, places, plan, threads)
+def _count(
+    label: xr.DataArray,
+    features: Sequence[xr.DataArray],
+    active: xr.DataArray | None,
+    plan: Plan,
+    dims: Mapping[str, tuple[str, ...]],
+) -> dict[str, tuple[tuple[str, ...], Any]]:
+    """Return the variables of these dims: from one tally, or dask-backed if any input is."""
+    lead = [str(dim) for dim in label.dims if dim not in (GENE, TF)]
+    inputs = [array.transpose(*lead, GENE, TF) for array in (label, *features, *([] if active is None else [active]))]
+    sizes = tuple(label.sizes[dim] for dim in lead)
+    finish = partial(make_arrays, plan=plan, lead=sizes, tfs=label.sizes[TF])
+    tally = partial(_tally_arrays, n=len(inputs), has_active=active is not None, plan=plan)
+    if any(array.chunks for array in inputs):
+        values = _count_lazily(inputs, plan, tally, finish, dims)
+    else:
+        starts = [0 for dim in (*lead, TF)]
+        values = finish(tally(*(array.values for array in inputs), *starts, threads=count_threads()))
+    return {name: (own, values[name]) for name, own in dims.items()}
 
 
-def _lazily(inputs: list[xr.DataArray], plan: Plan, finish: Any, dims: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
-    """Return the arrays of a summary, dask-backed: a tally of each block, added up in a tree."""
+def _tally_arrays(*inputs: Any, n: int, has_active: bool, plan: Plan, threads: int) -> Tally:
+    """Tally a block: ``n`` arrays, then the starts along the leading dims and ``tf``, as numbers or as slices."""
+    label, *planes = inputs[:n]
+    active = planes.pop() if has_active else None
+    starts = tuple(start[0].start if isinstance(start, tuple) else start for start in inputs[n:])
+    return tally_block(label, active, planes, starts, plan, threads)
+
+
+def _count_lazily(
+    inputs: list[xr.DataArray], plan: Plan, tally: Any, finish: Any, dims: Mapping[str, tuple[str, ...]]
+) -> dict[str, Any]:
+    """Return dask-backed arrays: a tally of each block, added up in a tree."""
     import dask.array as da
+    from dask.layers import ArraySliceDep
 
     first = inputs[0]
-    if not first.chunks or len(first.variable.chunksizes[GENE]) > 1:
+    if not first.chunks or (plan.moments and len(first.variable.chunksizes[GENE]) > 1):
         widest = max(first.variable.chunksizes.get(TF, (first.sizes[TF],)))
         tf = min(widest, max(1, CHUNK_CELLS // first.sizes[GENE]))
         inputs = [array.chunk({GENE: -1, TF: tf}) for array in inputs]
         first = inputs[0]
-    lead = [dim for dim in first.dims if dim != GENE]
-    places = [da.from_array(np.arange(first.sizes[dim]), chunks=(first.variable.chunksizes[dim],)) for dim in lead]
+    starts = [(ArraySliceDep((first.variable.chunksizes[dim],)), (dim,)) for dim in first.dims if dim != GENE]
 
     # The axis of genes stays, with length 1: dask would not fuse a contraction with the making of its input.
     tallies = da.blockwise(
-        partial(_tally_block, arrays=len(inputs), plan=plan),
+        partial(tally, threads=1),
         first.dims,
         *(item for array in inputs for item in (array.data, array.dims)),
-        *(item for place, dim in zip(places, lead, strict=True) for item in (place, (dim,))),
+        *(item for start in starts for item in start),
         adjust_chunks=dict.fromkeys(first.dims, 1),
+        align_arrays=False,
         concatenate=True,
         dtype=object,
         meta=np.empty((0,) * first.ndim, object),
         token="tally",
     )
-    several = [axis for axis, n in enumerate(tallies.numblocks) if n > 1]
+    n_chunked = sum(n > 1 for n in tallies.numblocks)
     total = da.reduction(
         tallies,
-        chunk=_as_it_is,
-        combine=_sum_of_tallies,
-        aggregate=partial(_add_and_finish, finish=finish),
+        chunk=_pass_on,
+        combine=_add_tallies,
+        aggregate=partial(_finish, finish=finish),
         concatenate=False,
-        split_every=dict.fromkeys(range(first.ndim), max(2, round(16 ** (1 / max(1, len(several)))))),
+        split_every=dict.fromkeys(range(first.ndim), max(2, round(16 ** (1 / max(1, n_chunked))))),
         dtype=object,
         meta=np.empty((), object),
     )
-    sizes = {**first.sizes, LABEL: 2, QUANTITY: len(QUANTITIES), STATUS_DIM: len(STATUSES), BIN: plan.axes[0].bins}
-    sizes |= {X_BIN: plan.axes[-2].bins, Y_BIN: plan.axes[-1].bins}
+    sizes = {**first.sizes, LABEL: 2, QUANTITY: len(plan.quantities), STATUS_DIM: len(STATUSES)}
+    sizes |= {BIN: plan.axes[0].bins, X_BIN: plan.axes[-2:][0].bins, Y_BIN: plan.axes[-1].bins}
     result = {}
     for name, order in dims.items():
         dtype = np.float64 if name.removeprefix("status_") in NUMBERS else np.int64
@@ -245,27 +263,23 @@ def _lazily(inputs: list[xr.DataArray], plan: Plan, finish: Any, dims: Mapping[s
     return result
 
 
-def _tally_block(*blocks: np.ndarray, arrays: int, plan: Plan) -> Tally:
-    return _tally(blocks[:arrays], blocks[arrays:], plan, 1)
-
-
-def _as_it_is(tallies: Tally, axis: Any, keepdims: bool) -> Tally:
+def _pass_on(tallies: Tally, axis: Any, keepdims: bool) -> Tally:
     return tallies
 
 
-def _sum_of_tallies(nested: Any, axis: Any, keepdims: bool) -> Tally:
+def _add_tallies(nested: Any, axis: Any, keepdims: bool) -> Tally:
     return add_tallies(nested)
 
 
-def _add_and_finish(nested: Any, axis: Any, keepdims: bool, *, finish: Any) -> dict[str, np.ndarray]:
+def _finish(nested: Any, axis: Any, keepdims: bool, *, finish: Any) -> dict[str, np.ndarray]:
     return finish(add_tallies(nested))
 
 
-def _dims(lead: list[str], kept: list[str], *, status: bool) -> dict[str, tuple[str, ...]]:
+def _list_dims(lead: list[str], kept: list[str], *, status: bool) -> dict[str, tuple[str, ...]]:
     """Return the dims of each variable of a summary."""
-    dims = {"cells": (*lead, *_TABLE_DIMS["cells"])}
-    dims |= {name: (*kept, *own) for name, own in _DIMS.items()}
-    dims |= {name: (*lead, *own) for name, own in _TABLE_DIMS.items() if name != "cells"}
+    dims: dict[str, tuple[str, ...]] = {"cells": (*lead, LABEL, TF)}
+    dims |= {name: (*kept, *own) for name, own in ({"histogram": (), **_PAIRS_DIMS} | _HISTOGRAM_DIMS).items()}
+    dims |= {name: (*lead, *own) for name, own in _TABLE_DIMS.items()}
     if status:
         dims |= {
             f"status_{name}": tuple(STATUS_DIM if dim == LABEL else dim for dim in order if dim != QUANTITY)
@@ -274,17 +288,18 @@ def _dims(lead: list[str], kept: list[str], *, status: bool) -> dict[str, tuple[
     return dims
 
 
-def _coords(axes: Mapping[str, Axis], *, status: bool) -> dict[str, Any]:
-    several = [axes[name] for name in QUANTITIES]
-    edges = np.array([one.edges for one in several])
+def _make_coords(axes: Sequence[Axis], *, status: bool) -> dict[str, Any]:
+    """Return the coordinates that a summary adds to those of the labels."""
+    *by_quantity, x, y = axes
+    edges = np.array([axis.edges for axis in by_quantity])
     coords = {
         QUANTITY: (QUANTITY, to_text_array(QUANTITIES)),
-        LABEL: (LABEL, np.array([False, True])),
+        **_LABELS,
         "centre": ((QUANTITY, BIN), (edges[:, :-1] + edges[:, 1:]) / 2),
         "left": ((QUANTITY, BIN), edges[:, :-1]),
         "right": ((QUANTITY, BIN), edges[:, 1:]),
-        **axes["x"].coords(X_BIN, "x_", _EFFECTS[0]),
-        **axes["y"].coords(Y_BIN, "y_", _EFFECTS[1], f"|{FEATURE_BY_NAME[_EFFECTS[1]].long_name}|"),
+        **x.make_coords(X_BIN, "x_", BINDING),
+        **y.make_coords(Y_BIN, "y_", MAGNITUDE),
     }
     return coords | ({STATUS_DIM: (STATUS_DIM, to_text_array(STATUSES))} if status else {})
 
@@ -319,12 +334,9 @@ def merge(*summaries: xr.Dataset) -> xr.Dataset:
     """
     if not summaries:
         raise InputError("there is no summary to merge; expected at least one")
-    for one in summaries:
-        check_summary(one)
-    total = summaries[0]
-    for other in summaries[1:]:
-        total = _merge_two(total, other)
-    return total
+    for summary in summaries:
+        check_summary(summary)
+    return reduce(_merge_two, summaries)
 
 
 def pool(summary: xr.Dataset, dim: str | Sequence[str] | None = None) -> xr.Dataset:
@@ -363,26 +375,26 @@ def pool(summary: xr.Dataset, dim: str | Sequence[str] | None = None) -> xr.Data
     """
     check_summary(summary)
     known = [str(d) for d in summary["cells"].dims if d != LABEL]
-    over = known if dim is None else [dim] if isinstance(dim, str) else check_sequence("dim", dim, "a list of dims")
-    for name in over:
+    dims = known if dim is None else [dim] if isinstance(dim, str) else check_sequence("dim", dim, "a list of dims")
+    for name in dims:
         if not isinstance(name, str) or name not in known:
             raise InputError(f"dim is {format_value(name)}; {suggest(name, known)}")
-    over = list(dict.fromkeys(over))
+    dims = list(dict.fromkeys(dims))
     result: dict[str, xr.DataArray] = {}
     for prefix in ("", "status_") if "status_count" in summary else ("",):
         n, mean, variance = (summary[prefix + name] for name in ("count", "mean", "variance"))
-        total = n.sum(over)
-        some = total > 0
-        divisor = total.where(some, 1)
-        pooled = n.where(n > 0, 0).dot(mean.fillna(0), over) / divisor
-        spread = (n * (variance + (mean - pooled) ** 2).fillna(0)).sum(over) / divisor
+        total = n.sum(dims)
+        has_values = total > 0
+        divisor = total.where(has_values, 1)
+        pooled = n.where(n > 0, 0).dot(mean.fillna(0), dims) / divisor
+        spread = (n * (variance + (mean - pooled) ** 2).fillna(0)).sum(dims) / divisor
         result |= {
             f"{prefix}count": total,
-            f"{prefix}positive": summary[f"{prefix}positive"].sum(over),
-            f"{prefix}mean": pooled.where(some),
-            f"{prefix}variance": spread.where(some),
-            f"{prefix}least": summary[f"{prefix}least"].min(over),
-            f"{prefix}most": summary[f"{prefix}most"].max(over),
+            f"{prefix}positive": summary[f"{prefix}positive"].sum(dims),
+            f"{prefix}mean": pooled.where(has_values),
+            f"{prefix}variance": spread.where(has_values),
+            f"{prefix}least": summary[f"{prefix}least"].min(dims),
+            f"{prefix}most": summary[f"{prefix}most"].max(dims),
         }
     return xr.Dataset(result, attrs=summary.attrs)
 
@@ -423,18 +435,15 @@ def histogram_of(summary: xr.Dataset, quantity: str, bins: int | None = None) ->
     check_summary(summary)
     if quantity not in QUANTITIES:
         raise InputError(f"quantity is {format_value(quantity)}; {suggest(quantity, QUANTITIES)}")
-    one = summary.sel(quantity=quantity)
-    n = one.sizes[BIN]
+    summary = summary.sel(quantity=quantity)
+    n = summary.sizes[BIN]
     bins = n if bins is None else check_bins("bins", bins, n)
     if n % bins:
         raise InputError(f"bins is {bins}; expected a divisor of {n}, the number of bins in the summary")
-    binned = Axis(np.append(one["left"].values[:: n // bins], one["right"].values[-1]))
-    feature = quantity if quantity in FEATURE_BY_NAME else "perturbation_effect"
-    size = "" if feature == quantity else f"|{FEATURE_BY_NAME[feature].long_name}|"
-    cells = one["histogram"].drop_vars(["left", "right", "centre"]).coarsen({BIN: n // bins}).sum()
-    counts = xr.Dataset({"cells": cells, **{name: one[name] for name in ("below", "above", "missing")}})
-    counts = counts.drop_vars(QUANTITY).assign_coords(binned.coords(BIN, "", feature, size))
-    return counts.assign_attrs(feature=quantity)
+    axis = Axis(np.append(summary["left"].values[:: n // bins], summary["right"].values[-1]))
+    cells = summary["histogram"].drop_vars(["left", "right", "centre"]).coarsen({BIN: n // bins}).sum()
+    counts = xr.Dataset({"cells": cells, **{name: summary[name] for name in ("below", "above", "missing")}})
+    return counts.drop_vars(QUANTITY).assign_coords(axis.make_coords(BIN, "", quantity)).assign_attrs(feature=quantity)
 
 
 def check_summary(summary: object) -> None:
@@ -450,22 +459,23 @@ def _merge_two(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
     for name in ("left", "right", "x_left", "x_right", "y_left", "y_right"):
         if not np.array_equal(first[name], second[name]):
             raise InputError("the summaries have different bins; expected the same bins and limits")
-    genes = [one.attrs.get("genes") for one in (first, second)]
-    if genes[0] != genes[1]:
-        raise InputError(f"the summaries are of {genes[0]} and {genes[1]} genes; expected the same genes")
-    lead, other_lead = ([str(dim) for dim in one["cells"].dims if dim != LABEL] for one in (first, second))
+    genes, other_genes = first.attrs.get("genes"), second.attrs.get("genes")
+    if genes != other_genes:
+        raise InputError(f"the summaries are of {genes} and {other_genes} genes; expected the same genes")
+    lead, other_lead = ([str(dim) for dim in part["cells"].dims if dim != LABEL] for part in (first, second))
     if lead != other_lead or first["histogram"].dims != second["histogram"].dims:
         raise InputError(f"the summaries have the dims {lead} and {other_lead}; expected the same, and the same by")
-    differing = [dim for dim in lead if not _same(first, second, dim)]
+    differing = [dim for dim in lead if not _has_same_labels(first, second, dim)]
     if len(differing) != 1:
-        found = " and ".join(differing) or "none"
-        raise InputError(f"the labels of the summaries differ along {found}; expected one of {', '.join(lead)}")
+        names = " and ".join(differing) or "none"
+        raise InputError(f"the labels of the summaries differ along {names}; expected one of {', '.join(lead)}")
     dim = differing[0]
     if dim not in first.indexes or dim not in second.indexes:
         raise InputError(f"the summaries have no labels along {dim!r}; expected an index coordinate")
-    twice = first.indexes[dim].intersection(second.indexes[dim])
-    if len(twice):
-        raise InputError(f"both summaries have the {dim} {format_value(to_python(twice[0]))}; expected each once")
+    shared_labels = first.indexes[dim].intersection(second.indexes[dim])
+    if len(shared_labels):
+        label = format_value(to_python(shared_labels[0]))
+        raise InputError(f"both summaries have the {dim} {label}; expected each once")
     shared = [name for name in first.data_vars if name in second.data_vars]
     along = [name for name in shared if dim in first[name].dims]
     joined = xr.concat(
@@ -481,14 +491,10 @@ def _merge_two(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
     return joined.assign(sums)[shared]
 
 
-def _same(first: xr.Dataset, second: xr.Dataset, dim: str) -> bool:
+def _has_same_labels(first: xr.Dataset, second: xr.Dataset, dim: str) -> bool:
     if dim in first.indexes and dim in second.indexes:
         return first.indexes[dim].equals(second.indexes[dim])
     return first.sizes[dim] == second.sizes[dim]
-
-
-LIMITS = {"binding_effect": (0.0, 5.0), "binding_pvalue": (0.0, 1.0), "perturbation_pvalue": (0.0, 1.0)}
-_PIECE = 1 << 20  # cells that a thread counts at a time
 
 
 def histogram(
@@ -537,25 +543,15 @@ def histogram(
     >>> total.sel(label=True).item()  # 1,000 genes, two TFs, 10 % and 30 % bound
     400
     """
-    label, values = matching_arrays(ds, feature)
+    label, *features = get_arrays(ds, feature)
     bins = check_bins("bins", bins)
     if limits is None:
-        limits = LIMITS.get(feature)
-    if limits is None:
-        largest = largest_effects(ds, feature)[feature]
-        limits = (-largest, largest)
-    binned = axis("limits", limits, bins)
-    slots, missing = _count(label, [values], [binned], [BIN])
-    inside = slots.isel({BIN: slice(1, 1 + bins)})
-    counts = xr.Dataset(
-        {
-            "cells": inside,
-            "below": slots.isel({BIN: 0}),
-            "above": slots.isel({BIN: 1 + bins}),
-            "missing": missing,
-        }
-    )
-    return counts.assign_coords(_label_coords() | binned.coords(BIN, "", feature)).assign_attrs(feature=feature)
+        limits = LIMITS.get(feature) or find_span(feature, largest_effects(ds, feature)[feature])
+    axis = make_axis("limits", limits, bins)
+    plan = Plan(axes=(axis,), quantities=((0, False),), kept=(False,) * (label.ndim - 2))
+    counts = xr.Dataset(_count(label, features, None, plan, _HISTOGRAM_DIMS)).isel({QUANTITY: 0})
+    counts = counts.drop_vars("infinite").rename({"histogram": "cells"})
+    return counts.assign_coords(_LABELS | axis.make_coords(BIN, "", feature)).assign_attrs(feature=feature)
 
 
 def histogram_2d(
@@ -604,86 +600,18 @@ def histogram_2d(
     """
     if check_feature(x) == check_feature(y):
         raise InputError(f"x and y are both {format_value(x)}; expected two different features")
-    label, *values = matching_arrays(ds, x, y)
-    n_x, n_y = _pair_of_bins(bins)
+    label, *features = get_arrays(ds, x, y)
+    sizes = bins if isinstance(bins, tuple | list) else (bins, bins)
+    if len(sizes) != 2:
+        raise InputTypeError(f"bins is {format_value(bins)}; expected an integer, or two: for x and for y")
+    n_x, n_y = (check_bins("bins", n, MOST_BINS_2D) for n in sizes)
     if limits is None:
         largest = largest_effects(ds, x, y)
         limits = ((0.0, largest[x]), (0.0, largest[y]))
-    pair = check_sequence("limits", limits, "a pair of (lower, upper), for x and for y")
-    if len(pair) != 2:
-        raise InputError(f"limits is {format_value(limits)}; expected a pair of (lower, upper), for x and for y")
-    axes = [axis("the limits of x", pair[0], n_x), axis("the limits of y", pair[1], n_y)]
-    slots, missing = _count(label, values, axes, [X_BIN, Y_BIN], absolute=True)
-    inside = slots.isel({X_BIN: slice(1, 1 + n_x), Y_BIN: slice(1, 1 + n_y)})
-    outside = slots.sum([X_BIN, Y_BIN]) - inside.sum([X_BIN, Y_BIN])
-    counts = xr.Dataset({"cells": inside, "outside": outside, "missing": missing})
-    coords = _label_coords() | axes[0].coords(X_BIN, "x_", x) | axes[1].coords(Y_BIN, "y_", y)
+    x_limits, y_limits = check_pair("limits", limits)
+    axes = (make_axis("the limits of x", x_limits, n_x), make_axis("the limits of y", y_limits, n_y))
+    plan = Plan(axes=axes, pair=(0, 1), kept=(False,) * (label.ndim - 2))
+    counts = xr.Dataset(_count(label, features, None, plan, _PAIRS_DIMS))
+    counts = counts.rename({"pairs": "cells", "pairs_outside": "outside", "pairs_missing": "missing"})
+    coords = _LABELS | axes[0].make_coords(X_BIN, "x_", x) | axes[1].make_coords(Y_BIN, "y_", y)
     return counts.assign_coords(coords).assign_attrs(x=x, y=y)
-
-
-def _pair_of_bins(bins: int | tuple[int, int]) -> tuple[int, int]:
-    both: Sequence[Any] = bins if isinstance(bins, tuple | list) else (bins, bins)
-    if len(both) != 2:
-        raise InputTypeError(f"bins is {format_value(bins)}; expected an integer, or two: for x and for y")
-    n_x, n_y = (check_bins("bins", n, MOST_BINS_2D) for n in both)
-    return n_x, n_y
-
-
-def _label_coords() -> dict[str, Any]:
-    return {LABEL: (LABEL, np.array([False, True]))}
-
-
-def _count(
-    label: xr.DataArray,
-    values: list[xr.DataArray],
-    axes: list[Axis],
-    bin_dims: list[str],
-    *,
-    absolute: bool = False,
-) -> tuple[xr.DataArray, xr.DataArray]:
-    """Count cells by label and slot (below the limits, bins, above), and those that are NaN; over all other dims."""
-    dims = (*label.dims, LABEL, "slot")
-    blocks = [array.data for array in (label, *values)]
-    shape = tuple(one.bins + 2 for one in axes)
-    count = partial(_count_block, axes=axes, absolute=absolute)
-    if not label.chunks:
-        counts = count(*blocks, threads=count_threads())
-    else:
-        import dask.array as da
-
-        counts = da.blockwise(
-            partial(count, threads=1),
-            dims,
-            *(item for block in blocks for item in (block, label.dims)),
-            new_axes={LABEL: 2, "slot": 1 + int(np.prod(shape))},
-            adjust_chunks=dict.fromkeys(label.dims, 1),
-            dtype=np.int64,
-            meta=np.empty((0,) * len(dims), np.int64),
-            token="count",
-        )
-    total = xr.DataArray(counts, dims=dims).sum(label.dims)
-    slots = xr.DataArray(total.data[:, 1:].reshape((2, *shape)), dims=(LABEL, *bin_dims))
-    return slots, total.isel(slot=0)
-
-
-def _count_block(label: np.ndarray, *values: np.ndarray, axes: list[Axis], absolute: bool, threads: int) -> np.ndarray:
-    """Count the cells of one block, NaN in front; the result has length 1 along the block's own axes."""
-    from yeastxr.qc import kernels as summarykernels
-
-    arrays = [label.view(np.uint8), values[0], values[-1]]
-    strides = {tuple(np.argsort(array.strides, kind="stable")) for array in arrays}
-    order = next(iter(strides))[::-1] if len(strides) == 1 else range(label.ndim)  # as they lie, if they lie alike
-    flat = [np.require(array.transpose(order), None, ("C", "A", "W")).reshape(-1) for array in arrays]
-    shape = tuple(one.bins + 2 for one in axes)
-    two = (shape[0], shape[1] if len(shape) > 1 else 1)
-    numbers, parts = pack_axes(axes), range(0, flat[0].size, _PIECE)
-    found = np.zeros((len(parts), 2, 1 + two[0] * two[1]), np.int64)
-
-    def work(k: int) -> None:
-        piece = slice(parts[k], parts[k] + _PIECE)
-        slots, missing = np.zeros((2, *two), np.int64), np.zeros(2, np.int64)
-        summarykernels.count_flat(*(array[piece] for array in flat), numbers, absolute, slots, missing)
-        found[k] = np.concatenate([missing[:, None], slots.reshape(2, -1)], axis=1)
-
-    run_in_threads(work, range(len(parts)), threads)
-    return found.sum(0).reshape((1,) * label.ndim + found.shape[1:])

@@ -1,34 +1,34 @@
-"""Tallies of blocks of a dataset: what a summary is made of, to be added up in any order.
+"""Tallies of blocks of a dataset: counts and tables that add up to those of the dataset, in any order.
 
-A tally holds counts, which add, and a table of each slab of TFs, which are put side by side by their positions.
+Counts are added; a table describes the genes of each TF, and tables are put side by side by their positions.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import product
 from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from yeastxr._blocks import cut_slabs
 from yeastxr._utils import run_in_threads
 from yeastxr.qc.bins import Axis, pack_axes
-from yeastxr.schema import MAGNITUDE, QUANTITIES
+from yeastxr.schema import MEASURES, STATUSES
 
-_SIZE_AT = QUANTITIES.index(MAGNITUDE)
 INTEGERS, NUMBERS = ("count", "positive"), ("mean", "variance", "least", "most")
 _SLAB_CELLS = 1 << 19
-_GROUPS, _LABELS = 3, 2
+_LEAST_ROW = 256  # shorter rows are not worth their overhead
+_LABELS = 2
 Place = tuple[int, ...]
 
 
 class Table(NamedTuple):
-    """What there is to say of each TF of a slab; the last axis is ``tf``."""
+    """Statistics of each TF's genes; the last axes are the leading ones and ``tf``."""
 
-    cells: np.ndarray  # [group, tf]
-    integers: np.ndarray  # [statistic, quantity, label, tf]
+    cells: np.ndarray  # [group, ...]
+    integers: np.ndarray  # [statistic, quantity, label, ...]
     numbers: np.ndarray
-    status_integers: np.ndarray  # [statistic, group, tf], of the size of the perturbation effect
+    status_integers: np.ndarray  # [statistic, group, ...], of the magnitude of the perturbation effect
     status_numbers: np.ndarray
 
 
@@ -43,19 +43,25 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What to count: an axis for each quantity, two for pairs, and which of the leading axes counts are kept along."""
+    """What to count: quantities (plane, whether its magnitude), two planes as pairs, moments of each TF.
+
+    ``axes`` are those of quantities and the two of pairs; counts are kept along the leading axes that ``kept`` says.
+    """
 
     axes: tuple[Axis, ...]
-    kept: tuple[bool, ...]
+    quantities: tuple[tuple[int, bool], ...] = ()
+    pair: tuple[int, int] | None = None
+    moments: bool = False
+    kept: tuple[bool, ...] = ()
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """The shapes of :class:`Counts`."""
-        n = len(QUANTITIES)
-        x, y = (one.bins + 2 for one in self.axes[n:])
-        return (_GROUPS, n, self.axes[0].bins + 2), (_GROUPS, n, 2), (_GROUPS, x, y), (_GROUPS,)
+        groups, n = len(STATUSES), len(self.quantities)
+        x, y = (axis.bins + 2 for axis in self.axes[n:]) if self.pair else (0, 0)
+        return (groups, n, self.axes[0].bins + 2), (groups, n, 2), (groups, x, y), (groups,)
 
-    def counts(self, vector: np.ndarray | None = None) -> tuple[np.ndarray, Counts]:
+    def make_counts(self, vector: np.ndarray | None = None) -> tuple[np.ndarray, Counts]:
         """Return a vector, zeros if there is none yet, and the counts that are in it."""
         sizes = [int(np.prod(shape)) for shape in self.shapes]
         if vector is None:
@@ -63,14 +69,22 @@ class Plan:
         parts = np.split(vector, np.cumsum(sizes)[:-1])
         return vector, Counts(*(part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)))
 
-    def place(self, lead: Place) -> Place:
-        """Return where counts of a position along the leading axes are kept."""
-        return tuple(position for position, kept in zip(lead, self.kept, strict=True) if kept)
+    def make_table(self, shape: tuple[int, ...]) -> Table:
+        """Return an empty table, with the leading axes and ``tf`` of that shape; of length 0 without moments."""
+        n, groups = len(self.quantities), len(STATUSES)
+        shape = shape if self.moments else (0,) * len(shape)
+        return Table(
+            np.empty((groups, *shape), np.int64),
+            np.empty((len(INTEGERS), n, _LABELS, *shape), np.int64),
+            np.empty((len(NUMBERS), n, _LABELS, *shape)),
+            np.empty((len(INTEGERS), groups, *shape), np.int64),
+            np.empty((len(NUMBERS), groups, *shape)),
+        )
 
 
 @dataclass
 class Tally:
-    """Vectors of counts by their place along the axes that are kept, tables by place and first TF."""
+    """Vectors of counts by their place along the axes that are kept, and tables by their first positions."""
 
     vectors: dict[Place, np.ndarray] = field(default_factory=dict)
     tables: dict[Place, Table] = field(default_factory=dict)
@@ -85,145 +99,133 @@ class Tally:
         self.tables |= other.tables
 
 
-def tally(
+def tally_block(
     label: np.ndarray,
-    adjusted: np.ndarray | None,
+    active: np.ndarray | None,
     planes: Sequence[np.ndarray],
-    places: Sequence[np.ndarray],
+    starts: Place,
     plan: Plan,
     threads: int,
+    slab_cells: int = _SLAB_CELLS,
 ) -> Tally:
-    """Tally a block.
+    """Tally a block ``(..., gene, tf)`` that begins at these positions along the leading axes and ``tf``.
 
-    Parameters
-    ----------
-    label, adjusted
-        Which pairs are bound, and which of them have conditions that hold (None: all); bool, ``(..., gene, tf)``.
-    planes
-        The four features, float32, ``(..., gene, tf)``.
-    places
-        The block's positions along each leading axis and along ``tf``.
-    plan
-        What to count.
-    threads
-        How many threads may work on it.
+    ``active`` says which bound pairs have conditions that hold; None: all.
     """
-    from yeastxr.qc import kernels as summarykernels
+    from yeastxr.qc import kernels
 
-    genes, tfs = label.shape[-2:]
-    each = max(1, _SLAB_CELLS // genes)
+    arrays = [label.view(np.uint8), *planes, *([] if active is None else [active.view(np.uint8)])]
+    if plan.moments or label.strides[-1] > label.strides[-2] or label.shape[-1] < _LEAST_ROW:
+        arrays = [array.swapaxes(-1, -2) for array in arrays]  # else counts are the same with genes as rows
+    shape = arrays[0].shape
     axes = pack_axes(plan.axes)
-
-    def slab(part: tuple[Place, int]) -> Tally:
-        index, first = part
-        some: tuple[Any, ...] = (*index, slice(None), slice(first, first + each))
-        code = _transpose(label[some].view(np.uint8))
-        if adjusted is not None:
-            code = 2 * code - _transpose(adjusted[some].view(np.uint8))
-        n = len(code)
-        table = Table(
-            np.empty((_GROUPS, n), np.int64),
-            np.empty((len(INTEGERS), len(QUANTITIES), _LABELS, n), np.int64),
-            np.empty((len(NUMBERS), len(QUANTITIES), _LABELS, n)),
-            np.zeros((len(INTEGERS), _GROUPS, n), np.int64),
-            np.full((len(NUMBERS), _GROUPS, n), np.nan),
-        )
-        vector, counts = plan.counts()
-        cells, integers, numbers, *by_group = table
-        slabs = tuple(_transpose(plane[some]) for plane in planes)
-        summarykernels.summarize(code, slabs, axes, *counts, cells, integers, numbers, tuple(by_group))
-        lead = tuple(int(along[i]) for along, i in zip(places, index, strict=False))
-        return Tally({plan.place(lead): vector}, {(*lead, int(places[-1][first])): table})
-
+    quantities = np.array(plan.quantities, np.int64).reshape(-1, 2)
     total, lock = Tally(), Lock()
+    table = plan.make_table(shape[:-1])
+    if plan.moments:
+        total.tables[starts] = table
 
-    def work(part: tuple[Place, int]) -> None:
-        one = slab(part)
+    def work(region: tuple[Any, ...]) -> None:
+        code, *slabs = (_make_rows(array[region]) for array in arrays)
+        if active is not None:
+            code = 2 * code - slabs.pop()
+        n = len(slabs)
+        vector, counts = plan.make_counts()
+        rows = plan.make_table((len(code),))
+        # One number of planes, so that numba compiles once.
+        padded = tuple((slabs * len(MEASURES))[: len(MEASURES)])
+        kernels.tally(code, padded, n, quantities, plan.pair or (-1, -1), axes, *counts, tuple(rows))
+        if plan.moments:
+            for values, part in zip(table, rows, strict=True):
+                target = values[(..., *region)]
+                target[...] = part.reshape(target.shape)
+        place = tuple(starts[axis] + region[axis] for axis, kept in enumerate(plan.kept) if kept)
         with lock:
-            total.add(one)
+            total.add(Tally({place: vector}))
 
-    run_in_threads(work, list(product(np.ndindex(label.shape[:-2]), range(0, tfs, each))), threads)
+    run_in_threads(work, list(_cut_rows(shape, plan.kept, slab_cells)), threads)
     return total
 
 
 def add_tallies(nested: Any) -> Tally:
-    """Add up the tallies in nested lists, as dask hands them over."""
+    """Add up the tallies in nested lists, as dask passes them."""
     total = Tally()
-    for one in _flatten(nested):
-        total.add(one)
+    for part in _flatten(nested):
+        total.add(part)
     return total
 
 
-def arrays(total: Tally, plan: Plan, lead: tuple[int, ...], tfs: int, *, status: bool) -> dict[str, np.ndarray]:
-    """Return the arrays of a summary: counts with the axes that are kept in front, tables with all leading ones."""
-    kept = plan.place(lead)
+def make_arrays(total: Tally, plan: Plan, lead: tuple[int, ...], tfs: int) -> dict[str, np.ndarray]:
+    """Return all arrays of a summary: counts begin with the axes that are kept, tables with all leading ones."""
+    kept = tuple(n for n, keep in zip(lead, plan.kept, strict=True) if keep)
     counts = Counts(*(np.zeros((*kept, *shape), np.int64) for shape in plan.shapes))
     for place, vector in total.vectors.items():
-        for whole, part in zip(counts, plan.counts(vector)[1], strict=True):
-            whole[place] = part
-    table: Table | None = None
-    for (*where, first), slab in total.tables.items():
-        if table is None:
-            table = Table(*(np.zeros((*lead, *some.shape[:-1], tfs), some.dtype) for some in slab))
-        for array, some in zip(table, slab, strict=True):
-            index: tuple[Any, ...] = (*where, ..., slice(first, first + some.shape[-1]))
-            array[index] = some
-    assert table is not None  # no dim has length 0
-
+        for array, part in zip(counts, plan.make_counts(vector)[1], strict=True):
+            array[place] = part
     axis = len(kept)
-    slots = np.swapaxes(_by_label(counts.slots, axis), axis, axis + 1)
-    beside = np.swapaxes(_by_label(counts.beside, axis), axis, axis + 1)
-    result = {
-        "cells": _by_label(table.cells, len(lead)),
+    slots, beside, pairs, pairs_missing = (_sum_bound(array, axis) for array in counts)
+    result = _name_counts("", slots.swapaxes(axis, axis + 1), beside.swapaxes(axis, axis + 1), pairs, pairs_missing)
+    if not plan.moments:
+        return result
+    result |= _name_counts("status_", counts.slots[..., -1, :], counts.beside[..., -1, :], *counts[2:])
+    table = plan.make_table((*lead, tfs))
+    for starts, block in total.tables.items():
+        ends = np.add(starts, block.cells.shape[1:])
+        region: Any = (..., *map(slice, starts, ends))
+        for array, values in zip(table, block, strict=True):
+            array[region] = values
+    own = {"cells": _sum_bound(table.cells, 0), "status_cells": table.cells}
+    for prefix, integers, numbers in (("", *table[1:3]), ("status_", *table[3:])):
+        own |= zip((prefix + name for name in (*INTEGERS, *NUMBERS)), (*integers, *numbers), strict=True)
+    n = len(lead)
+    moved = {name: np.moveaxis(array, range(-n - 1, -1), range(n)) for name, array in own.items()}
+    return result | {name: np.ascontiguousarray(array) for name, array in moved.items()}  # sums have one order, too
+
+
+def _make_rows(slab: np.ndarray) -> np.ndarray:
+    """Return a slab as ``[row, cell]`` that a kernel takes as it is: in rows, aligned, writeable."""
+    return np.require(slab, None, ("C", "A", "W")).reshape(-1, slab.shape[-1])
+
+
+def _cut_rows(shape: tuple[int, ...], kept: tuple[bool, ...], cells: int) -> Iterator[tuple[Any, ...]]:
+    """Cut an array of rows into slabs of about that many cells; small planes of the last leading axis go together."""
+    *lead, rows, width = shape
+    several = cells // (rows * width)
+    if lead and not kept[-1] and several > 1:
+        for index in np.ndindex(*lead[:-1]):
+            for first in range(0, lead[-1], several):
+                yield *index, slice(first, first + several), slice(None)
+    else:
+        for index, part in cut_slabs(lead, width, rows, cells):
+            yield *index, part
+
+
+def _sum_bound(groups: np.ndarray, axis: int) -> np.ndarray:
+    """Return counts by label of counts by status."""
+    unbound, active, inactive = np.moveaxis(groups, axis, 0)
+    return np.stack([unbound, active + inactive], axis)
+
+
+def _name_counts(
+    prefix: str, slots: np.ndarray, beside: np.ndarray, pairs: np.ndarray, pairs_missing: np.ndarray
+) -> dict[str, np.ndarray]:
+    inside = pairs[..., 1:-1, 1:-1]
+    counts = {
         "histogram": slots[..., 1:-1],
         "below": slots[..., 0],
         "above": slots[..., -1],
         "infinite": beside[..., 0],
         "missing": beside[..., 1],
-        **_pairs("pairs", _by_label(counts.pairs, axis)),
-        "pairs_missing": _by_label(counts.pairs_missing, axis),
+        "pairs": inside,
+        "pairs_outside": pairs.sum((-2, -1)) - inside.sum((-2, -1)),
+        "pairs_missing": pairs_missing,
     }
-    result |= _statistics("", table.integers, table.numbers, len(lead))
-    if status:
-        sizes = counts.slots[..., _SIZE_AT, :]
-        result |= {
-            "status_cells": table.cells,
-            "status_histogram": sizes[..., 1:-1],
-            "status_below": sizes[..., 0],
-            "status_above": sizes[..., -1],
-            "status_infinite": counts.beside[..., _SIZE_AT, 0],
-            "status_missing": counts.beside[..., _SIZE_AT, 1],
-            **_pairs("status_pairs", counts.pairs),
-            "status_pairs_missing": counts.pairs_missing,
-        }
-        result |= _statistics("status_", table.status_integers, table.status_numbers, len(lead))
-    return result
-
-
-def _transpose(plane: np.ndarray) -> np.ndarray:
-    """Return a plane ``(gene, tf)`` as ``[tf, gene]`` that a kernel takes as it is: in rows, aligned, writeable."""
-    return np.require(plane.T, None, ("C", "A", "W"))
-
-
-def _by_label(groups: np.ndarray, axis: int) -> np.ndarray:
-    """Return counts by label of counts by group."""
-    unbound, bound, failed = np.moveaxis(groups, axis, 0)
-    return np.stack([unbound, bound + failed], axis)
-
-
-def _pairs(name: str, slots: np.ndarray) -> dict[str, np.ndarray]:
-    inside = slots[..., 1:-1, 1:-1]
-    return {name: inside, f"{name}_outside": slots.sum((-2, -1)) - inside.sum((-2, -1))}
-
-
-def _statistics(prefix: str, integers: np.ndarray, numbers: np.ndarray, axis: int) -> dict[str, np.ndarray]:
-    names = zip((*INTEGERS, *NUMBERS), (*np.moveaxis(integers, axis, 0), *np.moveaxis(numbers, axis, 0)), strict=True)
-    return {prefix + name: values for name, values in names}
+    return {prefix + name: array for name, array in counts.items()}
 
 
 def _flatten(nested: Any) -> Iterator[Tally]:
     if isinstance(nested, list):
-        for one in nested:
-            yield from _flatten(one)
+        for part in nested:
+            yield from _flatten(part)
     else:
         yield nested
