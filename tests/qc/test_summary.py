@@ -138,13 +138,13 @@ def test_summarize__the_same_bits_however_it_is_cut(
 
 
 @pytest.mark.parametrize("moments", [True, False])
-@pytest.mark.parametrize("kept", [True, False])
-def test_tally_block__threads_slabs_and_memory_order_change_nothing(moments: bool, kept: bool) -> None:
+@pytest.mark.parametrize("along", [True, False])
+def test_tally_block__threads_slabs_and_memory_order_change_nothing(moments: bool, along: bool) -> None:
     ds = spoil(simulate(replicates=7))
     label, *planes = (ds[name].values for name in ("label", *MEASURES))
     axes = make_summary_axes(ds, None, 30, 10)
     quantities = (*((plane, False) for plane in range(4)), (2, True))
-    plan = Plan(axes=axes, quantities=quantities, pair=(0, 2), moments=moments, kept=(kept,))
+    plan = Plan(axes=axes, quantities=quantities, pair=(0, 2), moments=moments, along=(along,))
     rows = [np.ascontiguousarray(np.repeat(array, 50, -1)) for array in (label, *planes)]  # genes as rows pay
     for arrays in ([label, *planes], rows):
         tfs = arrays[0].shape[-1]
@@ -291,6 +291,49 @@ def test_merge__tfs_whose_conditions_are_given() -> None:
     assert "status_cells" not in qc.summarize(ds.isel(tf=[0, 2]))  # what TF 0 depends on isn't there
 
 
+def test_merge__status_in_another_order_is_refused() -> None:
+    summaries = [qc.summarize(simulate(replicates=3, tf_relationships=RELATED).isel(replicate=[i])) for i in range(2)]
+    with pytest.raises(yx.InputError, match="differ along 'status'"):
+        qc.merge(summaries[0], summaries[1].isel(status=[1, 0, 2]))
+
+
+def test_merge__coordinates_that_differ_are_dropped() -> None:
+    first, second = (simulate(replicates=2, bound=[bound], n_sample=[3]) for bound in (0.1, 0.4))
+    limits = {"pairs": ((0, 80), (0, 20)), "perturbation_effect": (-20, 20), "perturbation_magnitude": (0, 20)}
+    parts = [qc.summarize(ds, limits=limits) for ds in (first, second.assign_coords(replicate=[2, 3]))]
+    merged = qc.merge(*parts)
+    assert "bound_fraction" not in merged.coords
+    assert "specification" not in merged.attrs
+    assert merged["cells"].sel(label=True).values.tolist() == [[15] * 3] * 2 + [[60] * 3] * 2
+
+
+@pytest.mark.parametrize("names", [["A", "B", "X"], ["X", "A", "B"]])
+def test_summarize__conditions_are_not_those_of_tfs_that_the_specification_lacks(names: list[str]) -> None:
+    ds = simulate(bound=[0.5], n_sample=[3], tfs=["A", "B", "C"], tf_relationships={"A": ["B"]})
+    assert "status_cells" in qc.summarize(ds)
+    assert "status_cells" in qc.summarize(ds.isel(tf=[1, 0]))
+    assert "status_cells" not in qc.summarize(ds.assign_coords(tf=names))
+
+
+def test_summarize__stacked_points_of_a_sweep() -> None:
+    spec = yx.spec_of(simulate())
+    assert spec is not None
+    ds = yx.sweep(spec, bound_mean=[3.0, 30.0], replicates=2)
+    stacked = ds.stack(point=("bound_mean", "replicate"))
+    expected = qc.summarize(ds, by=["bound_mean", "replicate"]).compute().stack(point=("bound_mean", "replicate"))
+    observed = qc.summarize(stacked, by="point").compute()
+    for name in observed.data_vars:
+        np.testing.assert_array_equal(observed[name], expected[name].transpose(*observed[name].dims))
+
+
+def test_summarize__many_small_replicates() -> None:
+    ds = simulate(genes=5, bound=[0.4], n_sample=[2], replicates=100, max_mean_adjustment=0.0)
+    ds = ds.isel(replicate=np.arange(100_000) % 100).assign_coords(replicate=np.arange(100_000))
+    summary = qc.summarize(ds)
+    assert int(summary["cells"].sum()) == ds["label"].size
+    xr.testing.assert_identical(qc.summarize(ds.chunk(replicate=30_000)).compute(), summary)
+
+
 @pytest.mark.parametrize("lazy", ["neither", "dataset", "conditions"])
 def test_summarize__given_conditions_count_for_bound_pairs_only(lazy: str) -> None:
     ds = simulate(tf_relationships=RELATED)
@@ -331,6 +374,13 @@ def test_histogram_of__joins_bins() -> None:
         assert set(observed.coords) == set(expected.coords)
 
 
+def cut_twice(ds: xr.Dataset, gene: Any = None, **selection: Any) -> list[xr.Dataset]:
+    """Summarise two parts of a dataset; select from the second summary, or give the second part other genes."""
+    first, second = ds.isel(tf=slice(0, 2)), ds.isel(tf=slice(2, 4))
+    second = second if gene is None else second.assign_coords(gene=gene)
+    return [qc.summarize(first), qc.summarize(second).isel(selection)]
+
+
 BAD: list[tuple[Callable[[xr.Dataset], object], str]] = [
     (lambda ds: qc.summarize(ds, bins=0), "bins is 0"),
     (lambda ds: qc.summarize(ds, bins_2d=2.5), "bins_2d is 2.5"),
@@ -349,10 +399,24 @@ BAD: list[tuple[Callable[[xr.Dataset], object], str]] = [
     (lambda ds: qc.merge(ds), "lacks the variable 'histogram'"),
     (lambda ds: qc.merge(qc.summarize(ds), None), "the summary is of type NoneType"),
     (lambda ds: qc.merge(qc.summarize(ds), qc.summarize(ds)), "differ along none"),
-    (lambda ds: qc.merge(qc.summarize(ds), qc.summarize(ds.isel(tf=[0]))), "both summaries have the tf 0"),
+    (
+        lambda ds: qc.merge(qc.summarize(ds), qc.summarize(ds.isel(tf=[0]))),
+        "the summaries have the tf 0 more than once",
+    ),
     (lambda ds: qc.merge(qc.summarize(ds), qc.summarize(ds, bins=60)), "different bins"),
     (lambda ds: qc.merge(qc.summarize(ds), qc.summarize(ds.isel(gene=[0, 1]))), "of 20 and 2 genes"),
     (lambda ds: qc.merge(qc.summarize(ds), qc.summarize(ds.isel(replicate=0))), "the summaries have the dims"),
+    (lambda ds: qc.merge(*cut_twice(ds, quantity=[1, 0, 2, 3, 4])), "differ along 'quantity'"),
+    (lambda ds: qc.merge(*cut_twice(ds, quantity=0)), "differ along 'quantity'"),
+    (lambda ds: qc.merge(*cut_twice(ds, label=[1, 0])), "differ along 'label'"),
+    (lambda ds: qc.merge(*cut_twice(ds, ds.gene + 1)), "of different genes"),
+    (lambda ds: qc.merge(*cut_twice(ds, ds.gene.values[::-1])), "of different genes"),
+    (lambda ds: qc.merge(qc.summarize(ds).isel(tf=[0, 0]), qc.summarize(ds).isel(tf=[1])), "the tf 0 more than once"),
+    (lambda ds: qc.merge(*cut_twice(ds), qc.summarize(ds).drop_vars("left")), "lacks the variable 'left'"),
+    (lambda ds: qc.pool(qc.summarize(ds).drop_vars("positive")), "lacks the variable 'positive'"),
+    (lambda ds: qc.histogram_of(qc.summarize(ds).isel(quantity=0), "binding_effect"), "lacks the dimension 'quantity'"),
+    (lambda ds: qc.histogram_of(qc.summarize(ds).isel(bin=0), "binding_effect"), "lacks the dimension 'bin'"),
+    (lambda ds: qc.histogram_of(qc.summarize(ds).isel(quantity=[0]), "binding_pvalue"), "quantity is 'binding_pvalue'"),
     (lambda ds: qc.pool(ds), "lacks the variable 'histogram'"),
     (lambda ds: qc.pool(qc.summarize(ds), "gene"), "dim is 'gene'"),
     (lambda ds: qc.histogram_of(qc.summarize(ds), "label"), "quantity is 'label'"),

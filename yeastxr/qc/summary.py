@@ -1,5 +1,7 @@
 """Counts, histograms and moments of a dataset by label, in one pass over its cells."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from functools import partial, reduce
 from typing import Any
@@ -47,12 +49,13 @@ from yeastxr.schema import (
 from yeastxr.simulation.adjustment import adjusted_pairs
 from yeastxr.simulation.simulate import read_specs
 
-QUANTITY, STATUS_DIM = "quantity", "status"
+QUANTITY, STATUS_DIM, GENE_DIGEST = "quantity", "status", "gene_digest"
 SUMMARY_BINS = 600  # divides by many numbers, so that plots can join bins
 _LABELS = {LABEL: (LABEL, np.array([False, True]))}
 _BESIDE = dict.fromkeys(("below", "above", "infinite", "missing"), (QUANTITY, LABEL))
 _HISTOGRAM_DIMS = {"histogram": (QUANTITY, LABEL, BIN), **_BESIDE}
 _PAIRS_DIMS = {"pairs": (LABEL, X_BIN, Y_BIN), "pairs_outside": (LABEL,), "pairs_missing": (LABEL,)}
+_EDGES = ("left", "right", "x_left", "x_right", "y_left", "y_right")
 _TABLE_DIMS = dict.fromkeys((*INTEGERS, *NUMBERS), (QUANTITY, LABEL, TF))
 
 
@@ -85,7 +88,7 @@ def summarize(
         allows, both rounded up. Without a specification these two are the largest observed, see
         :func:`largest_effects`: a pass more over the data, at once.
     by
-        The dims in front (``replicate``, or swept parameters) that counts are kept along; else they are summed over.
+        Leading dims (``replicate``, or swept parameters) that counts have, too; they are summed over the others.
     adjusted
         Which bound pairs have conditions that hold, bool, in the labels' dims. By default what
         :func:`yeastxr.adjusted_pairs` says, if the specification has relationships, and the dataset the TFs they name.
@@ -93,9 +96,9 @@ def summarize(
     Returns
     -------
     xarray.Dataset
-        Dask-backed if the dataset is. ``quantity`` is one of the four features or ``perturbation_magnitude``, the
+        Dask-backed if the dataset is. ``quantity`` is a feature except ``label``, or ``perturbation_magnitude``, the
         absolute perturbation effect; ``label`` is False for unbound; ``lead`` stands for the leading dims, ``by`` for
-        those kept.
+        those in ``by``.
 
         - ``cells`` (lead, label, tf), int64: how many pairs there are;
         - ``histogram`` (by, quantity, label, bin), int64; the coordinates ``centre``, ``left`` and ``right``
@@ -103,7 +106,7 @@ def summarize(
         - ``below``, ``above`` and ``missing`` (by, quantity, label), int64: under and over the limits, and NaN. With
           the histogram they add up to the number of pairs. ``infinite``: how many of those below and above are
           infinite;
-        - ``pairs`` (by, label, x_bin, y_bin), int64: the sizes of binding and of perturbation effects, with the
+        - ``pairs`` (by, label, x_bin, y_bin), int64: the magnitudes of binding and perturbation effects, with the
           coordinates ``x_left``, ``x_right``, ``y_left`` and ``y_right``. Bins along x have equal widths in the
           square root, as binding effects are dense near 0. ``pairs_outside`` and ``pairs_missing`` (by, label):
           beyond the limits, and NaN in either;
@@ -112,8 +115,9 @@ def summarize(
           finite, NaN where there is none.
 
         Where it is known which conditions hold, ``status`` is ``unbound``, ``bound_active`` or
-        ``bound_inactive``, and variables ``status_...`` say the same of the size of perturbation effects and of pairs
-        by status. Attributes are the dataset's, and ``genes``, how many there are.
+        ``bound_inactive``, and variables ``status_...`` are the same, by status, of the magnitude of perturbation
+        effects and of pairs. Attributes are the dataset's, ``genes`` (their number) and ``gene_digest`` (of their
+        labels).
 
     Raises
     ------
@@ -128,8 +132,8 @@ def summarize(
     >>> summary = qc.summarize(ds).compute()
     >>> summary.cells.sel(label=True).values
     array([100, 300])
-    >>> size = summary.sel(quantity="perturbation_magnitude", label=True)
-    >>> bool((abs(size["mean"] - 3) < 0.5).all())
+    >>> magnitude = summary.sel(quantity="perturbation_magnitude", label=True)
+    >>> bool((abs(magnitude["mean"] - 3) < 0.5).all())
     True
     """
     ds = restore_dims(ds)
@@ -138,9 +142,7 @@ def summarize(
     by = [by] if isinstance(by, str) else check_sequence("by", by, "a dim or a list of dims")
     for dim in by:
         if dim not in lead:
-            raise InputError(
-                f"by names {format_value(dim)}; expected a dim in front of gene and tf, {suggest(dim, lead)}"
-            )
+            raise InputError(f"by names {format_value(dim)}; expected a leading dim, {suggest(dim, lead)}")
     axes = make_summary_axes(ds, limits, check_bins("bins", bins), check_bins("bins_2d", bins_2d, MOST_BINS_2D))
     active = _find_active(ds, label) if adjusted is None else _match_adjusted(adjusted, label)
     quantities = (*((plane, False) for plane in range(len(MEASURES))), (MEASURES.index(PERTURBATION), True))
@@ -149,19 +151,24 @@ def summarize(
         quantities=quantities,
         pair=(MEASURES.index(BINDING), MEASURES.index(PERTURBATION)),
         moments=True,
-        kept=tuple(dim in by for dim in lead),
+        along=tuple(dim in by for dim in lead),
     )
-    kept = [dim for dim in lead if dim in by]
-    dims = _list_dims(lead, kept, status=active is not None)
-    summary = xr.Dataset(_count(label, features, active, plan, dims), attrs=ds.attrs | {"genes": ds.sizes[GENE]})
+    dims = _list_dims(lead, [dim for dim in lead if dim in by], status=active is not None)
+    attrs = ds.attrs | {"genes": ds.sizes[GENE], GENE_DIGEST: _hash_labels(label.indexes[GENE].tolist())}
+    summary = xr.Dataset(_count(label, features, active, plan, dims), attrs=attrs)
     coords = {name: coord for name, coord in label.coords.items() if GENE not in coord.dims}
     return summary.assign_coords(coords | _make_coords(axes, status=active is not None))
 
 
+def _hash_labels(labels: list[Any]) -> str:
+    """Return a digest of labels, in order."""
+    return hashlib.sha256(json.dumps(labels, default=str).encode()).hexdigest()[:16]
+
+
 def _find_active(ds: xr.Dataset, label: xr.DataArray) -> xr.DataArray | None:
-    """Return which pairs have conditions that hold, if there are conditions and the TFs they name."""
+    """Return which pairs have conditions that hold, if there are conditions, of these TFs, and the TFs they name."""
     specs = read_specs(ds)
-    if not specs or not specs[0].tf_relationships:
+    if not specs or not specs[0].tf_relationships or not label.indexes[TF].isin(list(specs[0].tf_labels)).all():
         return None
     try:
         return adjusted_pairs(label, specs[0].tf_relationships)
@@ -275,10 +282,10 @@ def _finish(nested: Any, axis: Any, keepdims: bool, *, finish: Any) -> dict[str,
     return finish(add_tallies(nested))
 
 
-def _list_dims(lead: list[str], kept: list[str], *, status: bool) -> dict[str, tuple[str, ...]]:
+def _list_dims(lead: list[str], by: list[str], *, status: bool) -> dict[str, tuple[str, ...]]:
     """Return the dims of each variable of a summary."""
     dims: dict[str, tuple[str, ...]] = {"cells": (*lead, LABEL, TF)}
-    dims |= {name: (*kept, *own) for name, own in ({"histogram": (), **_PAIRS_DIMS} | _HISTOGRAM_DIMS).items()}
+    dims |= {name: (*by, *own) for name, own in ({"histogram": (), **_PAIRS_DIMS} | _HISTOGRAM_DIMS).items()}
     dims |= {name: (*lead, *own) for name, own in _TABLE_DIMS.items()}
     if status:
         dims |= {
@@ -305,7 +312,7 @@ def _make_coords(axes: Sequence[Axis], *, status: bool) -> dict[str, Any]:
 
 
 def merge(*summaries: xr.Dataset) -> xr.Dataset:
-    """Join summaries of parts of one dataset, which differ in their TFs, or in their labels along a dim in front.
+    """Join summaries of parts of one dataset, which differ in their TFs, or in their labels along a leading dim.
 
     Parameters
     ----------
@@ -316,7 +323,7 @@ def merge(*summaries: xr.Dataset) -> xr.Dataset:
     -------
     xarray.Dataset
         What :func:`summarize` returns for the parts joined: counts are added up, tables put side by side. Attributes
-        are kept where they agree, variables by status where all have them.
+        and coordinates are kept where they agree, variables by status where all have them.
 
     Raises
     ------
@@ -350,7 +357,7 @@ def pool(summary: xr.Dataset, dim: str | Sequence[str] | None = None) -> xr.Data
     summary
         What :func:`summarize` or :func:`merge` returned.
     dim
-        The dims to pool over; by default ``tf`` and all in front.
+        The dims to pool over; by default ``tf`` and all leading ones.
 
     Returns
     -------
@@ -414,7 +421,7 @@ def histogram_of(summary: xr.Dataset, quantity: str, bins: int | None = None) ->
     Returns
     -------
     xarray.Dataset
-        ``cells`` (label, bin), ``below``, ``above`` and ``missing`` (label), with the dims in front that the summary's
+        ``cells`` (label, bin), ``below``, ``above`` and ``missing`` (label), with the leading dims that the summary's
         counts have; the coordinates ``bin`` (centres), ``left`` and ``right``. The attribute ``feature`` names the
         quantity.
 
@@ -433,8 +440,12 @@ def histogram_of(summary: xr.Dataset, quantity: str, bins: int | None = None) ->
     True
     """
     check_summary(summary)
-    if quantity not in QUANTITIES:
-        raise InputError(f"quantity is {format_value(quantity)}; {suggest(quantity, QUANTITIES)}")
+    for dim in (QUANTITY, BIN):
+        if dim not in summary["histogram"].dims:
+            raise SchemaError(f"the summary lacks the dimension {dim!r}; expected what qc.summarize returned")
+    known = summary[QUANTITY].values.tolist()
+    if quantity not in known:
+        raise InputError(f"quantity is {format_value(quantity)}; {suggest(quantity, known)}")
     summary = summary.sel(quantity=quantity)
     n = summary.sizes[BIN]
     bins = n if bins is None else check_bins("bins", bins, n)
@@ -450,18 +461,25 @@ def check_summary(summary: object) -> None:
     """Refuse what is no summary."""
     if not isinstance(summary, xr.Dataset):
         raise SchemaError(f"the summary is of type {type(summary).__name__}; expected what qc.summarize returned")
-    for name in ("histogram", "pairs", "cells", "count", "mean"):
-        if name not in summary.data_vars:
+    for name in (*_HISTOGRAM_DIMS, *_PAIRS_DIMS, "cells", *_TABLE_DIMS, QUANTITY, "centre", *_EDGES):
+        if name not in summary.variables:
             raise SchemaError(f"the summary lacks the variable {name!r}; expected what qc.summarize returned")
 
 
 def _merge_two(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
-    for name in ("left", "right", "x_left", "x_right", "y_left", "y_right"):
+    for dim in (QUANTITY, LABEL, STATUS_DIM):
+        if any(dim in part and dim not in part.indexes for part in (first, second)) or (
+            dim in first.indexes and dim in second.indexes and not first.indexes[dim].equals(second.indexes[dim])
+        ):
+            raise InputError(f"the summaries differ along {dim!r}; expected all of it, in order")
+    for name in _EDGES:
         if not np.array_equal(first[name], second[name]):
             raise InputError("the summaries have different bins; expected the same bins and limits")
     genes, other_genes = first.attrs.get("genes"), second.attrs.get("genes")
     if genes != other_genes:
         raise InputError(f"the summaries are of {genes} and {other_genes} genes; expected the same genes")
+    if first.attrs.get(GENE_DIGEST) != second.attrs.get(GENE_DIGEST):
+        raise InputError("the summaries are of different genes; expected the same, in order")
     lead, other_lead = ([str(dim) for dim in part["cells"].dims if dim != LABEL] for part in (first, second))
     if lead != other_lead or first["histogram"].dims != second["histogram"].dims:
         raise InputError(f"the summaries have the dims {lead} and {other_lead}; expected the same, and the same by")
@@ -472,10 +490,16 @@ def _merge_two(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
     dim = differing[0]
     if dim not in first.indexes or dim not in second.indexes:
         raise InputError(f"the summaries have no labels along {dim!r}; expected an index coordinate")
-    shared_labels = first.indexes[dim].intersection(second.indexes[dim])
-    if len(shared_labels):
-        label = format_value(to_python(shared_labels[0]))
-        raise InputError(f"both summaries have the {dim} {label}; expected each once")
+    labels = first.indexes[dim].append(second.indexes[dim])
+    if not labels.is_unique:
+        repeated = format_value(to_python(labels[labels.duplicated()][0]))
+        raise InputError(f"the summaries have the {dim} {repeated} more than once; expected each once")
+    conflicts = [
+        name
+        for name, coord in first.coords.items()
+        if dim not in coord.dims and not (name in second.coords and coord.variable.equals(second.coords[name].variable))
+    ]
+    first, second = first.drop_vars(conflicts), second.drop_vars(conflicts, errors="ignore")
     shared = [name for name in first.data_vars if name in second.data_vars]
     along = [name for name in shared if dim in first[name].dims]
     joined = xr.concat(
@@ -548,7 +572,7 @@ def histogram(
     if limits is None:
         limits = LIMITS.get(feature) or find_span(feature, largest_effects(ds, feature)[feature])
     axis = make_axis("limits", limits, bins)
-    plan = Plan(axes=(axis,), quantities=((0, False),), kept=(False,) * (label.ndim - 2))
+    plan = Plan(axes=(axis,), quantities=((0, False),), along=(False,) * (label.ndim - 2))
     counts = xr.Dataset(_count(label, features, None, plan, _HISTOGRAM_DIMS)).isel({QUANTITY: 0})
     counts = counts.drop_vars("infinite").rename({"histogram": "cells"})
     return counts.assign_coords(_LABELS | axis.make_coords(BIN, "", feature)).assign_attrs(feature=feature)
@@ -610,7 +634,7 @@ def histogram_2d(
         limits = ((0.0, largest[x]), (0.0, largest[y]))
     x_limits, y_limits = check_pair("limits", limits)
     axes = (make_axis("the limits of x", x_limits, n_x), make_axis("the limits of y", y_limits, n_y))
-    plan = Plan(axes=axes, pair=(0, 1), kept=(False,) * (label.ndim - 2))
+    plan = Plan(axes=axes, pair=(0, 1), along=(False,) * (label.ndim - 2))
     counts = xr.Dataset(_count(label, features, None, plan, _PAIRS_DIMS))
     counts = counts.rename({"pairs": "cells", "pairs_outside": "outside", "pairs_missing": "missing"})
     coords = _LABELS | axes[0].make_coords(X_BIN, "x_", x) | axes[1].make_coords(Y_BIN, "y_", y)

@@ -45,14 +45,14 @@ class Counts(NamedTuple):
 class Plan:
     """What to count: quantities (plane, whether its magnitude), two planes as pairs, moments of each TF.
 
-    ``axes`` are those of quantities and the two of pairs; counts are kept along the leading axes that ``kept`` says.
+    ``axes`` are those of quantities and the two of pairs; ``along`` says which leading axes counts have, too.
     """
 
     axes: tuple[Axis, ...]
     quantities: tuple[tuple[int, bool], ...] = ()
     pair: tuple[int, int] | None = None
     moments: bool = False
-    kept: tuple[bool, ...] = ()
+    along: tuple[bool, ...] = ()
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -84,7 +84,7 @@ class Plan:
 
 @dataclass
 class Tally:
-    """Vectors of counts by their place along the axes that are kept, and tables by their first positions."""
+    """Vectors of counts by their place along leading axes, and tables by their first positions."""
 
     vectors: dict[Place, np.ndarray] = field(default_factory=dict)
     tables: dict[Place, Table] = field(default_factory=dict)
@@ -139,11 +139,11 @@ def tally_block(
             for values, part in zip(table, rows, strict=True):
                 target = values[(..., *region)]
                 target[...] = part.reshape(target.shape)
-        place = tuple(starts[axis] + region[axis] for axis, kept in enumerate(plan.kept) if kept)
+        place = tuple(starts[axis] + region[axis] for axis, has_counts in enumerate(plan.along) if has_counts)
         with lock:
             total.add(Tally({place: vector}))
 
-    run_in_threads(work, list(_cut_rows(shape, plan.kept, slab_cells)), threads)
+    run_in_threads(work, list(_cut_rows(shape, plan.along, slab_cells)), threads)
     return total
 
 
@@ -156,13 +156,13 @@ def add_tallies(nested: Any) -> Tally:
 
 
 def make_arrays(total: Tally, plan: Plan, lead: tuple[int, ...], tfs: int) -> dict[str, np.ndarray]:
-    """Return all arrays of a summary: counts begin with the axes that are kept, tables with all leading ones."""
-    kept = tuple(n for n, keep in zip(lead, plan.kept, strict=True) if keep)
-    counts = Counts(*(np.zeros((*kept, *shape), np.int64) for shape in plan.shapes))
+    """Return all arrays of a summary: counts begin with the leading axes that they have, tables with all."""
+    sizes = tuple(n for n, has_counts in zip(lead, plan.along, strict=True) if has_counts)
+    counts = Counts(*(np.zeros((*sizes, *shape), np.int64) for shape in plan.shapes))
     for place, vector in total.vectors.items():
         for array, part in zip(counts, plan.make_counts(vector)[1], strict=True):
             array[place] = part
-    axis = len(kept)
+    axis = len(sizes)
     slots, beside, pairs, pairs_missing = (_sum_bound(array, axis) for array in counts)
     result = _name_counts("", slots.swapaxes(axis, axis + 1), beside.swapaxes(axis, axis + 1), pairs, pairs_missing)
     if not plan.moments:
@@ -187,11 +187,11 @@ def _make_rows(slab: np.ndarray) -> np.ndarray:
     return np.require(slab, None, ("C", "A", "W")).reshape(-1, slab.shape[-1])
 
 
-def _cut_rows(shape: tuple[int, ...], kept: tuple[bool, ...], cells: int) -> Iterator[tuple[Any, ...]]:
+def _cut_rows(shape: tuple[int, ...], along: tuple[bool, ...], cells: int) -> Iterator[tuple[Any, ...]]:
     """Cut an array of rows into slabs of about that many cells; small planes of the last leading axis go together."""
     *lead, rows, width = shape
     several = cells // (rows * width)
-    if lead and not kept[-1] and several > 1:
+    if lead and not along[-1] and several > 1:
         for index in np.ndindex(*lead[:-1]):
             for first in range(0, lead[-1], several):
                 yield *index, slice(first, first + several), slice(None)
