@@ -11,11 +11,11 @@ from yeastxr.report import report
 from yeastxr.simulation import (
     And,
     Or,
-    assemble,
     generate_binding_effects,
     generate_gene_population,
     generate_perturbation_effects,
     generate_pvalues,
+    simulate,
 )
 from yeastxr.storage import save
 from yeastxr.training import to_torch
@@ -80,20 +80,18 @@ def run(folder: Path, *, method: int = 2, overwrite: bool = False, echo: Callabl
 
     echo("Step 2: binding effects and their p-values")
     binding = generate_binding_effects(labels, seed=SEED)
-    binding_pvalue = generate_pvalues(binding, seed=SEED)
+    pvalue = generate_pvalues(binding, seed=SEED)
     echo(f"  mean effect: {_mean(binding, labels):.3f} if bound, {_mean(binding, ~labels):.3f} if not")
+    echo(f"  mean p-value: {_mean(pvalue, labels):.3f} if bound, {_mean(pvalue, ~labels):.3f} if not")
 
     echo("Step 3: perturbation effects and their p-values, by each of the four methods")
-    datasets = {}
     for number, (name, adjustment) in METHODS.items():
         effect = generate_perturbation_effects(labels, binding, **adjustment, seed=SEED)
-        pvalue = generate_pvalues(effect, seed=SEED)
-        datasets[number] = assemble(labels, binding, binding_pvalue, effect, pvalue)
         bound, unbound = _mean(abs(effect), labels), _mean(abs(effect), ~labels)
         echo(f"  {number}. {name}: mean |effect| {bound:.3f} if bound, {unbound:.3f} if not")
 
     echo(f"Step 4: one dataset (here with method {method}: {METHODS[method][0]})")
-    ds = datasets[method]
+    ds = simulate(**POPULATION, **METHODS[method][1], seed=SEED)  # all steps in one call give the same values
     echo(f"\n{ds!r}\n")
     echo("Sanity checks: the data against theory")
     table = check(ds)

@@ -75,7 +75,7 @@ class MeanModel:
         return max(abs(self.unbound_mean), abs(self.bound_mean), abs(self.bound_mean + self.max_mean_adjustment))
 
     @property
-    def numbers(self) -> tuple[float, float, float, float, float]:
+    def numbers(self) -> tuple[float, ...]:
         """What the kernel of perturbation effects needs, in its order."""
         return self.unbound_mean, self.unbound_std, self.bound_mean, self.bound_std, self.slope
 

@@ -187,7 +187,7 @@ def draw_perturbation_effects(
     active: np.ndarray,
     effect: np.ndarray,
     *positions: np.ndarray,
-    numbers: tuple[float, float, float, float, float],
+    numbers: tuple[float, ...],
     seed: int,
     threads: int = 1,
 ) -> np.ndarray:
