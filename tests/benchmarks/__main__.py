@@ -14,7 +14,7 @@ import numpy as np
 
 import yeastxr as yx
 from tests.benchmarks import rival, training
-from tests.benchmarks.common import BOUND, Row, best, by_turns, found_by, made, ms, process
+from tests.benchmarks.common import BOUND, Row, best, by_turns, ms, process, run_code, simulate
 from tests.benchmarks.summaries import summaries
 from tests.reference.injected import repeat_relationships
 from yeastxr.demo import BOOLEAN_RELATIONS, RELATED_TFS
@@ -30,7 +30,7 @@ def eager() -> list[Row]:
     for genes, tfs in [(1000, 10), (6600, 200), (6600, 2000)]:
         for count in sorted({threads, 1}, reverse=True):
             os.environ["YEASTXR_THREADS"] = str(count)
-            work, others = (lambda g=genes, t=tfs: made(g, t)), (lambda g=genes, t=tfs: rival.simulate(g, t))
+            work, others = (lambda g=genes, t=tfs: simulate(g, t)), (lambda g=genes, t=tfs: rival.simulate(g, t))
             ours, other = by_turns(work, others)
             name = f"simulate, method 2, {genes:,} x {tfs:,}, {count} thread{'s' * (count > 1)}"
             each = f"{ms(ours)} ({ours / genes / tfs * 1e9:.1f} ns a cell)"
@@ -44,7 +44,9 @@ def methods() -> list[Row]:
     rows = []
     for name, relations in [("3", RELATED_TFS), ("4", BOOLEAN_RELATIONS)]:
         rules = repeat_relationships(relations, 200)
-        ours, second = by_turns(lambda r=rules: made(6600, 200, tf_relationships=r), lambda: made(6600, 200), times=25)
+        ours, second = by_turns(
+            lambda r=rules: simulate(6600, 200, tf_relationships=r), lambda: simulate(6600, 200), times=25
+        )
         rows.append((f"method {name} against method 2, 6,600 x 200", ms(ours), ms(second), f"{second / ours:.2f}"))
     return rows
 
@@ -79,27 +81,27 @@ def lazy() -> list[Row]:
         dask.compute(*(ds[name].sum() for name in ds.data_vars))
 
     lazily, eagerly = by_turns(
-        lambda: summed(made(6600, 20_000, chunks="auto")), lambda: summed(made(6600, 20_000)), times=2
+        lambda: summed(simulate(6600, 20_000, chunks="auto")), lambda: summed(simulate(6600, 20_000)), times=2
     )
     name = "dask against eager, sums of all variables, 6,600 x 20,000"
     rows: list[Row] = [(name, ms(lazily), ms(eagerly), f"{eagerly / lazily:.2f}")]
     for chunks in (10, 100, 1000):
-        built = best(lambda c=chunks: made(6600, 5 * c, chunks={"tf": 5}))
+        built = best(lambda c=chunks: simulate(6600, 5 * c, chunks={"tf": 5}))
         rows.append((f"graph of {chunks:,} chunks of all five variables", ms(built), "", ""))
     nested = {tf: [And(tf, Or((tf + 1) % 1000, Not((tf + 2) % 1000), And(5, 7)))] for tf in range(1000)}
-    built = best(lambda: made(6600, 1000, chunks="auto", tf_relationships=nested))
+    built = best(lambda: simulate(6600, 1000, chunks="auto", tf_relationships=nested))
     rows.append(("graph of 1,000 TFs, each with a nested relation of 5 terms", ms(built), "", ""))
     rows.append(
-        (f"peak memory of {name.split(', ', 1)[1]}, above the baseline", f"{found_by(_PEAK_OF_SUMS):,.0f} MB", "", "")
+        (f"peak memory of {name.split(', ', 1)[1]}, above the baseline", f"{run_code(_PEAK_OF_SUMS):,.0f} MB", "", "")
     )
     return rows
 
 
 _PEAK_OF_SUMS = """
 import dask
-from tests.benchmarks.common import made, peak_memory
+from tests.benchmarks.common import simulate, peak_memory
 def summed(tfs):
-    ds = made(6600, tfs, chunks="auto")
+    ds = simulate(6600, tfs, chunks="auto")
     dask.compute(*(ds[name].sum() for name in ds.data_vars))
     return peak_memory()
 before = summed(10)
@@ -125,8 +127,8 @@ def storage() -> list[Row]:
     with tempfile.TemporaryDirectory(dir=".") as folder:
         path = f"{folder}/sim.zarr"
         for tfs, rounds in [(10_000, 6), (60_000, 2)]:
-            lazy = made(6600, tfs, chunks={"tf": 500})
-            block = made(6600, 500)
+            lazy = simulate(6600, tfs, chunks={"tf": 500})
+            block = simulate(6600, 500)
             ready: xr.Dataset = lazy.drop_attrs(deep=False)
             for name in list(ready.data_vars):
                 one = da.from_array(block[name].values, chunks=-1, name=False)
@@ -144,7 +146,7 @@ def storage() -> list[Row]:
                 (f"save against ready-made blocks, 6,600 x {tfs:,}", ms(ours), ms(others), f"{others / ours:.2f}")
             )
             rows.append((f"save against xarray's to_zarr, 6,600 x {tfs:,}", ms(ours), ms(plain), f"{plain / ours:.2f}"))
-        small = made(100, 5000, chunks={"tf": 1})
+        small = simulate(100, 5000, chunks={"tf": 1})
         seconds = saved(lambda: yx.save(small, path), path)
         rows.append(("save of 5,000 blocks of 100 x 1, each of 5 files, a file", ms(seconds / 25_000), "", ""))
         start = time.perf_counter()
@@ -152,7 +154,7 @@ def storage() -> list[Row]:
         rows.append(("verify of the same, a file", ms((time.perf_counter() - start) / 25_000), "", ""))
         for tfs in (6_000, 60_000):
             shutil.rmtree(path, ignore_errors=True)
-            peak = found_by(_PEAK_OF_COMMAND, path, str(tfs))
+            peak = run_code(_PEAK_OF_COMMAND, path, str(tfs))
             rows.append((f"peak memory of yeastxr simulate, 6,600 x {tfs:,}", f"{peak:,.0f} MB", "", ""))
     return rows
 

@@ -33,7 +33,7 @@ def by_turns(*works: Callable[[], object], times: int = 7) -> tuple[float, ...]:
     return tuple(min(column) for column in zip(*rounds, strict=True))
 
 
-def made(genes: int, tfs: int, **extra: object) -> Any:
+def simulate(genes: int, tfs: int, **extra: object) -> Any:
     """Simulate by method 2, a fifth of the TFs at each bound fraction."""
     return yx.simulate(genes=genes, bound=BOUND, n_sample=[tfs // 5] * 5, max_mean_adjustment=10.0, seed=1, **extra)
 
@@ -55,7 +55,7 @@ def process(*command: str, times: int = 5, **environment: str) -> float:
     return statistics.median(seconds)
 
 
-def found_by(code: str, *arguments: str, python: str = sys.executable) -> Any:
+def run_code(code: str, *arguments: str, python: str = sys.executable) -> Any:
     """Run Python code in a process of its own, and return the JSON on the last line that it prints."""
     run = subprocess.run([python, "-c", code, *arguments], check=False, capture_output=True, text=True)
     if run.returncode:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 import yeastxr as yx
-from tests.benchmarks.common import Row, by_turns, found_by, made, ms
+from tests.benchmarks.common import Row, by_turns, ms, run_code, simulate
 
 ANNBATCH = Path(".venv-annbatch/bin/python")  # made by `make bench-annbatch`; annbatch needs Python 3.12
 LIMIT = 1 << 30  # bytes of private memory that a process of batches may have
@@ -19,7 +19,7 @@ BATCH = 256
 
 def tensors() -> list[Row]:
     """Time tensors of 6,600 x 2,000 against torch.stack, and against copying the result."""
-    ds = made(6600, 2000)
+    ds = simulate(6600, 2000)
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     as_held = [torch.from_numpy(ds[name].values).float() for name in ds.data_vars]
     by_gene = [column.contiguous() for column in as_held]
@@ -47,16 +47,16 @@ def tensors() -> list[Row]:
     rows: list[Row] = [
         (f"{name}, {size}", ms(ours), ms(theirs), f"{theirs / ours:.2f}") for name, ours, theirs in compared
     ]
-    extra = found_by(_PEAK_OF_TENSOR)
+    extra = run_code(_PEAK_OF_TENSOR)
     rows.append(("peak memory of to_torch, dask, 6,600 x 20,000, beside the tensor", f"{extra:,.0f} MB", "", ""))
     return rows
 
 
 _PEAK_OF_TENSOR = """
-from tests.benchmarks.common import made, peak_memory
-made(6600, 20, chunks="auto").yeast.to_torch()
+from tests.benchmarks.common import simulate, peak_memory
+simulate(6600, 20, chunks="auto").yeast.to_torch()
 before = peak_memory()
-tensor = made(6600, 20_000, chunks="auto").yeast.to_torch()
+tensor = simulate(6600, 20_000, chunks="auto").yeast.to_torch()
 print(peak_memory() - before - tensor.nbytes / 2**20)
 """
 
@@ -65,27 +65,27 @@ def batches() -> list[Row]:
     """Time batches from a store four times larger than what memory a process may have, against other loaders."""
     with tempfile.TemporaryDirectory(dir=".") as folder:
         store = f"{folder}/sim.zarr"
-        yx.save(made(GENES, TFS, replicates=REPLICATES, chunks="auto"), store, progress=False)
+        yx.save(simulate(GENES, TFS, replicates=REPLICATES, chunks="auto"), store, progress=False)
         size = sum(file.stat().st_size for file in Path(store).rglob("*") if file.is_file())
         print(f"store: {size / LIMIT:.1f} times the memory that a process may have", flush=True)
         loaders = {"ours": (), "xbatcher": ()}
-        rounds = [{name: found_by(_EPOCH, name, store, str(LIMIT)) for name in loaders} for _ in range(3)]
-        found = {name: max((each[name] for each in rounds), key=lambda one: one["rate"]) for name in loaders}
+        rounds = [{name: run_code(_EPOCH, name, store, str(LIMIT)) for name in loaders} for _ in range(3)]
+        best = {name: max((epochs[name] for epochs in rounds), key=get_rate) for name in loaders}
         if ANNBATCH.exists():
             other = f"{folder}/annbatch"
-            found_by(_ANNBATCH_WRITE, store, other, python=str(ANNBATCH))
+            run_code(_ANNBATCH_WRITE, store, other, python=str(ANNBATCH))
             turns = [
-                (found_by(_EPOCH, "ours", store, str(LIMIT)), found_by(_ANNBATCH_READ, other, python=str(ANNBATCH)))
+                (run_code(_EPOCH, "ours", store, str(LIMIT)), run_code(_ANNBATCH_READ, other, python=str(ANNBATCH)))
                 for _ in range(3)
             ]
-            found["ours"] = max((found["ours"], *(ours for ours, _ in turns)), key=lambda one: one["rate"])
-            found["annbatch"] = max((theirs for _, theirs in turns), key=lambda one: one["rate"])
+            best["ours"] = max((best["ours"], *(ours for ours, _ in turns)), key=get_rate)
+            best["annbatch"] = max((theirs for _, theirs in turns), key=get_rate)
         shutil.rmtree(folder)
         Path(folder).mkdir()
-    ours = found["ours"]
+    ours = best["ours"]
     rows: list[Row] = []
-    for name in [name for name in found if name != "ours"]:
-        rate = found[name]["rate"]
+    for name in [name for name in best if name != "ours"]:
+        rate = best[name]["rate"]
         rows.append(
             (
                 f"batches of {BATCH} genes x {TFS} TFs, x and y, from a store, against {name}",
@@ -95,13 +95,18 @@ def batches() -> list[Row]:
             )
         )
     rows.append(("peak memory of the same", f"{ours['peak']:,.0f} MB", "", ""))
-    for name, one in found.items():
+    for name, epoch in best.items():
         for unit, perfect in (("replicate", _perfect(REPLICATES)), ("run of 512", _perfect(REPLICATES * GENES // 512))):
-            if unit in one:
-                share = f"{one[unit] / perfect:.2f}"
+            if unit in epoch:
+                share = f"{epoch[unit] / perfect:.2f}"
                 what = f"entropy of the {unit} of origin in a batch, {name}, against a perfect shuffle"
-                rows.append((what, f"{one[unit]:.2f} bits", f"{perfect:.2f} bits", share))
+                rows.append((what, f"{epoch[unit]:.2f} bits", f"{perfect:.2f} bits", share))
     return rows
+
+
+def get_rate(epoch: dict[str, float]) -> float:
+    """Return the samples a second of an epoch."""
+    return epoch["rate"]
 
 
 def entropy(origins: np.ndarray) -> float:

@@ -101,7 +101,7 @@ def test_batches__same_whatever_chunks_and_threads(ds: xr.Dataset, by: str, data
         "buffer": data.draw(st.none() | st.integers(1, 400), "buffer"),
     }
     chunks = {dim: data.draw(st.integers(1, ds.sizes[dim]), dim) for dim in ("replicate", "gene", "tf")}
-    chunks |= {"gene": max(chunks["gene"], 60), "tf": max(chunks["tf"], 2)}  # few enough to be quick
+    chunks |= {"gene": max(chunks["gene"], 100), "tf": max(chunks["tf"], 5)}  # few enough to be quick
     size = data.draw(st.integers(1, {"gene": 400, "tf": 20, "replicate": 5}[by]), "batch_size")
     size = max(size, {"gene": 40, "tf": 1, "replicate": 1}[by])
     import warnings

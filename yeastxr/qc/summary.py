@@ -328,7 +328,7 @@ def merge(*summaries: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     InputError
-        If bins or genes differ, or it can't be told what distinguishes them: labels along one dim, and none twice.
+        If bins or genes differ, or if nothing distinguishes them: labels along one dim, and none twice.
 
     Examples
     --------
