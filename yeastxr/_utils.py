@@ -10,12 +10,23 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
 from yeastxr.errors import InputError, InputTypeError, format_value
 
 _T = TypeVar("_T")
+
+
+class LazyModule:
+    """A module that is imported when it is first used: torch takes seconds, and most uses need none."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self._name), name)
 
 
 def count_threads() -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from yeastxr._utils import count_threads
+from yeastxr._utils import LazyModule, count_threads
 from yeastxr._validate import check_integer, check_seed
 from yeastxr.errors import InputError, InputTypeError, format_value
 from yeastxr.schema import BINDING, GENE, PERTURBATION
@@ -21,7 +21,7 @@ from yeastxr.training.tensors import Names, Pair, allocate, resolve_device, reso
 if TYPE_CHECKING:
     import torch
 else:
-    from yeastxr.training import _torch as torch
+    torch = LazyModule("torch")
 
 
 EPOCH_END = 2**32  # the random-number scheme counts epochs in 32 bits

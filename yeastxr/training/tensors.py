@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from yeastxr._blocks import Region, align_features, cut_slabs, for_each_block, is_in_memory
-from yeastxr._utils import count_threads, run_in_threads
+from yeastxr._utils import LazyModule, count_threads, run_in_threads
 from yeastxr._validate import check_choice, check_names, check_sequence
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value
 from yeastxr.schema import (
@@ -35,7 +35,7 @@ from yeastxr.training.split import select_part
 if TYPE_CHECKING:
     import torch
 else:
-    from yeastxr.training import _torch as torch
+    torch = LazyModule("torch")
 
 Names = str | Sequence[str]
 
