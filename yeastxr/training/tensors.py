@@ -380,7 +380,9 @@ def _allocate_tensor(
     else:
         shape = (len(arrays), *lead, tfs, genes) if tf_major else (len(arrays), *lead, genes, tfs)
     if device.type == "cpu" and dtype == torch.float32:
-        tensor = torch.from_numpy(allocate(shape, count_threads()))
+        # Planes are filled in long runs, which map the pages as they go; rows are filled here and there.
+        ready = allocate(shape, count_threads()) if layout == "interleaved" else np.empty(shape, np.float32)
+        tensor = torch.from_numpy(ready)
     else:
         tensor = torch.empty(shape, dtype=dtype, device=device)
     if layout == "planar":
@@ -471,8 +473,10 @@ def _assign(columns: Sequence[np.ndarray], out: np.ndarray) -> None:
     n_tfs, n_genes = columns[0].shape
     if columns[0].strides[0] < columns[0].strides[1]:
         tile_tfs, tile_genes = 4096, 16
+    elif out.strides[0] > out.itemsize:
+        tile_tfs, tile_genes = 16, 512
     else:
-        tile_tfs, tile_genes = 16, 512 if out.strides[0] > out.itemsize else n_genes
+        tile_tfs, tile_genes = _SLAB_TFS, n_genes
     for t in range(0, n_tfs, tile_tfs):
         for g in range(0, n_genes, tile_genes):
             tile = out[g : g + tile_genes, t : t + tile_tfs]
