@@ -19,6 +19,7 @@ from yeastxr.cli import main
 
 sys.path.insert(0, str(DOCS / "_ext"))
 
+import formulas
 import links as checker
 
 README = ROOT / "README.md"
@@ -164,6 +165,15 @@ def test_examples__are_short_and_say_what_they_show(example: Path) -> None:
     text = example.read_text(encoding="utf-8")
     assert len(text.splitlines()) < 80
     assert text.startswith('"""')
+
+
+def test_formulas__can_be_drawn() -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in DOCS.rglob("*.md"))
+    shown = [line for block in re.findall(r"\$\$([^$]+)\$\$", text) for line in block.split("\\\\")]
+    inline = re.findall(r"(?<![$`])\$([^$\n`]+)\$(?!\$)", text)
+    assert min(len(shown), len(inline)) > 10
+    for tex in {*inline, *(line.replace("\\frac", "\\dfrac") for line in shown)}:
+        assert formulas.svg(tex.strip()).startswith("<svg"), tex
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
