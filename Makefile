@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/.ready
 
-.PHONY: demo test test-slow lint bench bench-annbatch studies docs clean
+.PHONY: demo test test-slow lint bench bench-annbatch gpu-bundle studies docs clean
 
 demo: $(READY)
 	$(BIN)/yeastxr demo demo --overwrite
@@ -32,6 +32,9 @@ bench: $(READY)
 bench-annbatch:
 	python3.12 -m venv .venv-annbatch
 	.venv-annbatch/bin/python -m pip install --quiet 'annbatch[zarrs]'
+
+gpu-bundle: $(READY)
+	$(BIN)/python -m tests.gpu --python $(or $(GPU_PYTHON),3.12)
 
 studies: $(READY)
 	YEASTXR_THREADS=1 $(BIN)/python -m tests.studies

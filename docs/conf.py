@@ -40,7 +40,9 @@ nitpick_ignore_regex = [
     # Words of prose where numpydoc has a type.
     (r"py:class", r"(zarr store|str to \w+|values|probabilities|One line)"),
     # Bases that other projects have, whose pages have no such name.
-    (r"py:class", r"(lightning|pytorch_lightning|yeastxr\.parameters)\..*"),
+    (r"py:class", r"(lightning|pytorch_lightning)\..*"),
+    # Types that only annotations name.
+    (r"py:class", r"yeastxr\.(simulation\.parameters\..*|training\.batches\.EpochSetter)"),
 ]
 intersphinx_mapping = inventories.write(HERE / "_build" / "inventories")
 
@@ -62,7 +64,7 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 
-def _escape_bars(app, what, name, obj, options, lines):  # |effect| is a size, not a substitution
+def _escape_bars(app, what, name, obj, options, lines):  # |effect| is a magnitude, not a substitution
     for i, line in enumerate(lines):
         if not line.lstrip().startswith((">>>", "...")):
             parts = line.split("``")

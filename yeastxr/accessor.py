@@ -35,7 +35,8 @@ def _as_method(function: Callable[Concatenate[xr.Dataset, _P], _R]) -> Callable[
     text = (function.__doc__ or "").partition("\n    Examples\n")[0].rstrip()
     text = re.sub(r"\n    (?:ds|data)\n(?:        .*\n|\n)*", "\n", text, count=1)  # the dataset is the accessor's
     text = text.replace("    Parameters\n    ----------\n    Returns", "    Returns")
-    method.__doc__ = f"{text}\n\n    See :{role}:`{face}.{function.__name__}`."
+    reference = f"    See :{role}:`{face}.{function.__name__}`.\n"
+    method.__doc__ = re.sub(r"\n(?=    \w+\n    -+\n)", f"\n{reference}\n", text, count=1)
     return method
 
 

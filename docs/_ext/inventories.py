@@ -28,6 +28,7 @@ PROJECTS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "NotImplementedError": ("py:exc", "library/exceptions.html#NotImplementedError"),
             "BaseException": ("py:exc", "library/exceptions.html#BaseException"),
             "collections.abc.Callable": ("py:class", "library/collections.abc.html#collections.abc.Callable"),
+            "collections.abc.Collection": ("py:class", "library/collections.abc.html#collections.abc.Collection"),
             "collections.abc.Hashable": ("py:class", "library/collections.abc.html#collections.abc.Hashable"),
             "collections.abc.Iterable": ("py:class", "library/collections.abc.html#collections.abc.Iterable"),
             "collections.abc.Iterator": ("py:class", "library/collections.abc.html#collections.abc.Iterator"),
@@ -64,6 +65,10 @@ PROJECTS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "xarray.Variable": ("py:class", "generated/xarray.Variable.html#xarray.Variable"),
             "xarray.open_zarr": ("py:function", "generated/xarray.open_zarr.html#xarray.open_zarr"),
         },
+    ),
+    "pandas": (
+        "https://pandas.pydata.org/docs/",
+        {"pandas.DataFrame": ("py:class", "reference/api/pandas.DataFrame.html#pandas.DataFrame")},
     ),
     "dask": (
         "https://docs.dask.org/en/stable/",

@@ -14,7 +14,8 @@ import numpy as np
 
 import yeastxr as yx
 from tests.benchmarks import rival, training
-from tests.benchmarks.common import BOUND, Row, best, by_turns, ms, process, run_code, simulate
+from tests.benchmarks.common import BOUND, Row, best, by_turns, ms, print_row, process, run_code, simulate
+from tests.benchmarks.gpu import compare_devices
 from tests.benchmarks.summaries import summaries
 from tests.reference.injected import repeat_relationships
 from yeastxr.demo import BOOLEAN_RELATIONS, RELATED_TFS
@@ -205,6 +206,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "tensors": training.tensors,
     "batches": training.batches,
     "summaries": summaries,
+    "gpu": compare_devices,
 }
 
 
@@ -213,7 +215,7 @@ def main(names: list[str]) -> None:
     rows: list[Row] = []
     for name in names or PARTS:
         for row in PARTS[name]():
-            print(f"{row[0]:90} {row[1]:>28} {row[2]:>18} {row[3]:>6}", flush=True)
+            print_row(row)
             rows.append(row)
     if names:
         return

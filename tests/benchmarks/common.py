@@ -43,6 +43,11 @@ def ms(seconds: float) -> str:
     return f"{seconds * 1e3:,.1f} ms"
 
 
+def print_row(row: Row) -> None:
+    """Print a row of the table."""
+    print(f"{row[0]:90} {row[1]:>28} {row[2]:>18} {row[3]:>6}", flush=True)
+
+
 def process(*command: str, times: int = 5, **environment: str) -> float:
     """Return the median wall time of a process, in seconds."""
     seconds = []

@@ -154,7 +154,7 @@ class Batches:
 
     @property
     def sampler(self) -> "EpochSetter":
-        """What Lightning looks for to set the epoch: an object with ``set_epoch``."""
+        """An object whose ``set_epoch`` Lightning calls."""
         return EpochSetter(self)
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What runs the tests and benchmarks of a GPU on a machine without a network."""
