@@ -22,7 +22,7 @@ from yeastxr.simulation.simulate import SimulationSpec
 from yeastxr.theory.conditions import compute_probability, count_genes
 from yeastxr.theory.counts import Counts
 from yeastxr.theory.distributions import FoldedNormals, Lattice
-from yeastxr.theory.large_effects import Group, compute_large_probabilities, rank_cutoff
+from yeastxr.theory.pvalues import Group, compute_large_probabilities, rank_cutoff
 
 _MOST_VALUES = 10**7
 _ROUNDING = 1e-14

@@ -1,4 +1,6 @@
-"""The probability that an effect is large: at least its TF's quantile of |effect| over genes, for finitely many genes.
+"""The distribution of p-values: the probability that an effect is large, so that its p-value is small.
+
+An effect is large if it is at least its TF's quantile of |effect| over genes, which are finitely many.
 
 The cutoff is ``X[k] + (X[k+1] - X[k]) w``, where X are the TF's n values of |effect| in rising order (from 0), k is the
 integer part of ``(n - 1) q`` and w the rest. Let r be ``(n - 1) q`` rounded up. If w is 0 the cutoff is X[r] itself. If

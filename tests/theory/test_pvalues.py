@@ -13,7 +13,7 @@ from scipy import stats
 from yeastxr.simulation import draws
 from yeastxr.theory.counts import Counts
 from yeastxr.theory.distributions import FoldedNormals, Lattice
-from yeastxr.theory.large_effects import Group, _compute_tail, _Genes, compute_large_probabilities, rank_cutoff
+from yeastxr.theory.pvalues import Group, _compute_tail, _Genes, compute_large_probabilities, rank_cutoff
 
 NUDGED = math.nextafter(0.5, 1)  # of 3 values: a rounding error above the middle one
 FEW = Lattice.of([0.0, 1.0, 1.25, 3.0], [0.4, 0.3, 0.2, 0.1])
