@@ -2,7 +2,7 @@
 
 from tests.benchmarks.common import Row, best, found_by, made, ms
 from yeastxr import plot, qc
-from yeastxr.plot.style import holoviews
+from yeastxr.plot.style import load_holoviews
 
 TFS = 160_000  # of 6,600 genes: 1.06 x 10^9 cells
 
@@ -21,7 +21,7 @@ def summaries() -> list[Row]:
         rows.append((name, f"{ms(took)} ({took / 6600 / 2000 * 1e9:.1f} ns a cell)", "", ""))
     many = made(6600, 5000, chunks={"tf": 5})
     rows.append(("graph of qc.summarize, 1,000 chunks", ms(best(lambda: qc.summarize(many), 3)), "", ""))
-    summary, hv = qc.summarize(in_memory), holoviews()
+    summary, hv = qc.summarize(in_memory), load_holoviews()
     drawn = best(lambda: hv.render(plot.qc(in_memory, summary=summary), backend="bokeh"), 3)
     rows.append(("plot.qc from a summary, all pictures, bokeh", ms(drawn), "", ""))
     size = f"6,600 x {TFS:,}, lazy"

@@ -26,7 +26,7 @@ def planes(size: int, tfs: int = 64) -> Iterator[draws.Positions]:
         yield draws.Positions(np.array(replicate)[None, None], np.arange(PLANE // tfs)[:, None], np.arange(tfs))
 
 
-def uniforms(where: draws.Positions, *, seed: int = SEED, stream: Stream = Stream.BINDING_PVALUE) -> np.ndarray:
+def uniforms(where: draws.Positions, *, seed: int = SEED, stream: Stream = Stream.BINDING) -> np.ndarray:
     """Draw p-values that no effect makes small: plain uniforms."""
     effect = np.zeros(where.shape, np.float32)
     cutoffs = np.ones((*where.shape[:-2], 1, where.shape[-1]))
@@ -114,10 +114,8 @@ def beside(where: draws.Positions, **moved: object) -> tuple[np.ndarray, np.ndar
         {"seed": SEED + 1},
         {"seed": SEED ^ 2**63},
         {"seed": SEED << 32},
-        {"stream": Stream.LABEL},
-        {"stream": Stream.BINDING_EFFECT},
-        {"stream": Stream.PERTURBATION_EFFECT},
-        {"stream": Stream.PERTURBATION_PVALUE},
+        {"stream": Stream.PERTURBATION},
+        {"stream": Stream.RESPONSE},
     ],
     ids=str,
 )

@@ -8,7 +8,7 @@ Positions are given as arrays that broadcast against each other with the axes ``
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -19,21 +19,24 @@ from yeastxr._utils import run_in_threads
 from yeastxr.errors import InputError
 from yeastxr.simulation.parameters import LARGEST_NORMAL, fits_float32
 
-SCHEME_VERSION = 1  # datasets store it as ``law_version``
+SCHEME_VERSION = 2  # datasets store it as ``law_version``
+FindPlane = Callable[[tuple[int, ...], slice], np.ndarray]
 _SLAB_CELLS = 1 << 17  # small enough for slabs to share out evenly, large enough to make a thread's call worth it
 
 
 class Stream(IntEnum):
-    """One stream of draws per variable and purpose; the numbers are part of the scheme."""
+    """One stream of draws per purpose; the numbers are part of the scheme. What each word is for: docs/design.md."""
 
-    LABEL = 0
-    BINDING_EFFECT = 1
-    BINDING_PVALUE = 2
-    PERTURBATION_EFFECT = 3
-    PERTURBATION_PVALUE = 4
+    BINDING = 0  # labels, hops, binding p-values
+    PERTURBATION = 1  # normal numbers, signs, perturbation p-values
+    RESPONSE = 2  # reserved: which pairs respond
+    GENE_FACTOR = 3  # reserved: factors of genes
+    TF_FACTOR = 4  # reserved: factors of TFs
     SPLIT = 5
     SHUFFLE = 6
     SHUFFLE_BLOCKS = 7
+    MISSING = 8  # reserved: missing values
+    MEASUREMENT = 9  # reserved: what measurements of one replicate do not share
 
 
 class Positions(NamedTuple):
@@ -77,67 +80,67 @@ def draw_keys(positions: np.ndarray, *, stream: Stream, seed: int, dim: str = ""
 def find_label_limits(
     bound_counts: np.ndarray, *positions: np.ndarray, seed: int, genes: int, threads: int = 1
 ) -> np.ndarray:
-    """Return, for each TF, the key below which exactly ``bound_counts`` of ``genes`` genes lie, uint64 ``(..., 1, T)``.
+    """Return, for each TF, the limit below which exactly ``bound_counts`` of ``genes`` genes lie, uint64 ``(..., 1, T)``.
 
-    A pair's key is a word of 32 random bits followed by the gene's position, so keys of a TF never tie and the count is
-    exact; genes are ranked by position where two words are equal (once in 2**32 pairs).
+    Genes are ranked by their keys, 32 random bits, and by position where keys are equal, so the count is exact.
     """
-    from yeastxr.simulation import kernels
-
     replicate, tf = positions
-    shape = np.broadcast_shapes(replicate.shape, tf.shape, bound_counts.shape)
-    replicates = np.broadcast_to(replicate[..., 0, 0], shape[:-2])
-    gene_positions, tf_positions = np.arange(genes, dtype=np.uint32), tf.reshape(-1).astype(np.uint32)
-    counts = np.broadcast_to(bound_counts, shape)
-    out = np.empty(shape, np.uint64)
-
-    def fill(part: tuple[tuple[int, ...], slice]) -> None:
-        lead, tfs = part
-        kernels.fill_label_limits(
-            *split_seed(seed),
-            np.uint64(replicates[lead]),
-            np.uint64(Stream.LABEL),
-            gene_positions,
-            tf_positions[tfs],
-            counts[lead][0, tfs].astype(np.int64),
-            out[lead][0, tfs],
-        )
-
-    run_in_threads(fill, list(cut_slabs(shape[:-2], genes, shape[-1], _SLAB_CELLS)), threads)
-    return out
+    return _fill_block(
+        "label_limits",
+        (replicate, np.arange(genes)[:, None], tf),
+        streams=Stream.BINDING,
+        per_tf=[bound_counts.astype(np.int64)],
+        dtypes=[np.uint64],
+        reduces=True,
+        seed=seed,
+        threads=threads,
+    )[0]
 
 
 def draw_labels(limits: np.ndarray, *positions: np.ndarray, seed: int, threads: int = 1) -> np.ndarray:
     """Return labels, bool ``(..., G, T)``: True where a pair's key lies below its TF's limit ``(..., 1, T)``."""
-    return _fill_block("labels", Stream.LABEL, positions, per_tf=[limits], dtype=np.bool_, seed=seed, threads=threads)
+    return _fill_block(
+        "labels",
+        positions,
+        streams=Stream.BINDING,
+        per_tf=[limits],
+        dtypes=[np.bool_],
+        seed=seed,
+        threads=threads,
+    )[0]
 
 
 def draw_label_columns(bound_counts: np.ndarray, *positions: np.ndarray, seed: int, threads: int = 1) -> np.ndarray:
     """Return labels, bool ``(..., G, T)``, of a block with all genes, given how many each TF binds ``(..., 1, T)``."""
-    counts = bound_counts.astype(np.int64)
     return _fill_block(
-        "label_columns", Stream.LABEL, positions, per_tf=[counts], dtype=np.bool_, seed=seed, threads=threads
-    )
+        "label_columns",
+        positions,
+        streams=Stream.BINDING,
+        per_tf=[bound_counts.astype(np.int64)],
+        dtypes=[np.bool_],
+        seed=seed,
+        threads=threads,
+    )[0]
 
 
 def draw_binding_effects(
     label: np.ndarray,
     *positions: np.ndarray,
     hops: tuple[int, ...],
-    totals: tuple[float, float, float],
+    factors: tuple[float, float],
     seed: int,
     threads: int = 1,
 ) -> np.ndarray:
     """Return binding effects, float32 ``(..., G, T)``; see the kernel."""
     return _fill_block(
         "binding_effects",
-        Stream.BINDING_EFFECT,
         positions,
+        streams=Stream.BINDING,
         planes=[label],
-        numbers=[hops, totals],
+        numbers=[hops, factors],
         seed=seed,
         threads=threads,
-    )
+    )[0]
 
 
 def compute_abs_quantiles(values: np.ndarray, *, fraction: float, threads: int = 1) -> np.ndarray:
@@ -150,7 +153,7 @@ def compute_abs_quantiles(values: np.ndarray, *, fraction: float, threads: int =
 
     def fill(part: tuple[tuple[int, ...], slice]) -> None:
         index, slab = part
-        if kernels.find_abs_quantiles(np.ascontiguousarray(columns[index][slab]), fraction, out[index][0, slab]):
+        if not kernels.find_abs_quantiles(np.ascontiguousarray(columns[index][slab]), fraction, out[index][0, slab]):
             raise InputError("an effect is NaN; expected numbers, which have an order")
 
     run_in_threads(fill, list(cut_slabs(lead, values.shape[-2], tfs, _SLAB_CELLS)), threads)
@@ -167,19 +170,16 @@ def draw_pvalues(
     threads: int = 1,
 ) -> np.ndarray:
     """Return p-values, float32 ``(..., G, T)``: uniform, and on [0, upper] where ``|effect| >= cutoffs``."""
-    ceiling = np.float32(upper)
-    if float(ceiling) > upper:
-        ceiling = np.nextafter(ceiling, np.float32(0))
     return _fill_block(
         "pvalues",
-        stream,
         positions,
+        streams=stream,
         planes=[effect],
         per_tf=[cutoffs],
-        numbers=[upper, ceiling],
+        numbers=[_limit_pvalues(upper)],
         seed=seed,
         threads=threads,
-    )
+    )[0]
 
 
 def draw_perturbation_effects(
@@ -194,13 +194,13 @@ def draw_perturbation_effects(
     """Return perturbation effects, float32 ``(..., G, T)``; see the kernel."""
     return _fill_block(
         "perturbation_effects",
-        Stream.PERTURBATION_EFFECT,
         positions,
+        streams=Stream.PERTURBATION,
         planes=[label, active, effect],
         numbers=[numbers],
         seed=seed,
         threads=threads,
-    )
+    )[0]
 
 
 def draw_perturbation_effects_from_means(
@@ -218,63 +218,115 @@ def draw_perturbation_effects_from_means(
         raise InputError("adjustment_function returned means that are too large for float32; expected smaller ones")
     return _fill_block(
         "perturbation_effects_from_means",
-        Stream.PERTURBATION_EFFECT,
         positions,
+        streams=Stream.PERTURBATION,
         planes=[label, mean],
         numbers=[stds],
+        seed=seed,
+        threads=threads,
+    )[0]
+
+
+def draw_features(
+    bound_counts: np.ndarray,
+    *positions: np.ndarray,
+    wanted: Sequence[bool],
+    active: FindPlane | None,
+    label: np.ndarray | None,
+    hops: tuple[int, ...],
+    factors: tuple[float, float],
+    fraction: float,
+    upper: float,
+    numbers: tuple[float, ...],
+    seed: int,
+    threads: int = 1,
+) -> list[np.ndarray]:
+    """Return the five features of a block with all genes, ``(..., G, T)``, in order; those not wanted have no TFs.
+
+    With conditions, ``label`` holds the labels, and ``active`` returns which pairs of a slab are active, [TF, gene].
+    """
+    float32 = [np.float32 if is_wanted else None for is_wanted in wanted[1:]]
+    return _fill_block(
+        "features",
+        positions,
+        streams=(Stream.BINDING, Stream.PERTURBATION),
+        planes=[active or (lambda lead, slab: np.empty((0, 0), np.bool_))],
+        per_tf=[bound_counts.astype(np.int64)],
+        numbers=[hops, factors, fraction, _limit_pvalues(upper), numbers],
+        dtypes=[np.bool_ if wanted[0] else None, *float32],
+        label=label,
         seed=seed,
         threads=threads,
     )
 
 
+def _limit_pvalues(upper: float) -> tuple[float, np.float32]:
+    """Return the upper end of small p-values, and the largest float32 that is not above it."""
+    ceiling = np.float32(upper)
+    return upper, np.nextafter(ceiling, np.float32(0)) if float(ceiling) > upper else ceiling
+
+
 def _fill_block(
     kernel: str,
-    stream: Stream,
     positions: tuple[np.ndarray, ...],
     *,
+    streams: Stream | tuple[Stream, ...],
     seed: int,
     threads: int,
-    planes: Sequence[np.ndarray] = (),
+    planes: Sequence[np.ndarray | FindPlane] = (),
     per_tf: Sequence[np.ndarray] = (),
     numbers: Sequence[Any] = (),
-    dtype: Any = np.float32,
-) -> np.ndarray:
+    dtypes: Sequence[Any] = (np.float32,),
+    reduces: bool = False,
+    label: np.ndarray | None = None,
+) -> list[np.ndarray]:
     """Run a kernel over a block, one slab of TFs after another.
 
     ``planes`` are arrays ``(..., G, T)``, ``per_tf`` arrays ``(..., 1, T)``; ``numbers`` go to the kernel unchanged.
-    The result is TF-major in memory, as the kernels need it: an input that is TF-major, too, is not copied.
+    Results are TF-major in memory, as the kernels need them: an input that is TF-major, too, is not copied. New memory is
+    first touched by the thread that fills it: clearing its pages goes on beside the other threads' work.
     """
     from yeastxr.simulation import kernels
 
     run = getattr(kernels, f"fill_{kernel}")
     block = Positions(*positions)
-    shape = np.broadcast_shapes(block.shape, *(array.shape for array in (*planes, *per_tf)))
-    lead_shape, genes, tfs = shape[:-2], shape[-2], shape[-1]
+    shape = np.broadcast_shapes(block.shape, *(array.shape for array in (*planes, *per_tf) if not callable(array)))
+    *lead_shape, genes, tfs = shape
     replicates = np.broadcast_to(block.replicate[..., 0, 0], lead_shape)
     gene_positions = block.gene.reshape(-1).astype(np.uint32)
     tf_positions = block.tf.reshape(-1).astype(np.uint32)
-    columns = [_broadcast(array, shape).swapaxes(-1, -2) for array in planes]
+    columns = [plane if callable(plane) else _take_slabs(_broadcast(plane, shape)) for plane in planes]
     per_tf = [_broadcast(array, (*lead_shape, 1, tfs)) for array in per_tf]
-    out = np.empty((*lead_shape, tfs, genes), dtype)
+    column_shape = () if reduces else (genes,)
+    outs = [np.empty((*lead_shape, 0 if dtype is None else tfs, *column_shape), dtype or np.float32) for dtype in dtypes]
+    if label is not None:
+        outs[0] = label.swapaxes(-1, -2)
+    stream_numbers = tuple(map(np.uint64, streams)) if isinstance(streams, tuple) else np.uint64(streams)
 
     def fill(part: tuple[tuple[int, ...], slice]) -> None:
         lead, slab = part
         run(
             *split_seed(seed),
             np.uint64(replicates[lead]),
-            np.uint64(stream),
+            stream_numbers,
             gene_positions,
             tf_positions[slab],
-            *(np.ascontiguousarray(array[lead][slab]) for array in columns),
+            *(column(lead, slab) for column in columns),
             *(np.ascontiguousarray(array[lead][0, slab]) for array in per_tf),
             *numbers,
-            out[lead][slab],
+            *(out[lead][slab] for out in outs),
         )
 
     run_in_threads(fill, list(cut_slabs(lead_shape, genes, tfs, _SLAB_CELLS)), threads)
-    return out.swapaxes(-1, -2)
+    return [out[..., None, :] if reduces else out.swapaxes(-1, -2) for out in outs]
 
 
-def _broadcast(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _take_slabs(plane: np.ndarray) -> FindPlane:
+    """Return a function that returns a slab of a plane, ``[TF, gene]``."""
+    columns = plane.swapaxes(-1, -2)
+    return lambda lead, slab: np.ascontiguousarray(columns[lead][slab])
+
+
+def _broadcast(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Broadcast an array only if necessary: a broadcast view is read-only, for which numba compiles once more."""
-    return array if array.shape == shape else np.broadcast_to(array, shape)
+    return array if array.shape == tuple(shape) else np.broadcast_to(array, shape)

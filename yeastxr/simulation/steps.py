@@ -182,14 +182,13 @@ def generate_binding_effects(
 
 def make_binding_effects(labels: xr.DataArray, params: BindingParameters, seed: int) -> xr.DataArray:
     """Draw binding effects; the labels' dimensions are in order."""
-    ranges = (params.background_hops_range, params.unbound_experiment_hops_range, params.bound_experiment_hops_range)
     effect = map_blocks(
         draws.draw_binding_effects,
         labels.dims,
         [labels, *get_positions(labels)],
         dtype=np.float32,
-        hops=tuple(number for first, last in ranges for number in (first, last - first + 1)),
-        totals=params.totals,
+        hops=params.hops,
+        factors=params.factors,
         seed=seed,
     )
     return _wrap(effect, labels, BINDING, params.to_dict(), seed)
@@ -264,7 +263,7 @@ def make_pvalues(effect: xr.DataArray, name: str, params: PvalueParameters, seed
         effect.dims,
         [effect, cutoffs, *get_positions(effect)],
         dtype=np.float32,
-        stream=draws.Stream[name.upper()],
+        stream=draws.Stream.BINDING if name == "binding_pvalue" else draws.Stream.PERTURBATION,
         upper=params.large_effect_upper_pval,
         seed=seed,
     )
