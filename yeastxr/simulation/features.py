@@ -1,0 +1,156 @@
+"""All five features of a block at once: in one pass over memory for NumPy, as one task for dask.
+
+A block has all genes of some TFs and replicates. It is a function of its positions alone: the columns of other TFs that
+conditions name are drawn again. The steps by hand (:mod:`yeastxr.simulation.steps`) give the same bits.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from yeastxr._utils import count_threads
+from yeastxr.schema import FEATURES
+from yeastxr.simulation import draws
+from yeastxr.simulation.adjustment import MeanModel, evaluate_columns
+from yeastxr.simulation.relations import iterate_tfs
+
+if TYPE_CHECKING:
+    from yeastxr.simulation.simulate import SimulationSpec
+
+ALL = (True,) * len(FEATURES)
+
+
+class Block(NamedTuple):
+    """What the values of a block depend on; ``others`` are TFs outside that conditions name, ``columns`` all named."""
+
+    genes: int
+    replicates: range | None
+    tfs: Sequence[int]
+    bound_counts: Sequence[int]
+    conditions: Mapping[int, tuple[Hashable, tuple[Any, ...]]]
+    others: Sequence[int]
+    other_counts: Sequence[int]
+    columns: Mapping[Hashable, int]
+    parameters: Mapping[str, Any]
+
+    def locate(self, tfs: Sequence[int]) -> draws.Positions:
+        """Return the positions of columns of the block."""
+        replicates = np.asarray(0 if self.replicates is None else self.replicates)
+        return draws.Positions(replicates[..., None, None], np.arange(self.genes)[:, None], np.asarray(tfs, np.int64))
+
+
+class BlockMaker:
+    """Makes the blocks of a specification."""
+
+    def __init__(self, spec: "SimulationSpec") -> None:
+        self._spec = spec
+        self._counts = [round(spec.n_genes * fraction) for fraction in spec.bound_fractions]
+        self._parameters = {
+            "hops": spec.hops,
+            "factors": spec.factors,
+            "fraction": spec.large_effect_percentile,
+            "upper": spec.large_effect_upper_pval,
+            "numbers": MeanModel.from_spec(spec).numbers,
+            "seed": spec.seed,
+        }
+
+    @cached_property
+    def _positions(self) -> dict[Hashable, int]:
+        return {tf: position for position, tf in enumerate(self._spec.tf_labels)}
+
+    def make(self, tfs: range, replicates: range | None) -> Block:
+        """Return the block of some TFs and replicates."""
+        relationships = self._spec.tf_relationships or {}
+        labels = self._spec.tf_labels if relationships else ()
+        own = {t: (labels[tf], relationships.get(labels[tf])) for t, tf in enumerate(tfs) if relationships}
+        conditions = {t: (tf, tuple(entries)) for t, (tf, entries) in own.items() if entries}
+        named = dict.fromkeys(name for _, entries in conditions.values() for name in iterate_tfs(entries))
+        positions = {name: self._positions[name] for name in named}
+        others = {position: i for i, position in enumerate(p for p in positions.values() if p not in tfs)}
+        return Block(
+            genes=self._spec.n_genes,
+            replicates=replicates,
+            tfs=tfs,
+            bound_counts=[self._counts[tf] for tf in tfs],
+            conditions=conditions,
+            others=list(others),
+            other_counts=[self._counts[tf] for tf in others],
+            columns={
+                name: position - tfs.start if position in tfs else len(tfs) + others[position]
+                for name, position in positions.items()
+            },
+            parameters=self._parameters,
+        )
+
+
+def simulate_block(block: Block, wanted: Sequence[bool] = ALL, *, threads: int = 1) -> list[np.ndarray]:
+    """Return the features of a block that are wanted, in order, ``(..., gene, TF)``; the others are without TFs."""
+    seed = block.parameters["seed"]
+    counts = np.array(block.bound_counts)[None]
+    label, find_active = None, None
+    if block.conditions:
+        label = draws.draw_label_columns(counts, *block.locate(block.tfs), seed=seed, threads=threads)
+        find_active = _find_active_by(block, label, threads)
+    return draws.draw_features(
+        counts,
+        *block.locate(block.tfs),
+        wanted=wanted,
+        label=label,
+        active=find_active,
+        **block.parameters,
+        threads=threads,
+    )
+
+
+def _find_active_by(block: Block, label: np.ndarray, threads: int) -> draws.FindPlane:
+    """Return a function that returns which pairs of a slab are active, ``[TF, gene]``, given the block's labels."""
+    others = draws.draw_label_columns(
+        np.array(block.other_counts, np.int64)[None],
+        *block.locate(block.others),
+        seed=block.parameters["seed"],
+        threads=threads,
+    )
+    columns = label.swapaxes(-1, -2)
+
+    @cache
+    def pack(name: Hashable) -> np.ndarray:
+        column = block.columns[name] - len(block.tfs)
+        return np.packbits(label[..., column] if column < 0 else others[..., column], axis=-1)
+
+    def find_active(lead: tuple[int, ...], slab: slice) -> np.ndarray:
+        conditions = [block.conditions.get(t, (None, ())) for t in range(slab.start, slab.stop)]
+        active = evaluate_columns(conditions, lambda name: pack(name)[lead], (block.genes,))
+        active &= columns[lead][slab]  # in place: fresh memory costs more than the work
+        return active
+
+    return find_active
+
+
+def simulate_arrays(spec: "SimulationSpec", lengths: Mapping[str, tuple[int, ...]] | None, text: str) -> list[Any]:
+    """Return the five features: NumPy arrays, or dask arrays with chunks of these lengths and all genes.
+
+    ``text`` is the specification as JSON. With the chunks it names the dask arrays: equal names, equal values.
+    """
+    maker = BlockMaker(spec)
+    tfs = range(len(spec.tf_labels))
+    if lengths is None:
+        replicates = None if spec.replicates is None else range(spec.replicates)
+        return simulate_block(maker.make(tfs, replicates), threads=count_threads())
+    import dask.array as da
+    from dask.base import tokenize
+    from dask.highlevelgraph import HighLevelGraph
+
+    from yeastxr.simulation import layers
+
+    token = tokenize(text, lengths)
+    blocks = layers.BlockLayer(f"simulation-{token}", maker, lengths)
+    arrays = []
+    for i, feature in enumerate(FEATURES):
+        name = f"{feature.name}-{token}"
+        graph = HighLevelGraph(
+            {name: layers.FeatureLayer(name, i, blocks), blocks.name: blocks}, {name: {blocks.name}, blocks.name: set()}
+        )
+        arrays.append(da.Array(graph, name, tuple(lengths.values()), dtype=feature.dtype))
+    return arrays
