@@ -1,9 +1,9 @@
 """The mean of each pair: methods 1 to 4 (:class:`MeanModel`), which pairs are active, and user-defined rules."""
 
 import json
+from collections import ChainMap
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -229,8 +229,9 @@ def _evaluate_block(
 ) -> np.ndarray:
     """Evaluate the conditions of a block's TFs on label columns ``(..., gene, 1, named)``."""
     own = [conditions.get(int(position), (None, ())) for position in tf.reshape(-1)]
-    pack = cache(lambda name: np.packbits(columns[..., 0, named[name]], axis=-1))
-    holds = evaluate_columns(own, pack, (*label.shape[:-2], label.shape[-2]), assume_bound=not bound_only)
+    needed = dict.fromkeys(name for _, entries in own for name in iterate_tfs(entries))
+    packed = {name: np.packbits(columns[..., 0, named[name]], axis=-1) for name in needed}
+    holds = evaluate_columns(own, packed, (*label.shape[:-2], label.shape[-2]), assume_bound=not bound_only)
     active = np.moveaxis(holds, 0, -1)
     if bound_only:
         active &= label  # in place: fresh memory costs more than the work
@@ -239,23 +240,20 @@ def _evaluate_block(
 
 def evaluate_columns(
     conditions: Sequence[tuple[Hashable, Iterable[Any]]],
-    pack: Callable[[Hashable], np.ndarray],
+    columns: Mapping[Hashable, np.ndarray],
     shape: tuple[int, ...],
     *,
     assume_bound: bool = False,
 ) -> np.ndarray:
     """Return where the conditions of each TF hold, bool ``[TF, ..., gene]``, given TFs with their conditions.
 
-    ``pack`` returns the labels of a named TF ``(..., gene)``, eight genes to a byte; with ``assume_bound`` those of the
-    TF itself are True.
+    ``columns`` has the labels of named TFs, eight genes to a byte; with ``assume_bound`` those of the TF itself are True.
     """
     holds = np.full((len(conditions), *shape[:-1], -(-shape[-1] // 8)), 0xFF, np.uint8)
     for t, (own, entries) in enumerate(conditions):
         if entries:
-            bits = {name: pack(name) for name in dict.fromkeys(iterate_tfs(entries))}
-            if assume_bound and own in bits:
-                bits[own] = np.full_like(holds[t], 0xFF)
-            holds[t] = evaluate_conditions(bits, entries)
+            known = ChainMap({own: np.full_like(holds[t], 0xFF)}, columns) if assume_bound else columns
+            holds[t] = evaluate_conditions(known, entries)
     return np.unpackbits(holds, axis=-1, count=shape[-1]).view(bool)
 
 

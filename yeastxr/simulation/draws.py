@@ -20,7 +20,8 @@ from yeastxr.errors import InputError
 from yeastxr.simulation.parameters import LARGEST_NORMAL, fits_float32
 
 SCHEME_VERSION = 2  # datasets store it as ``law_version``
-FindPlane = Callable[[tuple[int, ...], slice], np.ndarray]
+Part = tuple[tuple[int, ...], slice]  # the leading index of a plane, and some of its TFs
+FindPlane = Callable[[tuple[int, ...], slice], np.ndarray]  # from a part to an array [TF, gene]
 _SLAB_CELLS = 1 << 17  # small enough for slabs to share out evenly, large enough to make a thread's call worth it
 
 
@@ -88,13 +89,13 @@ def find_label_limits(
     return _fill_block(
         "label_limits",
         (replicate, np.arange(genes)[:, None], tf),
-        streams=Stream.BINDING,
+        stream=Stream.BINDING,
         per_tf=[bound_counts.astype(np.int64)],
         dtypes=[np.uint64],
         reduces=True,
         seed=seed,
         threads=threads,
-    )[0]
+    )
 
 
 def draw_labels(limits: np.ndarray, *positions: np.ndarray, seed: int, threads: int = 1) -> np.ndarray:
@@ -102,12 +103,12 @@ def draw_labels(limits: np.ndarray, *positions: np.ndarray, seed: int, threads: 
     return _fill_block(
         "labels",
         positions,
-        streams=Stream.BINDING,
+        stream=Stream.BINDING,
         per_tf=[limits],
         dtypes=[np.bool_],
         seed=seed,
         threads=threads,
-    )[0]
+    )
 
 
 def draw_label_columns(bound_counts: np.ndarray, *positions: np.ndarray, seed: int, threads: int = 1) -> np.ndarray:
@@ -115,12 +116,12 @@ def draw_label_columns(bound_counts: np.ndarray, *positions: np.ndarray, seed: i
     return _fill_block(
         "label_columns",
         positions,
-        streams=Stream.BINDING,
+        stream=Stream.BINDING,
         per_tf=[bound_counts.astype(np.int64)],
         dtypes=[np.bool_],
         seed=seed,
         threads=threads,
-    )[0]
+    )
 
 
 def draw_binding_effects(
@@ -135,12 +136,12 @@ def draw_binding_effects(
     return _fill_block(
         "binding_effects",
         positions,
-        streams=Stream.BINDING,
+        stream=Stream.BINDING,
         planes=[label],
         numbers=[hops, factors],
         seed=seed,
         threads=threads,
-    )[0]
+    )
 
 
 def compute_abs_quantiles(values: np.ndarray, *, fraction: float, threads: int = 1) -> np.ndarray:
@@ -151,7 +152,7 @@ def compute_abs_quantiles(values: np.ndarray, *, fraction: float, threads: int =
     out = np.empty((*lead, 1, tfs), np.float64)
     columns = values.swapaxes(-1, -2)
 
-    def fill(part: tuple[tuple[int, ...], slice]) -> None:
+    def fill(part: Part) -> None:
         index, slab = part
         if not kernels.find_abs_quantiles(np.ascontiguousarray(columns[index][slab]), fraction, out[index][0, slab]):
             raise InputError("an effect is NaN; expected numbers, which have an order")
@@ -173,13 +174,13 @@ def draw_pvalues(
     return _fill_block(
         "pvalues",
         positions,
-        streams=stream,
+        stream=stream,
         planes=[effect],
         per_tf=[cutoffs],
         numbers=[_limit_pvalues(upper)],
         seed=seed,
         threads=threads,
-    )[0]
+    )
 
 
 def draw_perturbation_effects(
@@ -195,12 +196,12 @@ def draw_perturbation_effects(
     return _fill_block(
         "perturbation_effects",
         positions,
-        streams=Stream.PERTURBATION,
+        stream=Stream.PERTURBATION,
         planes=[label, active, effect],
         numbers=[numbers],
         seed=seed,
         threads=threads,
-    )[0]
+    )
 
 
 def draw_perturbation_effects_from_means(
@@ -219,20 +220,19 @@ def draw_perturbation_effects_from_means(
     return _fill_block(
         "perturbation_effects_from_means",
         positions,
-        streams=Stream.PERTURBATION,
+        stream=Stream.PERTURBATION,
         planes=[label, mean],
         numbers=[stds],
         seed=seed,
         threads=threads,
-    )[0]
+    )
 
 
 def draw_features(
     bound_counts: np.ndarray,
     *positions: np.ndarray,
     wanted: Sequence[bool],
-    active: FindPlane | None,
-    label: np.ndarray | None,
+    find_active: Callable[[np.ndarray], FindPlane] | None,
     hops: tuple[int, ...],
     factors: tuple[float, float],
     fraction: float,
@@ -241,23 +241,44 @@ def draw_features(
     seed: int,
     threads: int = 1,
 ) -> list[np.ndarray]:
-    """Return the five features of a block with all genes, ``(..., G, T)``, in order; those not wanted have no TFs.
+    """Return the five features of a block with all genes, ``(..., G, T)``, in order; of others no more than is needed.
 
-    With conditions, ``label`` holds the labels, and ``active`` returns which pairs of a slab are active, [TF, gene].
+    With conditions, ``find_active`` takes the labels and returns a function: which pairs of a slab are active.
     """
-    float32 = [np.float32 if is_wanted else None for is_wanted in wanted[1:]]
-    return _fill_block(
-        "features",
+    _, effect, pvalue, response, response_pvalue = wanted
+    response = response or response_pvalue
+    effect = effect or pvalue or response
+    limits = _limit_pvalues(upper)
+    fill_binding, slabs, binding = _plan_block(
+        "binding_features",
         positions,
-        streams=(Stream.BINDING, Stream.PERTURBATION),
-        planes=[active or (lambda lead, slab: np.empty((0, 0), np.bool_))],
+        stream=Stream.BINDING,
         per_tf=[bound_counts.astype(np.int64)],
-        numbers=[hops, factors, fraction, _limit_pvalues(upper), numbers],
-        dtypes=[np.bool_ if wanted[0] else None, *float32],
-        label=label,
+        numbers=[hops, factors, fraction, limits],
+        dtypes=[np.bool_, np.float32 if effect else None, np.float32 if pvalue else None],
         seed=seed,
-        threads=threads,
     )
+    if not response:
+        run_in_threads(fill_binding, slabs, threads)
+        return [*binding, *(binding[0][..., :0],) * 2]
+    if find_active is not None:  # labels of other TFs are needed
+        run_in_threads(fill_binding, slabs, threads)
+    fill_perturbation, slabs, perturbation = _plan_block(
+        "perturbation_features",
+        positions,
+        stream=Stream.PERTURBATION,
+        planes=[binding[0], binding[0] if find_active is None else find_active(binding[0]), binding[1]],
+        numbers=[numbers, fraction, limits],
+        dtypes=[np.float32, np.float32 if response_pvalue else None],
+        seed=seed,
+    )
+
+    def fill_both(part: Part) -> None:
+        fill_binding(part)
+        fill_perturbation(part)
+
+    run_in_threads(fill_both if find_active is None else fill_perturbation, slabs, threads)
+    return [*binding, *perturbation]
 
 
 def _limit_pvalues(upper: float) -> tuple[float, np.float32]:
@@ -266,25 +287,30 @@ def _limit_pvalues(upper: float) -> tuple[float, np.float32]:
     return upper, np.nextafter(ceiling, np.float32(0)) if float(ceiling) > upper else ceiling
 
 
-def _fill_block(
+def _fill_block(kernel: str, positions: tuple[np.ndarray, ...], *, threads: int, **options: Any) -> np.ndarray:
+    """Run a kernel that fills one array over a block, one slab of TFs after another; see :func:`_plan_block`."""
+    fill, slabs, (out,) = _plan_block(kernel, positions, **options)
+    run_in_threads(fill, slabs, threads)
+    return out
+
+
+def _plan_block(
     kernel: str,
     positions: tuple[np.ndarray, ...],
     *,
-    streams: Stream | tuple[Stream, ...],
+    stream: Stream,
     seed: int,
-    threads: int,
     planes: Sequence[np.ndarray | FindPlane] = (),
     per_tf: Sequence[np.ndarray] = (),
     numbers: Sequence[Any] = (),
     dtypes: Sequence[Any] = (np.float32,),
     reduces: bool = False,
-    label: np.ndarray | None = None,
-) -> list[np.ndarray]:
-    """Run a kernel over a block, one slab of TFs after another.
+) -> tuple[Callable[[Part], None], list[Part], list[np.ndarray]]:
+    """Return a function that runs a kernel over a slab of TFs of a block, the slabs, and the arrays that this fills.
 
-    ``planes`` are arrays ``(..., G, T)``, ``per_tf`` arrays ``(..., 1, T)``; ``numbers`` go to the kernel unchanged.
-    Results are TF-major in memory, as the kernels need them: an input that is TF-major, too, is not copied. New memory is
-    first touched by the thread that fills it: clearing its pages goes on beside the other threads' work.
+    ``planes`` are arrays ``(..., G, T)``, ``per_tf`` arrays ``(..., 1, T)``; ``numbers`` go to the kernel unchanged. An
+    array whose dtype is None is not filled, and has no TFs. Arrays are TF-major in memory, as the kernels need them: an
+    input that is TF-major, too, is not copied. New memory is first touched by the thread that fills it.
     """
     from yeastxr.simulation import kernels
 
@@ -297,18 +323,16 @@ def _fill_block(
     tf_positions = block.tf.reshape(-1).astype(np.uint32)
     columns = [plane if callable(plane) else _take_slabs(_broadcast(plane, shape)) for plane in planes]
     per_tf = [_broadcast(array, (*lead_shape, 1, tfs)) for array in per_tf]
-    column_shape = () if reduces else (genes,)
-    outs = [np.empty((*lead_shape, 0 if dtype is None else tfs, *column_shape), dtype or np.float32) for dtype in dtypes]
-    if label is not None:
-        outs[0] = label.swapaxes(-1, -2)
-    stream_numbers = tuple(map(np.uint64, streams)) if isinstance(streams, tuple) else np.uint64(streams)
+    size = () if reduces else (genes,)
+    outs = [np.empty((*lead_shape, 0 if dtype is None else tfs, *size), dtype or np.float32) for dtype in dtypes]
+    first = (*split_seed(seed), np.uint64(stream))
 
-    def fill(part: tuple[tuple[int, ...], slice]) -> None:
+    def fill(part: Part) -> None:
         lead, slab = part
         run(
-            *split_seed(seed),
+            *first[:2],
             np.uint64(replicates[lead]),
-            stream_numbers,
+            first[2],
             gene_positions,
             tf_positions[slab],
             *(column(lead, slab) for column in columns),
@@ -317,8 +341,8 @@ def _fill_block(
             *(out[lead][slab] for out in outs),
         )
 
-    run_in_threads(fill, list(cut_slabs(lead_shape, genes, tfs, _SLAB_CELLS)), threads)
-    return [out[..., None, :] if reduces else out.swapaxes(-1, -2) for out in outs]
+    results = [out[..., None, :] if reduces else out.swapaxes(-1, -2) for out in outs]
+    return fill, list(cut_slabs(lead_shape, genes, tfs, _SLAB_CELLS)), results
 
 
 def _take_slabs(plane: np.ndarray) -> FindPlane:

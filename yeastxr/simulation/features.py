@@ -5,7 +5,7 @@ conditions name are drawn again. The steps by hand (:mod:`yeastxr.simulation.ste
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -86,25 +86,18 @@ class BlockMaker:
 
 
 def simulate_block(block: Block, wanted: Sequence[bool] = ALL, *, threads: int = 1) -> list[np.ndarray]:
-    """Return the features of a block that are wanted, in order, ``(..., gene, TF)``; the others are without TFs."""
-    seed = block.parameters["seed"]
-    counts = np.array(block.bound_counts)[None]
-    label, find_active = None, None
-    if block.conditions:
-        label = draws.draw_label_columns(counts, *block.locate(block.tfs), seed=seed, threads=threads)
-        find_active = _find_active_by(block, label, threads)
+    """Return the features of a block, ``(..., gene, TF)``, in order; those that are not wanted may be without TFs."""
     return draws.draw_features(
-        counts,
+        np.array(block.bound_counts)[None],
         *block.locate(block.tfs),
         wanted=wanted,
-        label=label,
-        active=find_active,
+        find_active=partial(_find_active, block, threads) if block.conditions else None,
         **block.parameters,
         threads=threads,
     )
 
 
-def _find_active_by(block: Block, label: np.ndarray, threads: int) -> draws.FindPlane:
+def _find_active(block: Block, threads: int, label: np.ndarray) -> draws.FindPlane:
     """Return a function that returns which pairs of a slab are active, ``[TF, gene]``, given the block's labels."""
     others = draws.draw_label_columns(
         np.array(block.other_counts, np.int64)[None],
@@ -112,20 +105,20 @@ def _find_active_by(block: Block, label: np.ndarray, threads: int) -> draws.Find
         seed=block.parameters["seed"],
         threads=threads,
     )
-    columns = label.swapaxes(-1, -2)
+    labels = label.swapaxes(-1, -2)
+    packed = np.concatenate([np.packbits(columns, axis=-1) for columns in (labels, others.swapaxes(-1, -2))], axis=-2)
 
     @cache
-    def pack(name: Hashable) -> np.ndarray:
-        column = block.columns[name] - len(block.tfs)
-        return np.packbits(label[..., column] if column < 0 else others[..., column], axis=-1)
+    def get_columns(lead: tuple[int, ...]) -> dict[Hashable, np.ndarray]:
+        return {name: packed[lead][column] for name, column in block.columns.items()}
 
-    def find_active(lead: tuple[int, ...], slab: slice) -> np.ndarray:
+    def find(lead: tuple[int, ...], slab: slice) -> np.ndarray:
         conditions = [block.conditions.get(t, (None, ())) for t in range(slab.start, slab.stop)]
-        active = evaluate_columns(conditions, lambda name: pack(name)[lead], (block.genes,))
-        active &= columns[lead][slab]  # in place: fresh memory costs more than the work
+        active = evaluate_columns(conditions, get_columns(lead), (block.genes,))
+        active &= labels[lead][slab]  # in place: fresh memory costs more than the work
         return active
 
-    return find_active
+    return find
 
 
 def simulate_arrays(spec: "SimulationSpec", lengths: Mapping[str, tuple[int, ...]] | None, text: str) -> list[Any]:

@@ -369,41 +369,37 @@ def fill_perturbation_effects_from_means(k0, k1, replicate, stream, genes, tfs, 
             out[t, g] = draw_signed_normal(words[0, g], words[1, g], words[2, g], float64(mean[t, g]), std)
 
 
-# And all five features at once, each column staying in the cache.
+# And all features at once, in two parts, as conditions need the labels of other TFs: each column stays in the cache.
 
 
 @compile_kernel
-def fill_features(
-    k0, k1, replicate, streams, genes, tfs, active, bound_counts, hops, factors, fraction, limits, numbers,
-    label, effect, pvalue, response, response_pvalue,
-):  # fmt: skip
-    """Fill planes of the five features, with all genes; planes without rows are not wanted.
-
-    If there is a plane of active pairs, ``label`` has been filled already; else active pairs are the bound ones.
-    """
-    n = genes.size
-    words, buffer = np.empty((4, n), np.uint32), np.empty(n + 1, np.uint32)
-    bits, window, response_window = np.empty(n, np.uint32), np.zeros(2, np.uint32), np.zeros(2, np.uint32)
-    own_label, own_effect, own_response = np.empty(n, np.bool_), np.empty(n, np.float32), np.empty(n, np.float32)
-    with_response = response.shape[0] > 0 or response_pvalue.shape[0] > 0
-    with_effect = with_response or effect.shape[0] > 0 or pvalue.shape[0] > 0
+def fill_binding_features(
+    k0, k1, replicate, stream, genes, tfs, bound_counts, hops, factors, fraction, limits, label, effect, pvalue
+):
+    """Fill planes of labels, binding effects and their p-values, with all genes; planes without rows are not wanted."""
+    words, buffer = np.empty((4, genes.size), np.uint32), np.empty(genes.size + 1, np.uint32)
+    window = np.zeros(2, np.uint32)
     for t in range(tfs.size):
-        labels = label[t] if label.shape[0] > 0 else own_label
-        effects = effect[t] if effect.shape[0] > 0 else own_effect
-        responses = response[t] if response.shape[0] > 0 else own_response
-        draw_words(k0, k1, genes, tfs[t], streams[0], replicate, words)
-        if active.shape[0] == 0:
-            set_labels(words[0], genes, find_label_limit(words[0], bound_counts[t], buffer), labels)
-        if with_effect:
-            set_binding_effects(words, labels, hops, factors, effects)
+        draw_words(k0, k1, genes, tfs[t], stream, replicate, words)
+        set_labels(words[0], genes, find_label_limit(words[0], bound_counts[t], buffer), label[t])
+        if effect.shape[0] > 0:
+            set_binding_effects(words, label[t], hops, factors, effect[t])
         if pvalue.shape[0] > 0:
-            cutoff = find_quantile(effects.view(np.uint32), fraction, window, buffer)
-            set_pvalues(words, effects, cutoff, limits, pvalue[t])
-        if with_response:
-            draw_words(k0, k1, genes, tfs[t], streams[1], replicate, words)
-            actives = active[t] if active.shape[0] > 0 else labels
-            set_perturbation_effects(words, labels, actives, effects, numbers, responses)
-        if response_pvalue.shape[0] > 0:
-            copy_magnitudes(responses, bits)
-            cutoff = find_quantile(bits, fraction, response_window, buffer)
-            set_pvalues(words, responses, cutoff, limits, response_pvalue[t])
+            cutoff = find_quantile(effect[t].view(np.uint32), fraction, window, buffer)
+            set_pvalues(words, effect[t], cutoff, limits, pvalue[t])
+
+
+@compile_kernel
+def fill_perturbation_features(
+    k0, k1, replicate, stream, genes, tfs, label, active, effect, numbers, fraction, limits, response, pvalue
+):
+    """Fill planes of perturbation effects and their p-values, with all genes; a plane without rows is not wanted."""
+    words, buffer = np.empty((4, genes.size), np.uint32), np.empty(genes.size + 1, np.uint32)
+    bits, window = np.empty(genes.size, np.uint32), np.zeros(2, np.uint32)
+    for t in range(tfs.size):
+        draw_words(k0, k1, genes, tfs[t], stream, replicate, words)
+        set_perturbation_effects(words, label[t], active[t], effect[t], numbers, response[t])
+        if pvalue.shape[0] > 0:
+            copy_magnitudes(response[t], bits)
+            cutoff = find_quantile(bits, fraction, window, buffer)
+            set_pvalues(words, response[t], cutoff, limits, pvalue[t])

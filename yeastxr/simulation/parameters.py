@@ -53,6 +53,11 @@ class Parameters:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     @classmethod
+    def pick(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return this group's entries of plain values of a whole specification."""
+        return {field.name: values[field.name] for field in fields(cls)}
+
+    @classmethod
     def extract(cls, source: "Parameters | Mapping[str, Any]") -> Self:
         """Take this group out of a specification, whose values are checked already, or out of a dict."""
         names = [field.name for field in fields(cls)]

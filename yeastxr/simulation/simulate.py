@@ -211,18 +211,19 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
         lengths = chunk_sizes(sizes, chunks)
         if lengths is not None and len(lengths[GENE]) > 1:
             return self._simulate_by_steps(chunks)
-        seed, attrs = check_seed(self.seed), _make_attrs(self)
-        pvalues = PvalueParameters.extract(self).to_dict()
+        values = self.to_dict()
+        attrs = _make_attrs(self, json.dumps(values))
+        pvalues = PvalueParameters.pick(values)
         made_by = (
-            describe_population(PopulationParameters.extract(self)),
-            BindingParameters.extract(self).to_dict(),
+            describe_population(self, values),
+            BindingParameters.pick(values),
             pvalues,
-            PerturbationParameters.extract(self).to_dict(),
+            PerturbationParameters.pick(values),
             pvalues,
         )
         arrays = simulate_arrays(self, lengths, attrs[SPECIFICATION])
         variables = {
-            name: xr.Variable(tuple(sizes), array, make_feature_attrs(name, parameters, seed))
+            name: xr.Variable(tuple(sizes), array, make_feature_attrs(name, parameters, self.seed))
             for name, array, parameters in zip(FEATURE_NAMES, arrays, made_by, strict=True)
         }
         return xr.Dataset(variables, xr.Coordinates(make_coordinates(self)) | make_feature_coordinate(), attrs)
@@ -465,9 +466,9 @@ def _parse_spec(text: str) -> SimulationSpec:
     return SimulationSpec.from_json(text)
 
 
-def _make_attrs(spec: SimulationSpec) -> dict[str, Any]:
+def _make_attrs(spec: SimulationSpec, text: str | None = None) -> dict[str, Any]:
     return {
-        SPECIFICATION: spec.to_json(),
+        SPECIFICATION: text or spec.to_json(),
         "seed": spec.seed,
         "law_version": SCHEME_VERSION,
         "yeastxr_version": __version__,

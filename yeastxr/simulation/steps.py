@@ -115,12 +115,12 @@ def make_labels(params: PopulationParameters, seed: int, chunks: Chunks) -> xr.D
         labels = map_blocks(draws.draw_labels, dims, [limits, replicate, gene, tf], dtype=np.bool_, seed=seed)
     else:
         labels = map_blocks(draws.draw_label_columns, dims, [counts, replicate, gene, tf], dtype=np.bool_, seed=seed)
-    return _wrap(labels, template, LABEL, describe_population(params), seed)
+    return _wrap(labels, template, LABEL, describe_population(params, params.to_dict()), seed)
 
 
-def describe_population(params: PopulationParameters) -> dict[str, Any]:
-    """Return the parameters of step 1 without names, which are in the coordinates."""
-    return {**params.to_dict(), "genes": params.n_genes, "tfs": None}
+def describe_population(params: PopulationParameters, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of step 1, out of plain values, without names, which are in the coordinates."""
+    return {**PopulationParameters.pick(values), "genes": params.n_genes, "tfs": None}
 
 
 def generate_binding_effects(
