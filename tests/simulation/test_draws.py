@@ -178,7 +178,7 @@ def test_words__birthday_spacings(samples: int) -> None:
     "size", [pytest.param(2**12, id="small"), pytest.param(2**18, id="large", marks=pytest.mark.slow)]
 )
 def test_words__ranks_of_binary_matrices(size: int) -> None:
-    # Of random 32 x 32 bits: 2^(-r^2) prod(1 - 2^-i, i = r + 1 to 32)^2 / prod(1 - 2^-i, i = 1 to 32 - r) have rank 32 - r.
+    # The chance of rank 32 - r is 2^(-r^2) prod(1 - 2^-i, i = r + 1 to 32)^2 / prod(1 - 2^-i, i = 1 to 32 - r).
     factors = 1 - 2.0 ** -np.arange(1, 33)
     chances = [2.0 ** -(r * r) * factors[r:].prod() ** 2 / factors[: 32 - r].prod() for r in range(3)]
     expected = size * np.array([*chances, 1 - sum(chances)])

@@ -240,14 +240,14 @@ def _evaluate_block(
 
 def evaluate_columns(
     conditions: Sequence[tuple[Hashable, Iterable[Any]]],
-    columns: Mapping[Hashable, np.ndarray],
+    columns: dict[Hashable, np.ndarray],
     shape: tuple[int, ...],
     *,
     assume_bound: bool = False,
 ) -> np.ndarray:
     """Return where the conditions of each TF hold, bool ``[TF, ..., gene]``, given TFs with their conditions.
 
-    ``columns`` has the labels of named TFs, eight genes to a byte; with ``assume_bound`` those of the TF itself are True.
+    ``columns`` has the labels of named TFs, eight genes to a byte; with ``assume_bound`` the TF's own are True.
     """
     holds = np.full((len(conditions), *shape[:-1], -(-shape[-1] // 8)), 0xFF, np.uint8)
     for t, (own, entries) in enumerate(conditions):

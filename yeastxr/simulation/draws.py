@@ -81,7 +81,7 @@ def draw_keys(positions: np.ndarray, *, stream: Stream, seed: int, dim: str = ""
 def find_label_limits(
     bound_counts: np.ndarray, *positions: np.ndarray, seed: int, genes: int, threads: int = 1
 ) -> np.ndarray:
-    """Return, for each TF, the limit below which exactly ``bound_counts`` of ``genes`` genes lie, uint64 ``(..., 1, T)``.
+    """Return the limit of each TF, below which exactly ``bound_counts`` of ``genes`` genes lie, uint64 ``(..., 1, T)``.
 
     Genes are ranked by their keys, 32 random bits, and by position where keys are equal, so the count is exact.
     """

@@ -13,7 +13,7 @@ import numpy as np
 from yeastxr._utils import count_threads
 from yeastxr.schema import FEATURES
 from yeastxr.simulation import draws
-from yeastxr.simulation.adjustment import MeanModel, evaluate_columns
+from yeastxr.simulation.adjustment import evaluate_columns
 from yeastxr.simulation.relations import iterate_tfs
 
 if TYPE_CHECKING:
@@ -42,19 +42,11 @@ class Block(NamedTuple):
 
 
 class BlockMaker:
-    """Makes the blocks of a specification."""
+    """Makes the blocks of a specification; ``parameters`` are those of :func:`draws.draw_features`."""
 
-    def __init__(self, spec: "SimulationSpec") -> None:
-        self._spec = spec
+    def __init__(self, spec: "SimulationSpec", parameters: Mapping[str, Any]) -> None:
+        self._spec, self._parameters = spec, parameters
         self._counts = [round(spec.n_genes * fraction) for fraction in spec.bound_fractions]
-        self._parameters = {
-            "hops": spec.hops,
-            "factors": spec.factors,
-            "fraction": spec.large_effect_percentile,
-            "upper": spec.large_effect_upper_pval,
-            "numbers": MeanModel.from_spec(spec).numbers,
-            "seed": spec.seed,
-        }
 
     @cached_property
     def _positions(self) -> dict[Hashable, int]:
@@ -121,16 +113,17 @@ def _find_active(block: Block, threads: int, label: np.ndarray) -> draws.FindPla
     return find
 
 
-def simulate_arrays(spec: "SimulationSpec", lengths: Mapping[str, tuple[int, ...]] | None, text: str) -> list[Any]:
+def simulate_arrays(
+    spec: "SimulationSpec", parameters: Mapping[str, Any], lengths: Mapping[str, tuple[int, ...]] | None, text: str
+) -> list[Any]:
     """Return the five features: NumPy arrays, or dask arrays with chunks of these lengths and all genes.
 
     ``text`` is the specification as JSON. With the chunks it names the dask arrays: equal names, equal values.
     """
-    maker = BlockMaker(spec)
-    tfs = range(len(spec.tf_labels))
+    maker = BlockMaker(spec, parameters)
     if lengths is None:
         replicates = None if spec.replicates is None else range(spec.replicates)
-        return simulate_block(maker.make(tfs, replicates), threads=count_threads())
+        return simulate_block(maker.make(range(len(spec.tf_labels)), replicates), threads=count_threads())
     import dask.array as da
     from dask.base import tokenize
     from dask.highlevelgraph import HighLevelGraph

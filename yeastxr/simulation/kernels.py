@@ -87,9 +87,7 @@ def draw_words(k0, k1, genes, tf, stream, replicate, words):
     """Fill a column of words."""
     tf = uint64(tf)
     for g in range(genes.size):
-        words[0, g], words[1, g], words[2, g], words[3, g] = run_philox(
-            uint64(genes[g]), tf, stream, replicate, k0, k1
-        )
+        words[0, g], words[1, g], words[2, g], words[3, g] = run_philox(uint64(genes[g]), tf, stream, replicate, k0, k1)
 
 
 @compile_kernel

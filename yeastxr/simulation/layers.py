@@ -30,6 +30,7 @@ class _TaskLayer(Layer):
         raise NotImplementedError
 
     def cull(self, keys: set[Key], all_hlg_keys: Collection[Key]) -> tuple[Layer, Mapping[Key, set[Key]]]:
+        """Return a layer of the tasks that some keys need, and what these depend on."""
         tasks = self.make_tasks(keys)
         layer = MaterializedLayer(tasks, annotations=self.annotations)
         return layer, {key: set(task.dependencies) for key, task in tasks.items()}
@@ -39,6 +40,7 @@ class _TaskLayer(Layer):
         return self.make_tasks(self.get_output_keys())
 
     def is_materialized(self) -> bool:
+        """Return whether all tasks have been made."""
         return "_tasks" in self.__dict__
 
     def __getitem__(self, key: Key) -> Any:
@@ -64,9 +66,11 @@ class BlockLayer(_TaskLayer):
         return product(*(range(len(lengths)) for lengths in self._lengths.values()))
 
     def get_output_keys(self) -> set[Key]:
+        """Return the keys of all features of all blocks."""
         return {(self.name, i, *block) for block in self.blocks for i in range(len(FEATURES))}
 
     def make_tasks(self, keys: Collection[Key]) -> dict[Key, Any]:
+        """Return a task for each block, and one that takes each of its features that is wanted."""
         features: dict[tuple[int, ...], set[int]] = defaultdict(set)
         for key in keys:
             if isinstance(key, tuple) and key[0] == self.name and isinstance(key[1], int):
@@ -98,8 +102,10 @@ class FeatureLayer(_TaskLayer):
         self.name, self._number, self._blocks = name, number, blocks
 
     def get_output_keys(self) -> set[Key]:
+        """Return the keys of all blocks."""
         return {(self.name, *block) for block in self._blocks.blocks}
 
     def make_tasks(self, keys: Collection[Key]) -> dict[Key, Any]:
+        """Return other names of the blocks' features."""
         own = (key for key in keys if isinstance(key, tuple) and key[0] == self.name)
         return {key: Alias(key, (self._blocks.name, self._number, *key[1:])) for key in own}

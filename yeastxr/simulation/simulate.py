@@ -27,6 +27,7 @@ from yeastxr.schema import (
     match_to,
     validate,
 )
+from yeastxr.simulation.adjustment import MeanModel
 from yeastxr.simulation.draws import SCHEME_VERSION
 from yeastxr.simulation.features import simulate_arrays
 from yeastxr.simulation.parameters import (
@@ -211,7 +212,7 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
         lengths = chunk_sizes(sizes, chunks)
         if lengths is not None and len(lengths[GENE]) > 1:
             return self._simulate_by_steps(chunks)
-        values = self.to_dict()
+        seed, values = check_seed(self.seed), self.to_dict()
         attrs = _make_attrs(self, json.dumps(values))
         pvalues = PvalueParameters.pick(values)
         made_by = (
@@ -221,9 +222,17 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
             PerturbationParameters.pick(values),
             pvalues,
         )
-        arrays = simulate_arrays(self, lengths, attrs[SPECIFICATION])
+        draw_parameters = {
+            "hops": self.hops,
+            "factors": self.factors,
+            "fraction": self.large_effect_percentile,
+            "upper": self.large_effect_upper_pval,
+            "numbers": MeanModel.from_spec(self).numbers,
+            "seed": seed,
+        }
+        arrays = simulate_arrays(self, draw_parameters, lengths, attrs[SPECIFICATION])
         variables = {
-            name: xr.Variable(tuple(sizes), array, make_feature_attrs(name, parameters, self.seed))
+            name: xr.Variable(tuple(sizes), array, make_feature_attrs(name, parameters, seed))
             for name, array, parameters in zip(FEATURE_NAMES, arrays, made_by, strict=True)
         }
         return xr.Dataset(variables, xr.Coordinates(make_coordinates(self)) | make_feature_coordinate(), attrs)
