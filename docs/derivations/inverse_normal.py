@@ -1,4 +1,4 @@
-"""How the coefficients of the normal quantile in yeastxr/kernels.py were made.
+"""How the coefficients of the normal quantile in yeastxr/simulation/kernels.py were made.
 
 The upper quantile z(u) is smooth in s = sqrt(-2 ln u) on the whole of 2**-66 <= u <= 1/2, and 0 at s0 = s(1/2). So
 z / (s - s0) is fitted by a rational function of degree 5 over 5 in s - 4, by least squares that is reweighted until

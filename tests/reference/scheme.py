@@ -1,66 +1,73 @@
-"""A second implementation of the random-number scheme, in plain Python and NumPy, to compare the kernels with.
+"""A second implementation of the random-number scheme, in plain NumPy, to compare the kernels with.
 
-Written from the text of docs/design.md: words by Python's own integers, ranks by sorting, exponents by ``frexp``.
+Written from the text of docs/design.md: words from 64-bit products, ranks by sorting, quantiles by NumPy, exponents by
+``frexp``. Positions and words are arrays that broadcast against each other.
 """
-
-import math
 
 import numpy as np
 
-LABEL, BINDING_EFFECT, BINDING_PVALUE, PERTURBATION_EFFECT, PERTURBATION_PVALUE = range(5)
+BINDING, PERTURBATION = 0, 1
+Words = tuple[np.ndarray, ...]
 
 
-def words(seed: int, gene: int, tf: int, stream: int, replicate: int) -> tuple[int, int, int, int]:
-    """Philox4x32-10, as the paper writes it: (L, R) pairs under a bumped key."""
-    l0, r0, l1, r1 = gene, tf, stream, replicate
+def words(seed: int, gene: object, tf: object, stream: int, replicate: object) -> Words:
+    """Philox4x32-10, as the paper writes it: (L, R) pairs under a bumped key; four words as uint64."""
+    l0, r0, l1, r1 = np.broadcast_arrays(*(np.asarray(word, np.uint64) for word in (gene, tf, stream, replicate)))
     key = [seed % 2**32, seed // 2**32]
     for _ in range(10):
-        high0, low0 = divmod(0xD2511F53 * l0, 2**32)
-        high1, low1 = divmod(0xCD9E8D57 * l1, 2**32)
-        l0, r0, l1, r1 = high1 ^ r0 ^ key[0], low1, high0 ^ r1 ^ key[1], low0
+        high0, low0 = np.divmod(np.uint64(0xD2511F53) * l0, np.uint64(2**32))
+        high1, low1 = np.divmod(np.uint64(0xCD9E8D57) * l1, np.uint64(2**32))
+        l0, r0, l1, r1 = high1 ^ r0 ^ np.uint64(key[0]), low1, high0 ^ r1 ^ np.uint64(key[1]), low0
         key = [(key[0] + 0x9E3779B9) % 2**32, (key[1] + 0xBB67AE85) % 2**32]
     return l0, r0, l1, r1
 
 
-def labels(seed: int, genes: int, tf: int, replicate: int, bound: int) -> np.ndarray:
-    """The ``bound`` smallest of (word, gene)."""
-    order = sorted(range(genes), key=lambda gene: (words(seed, gene, tf, LABEL, replicate)[0], gene))
-    out = np.zeros(genes, bool)
-    out[order[:bound]] = True
-    return out
+def labels(drawn: Words, counts: object) -> np.ndarray:
+    """The ``counts`` smallest of word 0 in each column, the first gene first among equals; axes ``(gene, tf)``."""
+    order = np.argsort(drawn[0], axis=0, kind="stable")
+    ranks = np.argsort(order, axis=0, kind="stable")
+    return ranks < np.asarray(counts)
 
 
-def binding_effect(
-    draw: tuple[int, int, int, int], hops: tuple[tuple[int, int], tuple[int, int]], totals: tuple[float, float, float]
-) -> np.float32:
-    """Hops are the top of a product of 64 bits with the count of outcomes; ``hops`` are (first, last) pairs."""
-    a, b, c, d = draw
-    (first_background, last_background), (first, last) = hops
-    background = first_background + (((a << 32) + b) * (last_background - first_background + 1) >> 64)
-    experiment = first + (((c << 32) + d) * (last - first + 1) >> 64)
-    of_experiment, of_background, pseudocount = totals
-    return np.float32((experiment / of_experiment) / (background / of_background + pseudocount))
+def hops(word: np.ndarray, first: object, last: object) -> np.ndarray:
+    """The top of the product of a word and the count of outcomes."""
+    first, last = np.asarray(first, np.uint64), np.asarray(last, np.uint64)
+    return first + (word * (last - first + np.uint64(1)) >> np.uint64(32))
 
 
-def pvalue(draw: tuple[int, int, int, int], upper: float, *, small: bool) -> np.float32:
-    """Halfway between multiples of 2**-32; scaled, and never above the upper end, where it is small."""
-    uniform = (draw[0] + 0.5) / 2**32
-    if not small:
-        return np.float32(uniform)
-    scaled = np.float32(uniform * upper)
-    return scaled if float(scaled) <= upper else np.nextafter(scaled, np.float32(0))
+def binding_effects(
+    drawn: Words,
+    label: np.ndarray,
+    ranges: tuple[tuple[int, int], tuple[int, int], tuple[int, int]],
+    totals: tuple[int, int, float],
+) -> np.ndarray:
+    """``ranges`` are (first, last) of background, unbound and bound hops; ``totals`` of experiment and background."""
+    (background, unbound, bound), (of_experiment, of_background, pseudocount) = ranges, totals
+    experiment = hops(drawn[2], np.where(label, bound[0], unbound[0]), np.where(label, bound[1], unbound[1]))
+    factor = (of_background + pseudocount) / (of_experiment + pseudocount)
+    offset = pseudocount * (of_background + pseudocount)
+    ratio = experiment.astype(float) * factor / (hops(drawn[1], *background).astype(float) + offset)
+    return ratio.astype(np.float32)
 
 
-def log(x: float) -> float:
-    """The natural logarithm of a number above 0, in units of 2**65, as the scheme defines it."""
-    mantissa, exponent = math.frexp(x)
-    if mantissa < math.sqrt(0.5):
-        mantissa, exponent = 2 * mantissa, exponent - 1
+def pvalues(drawn: Words, upper: float, large: np.ndarray) -> np.ndarray:
+    """Halfway between multiples of 2**-32; scaled, and never above the upper end, where the effect is large."""
+    uniform = (drawn[3].astype(float) + 0.5) / 2**32
+    scaled = (uniform * upper).astype(np.float32)
+    scaled = np.where(scaled.astype(float) <= upper, scaled, np.nextafter(scaled, np.float32(0)))
+    return np.where(large, scaled, uniform.astype(np.float32))
+
+
+def log(x: np.ndarray) -> np.ndarray:
+    """The natural logarithm of numbers above 0, in units of 2**65, as the scheme defines it."""
+    mantissa, exponent = np.frexp(x)
+    low = mantissa < np.sqrt(0.5)
+    mantissa, exponent = np.where(low, 2 * mantissa, mantissa), exponent - low
     f = (mantissa - 1) / (mantissa + 1)
-    series = 1 / 15
+    series = np.full(f.shape, 1 / 15)
     for odd in (13, 11, 9, 7, 5, 3, 1):
         series = series * (f * f) + 1 / odd
-    return (exponent - 65) * 0.6931471805599453 + 2 * f * series
+    return (exponent - 65.0) * 0.6931471805599453 + 2 * f * series
 
 
 NUMERATOR = (
@@ -73,13 +80,37 @@ DENOMINATOR = (
 )  # fmt: skip
 
 
-def normal(draw: tuple[int, int, int, int], mean: float, std: float) -> np.float32:
-    """sign * |mean + std * z|, with z by inversion of 64 bits and a sign."""
-    a, b, c, _ = draw
-    s = math.sqrt(-2 * log(float((a << 32) + b) + 0.5))
-    numerator, denominator = 0.0, 0.0
+def perturbation_effects(drawn: Words, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """sign * |mean + std * z|, with z by inversion of words 0 and 1, its sign bit 31 of word 2, and the sign bit 30."""
+    s = np.sqrt(-2 * log(drawn[0].astype(float) * 2**32 + drawn[1].astype(float) + 0.5))
+    numerator, denominator = np.zeros(s.shape), np.zeros(s.shape)
     for p, q in zip(NUMERATOR, DENOMINATOR, strict=True):
         numerator, denominator = numerator * (s - 4) + p, denominator * (s - 4) + q
     z = (s - 1.1774100225154747) * numerator / denominator
-    magnitude = abs(mean + std * (-z if c >> 31 else z))
-    return np.float32(-magnitude if c >> 30 & 1 else magnitude)
+    signs = drawn[2] >> np.uint64(30)
+    magnitude = abs(mean + std * np.where(signs // 2 == 1, -z, z))
+    return np.where(signs % 2 == 1, -magnitude, magnitude).astype(np.float32)
+
+
+def is_large(effect: np.ndarray, percentile: float) -> np.ndarray:
+    """Return whether |effect| is at least its column's linear quantile."""
+    magnitude = abs(effect.astype(float))
+    return magnitude >= np.quantile(magnitude, percentile, axis=0)
+
+
+def simulate(seed: int, genes: int, counts: list[int], replicate: int = 0, slope: float = 0.0) -> list[np.ndarray]:
+    """The five features of methods 1 and 2, with the tutorial's parameters; ``counts`` are of bound genes."""
+    gene, tf = np.arange(genes)[:, None], np.arange(len(counts))
+    first = words(seed, gene, tf, BINDING, replicate)
+    second = words(seed, gene, tf, PERTURBATION, replicate)
+    label = labels(first, counts)
+    effect = binding_effects(first, label, ((1, 100), (0, 1), (1, 6)), (76, 1000, 1e-10))
+    mean = np.where(label, 3.0 + slope * effect.astype(float), 0.0)
+    response = perturbation_effects(second, mean, np.ones(label.shape))
+    return [
+        label,
+        effect,
+        pvalues(first, 0.2, is_large(effect, 0.9)),
+        response,
+        pvalues(second, 0.2, is_large(response, 0.9)),
+    ]

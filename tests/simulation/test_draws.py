@@ -26,7 +26,7 @@ def planes(size: int, tfs: int = 64) -> Iterator[draws.Positions]:
         yield draws.Positions(np.array(replicate)[None, None], np.arange(PLANE // tfs)[:, None], np.arange(tfs))
 
 
-def uniforms(where: draws.Positions, *, seed: int = SEED, stream: Stream = Stream.BINDING_PVALUE) -> np.ndarray:
+def uniforms(where: draws.Positions, *, seed: int = SEED, stream: Stream = Stream.BINDING) -> np.ndarray:
     """Draw p-values that no effect makes small: plain uniforms."""
     effect = np.zeros(where.shape, np.float32)
     cutoffs = np.ones((*where.shape[:-2], 1, where.shape[-1]))
@@ -114,10 +114,8 @@ def beside(where: draws.Positions, **moved: object) -> tuple[np.ndarray, np.ndar
         {"seed": SEED + 1},
         {"seed": SEED ^ 2**63},
         {"seed": SEED << 32},
-        {"stream": Stream.LABEL},
-        {"stream": Stream.BINDING_EFFECT},
-        {"stream": Stream.PERTURBATION_EFFECT},
-        {"stream": Stream.PERTURBATION_PVALUE},
+        {"stream": Stream.PERTURBATION},
+        {"stream": Stream.RESPONSE},
     ],
     ids=str,
 )
@@ -144,6 +142,73 @@ def test_neighbours__one_bit_changes_half_of_all() -> None:
         flipped[:, bit // 32] ^= np.uint32(1 << bit % 32)
         changed = int(np.bitwise_count(before ^ draws.compute_philox_words(flipped, SEED)).sum())
         assert abs(changed - 128 * 1000) < 6 * math.sqrt(128 * 2000 / 4), bit
+
+
+def draw_calls(n: int, *, seed: int = SEED, gene: int = 0, tf: int = 0, replicate: int = 0) -> np.ndarray:
+    """Return the eight words of both calls of n pairs, uint32 ``(n, 8)``: 256 genes of each of n / 256 TFs."""
+    counters = np.empty((2, n, 4), np.uint32)
+    counters[..., 0] = np.arange(n) % 256 + gene
+    counters[..., 1] = np.arange(n) // 256 + tf
+    counters[..., 2] = np.array([[Stream.BINDING], [Stream.PERTURBATION]])
+    counters[..., 3] = replicate
+    return np.concatenate([draws.compute_philox_words(part, seed) for part in counters], axis=-1)
+
+
+def assert_as_poisson(count: int, mean: float) -> None:
+    assert stats.poisson.cdf(count, mean) > 1e-9
+    assert stats.poisson.sf(count - 1, mean) > 1e-9
+
+
+@pytest.mark.parametrize(
+    "samples", [pytest.param(64, id="small"), pytest.param(8192, id="large", marks=pytest.mark.slow)]
+)
+def test_words__birthday_spacings(samples: int) -> None:
+    # Of the spacings of n sorted numbers below d, about Poisson(n^3 / 4d) equal another one (Marsaglia 1984).
+    days, birthdays = 2**32, 4096
+    equal = np.zeros(8, int)
+    for replicate in range(samples):
+        numbers = np.sort(draw_calls(birthdays, replicate=replicate).astype(np.int64), axis=0)
+        spacings = np.sort(np.diff(numbers, axis=0, append=numbers[:1] + days), axis=0)
+        equal += (np.diff(spacings, axis=0) == 0).sum(axis=0)
+    for count in equal:
+        assert_as_poisson(int(count), samples * birthdays**3 / (4 * days))
+
+
+@pytest.mark.parametrize(
+    "size", [pytest.param(2**12, id="small"), pytest.param(2**18, id="large", marks=pytest.mark.slow)]
+)
+def test_words__ranks_of_binary_matrices(size: int) -> None:
+    # The chance of rank 32 - r is 2^(-r^2) prod(1 - 2^-i, i = r + 1 to 32)^2 / prod(1 - 2^-i, i = 1 to 32 - r).
+    factors = 1 - 2.0 ** -np.arange(1, 33)
+    chances = [2.0 ** -(r * r) * factors[r:].prod() ** 2 / factors[: 32 - r].prod() for r in range(3)]
+    expected = size * np.array([*chances, 1 - sum(chances)])
+    for word in range(8):
+        rows = draw_calls(32 * size)[:, word].reshape(size, 32)
+        rank = np.zeros(size, int)
+        for bit in range(32):
+            has = rows >> np.uint32(bit) & 1 == 1
+            pivot = np.take_along_axis(rows, has.argmax(axis=1)[:, None], axis=1)
+            rows = np.where(has, rows ^ pivot, rows)
+            rank += has.any(axis=1)
+        counts = np.bincount(np.minimum(32 - rank, 3), minlength=4)
+        assert_as_chi_square(float(((counts - expected) ** 2 / expected).sum()), 3)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_words__hamming_weights_of_neighbours(size: int) -> None:
+    size //= 4
+    moves = [("seed", 0), ("seed", 1), ("seed", 2**63), ("gene", 1), ("tf", 1), ("replicate", 1)]
+    products = np.zeros((len(moves), 8, 8))
+    for replicate in range(0, 2 * size // 2**18, 2):
+        base = {"seed": SEED, "gene": 0, "tf": 0, "replicate": replicate}
+        drawn = [draw_calls(2**18, **{**base, name: base[name] + step}) for name, step in moves]
+        own, *others = ((np.bitwise_count(words) - 16.0) / math.sqrt(8) for words in drawn)
+        products += [own.T @ other for other in (own, *others)]
+    within = products[0] - np.diag(np.diag(products[0]))  # of the words of a pair with each other
+    assert abs(within).max() < 6 * math.sqrt(size)
+    assert abs(products[1:]).max() < 6 * math.sqrt(size)
+    # The weight of a word is binomial: its fourth moment is 3 - 2 / 32.
+    assert abs(np.diag(products[0]) - size).max() < 6 * math.sqrt(size * (2 - 2 / 32))
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import yeastxr as yx
 from tests.reference import scheme
 from yeastxr.simulation import draws, kernels
+from yeastxr.simulation.parameters import BindingParameters
 
 SEEDS = st.integers(0, 2**64 - 1) | st.sampled_from([0, 2**32 - 1, 2**32, 2**64 - 1])
 SOME_POSITIONS = st.lists(st.integers(0, 2**32 - 2), min_size=1, max_size=5)
@@ -25,14 +28,10 @@ def blocks(draw: st.DrawFn) -> tuple[int, draws.Positions]:
     return draw(SEEDS), draws.Positions(replicate, gene, tf)
 
 
-def by_scheme(block: tuple[int, draws.Positions], stream: int, value: object) -> np.ndarray:
-    """Fill a block with what another implementation of the scheme returns: ``value(words, gene index, TF index)``."""
+def draw_words(block: tuple[int, draws.Positions], stream: int) -> scheme.Words:
+    """Return the words of a block by another implementation of the scheme."""
     seed, (replicate, gene, tf) = block
-    drawn = [
-        [value(scheme.words(seed, g, t, stream, replicate.item()), i, j) for j, t in enumerate(tf.tolist())]
-        for i, g in enumerate(gene[:, 0].tolist())
-    ]
-    return np.array(drawn)
+    return scheme.words(seed, gene, tf, stream, replicate)
 
 
 def same_bits(found: np.ndarray, expected: np.ndarray) -> None:
@@ -50,11 +49,26 @@ def test_labels__as_the_scheme_defines(
     seed: int, tf: list[int], replicate: int, genes: int, data: st.DataObject
 ) -> None:
     counts = [data.draw(st.integers(0, genes)) for _ in tf]
-    expected = np.stack([scheme.labels(seed, genes, t, replicate, n) for t, n in zip(tf, counts, strict=True)], axis=-1)
     where = draws.Positions(np.array(replicate)[None, None], np.arange(genes)[:, None], np.array(tf))
+    expected = scheme.labels(draw_words((seed, where), scheme.BINDING), counts)
     np.testing.assert_array_equal(draws.draw_label_columns(np.array([counts]), *where, seed=seed), expected)
     limits = draws.find_label_limits(np.array([counts]), where.replicate, where.tf[None], seed=seed, genes=genes)
     np.testing.assert_array_equal(draws.draw_labels(limits, *where, seed=seed), expected)
+
+
+@given(
+    keys=st.lists(st.integers(0, 3) | st.integers(0, 2**32 - 1), min_size=1, max_size=60),
+    spread=st.sampled_from([1, 2**30]),
+    data=st.data(),
+)
+def test_labels__equal_keys(keys: list[int], spread: int, data: st.DataObject) -> None:
+    column = np.array(keys, np.uint64) * spread % 2**32
+    count = data.draw(st.integers(0, len(keys)))
+    limit = kernels.find_label_limit(column.astype(np.uint32), count, np.empty(len(keys) + 1, np.uint32))
+    found = np.empty(len(keys), bool)
+    kernels.set_labels(column.astype(np.uint32), np.arange(len(keys), dtype=np.uint32), np.uint64(limit), found)
+    np.testing.assert_array_equal(found, scheme.labels((column[:, None],), [count])[:, 0])
+    assert found.sum() == count
 
 
 @given(block=blocks(), background=RANGES, unbound=RANGES, bound=RANGES, totals=st.tuples(*[st.integers(1, 10**9)] * 2))
@@ -68,30 +82,28 @@ def test_binding_effects__as_the_scheme_defines(
     seed, where = block
     label = labels_like(block)
     background = (max(1, background[0]), max(1, background[1]))
-    hops = tuple(n for first, last in (background, unbound, bound) for n in (first, last - first + 1))
-    sums = (totals[0] + 1e-10, totals[1] + 1e-10, 1e-10)
-    expected = by_scheme(
-        block,
-        scheme.BINDING_EFFECT,
-        lambda draw, g, t: scheme.binding_effect(draw, (background, bound if label[g, t] else unbound), sums),
+    params = BindingParameters(
+        background_hops_range=background,
+        unbound_experiment_hops_range=unbound,
+        bound_experiment_hops_range=bound,
+        total_experiment_hops=totals[0],
+        total_background_hops=totals[1],
     )
-    same_bits(draws.draw_binding_effects(label, *where, hops=hops, totals=sums, seed=seed), expected)
+    found = draws.draw_binding_effects(label, *where, hops=params.hops, factors=params.factors, seed=seed)
+    drawn = draw_words(block, scheme.BINDING)
+    same_bits(found, scheme.binding_effects(drawn, label, (background, unbound, bound), (*totals, 1e-10)))
 
 
-@given(block=blocks(), upper=st.floats(0, 1), feature=st.sampled_from(["BINDING_PVALUE", "PERTURBATION_PVALUE"]))
-def test_pvalues__as_the_scheme_defines(block: tuple[int, draws.Positions], upper: float, feature: str) -> None:
+@given(block=blocks(), upper=st.floats(0, 1), stream=st.sampled_from(["BINDING", "PERTURBATION"]))
+def test_pvalues__as_the_scheme_defines(block: tuple[int, draws.Positions], upper: float, stream: str) -> None:
     seed, where = block
     effect = np.random.default_rng(seed).standard_normal(where.shape).astype(np.float32)
+    large = abs(effect) >= 0.5
     cutoffs = np.full((1, where.tf.size), 0.5)
-    found = draws.draw_pvalues(effect, cutoffs, *where, stream=draws.Stream[feature], upper=upper, seed=seed)
-    expected = by_scheme(
-        block,
-        getattr(scheme, feature),
-        lambda draw, g, t: scheme.pvalue(draw, upper, small=bool(abs(effect[g, t]) >= 0.5)),
-    )
-    same_bits(found, expected)
+    found = draws.draw_pvalues(effect, cutoffs, *where, stream=draws.Stream[stream], upper=upper, seed=seed)
+    same_bits(found, scheme.pvalues(draw_words(block, getattr(scheme, stream)), upper, large))
     assert (found >= 0).all()
-    assert (found.astype(float) <= np.where(abs(effect) >= 0.5, upper, 1)).all()
+    assert (found.astype(float) <= np.where(large, upper, 1)).all()
 
 
 @given(block=blocks(), means=st.tuples(*[st.floats(-50, 50)] * 2), stds=st.tuples(*[st.floats(0, 20)] * 2))
@@ -103,25 +115,38 @@ def test_perturbation_effects__as_the_scheme_defines(
     adjusted = label & labels_like((seed + 1, where))
     effect = np.random.default_rng(seed).random(where.shape, np.float32)
     slope = 0.125
-    numbers = (means[0], stds[0], means[1], stds[1], slope)
-    expected = by_scheme(
-        block,
-        scheme.PERTURBATION_EFFECT,
-        lambda draw, g, t: scheme.normal(
-            draw, means[1] + slope * float(effect[g, t]) if adjusted[g, t] else means[0], stds[int(label[g, t])]
-        ),
-    )
-    same_bits(draws.draw_perturbation_effects(label, adjusted, effect, *where, numbers=numbers, seed=seed), expected)
     mean = np.where(adjusted, means[1] + slope * effect.astype(float), means[0])
+    drawn = draw_words(block, scheme.PERTURBATION)
+    expected = scheme.perturbation_effects(drawn, mean, np.array(stds)[label.astype(int)])
+    numbers = (means[0], stds[0], means[1], stds[1], slope)
+    same_bits(draws.draw_perturbation_effects(label, adjusted, effect, *where, numbers=numbers, seed=seed), expected)
     same_bits(draws.draw_perturbation_effects_from_means(label, mean, *where, stds=stds, seed=seed), expected)
 
 
-@given(values=st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 5), min_size=1, max_size=80), data=st.data())
+@pytest.mark.parametrize("slope", [0.0, 10.0])
+def test_simulate__as_the_scheme_defines(slope: float) -> None:
+    genes, bound = 357, [0.0, 0.1, 0.1, 0.5, 1.0, 0.3]
+    ds = yx.simulate(genes, bound=bound, max_mean_adjustment=slope, replicates=2, seed=2**63 + 5)
+    largest = 6 * (1000 + 1e-10) / (76 + 1e-10) / (1 + 1e-10 * (1000 + 1e-10))
+    for replicate in range(2):
+        counts = [round(genes * fraction) for fraction in bound]
+        expected = scheme.simulate(2**63 + 5, genes, counts, replicate, slope / largest)
+        for name, values in zip(yx.FEATURES, expected, strict=True):
+            found = ds[name.name].values[replicate]
+            if found.dtype == bool:
+                np.testing.assert_array_equal(found, values)
+            else:
+                same_bits(found, values)
+
+
+@given(values=st.lists(st.integers(0, 2**32 - 1) | st.integers(0, 5), min_size=1, max_size=80), data=st.data())
 def test_select__as_sorting(values: list[int], data: st.DataObject) -> None:
-    for dtype in (np.uint64, np.uint32):
-        array = np.array([v % 2 ** (8 * np.dtype(dtype).itemsize) for v in values], dtype)
-        k = data.draw(st.integers(0, len(values) - 1))
-        assert kernels.select_kth(array, k) == np.sort(array)[k]
+    array, rank = np.array(values, np.uint32), data.draw(st.integers(0, len(values) - 1))
+    ordered = np.sort(array)
+    assert kernels.select_kth(array, rank) == ordered[rank]
+    low, width = (np.uint32(data.draw(st.integers(0, 2**32 - 1) | st.integers(0, 5))) for _ in range(2))
+    kth, following, _ = kernels.select_near(array, rank, low, width, np.empty(array.size + 1, np.uint32))
+    assert (kth, following) == (ordered[rank], ordered[min(rank + 1, array.size - 1)])
 
 
 @given(
@@ -129,9 +154,9 @@ def test_select__as_sorting(values: list[int], data: st.DataObject) -> None:
     fraction=st.floats(0, 1) | st.sampled_from([0.0, 0.5, 0.9, 1.0]),
 )
 def test_abs_quantiles__as_numpy(values: list[float], fraction: float) -> None:
-    column = np.array(values, np.float32)[:, None]
-    found = draws.compute_abs_quantiles(column, fraction=fraction)
-    expected = np.quantile(abs(column).astype(np.float64), fraction, axis=0, keepdims=True)
+    columns = np.array(values, np.float32)[:, None] * np.array([1, 1, 8, -1], np.float32)  # each starts from the last
+    found = draws.compute_abs_quantiles(columns, fraction=fraction)
+    expected = np.quantile(abs(columns).astype(np.float64), fraction, axis=0, keepdims=True)
     np.testing.assert_allclose(found, expected, rtol=1e-15, atol=0)
 
 

@@ -345,8 +345,8 @@ def test_names__escaped_in_html() -> None:
 
 
 STORE_HASHES = {
-    "plain": "3ee106db0d0d5675",
-    "replicates": "69534e8d6c00a46e",
+    "plain": "dd02f29e58ddaef4",
+    "replicates": "f5656b40674fb5d6",
 }
 
 

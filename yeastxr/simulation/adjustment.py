@@ -1,7 +1,8 @@
 """The mean of each pair: methods 1 to 4 (:class:`MeanModel`), which pairs are active, and user-defined rules."""
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -226,24 +227,34 @@ def _evaluate_block(
     bound_only: bool,
     threads: int,
 ) -> np.ndarray:
-    """Evaluate the conditions of a block's TFs on label columns ``(..., gene, 1, named)``, eight genes to a byte."""
-    genes = label.shape[-2]
-    bits: dict[Hashable, np.ndarray] = {}
-    holds = np.full((tf.size, *label.shape[:-2], -(-genes // 8)), 0xFF, np.uint8)
-    for t, position in enumerate(tf.reshape(-1)):
-        own, entries = conditions.get(int(position), (None, ()))
-        if not entries:
-            continue
-        needed = dict.fromkeys(iterate_tfs(entries))
-        for name in needed:
-            if name not in bits:
-                bits[name] = np.packbits(columns[..., 0, named[name]], axis=-1)
-        bound = {own: np.full_like(holds[t], 0xFF)} if own in needed and not bound_only else {}
-        holds[t] = evaluate_conditions({name: bits[name] for name in needed} | bound, entries)
-    active = np.moveaxis(np.unpackbits(holds, axis=-1, count=genes).view(bool), 0, -1)
+    """Evaluate the conditions of a block's TFs on label columns ``(..., gene, 1, named)``."""
+    own = [conditions.get(int(position), (None, ())) for position in tf.reshape(-1)]
+    needed = dict.fromkeys(name for _, entries in own for name in iterate_tfs(entries))
+    packed = {name: np.packbits(columns[..., 0, named[name]], axis=-1) for name in needed}
+    holds = evaluate_columns(own, packed, (*label.shape[:-2], label.shape[-2]), assume_bound=not bound_only)
+    active = np.moveaxis(holds, 0, -1)
     if bound_only:
         active &= label  # in place: fresh memory costs more than the work
     return active
+
+
+def evaluate_columns(
+    conditions: Sequence[tuple[Hashable, Iterable[Any]]],
+    columns: dict[Hashable, np.ndarray],
+    shape: tuple[int, ...],
+    *,
+    assume_bound: bool = False,
+) -> np.ndarray:
+    """Return where the conditions of each TF hold, bool ``[TF, ..., gene]``, given TFs with their conditions.
+
+    ``columns`` has the labels of named TFs, eight genes to a byte; with ``assume_bound`` the TF's own are True.
+    """
+    holds = np.full((len(conditions), *shape[:-1], -(-shape[-1] // 8)), 0xFF, np.uint8)
+    for t, (own, entries) in enumerate(conditions):
+        if entries:
+            known = ChainMap({own: np.full_like(holds[t], 0xFF)}, columns) if assume_bound else columns
+            holds[t] = evaluate_conditions(known, entries)
+    return np.unpackbits(holds, axis=-1, count=shape[-1]).view(bool)
 
 
 def compute_custom_mean(

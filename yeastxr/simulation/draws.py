@@ -8,7 +8,7 @@ Positions are given as arrays that broadcast against each other with the axes ``
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -19,21 +19,25 @@ from yeastxr._utils import run_in_threads
 from yeastxr.errors import InputError
 from yeastxr.simulation.parameters import LARGEST_NORMAL, fits_float32
 
-SCHEME_VERSION = 1  # datasets store it as ``law_version``
+SCHEME_VERSION = 2  # datasets store it as ``law_version``
+Part = tuple[tuple[int, ...], slice]  # the leading index of a plane, and some of its TFs
+FindPlane = Callable[[tuple[int, ...], slice], np.ndarray]  # from a part to an array [TF, gene]
 _SLAB_CELLS = 1 << 17  # small enough for slabs to share out evenly, large enough to make a thread's call worth it
 
 
 class Stream(IntEnum):
-    """One stream of draws per variable and purpose; the numbers are part of the scheme."""
+    """One stream of draws per purpose; the numbers are part of the scheme. What each word is for: docs/design.md."""
 
-    LABEL = 0
-    BINDING_EFFECT = 1
-    BINDING_PVALUE = 2
-    PERTURBATION_EFFECT = 3
-    PERTURBATION_PVALUE = 4
+    BINDING = 0  # labels, hops, binding p-values
+    PERTURBATION = 1  # normal numbers, signs, perturbation p-values
+    RESPONSE = 2  # reserved: which pairs respond
+    GENE_FACTOR = 3  # reserved: factors of genes
+    TF_FACTOR = 4  # reserved: factors of TFs
     SPLIT = 5
     SHUFFLE = 6
     SHUFFLE_BLOCKS = 7
+    MISSING = 8  # reserved: missing values
+    MEASUREMENT = 9  # reserved: what measurements of one replicate do not share
 
 
 class Positions(NamedTuple):
@@ -77,46 +81,46 @@ def draw_keys(positions: np.ndarray, *, stream: Stream, seed: int, dim: str = ""
 def find_label_limits(
     bound_counts: np.ndarray, *positions: np.ndarray, seed: int, genes: int, threads: int = 1
 ) -> np.ndarray:
-    """Return, for each TF, the key below which exactly ``bound_counts`` of ``genes`` genes lie, uint64 ``(..., 1, T)``.
+    """Return the limit of each TF, below which exactly ``bound_counts`` of ``genes`` genes lie, uint64 ``(..., 1, T)``.
 
-    A pair's key is a word of 32 random bits followed by the gene's position, so keys of a TF never tie and the count is
-    exact; genes are ranked by position where two words are equal (once in 2**32 pairs).
+    Genes are ranked by their keys, 32 random bits, and by position where keys are equal, so the count is exact.
     """
-    from yeastxr.simulation import kernels
-
     replicate, tf = positions
-    shape = np.broadcast_shapes(replicate.shape, tf.shape, bound_counts.shape)
-    replicates = np.broadcast_to(replicate[..., 0, 0], shape[:-2])
-    gene_positions, tf_positions = np.arange(genes, dtype=np.uint32), tf.reshape(-1).astype(np.uint32)
-    counts = np.broadcast_to(bound_counts, shape)
-    out = np.empty(shape, np.uint64)
-
-    def fill(part: tuple[tuple[int, ...], slice]) -> None:
-        lead, tfs = part
-        kernels.fill_label_limits(
-            *split_seed(seed),
-            np.uint64(replicates[lead]),
-            np.uint64(Stream.LABEL),
-            gene_positions,
-            tf_positions[tfs],
-            counts[lead][0, tfs].astype(np.int64),
-            out[lead][0, tfs],
-        )
-
-    run_in_threads(fill, list(cut_slabs(shape[:-2], genes, shape[-1], _SLAB_CELLS)), threads)
-    return out
+    return _fill_block(
+        "label_limits",
+        (replicate, np.arange(genes)[:, None], tf),
+        stream=Stream.BINDING,
+        per_tf=[bound_counts.astype(np.int64)],
+        dtypes=[np.uint64],
+        reduces=True,
+        seed=seed,
+        threads=threads,
+    )
 
 
 def draw_labels(limits: np.ndarray, *positions: np.ndarray, seed: int, threads: int = 1) -> np.ndarray:
     """Return labels, bool ``(..., G, T)``: True where a pair's key lies below its TF's limit ``(..., 1, T)``."""
-    return _fill_block("labels", Stream.LABEL, positions, per_tf=[limits], dtype=np.bool_, seed=seed, threads=threads)
+    return _fill_block(
+        "labels",
+        positions,
+        stream=Stream.BINDING,
+        per_tf=[limits],
+        dtypes=[np.bool_],
+        seed=seed,
+        threads=threads,
+    )
 
 
 def draw_label_columns(bound_counts: np.ndarray, *positions: np.ndarray, seed: int, threads: int = 1) -> np.ndarray:
     """Return labels, bool ``(..., G, T)``, of a block with all genes, given how many each TF binds ``(..., 1, T)``."""
-    counts = bound_counts.astype(np.int64)
     return _fill_block(
-        "label_columns", Stream.LABEL, positions, per_tf=[counts], dtype=np.bool_, seed=seed, threads=threads
+        "label_columns",
+        positions,
+        stream=Stream.BINDING,
+        per_tf=[bound_counts.astype(np.int64)],
+        dtypes=[np.bool_],
+        seed=seed,
+        threads=threads,
     )
 
 
@@ -124,17 +128,17 @@ def draw_binding_effects(
     label: np.ndarray,
     *positions: np.ndarray,
     hops: tuple[int, ...],
-    totals: tuple[float, float, float],
+    factors: tuple[float, float],
     seed: int,
     threads: int = 1,
 ) -> np.ndarray:
     """Return binding effects, float32 ``(..., G, T)``; see the kernel."""
     return _fill_block(
         "binding_effects",
-        Stream.BINDING_EFFECT,
         positions,
+        stream=Stream.BINDING,
         planes=[label],
-        numbers=[hops, totals],
+        numbers=[hops, factors],
         seed=seed,
         threads=threads,
     )
@@ -148,9 +152,9 @@ def compute_abs_quantiles(values: np.ndarray, *, fraction: float, threads: int =
     out = np.empty((*lead, 1, tfs), np.float64)
     columns = values.swapaxes(-1, -2)
 
-    def fill(part: tuple[tuple[int, ...], slice]) -> None:
+    def fill(part: Part) -> None:
         index, slab = part
-        if kernels.find_abs_quantiles(np.ascontiguousarray(columns[index][slab]), fraction, out[index][0, slab]):
+        if not kernels.find_abs_quantiles(np.ascontiguousarray(columns[index][slab]), fraction, out[index][0, slab]):
             raise InputError("an effect is NaN; expected numbers, which have an order")
 
     run_in_threads(fill, list(cut_slabs(lead, values.shape[-2], tfs, _SLAB_CELLS)), threads)
@@ -167,16 +171,13 @@ def draw_pvalues(
     threads: int = 1,
 ) -> np.ndarray:
     """Return p-values, float32 ``(..., G, T)``: uniform, and on [0, upper] where ``|effect| >= cutoffs``."""
-    ceiling = np.float32(upper)
-    if float(ceiling) > upper:
-        ceiling = np.nextafter(ceiling, np.float32(0))
     return _fill_block(
         "pvalues",
-        stream,
         positions,
+        stream=stream,
         planes=[effect],
         per_tf=[cutoffs],
-        numbers=[upper, ceiling],
+        numbers=[_limit_pvalues(upper)],
         seed=seed,
         threads=threads,
     )
@@ -194,8 +195,8 @@ def draw_perturbation_effects(
     """Return perturbation effects, float32 ``(..., G, T)``; see the kernel."""
     return _fill_block(
         "perturbation_effects",
-        Stream.PERTURBATION_EFFECT,
         positions,
+        stream=Stream.PERTURBATION,
         planes=[label, active, effect],
         numbers=[numbers],
         seed=seed,
@@ -218,8 +219,8 @@ def draw_perturbation_effects_from_means(
         raise InputError("adjustment_function returned means that are too large for float32; expected smaller ones")
     return _fill_block(
         "perturbation_effects_from_means",
-        Stream.PERTURBATION_EFFECT,
         positions,
+        stream=Stream.PERTURBATION,
         planes=[label, mean],
         numbers=[stds],
         seed=seed,
@@ -227,54 +228,129 @@ def draw_perturbation_effects_from_means(
     )
 
 
-def _fill_block(
+def draw_features(
+    bound_counts: np.ndarray,
+    *positions: np.ndarray,
+    wanted: Sequence[bool],
+    find_active: Callable[[np.ndarray], FindPlane] | None,
+    hops: tuple[int, ...],
+    factors: tuple[float, float],
+    fraction: float,
+    upper: float,
+    numbers: tuple[float, ...],
+    seed: int,
+    threads: int = 1,
+) -> list[np.ndarray]:
+    """Return the five features of a block with all genes, ``(..., G, T)``, in order; of others no more than is needed.
+
+    With conditions, ``find_active`` takes the labels and returns a function: which pairs of a slab are active.
+    """
+    _, effect, pvalue, response, response_pvalue = wanted
+    response = response or response_pvalue
+    effect = effect or pvalue or response
+    limits = _limit_pvalues(upper)
+    fill_binding, slabs, binding = _plan_block(
+        "binding_features",
+        positions,
+        stream=Stream.BINDING,
+        per_tf=[bound_counts.astype(np.int64)],
+        numbers=[hops, factors, fraction, limits],
+        dtypes=[np.bool_, np.float32 if effect else None, np.float32 if pvalue else None],
+        seed=seed,
+    )
+    if not response:
+        run_in_threads(fill_binding, slabs, threads)
+        return [*binding, *(binding[0][..., :0],) * 2]
+    if find_active is not None:  # labels of other TFs are needed
+        run_in_threads(fill_binding, slabs, threads)
+    fill_perturbation, slabs, perturbation = _plan_block(
+        "perturbation_features",
+        positions,
+        stream=Stream.PERTURBATION,
+        planes=[binding[0], binding[0] if find_active is None else find_active(binding[0]), binding[1]],
+        numbers=[numbers, fraction, limits],
+        dtypes=[np.float32, np.float32 if response_pvalue else None],
+        seed=seed,
+    )
+
+    def fill_both(part: Part) -> None:
+        fill_binding(part)
+        fill_perturbation(part)
+
+    run_in_threads(fill_both if find_active is None else fill_perturbation, slabs, threads)
+    return [*binding, *perturbation]
+
+
+def _limit_pvalues(upper: float) -> tuple[float, np.float32]:
+    """Return the upper end of small p-values, and the largest float32 that is not above it."""
+    ceiling = np.float32(upper)
+    return upper, np.nextafter(ceiling, np.float32(0)) if float(ceiling) > upper else ceiling
+
+
+def _fill_block(kernel: str, positions: tuple[np.ndarray, ...], *, threads: int, **options: Any) -> np.ndarray:
+    """Run a kernel that fills one array over a block, one slab of TFs after another; see :func:`_plan_block`."""
+    fill, slabs, (out,) = _plan_block(kernel, positions, **options)
+    run_in_threads(fill, slabs, threads)
+    return out
+
+
+def _plan_block(
     kernel: str,
-    stream: Stream,
     positions: tuple[np.ndarray, ...],
     *,
+    stream: Stream,
     seed: int,
-    threads: int,
-    planes: Sequence[np.ndarray] = (),
+    planes: Sequence[np.ndarray | FindPlane] = (),
     per_tf: Sequence[np.ndarray] = (),
     numbers: Sequence[Any] = (),
-    dtype: Any = np.float32,
-) -> np.ndarray:
-    """Run a kernel over a block, one slab of TFs after another.
+    dtypes: Sequence[Any] = (np.float32,),
+    reduces: bool = False,
+) -> tuple[Callable[[Part], None], list[Part], list[np.ndarray]]:
+    """Return a function that runs a kernel over a slab of TFs of a block, the slabs, and the arrays that this fills.
 
-    ``planes`` are arrays ``(..., G, T)``, ``per_tf`` arrays ``(..., 1, T)``; ``numbers`` go to the kernel unchanged.
-    The result is TF-major in memory, as the kernels need it: an input that is TF-major, too, is not copied.
+    ``planes`` are arrays ``(..., G, T)``, ``per_tf`` arrays ``(..., 1, T)``; ``numbers`` go to the kernel unchanged. An
+    array whose dtype is None is not filled, and has no TFs. Arrays are TF-major in memory, as the kernels need them: an
+    input that is TF-major, too, is not copied. New memory is first touched by the thread that fills it.
     """
     from yeastxr.simulation import kernels
 
     run = getattr(kernels, f"fill_{kernel}")
     block = Positions(*positions)
-    shape = np.broadcast_shapes(block.shape, *(array.shape for array in (*planes, *per_tf)))
-    lead_shape, genes, tfs = shape[:-2], shape[-2], shape[-1]
+    shape = np.broadcast_shapes(block.shape, *(array.shape for array in (*planes, *per_tf) if not callable(array)))
+    *lead_shape, genes, tfs = shape
     replicates = np.broadcast_to(block.replicate[..., 0, 0], lead_shape)
     gene_positions = block.gene.reshape(-1).astype(np.uint32)
     tf_positions = block.tf.reshape(-1).astype(np.uint32)
-    columns = [_broadcast(array, shape).swapaxes(-1, -2) for array in planes]
+    columns = [plane if callable(plane) else _take_slabs(_broadcast(plane, shape)) for plane in planes]
     per_tf = [_broadcast(array, (*lead_shape, 1, tfs)) for array in per_tf]
-    out = np.empty((*lead_shape, tfs, genes), dtype)
+    size = () if reduces else (genes,)
+    outs = [np.empty((*lead_shape, 0 if dtype is None else tfs, *size), dtype or np.float32) for dtype in dtypes]
+    first = (*split_seed(seed), np.uint64(stream))
 
-    def fill(part: tuple[tuple[int, ...], slice]) -> None:
+    def fill(part: Part) -> None:
         lead, slab = part
         run(
-            *split_seed(seed),
+            *first[:2],
             np.uint64(replicates[lead]),
-            np.uint64(stream),
+            first[2],
             gene_positions,
             tf_positions[slab],
-            *(np.ascontiguousarray(array[lead][slab]) for array in columns),
+            *(column(lead, slab) for column in columns),
             *(np.ascontiguousarray(array[lead][0, slab]) for array in per_tf),
             *numbers,
-            out[lead][slab],
+            *(out[lead][slab] for out in outs),
         )
 
-    run_in_threads(fill, list(cut_slabs(lead_shape, genes, tfs, _SLAB_CELLS)), threads)
-    return out.swapaxes(-1, -2)
+    results = [out[..., None, :] if reduces else out.swapaxes(-1, -2) for out in outs]
+    return fill, list(cut_slabs(lead_shape, genes, tfs, _SLAB_CELLS)), results
 
 
-def _broadcast(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _take_slabs(plane: np.ndarray) -> FindPlane:
+    """Return a function that returns a slab of a plane, ``[TF, gene]``."""
+    columns = plane.swapaxes(-1, -2)
+    return lambda lead, slab: np.ascontiguousarray(columns[lead][slab])
+
+
+def _broadcast(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Broadcast an array only if necessary: a broadcast view is read-only, for which numba compiles once more."""
-    return array if array.shape == shape else np.broadcast_to(array, shape)
+    return array if array.shape == tuple(shape) else np.broadcast_to(array, shape)

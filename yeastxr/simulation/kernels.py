@@ -6,7 +6,7 @@ for vector loops and selection without gathering. Import this module lazily, as 
 """
 
 import numpy as np
-from numba import float64, uint64
+from numba import float32, float64, int32, int64, uint32, uint64
 
 from yeastxr._utils import compile_kernel, inline_kernel
 
@@ -32,23 +32,17 @@ _Q4, _Q5 = 0.001709607546651882, 3.067641647283941e-05
 
 @inline_kernel
 def run_philox(c0, c1, c2, c3, k0, k1):
-    """Philox4x32-10 of a counter of four words under a key of two; every word is a uint64 below 2**32."""
+    """Philox4x32-10 of a counter of four words under a key of two, all uint64 of which only the low 32 bits count."""
     for _ in range(10):
-        p0 = _M0 * c0
-        p1 = _M1 * c2
+        p0 = _M0 * (c0 & _LOW)
+        p1 = _M1 * (c2 & _LOW)
         c0 = (p1 >> _32) ^ c1 ^ k0
-        c1 = p1 & _LOW
+        c1 = p1
         c2 = (p0 >> _32) ^ c3 ^ k1
-        c3 = p0 & _LOW
-        k0 = (k0 + _W0) & _LOW
-        k1 = (k1 + _W1) & _LOW
+        c3 = p0
+        k0 = k0 + _W0
+        k1 = k1 + _W1
     return c0, c1, c2, c3
-
-
-@inline_kernel
-def scale_bits(high, low, n):
-    """Scale 64 random bits to an integer in [0, n): the top of their product with n < 2**32, off by under n / 2**64."""
-    return (high * n + ((low * n) >> _32)) >> _32
 
 
 @inline_kernel
@@ -85,34 +79,44 @@ def fill_philox_words(counters, k0, k1, out):
         )
 
 
+# Columns: all genes of one TF. ``words`` holds the four words of a Philox call for each gene, uint32 ``[4, gene]``.
+
+
+@compile_kernel
+def draw_words(k0, k1, genes, tf, stream, replicate, words):
+    """Fill a column of words."""
+    tf = uint64(tf)
+    for g in range(genes.size):
+        words[0, g], words[1, g], words[2, g], words[3, g] = run_philox(uint64(genes[g]), tf, stream, replicate, k0, k1)
+
+
 @compile_kernel
 def select_kth(values, k):
-    """Return the k-th smallest (from 0) of unsigned integers, by counting passes over them.
+    """Return the k-th smallest (from 0) of uint32, by counting passes over them.
 
     A bracket [low, high] of values of the array shrinks in turn to where a straight line through the counts at its ends
     puts the rank, and to its middle; after each count it snaps to the nearest values of the array.
     """
-    cast = values.dtype.type  # arithmetic in the values' own width keeps the passes vectorized
-    unit = cast(1)
+    unit = uint32(1)
     low, high = values[0], values[0]
     for i in range(values.size):  # by index: numba does not vectorize an iterator
         low, high = min(low, values[i]), max(high, values[i])
     below_low, upto_high = 0, values.size  # how many values are < low, and <= high
     turn = 0
     while low < high:
-        span = cast(high - low)
+        span = uint32(high - low)
         if turn % 3 == 2:
-            step = cast(span >> unit)
+            step = uint32(span >> unit)
         else:
             fraction = (k + 0.5 - below_low) / (upto_high - below_low)
-            step = cast(min(fraction * float64(span), float64(span) * 0.999))
-        middle = cast(min(cast(low + step), cast(high - unit)))
-        count = cast(0)
+            step = uint32(min(fraction * float64(span), float64(span) * 0.999))
+        middle = uint32(min(uint32(low + step), uint32(high - unit)))
+        count = uint32(0)
         largest, smallest = low, high
         for i in range(values.size):
             value = values[i]
             inside = value <= middle
-            count += cast(inside)
+            count += uint32(inside)
             largest = max(largest, value if inside else low)
             smallest = min(smallest, high if inside else value)
         if count > k:
@@ -123,161 +127,277 @@ def select_kth(values, k):
     return low
 
 
+@compile_kernel
+def select_near(values, k, low, width, buffer):
+    """Return the values of ranks k and k + 1 (or k again, at the end), and how many lie in [low, low + width].
+
+    Values in that window are copied to the buffer, and the selection runs on them, if the ranks are among them, and
+    else, when the count returned is 0, on all values.
+    """
+    inside, below = 0, uint32(0)
+    for i in range(values.size):
+        buffer[inside] = values[i]
+        inside += uint32(values[i] - low) <= width
+    for i in range(values.size):  # a loop of its own, as this one is vectorized
+        below += uint32(values[i] < low)
+    rank = k - int64(below)
+    if rank < 0 or rank >= inside - 1:
+        rank, candidates, inside = k, values, 0
+    else:
+        candidates = buffer[:inside]
+    kth = select_kth(candidates, rank)
+    upto = 0
+    following = uint32(0xFFFFFFFF)
+    for i in range(candidates.size):
+        at_most = candidates[i] <= kth
+        upto += at_most
+        following = min(following, uint32(0xFFFFFFFF) if at_most else candidates[i])
+    return kth, kth if upto > rank + 1 or k + 1 >= values.size else following, inside
+
+
+@compile_kernel
+def find_label_limit(keys, count, buffer):
+    """Return the 64-bit limit below which exactly ``count`` genes of a column lie, by (key, position)."""
+    n = keys.size
+    if count >= n:
+        return uint64(0xFFFFFFFFFFFFFFFF)
+    share = count / n
+    spread = 4.0 * np.sqrt(share * (1.0 - share) / n) + 8.0 / n
+    low = uint32(max(share - spread, 0.0) * 4294967295.0)
+    high = uint32(min(share + spread, 1.0) * 4294967295.0)
+    key, _, _ = select_near(keys, count, low, uint32(high - low), buffer)
+    below = 0
+    for g in range(n):
+        below += keys[g] < key
+    position = 0
+    if below < count:  # genes with the same key: the first ones are bound
+        missing = count - below
+        while missing > 0:
+            missing -= keys[position] == key
+            position += 1
+    return (uint64(key) << _32) | uint64(position)
+
+
+@compile_kernel
+def set_labels(keys, genes, limit, out):
+    """Fill a column of labels: True where (key, position) lies below the limit."""
+    key, position = uint32(limit >> _32), uint32(limit & _LOW)
+    for g in range(genes.size):
+        out[g] = (keys[g] < key) | ((keys[g] == key) & (genes[g] < position))
+
+
 @inline_kernel
-def compute_label_key(gene, tf, replicate, stream, k0, k1):
-    """Return a pair's key: 32 random bits, followed by the gene's position."""
-    a, _, _, _ = run_philox(gene, tf, stream, replicate, k0, k1)
-    return (a << _32) | gene
+def scale_word(word, n):
+    """Scale a random word to an integer in [0, n): the top of their product with n <= 2**31, off by under n / 2**32."""
+    return float64(int32((uint64(word) * n) >> _32))
 
 
 @compile_kernel
-def fill_label_limits(k0, k1, replicate, stream, genes, tfs, bound_counts, out):
-    """Fill ``out[t]`` with the key below which exactly ``bound_counts[t]`` genes lie for TF ``tfs[t]``."""
-    keys = np.empty(genes.size, np.uint64)
-    for t in range(tfs.size):
-        tf = uint64(tfs[t])
-        for g in range(genes.size):
-            keys[g] = compute_label_key(uint64(genes[g]), tf, replicate, stream, k0, k1)
-        count = bound_counts[t]
-        out[t] = select_kth(keys, count) if count < genes.size else np.uint64(0xFFFFFFFFFFFFFFFF)
+def set_binding_effects(words, label, hops, factors, out):
+    """Fill a column of binding effects, from words 1 (background hops) and 2 (experiment hops).
 
-
-@compile_kernel
-def fill_labels(k0, k1, replicate, stream, genes, tfs, limits, out):
-    """Fill a plane of labels: True where the pair's key lies below its TF's limit."""
-    for t in range(tfs.size):
-        tf, limit = uint64(tfs[t]), limits[t]
-        for g in range(genes.size):
-            out[t, g] = compute_label_key(uint64(genes[g]), tf, replicate, stream, k0, k1) < limit
-
-
-@compile_kernel
-def fill_label_columns(k0, k1, replicate, stream, genes, tfs, bound_counts, out):
-    """Fill a plane of labels that has all genes: each key is drawn once, for its TF's limit and for its label."""
-    keys = np.empty(genes.size, np.uint64)
-    for t in range(tfs.size):
-        tf = uint64(tfs[t])
-        for g in range(genes.size):
-            keys[g] = compute_label_key(uint64(genes[g]), tf, replicate, stream, k0, k1)
-        count = bound_counts[t]
-        limit = select_kth(keys, count) if count < genes.size else np.uint64(0xFFFFFFFFFFFFFFFF)
-        for g in range(genes.size):
-            out[t, g] = keys[g] < limit
-
-
-@compile_kernel
-def fill_binding_effects(k0, k1, replicate, stream, genes, tfs, label, hops, totals, out):
-    """Fill a plane of binding effects.
-
-    ``hops`` holds the first and the count of background, unbound and bound hops; ``totals`` the experiment's and the
-    background's total with the pseudocount added, and the pseudocount.
+    ``hops`` holds the first and the count of background, unbound and bound hops; ``factors`` are those of
+    :attr:`yeastxr.simulation.parameters.BindingParameters.factors`.
     """
     background_first, background_n = float64(hops[0]), uint64(hops[1])
     unbound_first, unbound_n = float64(hops[2]), uint64(hops[3])
     bound_first, bound_n = float64(hops[4]), uint64(hops[5])
-    experiment_total, background_total, pseudocount = totals
-    for t in range(tfs.size):
-        tf = uint64(tfs[t])
-        for g in range(genes.size):
-            a, b, c, d = run_philox(uint64(genes[g]), tf, stream, replicate, k0, k1)
-            background = background_first + float64(scale_bits(a, b, background_n))
-            bound = label[t, g]
-            n = bound_n if bound else unbound_n
-            first = bound_first if bound else unbound_first
-            experiment = first + float64(scale_bits(c, d, n))
-            out[t, g] = np.float32((experiment / experiment_total) / (background / background_total + pseudocount))
+    factor, offset = factors
+    for g in range(out.size):
+        background = background_first + scale_word(words[1, g], background_n)
+        n = bound_n if label[g] else unbound_n
+        first = bound_first if label[g] else unbound_first
+        experiment = first + scale_word(words[2, g], n)
+        out[g] = float32(experiment * factor / (background + offset))
 
 
 @compile_kernel
-def find_next_order_statistic(values, kth, k):
-    """Return the value of rank k + 1 among uint32, given the one of rank k."""
-    upto = 0
-    following = np.uint32(0xFFFFFFFF)
-    for i in range(values.size):
-        value = values[i]
-        at_most = value <= kth
-        upto += at_most
-        following = min(following, np.uint32(0xFFFFFFFF) if at_most else value)
-    return kth if upto > k + 1 else following
+def copy_magnitudes(values, out):
+    """Copy the bits of |float32| to uint32, which are ordered as the magnitudes are; return whether one is NaN."""
+    bits = values.view(np.uint32)
+    largest = uint32(0)
+    for g in range(bits.size):
+        out[g] = bits[g] & uint32(0x7FFFFFFF)
+        largest = max(largest, out[g])
+    return largest > uint32(0x7F800000)
 
 
 @compile_kernel
-def find_abs_quantiles(values, fraction, out):
-    """Fill ``out[t]`` with the quantile of ``|values[t]|``, linear between order statistics, in float64.
+def find_quantile(bits, fraction, window, buffer):
+    """Return the quantile of a column of magnitudes, linear between order statistics, in float64.
 
-    The bits of non-negative float32 are ordered as the values are, so the selection runs on them as integers. Returns
-    the number of values that are NaN; the quantiles are valid only if there are none.
+    ``window`` holds the first value and the width of where the quantile of the column before suggests this one: a
+    guess that saves time, never a part of the result. It is (0, 0) at first, and updated.
     """
-    n = values.shape[1]
+    n = bits.size
     rank = fraction * (n - 1)
     k = min(int(rank), n - 1)
+    kth, following, inside = select_near(bits, k, window[0], window[1], buffer)
+    wanted = 8.0 * np.sqrt(rank * (n - rank) / n) + 16.0
+    if inside > 0:  # towards this column's quantile, and as wide as holds the wanted number
+        width = float64(window[1]) * min(max(wanted / inside, 0.5), 2.0) + 1.0
+        middle = float64(window[0]) + float64(window[1]) / 2.0
+        middle += (float64(kth) - middle) / 4.0
+    else:
+        first = select_kth(bits, max(int(k - wanted / 2.0), 0))
+        width = 2.0 * (float64(kth) - float64(first)) + 1.0
+        middle = float64(kth)
+    window[0] = uint32(max(middle - width / 2.0, 0.0))
+    window[1] = uint32(min(width, 4e9))
+    low, high = float64(np.uint32(kth).view(np.float32)), float64(np.uint32(following).view(np.float32))
     weight = rank - k
-    column = np.empty(n, np.float32)
-    bits = column.view(np.uint32)
-    nans = 0
-    for t in range(values.shape[0]):
-        for g in range(n):
-            value = values[t, g]
-            nans += value != value
-            column[g] = abs(value)
-        low_bits = select_kth(bits, k)
-        high_bits = find_next_order_statistic(bits, low_bits, k) if weight > 0.0 else low_bits
-        low = float64(np.uint32(low_bits).view(np.float32))
-        high = float64(np.uint32(high_bits).view(np.float32))
-        out[t] = low + (high - low) * weight
-    return nans
+    return low + (high - low) * weight if weight > 0.0 else low
 
 
 @compile_kernel
-def fill_pvalues(k0, k1, replicate, stream, genes, tfs, effect, cutoffs, upper, ceiling, out):
-    """Fill a plane of p-values: uniform, or uniform on [0, upper] where |effect| is at least its TF's cutoff.
+def set_pvalues(words, effect, cutoff, limits, out):
+    """Fill a column of p-values, from word 3: uniform, or uniform on [0, upper] where |effect| is at least the cutoff.
 
-    ``ceiling`` is the largest float32 that is not above ``upper``, so that rounding can't carry a value past it.
+    ``limits`` holds the upper end, and the largest float32 that is not above it, so that rounding can't pass it.
     """
-    for t in range(tfs.size):
-        tf, cutoff = uint64(tfs[t]), cutoffs[t]
-        for g in range(genes.size):
-            a, _, _, _ = run_philox(uint64(genes[g]), tf, stream, replicate, k0, k1)
-            uniform = (float64(a) + 0.5) * (1.0 / 4294967296.0)
-            small = min(np.float32(uniform * upper), ceiling)
-            large = abs(float64(effect[t, g])) >= cutoff
-            out[t, g] = small if large else np.float32(uniform)
+    upper, ceiling = limits
+    for g in range(out.size):
+        uniform = (float64(words[3, g]) + 0.5) * (1.0 / 4294967296.0)
+        small = min(float32(uniform * upper), ceiling)
+        out[g] = small if abs(float64(effect[g])) >= cutoff else float32(uniform)
 
 
 @inline_kernel
-def draw_signed_normal(a, b, c, mean, std):
-    """Return sign * |mean + std * z|: z from 64 bits and a sign bit, and the sign from one more bit."""
-    z = compute_upper_normal(a, b)
-    z = -z if (c >> _31) & _ONE else z
-    size = abs(mean + std * z)
-    return np.float32(-size if (c >> _30) & _ONE else size)
+def draw_signed_normal(high, low, signs, mean, std):
+    """Return sign * |mean + std * z|: z from 64 bits and its sign, bit 31 of a word, whose bit 30 is the sign."""
+    z = compute_upper_normal(high, low)
+    z = -z if signs >> _31 else z
+    magnitude = abs(mean + std * z)
+    return float32(-magnitude if (signs >> _30) & _ONE else magnitude)
 
 
 @compile_kernel
-def fill_perturbation_effects(k0, k1, replicate, stream, genes, tfs, label, active, effect, numbers, out):
-    """Fill a plane of perturbation effects.
+def set_perturbation_effects(words, label, active, effect, numbers, out):
+    """Fill a column of perturbation effects, from words 0, 1 (a normal number) and 2 (signs).
 
     ``active`` is True where a pair is bound and its conditions hold; without conditions it is ``label`` itself.
     ``numbers`` holds the mean and s.d. of unbound and of bound pairs, and the slope of an active pair's mean over its
     binding effect.
     """
     unbound_mean, unbound_std, bound_mean, bound_std, slope = numbers
+    for g in range(out.size):
+        mean = bound_mean + slope * float64(effect[g]) if active[g] else unbound_mean
+        std = bound_std if label[g] else unbound_std
+        out[g] = draw_signed_normal(words[0, g], words[1, g], words[2, g], mean, std)
+
+
+# Planes: columns of several TFs, ``[tf, gene]``. First the steps by hand, each from what the one before returned.
+
+
+@compile_kernel
+def fill_label_limits(k0, k1, replicate, stream, genes, tfs, bound_counts, out):
+    """Fill ``out[t]`` with the limit below which exactly ``bound_counts[t]`` genes lie for TF ``tfs[t]``."""
+    words, buffer = np.empty((4, genes.size), np.uint32), np.empty(genes.size + 1, np.uint32)
     for t in range(tfs.size):
-        tf = uint64(tfs[t])
-        for g in range(genes.size):
-            a, b, c, _ = run_philox(uint64(genes[g]), tf, stream, replicate, k0, k1)
-            mean = bound_mean + slope * float64(effect[t, g]) if active[t, g] else unbound_mean
-            std = bound_std if label[t, g] else unbound_std
-            out[t, g] = draw_signed_normal(a, b, c, mean, std)
+        draw_words(k0, k1, genes, tfs[t], stream, replicate, words)
+        out[t] = find_label_limit(words[0], bound_counts[t], buffer)
+
+
+@compile_kernel
+def fill_labels(k0, k1, replicate, stream, genes, tfs, limits, out):
+    """Fill a plane of labels, given the limits of its TFs."""
+    words = np.empty((4, genes.size), np.uint32)
+    for t in range(tfs.size):
+        draw_words(k0, k1, genes, tfs[t], stream, replicate, words)
+        set_labels(words[0], genes, limits[t], out[t])
+
+
+@compile_kernel
+def fill_label_columns(k0, k1, replicate, stream, genes, tfs, bound_counts, out):
+    """Fill a plane of labels that has all genes: each key is drawn once, for its TF's limit and for its label."""
+    words, buffer = np.empty((4, genes.size), np.uint32), np.empty(genes.size + 1, np.uint32)
+    for t in range(tfs.size):
+        draw_words(k0, k1, genes, tfs[t], stream, replicate, words)
+        set_labels(words[0], genes, find_label_limit(words[0], bound_counts[t], buffer), out[t])
+
+
+@compile_kernel
+def fill_binding_effects(k0, k1, replicate, stream, genes, tfs, label, hops, factors, out):
+    """Fill a plane of binding effects."""
+    words = np.empty((4, genes.size), np.uint32)
+    for t in range(tfs.size):
+        draw_words(k0, k1, genes, tfs[t], stream, replicate, words)
+        set_binding_effects(words, label[t], hops, factors, out[t])
+
+
+@compile_kernel
+def find_abs_quantiles(values, fraction, out):
+    """Fill ``out[t]`` with the quantile of ``|values[t]|``; return False, and nothing valid, if one is NaN."""
+    n = values.shape[1]
+    bits, buffer, window = np.empty(n, np.uint32), np.empty(n + 1, np.uint32), np.zeros(2, np.uint32)
+    for t in range(values.shape[0]):
+        if copy_magnitudes(values[t], bits):
+            return False
+        out[t] = find_quantile(bits, fraction, window, buffer)
+    return True
+
+
+@compile_kernel
+def fill_pvalues(k0, k1, replicate, stream, genes, tfs, effect, cutoffs, limits, out):
+    """Fill a plane of p-values."""
+    words = np.empty((4, genes.size), np.uint32)
+    for t in range(tfs.size):
+        draw_words(k0, k1, genes, tfs[t], stream, replicate, words)
+        set_pvalues(words, effect[t], cutoffs[t], limits, out[t])
+
+
+@compile_kernel
+def fill_perturbation_effects(k0, k1, replicate, stream, genes, tfs, label, active, effect, numbers, out):
+    """Fill a plane of perturbation effects."""
+    words = np.empty((4, genes.size), np.uint32)
+    for t in range(tfs.size):
+        draw_words(k0, k1, genes, tfs[t], stream, replicate, words)
+        set_perturbation_effects(words, label[t], active[t], effect[t], numbers, out[t])
 
 
 @compile_kernel
 def fill_perturbation_effects_from_means(k0, k1, replicate, stream, genes, tfs, label, mean, stds, out):
     """Fill a plane of perturbation effects from given means; ``stds`` holds the unbound and the bound s.d."""
     unbound_std, bound_std = stds
+    words = np.empty((4, genes.size), np.uint32)
     for t in range(tfs.size):
-        tf = uint64(tfs[t])
+        draw_words(k0, k1, genes, tfs[t], stream, replicate, words)
         for g in range(genes.size):
-            a, b, c, _ = run_philox(uint64(genes[g]), tf, stream, replicate, k0, k1)
             std = bound_std if label[t, g] else unbound_std
-            out[t, g] = draw_signed_normal(a, b, c, float64(mean[t, g]), std)
+            out[t, g] = draw_signed_normal(words[0, g], words[1, g], words[2, g], float64(mean[t, g]), std)
+
+
+# And all features at once, in two parts, as conditions need the labels of other TFs: each column stays in the cache.
+
+
+@compile_kernel
+def fill_binding_features(
+    k0, k1, replicate, stream, genes, tfs, bound_counts, hops, factors, fraction, limits, label, effect, pvalue
+):
+    """Fill planes of labels, binding effects and their p-values, with all genes; planes without rows are not wanted."""
+    words, buffer = np.empty((4, genes.size), np.uint32), np.empty(genes.size + 1, np.uint32)
+    window = np.zeros(2, np.uint32)
+    for t in range(tfs.size):
+        draw_words(k0, k1, genes, tfs[t], stream, replicate, words)
+        set_labels(words[0], genes, find_label_limit(words[0], bound_counts[t], buffer), label[t])
+        if effect.shape[0] > 0:
+            set_binding_effects(words, label[t], hops, factors, effect[t])
+        if pvalue.shape[0] > 0:
+            cutoff = find_quantile(effect[t].view(np.uint32), fraction, window, buffer)
+            set_pvalues(words, effect[t], cutoff, limits, pvalue[t])
+
+
+@compile_kernel
+def fill_perturbation_features(
+    k0, k1, replicate, stream, genes, tfs, label, active, effect, numbers, fraction, limits, response, pvalue
+):
+    """Fill planes of perturbation effects and their p-values, with all genes; a plane without rows is not wanted."""
+    words, buffer = np.empty((4, genes.size), np.uint32), np.empty(genes.size + 1, np.uint32)
+    bits, window = np.empty(genes.size, np.uint32), np.zeros(2, np.uint32)
+    for t in range(tfs.size):
+        draw_words(k0, k1, genes, tfs[t], stream, replicate, words)
+        set_perturbation_effects(words, label[t], active[t], effect[t], numbers, response[t])
+        if pvalue.shape[0] > 0:
+            copy_magnitudes(response[t], bits)
+            cutoff = find_quantile(bits, fraction, window, buffer)
+            set_pvalues(words, response[t], cutoff, limits, pvalue[t])

@@ -53,6 +53,11 @@ class Parameters:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     @classmethod
+    def pick(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return this group's entries of plain values of a whole specification."""
+        return {field.name: values[field.name] for field in fields(cls)}
+
+    @classmethod
     def extract(cls, source: "Parameters | Mapping[str, Any]") -> Self:
         """Take this group out of a specification, whose values are checked already, or out of a dict."""
         names = [field.name for field in fields(cls)]
@@ -199,15 +204,21 @@ class BindingParameters(Parameters):
             )
 
     @property
-    def totals(self) -> tuple[float, float, float]:
-        """The totals of experiment and background hops with the pseudocount added, and the pseudocount."""
-        pc = self.pseudocount
-        return self.total_experiment_hops + pc, self.total_background_hops + pc, pc
+    def factors(self) -> tuple[float, float]:
+        """The factor of experiment hops, and what is added to background hops, of which the effect is the ratio."""
+        background_total = self.total_background_hops + self.pseudocount
+        return background_total / (self.total_experiment_hops + self.pseudocount), self.pseudocount * background_total
+
+    @property
+    def hops(self) -> tuple[int, ...]:
+        """The first and the count of background, unbound and bound hops."""
+        ranges = (self.background_hops_range, self.unbound_experiment_hops_range, self.bound_experiment_hops_range)
+        return tuple(number for first, last in ranges for number in (first, last - first + 1))
 
     def effect(self, experiment_hops: Any, background_hops: Any) -> Any:
         """Return the binding effect of hops, numbers or arrays, in float64."""
-        experiment_total, background_total, pc = self.totals
-        return (experiment_hops / experiment_total) / (background_hops / background_total + pc)
+        factor, offset = self.factors
+        return experiment_hops * factor / (background_hops + offset)
 
     @property
     def largest_effect(self) -> float:

@@ -115,8 +115,12 @@ def make_labels(params: PopulationParameters, seed: int, chunks: Chunks) -> xr.D
         labels = map_blocks(draws.draw_labels, dims, [limits, replicate, gene, tf], dtype=np.bool_, seed=seed)
     else:
         labels = map_blocks(draws.draw_label_columns, dims, [counts, replicate, gene, tf], dtype=np.bool_, seed=seed)
-    made_by = {**params.to_dict(), "genes": params.n_genes, "tfs": None}  # the coordinates hold the names
-    return _wrap(labels, template, LABEL, made_by, seed)
+    return _wrap(labels, template, LABEL, describe_population(params, params.to_dict()), seed)
+
+
+def describe_population(params: PopulationParameters, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of step 1, out of plain values, without names, which are in the coordinates."""
+    return {**PopulationParameters.pick(values), "genes": params.n_genes, "tfs": None}
 
 
 def generate_binding_effects(
@@ -182,14 +186,13 @@ def generate_binding_effects(
 
 def make_binding_effects(labels: xr.DataArray, params: BindingParameters, seed: int) -> xr.DataArray:
     """Draw binding effects; the labels' dimensions are in order."""
-    ranges = (params.background_hops_range, params.unbound_experiment_hops_range, params.bound_experiment_hops_range)
     effect = map_blocks(
         draws.draw_binding_effects,
         labels.dims,
         [labels, *get_positions(labels)],
         dtype=np.float32,
-        hops=tuple(number for first, last in ranges for number in (first, last - first + 1)),
-        totals=params.totals,
+        hops=params.hops,
+        factors=params.factors,
         seed=seed,
     )
     return _wrap(effect, labels, BINDING, params.to_dict(), seed)
@@ -264,7 +267,7 @@ def make_pvalues(effect: xr.DataArray, name: str, params: PvalueParameters, seed
         effect.dims,
         [effect, cutoffs, *get_positions(effect)],
         dtype=np.float32,
-        stream=draws.Stream[name.upper()],
+        stream=draws.Stream.BINDING if name == "binding_pvalue" else draws.Stream.PERTURBATION,
         upper=params.large_effect_upper_pval,
         seed=seed,
     )
@@ -429,24 +432,18 @@ def _wrap(result: xr.Variable, like: xr.DataArray, name: str, made_by: Mapping[s
     """Return a labelled array, with attributes that say what it is and what made it."""
     array = like.copy(deep=False, data=result.data)
     array.name = name
-    array.attrs = {**FEATURE_BY_NAME[name].attrs, PARAMETERS: json.dumps({**made_by, "seed": seed})}
+    array.attrs = make_feature_attrs(name, made_by, seed)
     return array
+
+
+def make_feature_attrs(name: str, made_by: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """Return the attributes of a feature, with the parameters of its step."""
+    return {**FEATURE_BY_NAME[name].attrs, PARAMETERS: json.dumps({**made_by, "seed": seed})}
 
 
 def make_template(params: PopulationParameters, chunks: Chunks) -> xr.DataArray:
     """Return an array with the dimensions, coordinates and chunks of a population; its values mean nothing."""
-    sizes: dict[str, int] = {} if params.replicates is None else {REPLICATE: params.replicates}
-    sizes |= {GENE: params.n_genes, TF: len(params.tf_labels)}
-    coords: dict[str, Any] = {
-        name: (name, np.arange(n) if labels is None else to_text_array(labels))
-        for name, n, labels in [
-            (GENE, sizes[GENE], None if isinstance(params.genes, int) else tuple(params.genes)),
-            (TF, sizes[TF], None if params.tfs is None else tuple(params.tfs)),
-        ]
-    }
-    if params.replicates is not None:
-        coords[REPLICATE] = (REPLICATE, np.arange(params.replicates))
-    coords[BOUND_FRACTION] = (TF, np.array(params.bound_fractions))
+    sizes = get_sizes(params)
     shape, blocks = tuple(sizes.values()), chunk_sizes(sizes, chunks)
     if blocks is None:
         data: Any = np.broadcast_to(np.uint8(0), shape)
@@ -454,4 +451,25 @@ def make_template(params: PopulationParameters, chunks: Chunks) -> xr.DataArray:
         import dask.array as da
 
         data = da.empty(shape, chunks=tuple(blocks.values()), dtype=np.uint8)
-    return xr.DataArray(data, dims=list(sizes), coords=coords)
+    return xr.DataArray(data, dims=list(sizes), coords=make_coordinates(params))
+
+
+def get_sizes(params: PopulationParameters) -> dict[str, int]:
+    """Return the dimensions of a population, in order, and their sizes."""
+    replicates = {} if params.replicates is None else {REPLICATE: params.replicates}
+    return replicates | {GENE: params.n_genes, TF: len(params.tf_labels)}
+
+
+def make_coordinates(params: PopulationParameters) -> dict[str, Any]:
+    """Return the coordinates of a population."""
+    coords: dict[str, Any] = {
+        name: (name, np.arange(n) if labels is None else to_text_array(labels))
+        for name, n, labels in [
+            (GENE, params.n_genes, None if isinstance(params.genes, int) else tuple(params.genes)),
+            (TF, len(params.tf_labels), None if params.tfs is None else tuple(params.tfs)),
+        ]
+    }
+    if params.replicates is not None:
+        coords[REPLICATE] = (REPLICATE, np.arange(params.replicates))
+    coords[BOUND_FRACTION] = (TF, np.array(params.bound_fractions))
+    return coords

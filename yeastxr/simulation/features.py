@@ -1,0 +1,142 @@
+"""All five features of a block at once: in one pass over memory for NumPy, as one task for dask.
+
+A block has all genes of some TFs and replicates. It is a function of its positions alone: the columns of other TFs that
+conditions name are drawn again. The steps by hand (:mod:`yeastxr.simulation.steps`) give the same bits.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cache, cached_property, partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from yeastxr._utils import count_threads
+from yeastxr.schema import FEATURES
+from yeastxr.simulation import draws
+from yeastxr.simulation.adjustment import evaluate_columns
+from yeastxr.simulation.relations import iterate_tfs
+
+if TYPE_CHECKING:
+    from yeastxr.simulation.simulate import SimulationSpec
+
+ALL = (True,) * len(FEATURES)
+
+
+class Block(NamedTuple):
+    """What the values of a block depend on; ``others`` are TFs outside that conditions name, ``columns`` all named."""
+
+    genes: int
+    replicates: range | None
+    tfs: Sequence[int]
+    bound_counts: Sequence[int]
+    conditions: Mapping[int, tuple[Hashable, tuple[Any, ...]]]
+    others: Sequence[int]
+    other_counts: Sequence[int]
+    columns: Mapping[Hashable, int]
+    parameters: Mapping[str, Any]
+
+    def locate(self, tfs: Sequence[int]) -> draws.Positions:
+        """Return the positions of columns of the block."""
+        replicates = np.asarray(0 if self.replicates is None else self.replicates)
+        return draws.Positions(replicates[..., None, None], np.arange(self.genes)[:, None], np.asarray(tfs, np.int64))
+
+
+class BlockMaker:
+    """Makes the blocks of a specification; ``parameters`` are those of :func:`draws.draw_features`."""
+
+    def __init__(self, spec: "SimulationSpec", parameters: Mapping[str, Any]) -> None:
+        self._spec, self._parameters = spec, parameters
+        self._counts = [round(spec.n_genes * fraction) for fraction in spec.bound_fractions]
+
+    @cached_property
+    def _positions(self) -> dict[Hashable, int]:
+        return {tf: position for position, tf in enumerate(self._spec.tf_labels)}
+
+    def make(self, tfs: range, replicates: range | None) -> Block:
+        """Return the block of some TFs and replicates."""
+        relationships = self._spec.tf_relationships or {}
+        labels = self._spec.tf_labels if relationships else ()
+        own = {t: (labels[tf], relationships.get(labels[tf])) for t, tf in enumerate(tfs) if relationships}
+        conditions = {t: (tf, tuple(entries)) for t, (tf, entries) in own.items() if entries}
+        named = dict.fromkeys(name for _, entries in conditions.values() for name in iterate_tfs(entries))
+        positions = {name: self._positions[name] for name in named}
+        others = {position: i for i, position in enumerate(p for p in positions.values() if p not in tfs)}
+        return Block(
+            genes=self._spec.n_genes,
+            replicates=replicates,
+            tfs=tfs,
+            bound_counts=[self._counts[tf] for tf in tfs],
+            conditions=conditions,
+            others=list(others),
+            other_counts=[self._counts[tf] for tf in others],
+            columns={
+                name: position - tfs.start if position in tfs else len(tfs) + others[position]
+                for name, position in positions.items()
+            },
+            parameters=self._parameters,
+        )
+
+
+def simulate_block(block: Block, wanted: Sequence[bool] = ALL, *, threads: int = 1) -> list[np.ndarray]:
+    """Return the features of a block, ``(..., gene, TF)``, in order; those that are not wanted may be without TFs."""
+    return draws.draw_features(
+        np.array(block.bound_counts)[None],
+        *block.locate(block.tfs),
+        wanted=wanted,
+        find_active=partial(_find_active, block, threads) if block.conditions else None,
+        **block.parameters,
+        threads=threads,
+    )
+
+
+def _find_active(block: Block, threads: int, label: np.ndarray) -> draws.FindPlane:
+    """Return a function that returns which pairs of a slab are active, ``[TF, gene]``, given the block's labels."""
+    others = draws.draw_label_columns(
+        np.array(block.other_counts, np.int64)[None],
+        *block.locate(block.others),
+        seed=block.parameters["seed"],
+        threads=threads,
+    )
+    labels = label.swapaxes(-1, -2)
+    packed = np.concatenate([np.packbits(columns, axis=-1) for columns in (labels, others.swapaxes(-1, -2))], axis=-2)
+
+    @cache
+    def get_columns(lead: tuple[int, ...]) -> dict[Hashable, np.ndarray]:
+        return {name: packed[lead][column] for name, column in block.columns.items()}
+
+    def find(lead: tuple[int, ...], slab: slice) -> np.ndarray:
+        conditions = [block.conditions.get(t, (None, ())) for t in range(slab.start, slab.stop)]
+        active = evaluate_columns(conditions, get_columns(lead), (block.genes,))
+        active &= labels[lead][slab]  # in place: fresh memory costs more than the work
+        return active
+
+    return find
+
+
+def simulate_arrays(
+    spec: "SimulationSpec", parameters: Mapping[str, Any], lengths: Mapping[str, tuple[int, ...]] | None, text: str
+) -> list[Any]:
+    """Return the five features: NumPy arrays, or dask arrays with chunks of these lengths and all genes.
+
+    ``text`` is the specification as JSON. With the chunks it names the dask arrays: equal names, equal values.
+    """
+    maker = BlockMaker(spec, parameters)
+    if lengths is None:
+        replicates = None if spec.replicates is None else range(spec.replicates)
+        return simulate_block(maker.make(range(len(spec.tf_labels)), replicates), threads=count_threads())
+    import dask.array as da
+    from dask.base import tokenize
+    from dask.highlevelgraph import HighLevelGraph
+
+    from yeastxr.simulation import layers
+
+    token = tokenize(text, lengths)
+    blocks = layers.BlockLayer(f"simulation-{token}", maker, lengths)
+    arrays = []
+    for i, feature in enumerate(FEATURES):
+        name = f"{feature.name}-{token}"
+        graph = HighLevelGraph(
+            {name: layers.FeatureLayer(name, i, blocks), blocks.name: blocks}, {name: {blocks.name}, blocks.name: set()}
+        )
+        arrays.append(da.Array(graph, name, tuple(lengths.values()), dtype=feature.dtype))
+    return arrays
