@@ -120,7 +120,8 @@ def is_equal(loaded: xr.Dataset, ds: xr.Dataset) -> bool:
     return features and set(ds.variables) <= set(loaded.variables) and loaded[list(ds.variables)].equals(ds)
 
 
-def check_mutation(seed: int, original: Path, ds: xr.Dataset, folder: Path) -> None:
+def check_mutation(seed: int, original: Path, ds: xr.Dataset, folder: Path, *, some: bool) -> None:
+    """Check what every reader makes of a damaged store; with ``some``, the slower ones see a part of the stores."""
     rng = np.random.default_rng([15, seed])
     path = folder / f"{seed}.zarr"
     shutil.copytree(original, path)
@@ -131,7 +132,7 @@ def check_mutation(seed: int, original: Path, ds: xr.Dataset, folder: Path) -> N
     assert isinstance(loaded, yx.StoreError) or (isinstance(loaded, xr.Dataset) and is_equal(loaded, ds)), (
         f"{how}: {loaded}"
     )
-    found = attempt(lambda: yx.verify(path, against=str(pick(rng, ["digests", "spec"]))))
+    found = attempt(lambda: yx.verify(path, against="spec" if rng.random() < (0.15 if some else 0.5) else "digests"))
     if found and not isinstance(found, Exception):  # whole: what differs is not ours
         assert isinstance(loaded, xr.Dataset) or "alien" in how, f"{how}: whole, and {loaded}"
         for key in before:
@@ -139,7 +140,7 @@ def check_mutation(seed: int, original: Path, ds: xr.Dataset, folder: Path) -> N
                 key.endswith("zarr.json") and only_user_attrs(before[key], after.get(key))
             )
             assert same, f"{how}: {key} differs, and the store is called complete"
-    if seed % 10 == 0:
+    if seed % (40 if some else 10) == 0:
         for command in COMMANDS:
             arguments = [
                 command[0],
@@ -152,10 +153,13 @@ def check_mutation(seed: int, original: Path, ds: xr.Dataset, folder: Path) -> N
         attempt(lambda: yx.save(ds, path))
         attempt(lambda: yx.save(ds.isel(tf=slice(2)), path))
         assert read_files(path) == after, how
+    if some and seed % 3:
+        shutil.rmtree(path)
+        return
     repaired = attempt(lambda: yx.verify(path, repair=True, progress=False))
     if not isinstance(repaired, Exception):
         assert repaired.whole
-        assert yx.verify(path).whole
+        assert some or yx.verify(path).whole
         mended = attempt(lambda: yx.open(path).load())
         assert "alien" in how or is_equal(mended, ds), f"{how}: repaired to something else: {mended}"
     shutil.rmtree(path)
@@ -173,10 +177,10 @@ def only_user_attrs(before: bytes, after: bytes | None) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")
-@pytest.mark.parametrize("part", range(10))
+@pytest.mark.parametrize("part", range(2))
 def test_corruption__some(part: int, original: Path, ds: xr.Dataset, tmp_path: Path) -> None:
-    for seed in range(part, 200, 10):
-        check_mutation(seed, original, ds, tmp_path)
+    for seed in range(part, 200, 2):
+        check_mutation(seed, original, ds, tmp_path, some=True)
 
 
 @pytest.mark.slow
@@ -184,4 +188,4 @@ def test_corruption__some(part: int, original: Path, ds: xr.Dataset, tmp_path: P
 @pytest.mark.parametrize("part", range(10))
 def test_corruption__many(part: int, original: Path, ds: xr.Dataset, tmp_path: Path) -> None:
     for seed in range(200 + part, 2200, 10):
-        check_mutation(seed, original, ds, tmp_path)
+        check_mutation(seed, original, ds, tmp_path, some=False)

@@ -343,8 +343,8 @@ def test_names__escaped_in_html() -> None:
 
 
 STORE_HASHES = {
-    "plain": "3ee106db0d0d5675",
-    "replicates": "69534e8d6c00a46e",
+    "plain": "6ea9962f4a1ccc8b",
+    "replicates": "c63ef9c2bdb70a66",
 }
 
 
