@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 from click.testing import CliRunner
 
 import yeastxr as yx
@@ -108,8 +109,9 @@ def attempt(function: Callable[[], object]) -> object:
     try:
         return function()
     except yx.InputError as error:
-        assert "\n" not in str(error)
-        return error
+        refusal = error
+    assert "\n" not in str(refusal)
+    return refusal
 
 
 def is_equal(loaded: xr.Dataset, ds: xr.Dataset) -> bool:
@@ -189,3 +191,96 @@ def test_corruption__some(part: int, original: Path, ds: xr.Dataset, tmp_path: P
 def test_corruption__many(part: int, original: Path, ds: xr.Dataset, tmp_path: Path) -> None:
     for seed in range(200 + part, 2200, 10):
         check_mutation(seed, original, ds, tmp_path, some=False)
+
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "values": lambda path: yx.open(path).binding_effect.values,
+    "NumPy": lambda path: yx.open(path, chunks=None).binding_effect[:3].values,
+    "a part": lambda path: yx.open(path).binding_effect[0, 0].values,
+    "dask": lambda path: yx.open(path).binding_effect.data.sum().compute(),
+    "sync": lambda path: yx.open(path).binding_effect.compute(scheduler="sync"),
+    "tensor": lambda path: yx.open(path).yeast.to_torch(),
+    "batches": lambda path: next(iter(yx.Batches(path, 10))),
+    "summary": lambda path: yx.qc.summarize(yx.open(path)).load(),
+    "check": lambda path: yx.check(yx.open(path)),
+    "table": lambda path: yx.open(path).yeast.to_dataframe(),
+}
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "a flipped bit": lambda file: file.write_bytes(file.read_bytes()[:-5] + b"x" + file.read_bytes()[-4:]),
+    "the header": lambda file: file.write_bytes(b"\xff" * 16 + file.read_bytes()[16:]),
+    "cut short": lambda file: file.write_bytes(file.read_bytes()[:-9]),
+    "another's": lambda file: shutil.copy(file.with_name("1"), file),
+    "empty": lambda file: file.write_bytes(b""),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_read__damaged_chunks_are_named(name: str, tmp_path: Path) -> None:
+    path = yx.save(yx.simulate(**SPEC, chunks={"tf": 2}), tmp_path / "sim.zarr", sync=False)
+    good = (path / "binding_effect/c/0/0").read_bytes()
+    for spoil in DAMAGE.values():
+        spoil(path / "binding_effect/c/0/0")
+        with pytest.raises(
+            yx.StoreError, match=r"chunk binding_effect/c/0/0.*yx.verify\(path, repair=True\)"
+        ) as caught:
+            READERS[name](path)
+        assert "\n" not in str(caught.value)
+        (path / "binding_effect/c/0/0").write_bytes(good)
+    READERS[name](path)
+
+
+def test_read__damaged_chunks_on_a_cluster(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed", reason="distributed is not installed")
+    path = yx.save(yx.simulate(**SPEC, chunks={"tf": 2}), tmp_path / "sim.zarr", sync=False)
+    DAMAGE["another's"](path / "label/c/0/0")
+    client = distributed.Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None)
+    with client, pytest.raises(yx.StoreError, match="label/c/0/0"):
+        yx.open(path).load()
+
+
+def test_verify__attributes_of_the_users_are_reported_and_stay(original: Path, ds: xr.Dataset, tmp_path: Path) -> None:
+    path = tmp_path / "sim.zarr"
+    shutil.copytree(original, path)
+    root = zarr.open_group(path, mode="r+")
+    root.attrs["note"] = "edited"
+    root.attrs["project"] = "new"
+    del root["gene"].attrs["source"]
+    found = yx.verify(path)
+    assert found.whole
+    assert len(found.changes) == 3
+    assert "left as it is: the attribute 'note' of the root is another one" in repr(found)
+    (path / "label/zarr.json").write_text("null")
+    root.attrs["seed"] = 6
+    assert len(yx.verify(path).problems) == 2
+    assert yx.verify(path, repair=True).repaired
+    expected = ds.assign_attrs(note="edited", project="new")
+    expected.gene.attrs.pop("source")
+    assert yx.open(path).load().identical(expected)
+
+
+@pytest.mark.parametrize("stage", ["restore_documents", "restore_files", "write_missing"])
+def test_extend__a_kill_keeps_attributes_of_the_users(
+    stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ds = yx.simulate(genes=30, bound=[0.2], n_sample=[4], seed=5)
+    path = yx.save(ds.assign_coords(tf=ds.tf.assign_attrs(source="mine")), tmp_path / "sim.zarr", sync=False)
+    zarr.open_group(path, mode="r+")["tf"].attrs["later"] = "mine, too"
+
+    def end(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"yeastxr.storage.store.{stage}", end)
+        with pytest.raises(KeyboardInterrupt):
+            yx.extend(path, bound=[0.3])
+    (path / "tf/zarr.json").unlink()  # at the worst moment
+    assert yx.verify(path, repair=True).whole
+    assert yx.open(path).tf.attrs == {"source": "mine", "later": "mine, too"}
+
+
+def test_save__names_as_bytes_are_refused(tmp_path: Path) -> None:
+    ds = yx.simulate(genes=30, bound=[0.2], n_sample=[4], seed=5)
+    for name in ("tf", "note"):
+        with pytest.raises(yx.StoreError, match=f"{name} holds bytes; expected numbers or text"):
+            yx.save(ds.assign_coords({name: ("tf", np.array([b"a", b"b", b"c", b"d"]))}), tmp_path / "sim.zarr")
+    assert not list(tmp_path.iterdir())

@@ -292,6 +292,7 @@ class Records:
         group = zarr.open_group(location.store, path=RECORDS, mode="r+", use_consolidated=False)
         dims = ("row", *self.layout.sizes)
         options: dict[str, Any] = {"dimension_names": dims, "compressors": (zarr.codecs.Crc32cCodec(),)}
+        options["config"] = {"write_empty_chunks": True}
         group.create_array(name, data=self.digests, chunks=self.digests.shape, overwrite=True, **options)
         path = f"{RECORDS}/{name}"
         attrs = {

@@ -114,10 +114,8 @@ def compare(path: str, saved: Document, document: Document | None, user: Iterabl
         if key == COMPLETE or _is_equal(before, now, key):
             continue
         is_user = key in user if key in before else not _is_decoding(key, now[key])
-        change = (
-            "not the one" if key in before and key in now else "missing, which" if key in before else "new, and none"
-        )
-        text = f"the attribute {format_value(key)} of {called} is {change} that was saved"
+        change = "new" if key not in before else "missing" if key not in now else "another one"
+        text = f"the attribute {format_value(key)} of {called} is {change} since it was saved"
         (theirs if is_user else ours).append(text)
     return ours, theirs
 
