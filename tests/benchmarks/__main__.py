@@ -153,6 +153,7 @@ def storage() -> list[Row]:
         start = time.perf_counter()
         yx.verify(path)
         rows.append(("verify of the same, a file", ms((time.perf_counter() - start) / 25_000), "", ""))
+        rows += compare_checksums(path)
         for tfs in (6_000, 60_000):
             shutil.rmtree(path, ignore_errors=True)
             peak = run_code(_PEAK_OF_COMMAND, path, str(tfs))
@@ -168,6 +169,42 @@ options = ["--genes", "6600", "--bound", "0.1", "--n-sample", sys.argv[2], "--qu
 main(["simulate", sys.argv[1], *options], standalone_mode=False)
 print(peak_memory())
 """
+
+
+def compare_checksums(path: Path) -> list[Row]:
+    """Read a store of 1 GB, warm, with digests of its files compared, with crc32c, and without any check."""
+    import dask
+    from zarr.codecs import BloscCodec, Crc32cCodec
+    from zarr.storage import LocalStore
+
+    from yeastxr.storage.layout import Records
+    from yeastxr.storage.location import locate
+    from yeastxr.storage.strict import StrictStore
+
+    ds = made(6600, 9_000, chunks={"tf": 500})
+    packing = {name: {"cname": "lz4", "clevel": 5} for name in ds.data_vars} | {"label": {"cname": "zstd", "clevel": 1}}
+    crc = {n: {"compressors": (BloscCodec(**p, shuffle="bitshuffle"), Crc32cCodec())} for n, p in packing.items()}
+    shutil.rmtree(path, ignore_errors=True)
+    plain, checked = path / "plain", path / "crc"
+    yx.save(ds, plain)
+    yx.save(ds, checked, encoding=crc)
+    records = Records.read(locate(plain))
+
+    def read(folder: Path, known: Records | None) -> float:
+        store = StrictStore(LocalStore(folder), "store", known, partial=True)
+        lazy = xr.open_zarr(store, consolidated=False, chunks={})
+        blocks = [block for array in lazy.data_vars.values() for block in array.data.to_delayed().ravel()]
+        start = time.perf_counter()
+        dask.compute(*(dask.delayed(len)(block) for block in blocks))
+        return time.perf_counter() - start
+
+    times = [(read(plain, None), read(plain, records), read(checked, None)) for _ in range(12)]
+    without, digests, crcs = (min(column) for column in zip(*times, strict=True))
+    shutil.rmtree(path)
+    return [
+        ("reading 1.0 GB with digests of files against no check", ms(digests), ms(without), f"{without / digests:.2f}"),
+        ("reading 1.0 GB with zarr's crc32c against no check", ms(crcs), ms(without), f"{without / crcs:.2f}"),
+    ]
 
 
 def start() -> list[Row]:

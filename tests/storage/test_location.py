@@ -180,5 +180,5 @@ def test_plain_zarr__reads_the_documented_schema(tmp_path: Path) -> None:
     expected = made().compute()
     for name in expected.data_vars:
         np.testing.assert_array_equal(group[name][...], expected[name].values)
-    assert group["yeastxr/digests"].shape == (5, 1, 8)
+    assert group["yeastxr/digests"].shape == (10, 1, 8)
     xr.testing.assert_equal(xr.open_zarr(path, consolidated=False).compute(), expected)

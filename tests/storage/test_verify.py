@@ -80,6 +80,8 @@ def test_verify__against_the_spec_finds_what_was_altered_on_purpose(path: Path) 
     array[:40, :2] = values
     records = layout.Records.read(locate(path))
     records.digests[1, 0, 0] = layout.digest(values)
+    place = records.rows.find("binding_effect/c/0/0")
+    records.digests[(place[0], *place[1])] = layout.digest_bytes((path / "binding_effect/c/0/0").read_bytes())
     records.update(locate(path))
     assert yx.verify(path).whole  # the digest was altered with the values
     found = yx.verify(path, against="spec")
@@ -91,7 +93,7 @@ def test_verify__against_the_spec_finds_what_was_altered_on_purpose(path: Path) 
 def test_verify__coordinates(path: Path) -> None:
     zarr.open_array(path, path="tf", mode="r+")[3] = 77
     found = yx.verify(path)
-    assert found.problems == ("tf can't be trusted: its values are not those that were saved",)
+    assert found.problems == ("tf/c/0: not the file that was saved",)
     assert yx.verify(path, repair=True).whole
     xr.testing.assert_identical(yx.open(path).compute(), made().compute())
 
@@ -129,11 +131,15 @@ def test_verify__records_of_the_wrong_kind(attrs: dict, message: str, path: Path
     ids=lambda bad: str(bad)[:20],
 )
 def test_open__attrs_of_the_wrong_kind(bad: object, path: Path) -> None:
+    ds = yx.open(path).assign_attrs(specification=bad)
     zarr.open_group(path, mode="r+").attrs["specification"] = bad
-    ds = yx.open(path)
-    with pytest.raises(yx.InputError) as caught:
-        yx.spec_of(ds)
-    assert len(str(caught.value)) < 500
+    for read in (lambda: yx.open(path), lambda: yx.spec_of(ds)):
+        with pytest.raises(yx.InputError) as caught:
+            read()
+        assert len(str(caught.value)) < 500
+    assert [problem for problem in yx.verify(path).problems if "'specification' of the root" in problem]
+    yx.verify(path, repair=True)
+    xr.testing.assert_identical(yx.open(path).load(), made().load())
 
 
 def test_open__runs_no_code_of_a_store(path: Path) -> None:

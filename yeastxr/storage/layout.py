@@ -5,9 +5,9 @@ written, and what identifies the dataset; the root's attribute says, last of all
 """
 
 import json
-from collections.abc import Hashable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from math import prod
 from typing import Any
@@ -25,13 +25,24 @@ from yeastxr.errors import (
     format_value,
     suggest,
 )
-from yeastxr.schema import CORE_DIMS, FEATURE_BY_NAME, FEATURE_NAMES, GENE, LABEL, REPLICATE, TF
+from yeastxr.schema import CORE_DIMS, FEATURE_BY_NAME, FEATURE_NAMES, GENE, LABEL, TF
 from yeastxr.simulation.simulate import SPECIFICATION, has_values_of, matches_spec, spec_of
-from yeastxr.storage.location import COMPLETE, RECORDS, Location
+from yeastxr.storage.location import COMPLETE, RECORDS, Location, wait
+from yeastxr.storage.metadata import (
+    Document,
+    compare,
+    list_files,
+    mend,
+    read_documents,
+    read_files,
+    write_document,
+    write_file,
+)
 
 _ENCODINGS = ("chunks", "shards", "compressors", "filters", "serializer", "fill_value")
 _SAFE_CODECS = {"bytes", "transpose", "blosc", "zstd", "gzip", "crc32c", "sharding_indexed", "vlen-utf8", "vlen-bytes"}
 _NAME_BYTES = 150  # file systems allow 255, of which zarr's partial files take some
+_GROUP = {"zarr_format": 3, "node_type": "group"}
 Block = tuple[int, ...]
 
 
@@ -48,6 +59,18 @@ def digest(values: np.ndarray) -> int:
     if values.dtype.kind not in "biuf":
         return xxhash.xxh3_64_intdigest("\0".join(map(str, values.reshape(-1))).encode("utf-8", "surrogatepass")) or 1
     return xxhash.xxh3_64_intdigest(np.ascontiguousarray(swapped).reshape(-1).view(np.uint8).data) or 1
+
+
+def digest_bytes(data: Any) -> int:
+    """Return the 64-bit XXH3 of the bytes of a file; never 0."""
+    import xxhash
+
+    return xxhash.xxh3_64_intdigest(data) or 1
+
+
+def digest_file(buffer: Any) -> int:
+    """Return the digest of a file in one of zarr's buffers."""
+    return digest_bytes(np.ascontiguousarray(buffer.as_numpy_array()).data)
 
 
 @dataclass(frozen=True)
@@ -159,74 +182,172 @@ def choose_codecs(name: str, layout: Layout, encoding: Mapping[str, Any]) -> dic
     return defaults | dict(encoding)
 
 
+class ChunkRows:
+    """Where the digests of chunk files are: after those of the features' values, a row for each chunk of a block."""
+
+    def __init__(self, chunk_shapes: Sequence[Sequence[int]], layout: Layout) -> None:
+        self._grids: dict[str, tuple[int, tuple[int, ...]]] = {}
+        self.features = list(range(len(FEATURE_NAMES)))  # the number of the feature of each row
+        for i, shape in enumerate(chunk_shapes):
+            grid = tuple(n // c for n, c in zip(layout.lengths.values(), shape, strict=True))
+            self._grids[FEATURE_NAMES[i]] = len(self.features), grid
+            self.features += [i] * prod(grid)
+
+    def find(self, key: str) -> tuple[int, Block] | None:
+        """Return the row and the block of a chunk of a feature; None for any other key."""
+        name, *parts = key.split("/")
+        if name not in self._grids or parts[:1] != ["c"]:
+            return None
+        row, grid = self._grids[name]
+        parts = [int(part) for part in parts[1:]]  # type: ignore[misc]
+        block, place = zip(*map(divmod, parts, grid), strict=True)  # type: ignore[arg-type]
+        return row + int(np.ravel_multi_index(place, grid)), block
+
+
 @dataclass
 class Records:
-    """What a store knows of itself: what identifies its dataset, its layout, and the digests of its blocks."""
+    """What a store knows of itself: what identifies its dataset, its layout, its metadata, and digests of its files."""
 
     identity: dict[str, Any]
     layout: Layout
-    digests: np.ndarray  # uint64, (features, *blocks); 0 where nothing has been written
+    metadata: dict[str, Document]  # a copy of each document, by path
+    user_attrs: dict[str, list[str]]  # which of their attributes are the user's
+    files: dict[str, str]  # digests of the chunk files of all arrays but the features
+    digests: np.ndarray  # uint64, (rows, *blocks), see ChunkRows; 0 where nothing has been written
+    readable: bool = True  # whether the digests could be read
 
     @classmethod
-    def create(cls, identity: dict[str, Any], layout: Layout) -> "Records":
+    def create(
+        cls,
+        identity: dict[str, Any],
+        layout: Layout,
+        metadata: dict[str, Document],
+        user_attrs: dict[str, list[str]],
+        files: dict[str, str],
+    ) -> "Records":
         """Return the records of a store without any block."""
-        return cls(identity, layout, np.zeros((len(FEATURE_NAMES), *layout.shape), np.uint64))
+        records = cls(identity, layout, metadata, user_attrs, files, np.zeros(0, np.uint64))
+        records.digests = np.zeros((len(records.rows.features), *layout.shape), np.uint64)
+        return records
+
+    @cached_property
+    def rows(self) -> ChunkRows:
+        """Where the digests of chunk files are."""
+        documents = [self.metadata[name] for name in FEATURE_NAMES]
+        return ChunkRows([d["chunk_grid"]["configuration"]["chunk_shape"] for d in documents], self.layout)
+
+    def get_file_digest(self, key: str) -> int | None:
+        """Return the digest of a chunk file; 0 if it is not known, None for a file that the store should not have."""
+        try:
+            place = self.rows.find(key)
+            if place is not None:
+                return int(self.digests[(place[0], *place[1])])
+        except (ValueError, IndexError):
+            return None
+        digest = self.files.get(key)
+        return None if digest is None else int(digest, 16)
 
     @classmethod
-    def read(cls, location: Location) -> "Records":
-        """Return the records of a store; raise StoreError if they are missing or can't be read."""
-        import zarr
+    def read(cls, location: Location, *, without_digests: bool = False) -> "Records":
+        """Return the records of a store; raise StoreError if they are missing or can't be read.
 
+        ``without_digests`` accepts digests that can't be read; they are then 0.
+        """
+        document = read_documents(location, [RECORDS])[RECORDS]
         try:
-            group = zarr.open_group(location.store, path=RECORDS, mode="r", use_consolidated=False)
-            attrs: dict[str, Any] = dict(group.attrs)
-            identity = dict(attrs["made_of"])
-            layout = Layout(
-                {str(d): int(n) for d, n in attrs["sizes"].items()},
-                {str(d): int(n) for d, n in attrs["blocks"].items()},
-            )
-            digests = np.asarray(group[attrs.get("digests", "digests")][...])  # type: ignore[index]
-            if digests.shape != (len(FEATURE_NAMES), *layout.shape):
-                raise ValueError(f"digests of the shape {digests.shape}")
-        except Exception as error:
+            if document is None:
+                raise ValueError("no JSON object")
+            attrs = dict(document["attributes"])
+            if attrs.pop("checksum") != _digest_json(attrs):
+                raise ValueError("they are not those that were written")
+            if {key: value for key, value in document.items() if key != "attributes"} != _GROUP:
+                raise ValueError("no zarr group")
+            layout = Layout(attrs["sizes"], attrs["blocks"])
+            records = cls.create(attrs["made_of"], layout, attrs["metadata"], attrs["user_attrs"], attrs["files"])
+            try:
+                records.digests = _read_digests(location, attrs["digests"], attrs["digests_metadata"], records.digests)
+            except Exception:
+                if not without_digests:
+                    raise
+                records.readable = False
+        except Exception as error:  # whatever zarr raises for metadata that is not what it must be
             raise StoreError(
-                f"store is {location.name}, whose records can't be read: {describe_error(error)}"
+                f"store is {location.name}, whose records can't be read: {describe_error(error)}; expected those that "
+                "save wrote, or incomplete=True to open it unchecked"
             ) from None
-        return cls(identity, layout, digests)
+        return records
 
     def write(self, location: Location) -> None:
         """Write all records, so that a killed writer leaves the old ones or the new ones, and never neither.
 
-        Where there are records, the new digests are written beside the old ones; one attribute then switches to them.
+        The new digests are written beside the old ones; one file then switches to them.
         """
         import zarr
 
-        group = zarr.open_group(location.store, path=RECORDS, mode="a", use_consolidated=False)
-        attrs = {"made_of": self.identity, "sizes": self.layout.sizes, "blocks": self.layout.lengths}
-        if "digests" in group:
-            self._write_digests(group, "digests-next")
-            group.update_attributes({**attrs, "digests": "digests-next"})
-            self._write_digests(group, "digests")
-            del group.attrs["digests"]
-            del group["digests-next"]
-        else:
-            group.update_attributes(attrs)
-            self._write_digests(group, "digests")
-
-    def _write_digests(self, group: Any, name: str) -> None:
-        dims = ("feature", *self.layout.sizes)
-        group.create_array(name, data=self.digests, chunks=self.digests.shape, dimension_names=dims, overwrite=True)
+        current = read_documents(location, [RECORDS])[RECORDS] or {}
+        before = current.get("attributes", {}).get("digests")
+        name = "digests-next" if before == "digests" else "digests"
+        if current.get("node_type") != "group":
+            write_document(location, RECORDS, {"attributes": {}, **_GROUP})
+        group = zarr.open_group(location.store, path=RECORDS, mode="r+", use_consolidated=False)
+        dims = ("row", *self.layout.sizes)
+        options: dict[str, Any] = {"dimension_names": dims, "compressors": (zarr.codecs.Crc32cCodec(),)}
+        options["config"] = {"write_empty_chunks": True}
+        group.create_array(name, data=self.digests, chunks=self.digests.shape, overwrite=True, **options)
+        path = f"{RECORDS}/{name}"
+        attrs = {
+            "made_of": self.identity,
+            "sizes": self.layout.sizes,
+            "blocks": self.layout.lengths,
+            "metadata": self.metadata,
+            "user_attrs": self.user_attrs,
+            "files": self.files,
+            "digests": name,
+            "digests_metadata": read_documents(location, [path])[path],
+        }
+        write_document(location, RECORDS, {"attributes": {**attrs, "checksum": _digest_json(attrs)}, **_GROUP})
+        if before in ("digests", "digests-next"):
+            del group[before]
 
     def update(self, location: Location) -> None:
         """Write the digests alone."""
         import zarr
 
-        group = zarr.open_group(location.store, path=RECORDS, mode="r+", use_consolidated=False)
-        group[str(group.attrs.get("digests", "digests"))][...] = self.digests  # type: ignore[index]
+        name = (read_documents(location, [RECORDS])[RECORDS] or {})["attributes"]["digests"]
+        array = zarr.open_array(location.store, path=f"{RECORDS}/{name}", mode="r+")
+        array.with_config({"write_empty_chunks": True})[...] = self.digests
 
     def find_missing(self) -> np.ndarray:
         """Return which blocks of which features have not been written."""
-        return self.digests == 0
+        return self.digests[: len(FEATURE_NAMES)] == 0
+
+
+def _digest_json(value: Any) -> str:
+    """Return a digest of a value as JSON."""
+    import xxhash
+
+    return str(xxhash.xxh3_64_hexdigest(json.dumps(value, sort_keys=True).encode()))
+
+
+def _read_digests(location: Location, name: str, document: Document, expected: np.ndarray) -> np.ndarray:
+    """Return the digests of a store, or fail."""
+    import zarr
+
+    path = f"{RECORDS}/{name}"
+    if read_documents(location, [path])[path] != document:
+        raise ValueError("the metadata of the digests is not that which was written")
+    if not wait(location.store.exists(f"{path}/c/{'/'.join('0' * expected.ndim)}")):
+        raise ValueError("the digests are missing")
+    values = np.asarray(zarr.open_array(location.store, path=path, mode="r")[...])
+    if values.shape != expected.shape or values.dtype != expected.dtype:
+        raise ValueError(f"digests of the shape {values.shape}")
+    return values
+
+
+def digest_others(location: Location, names: Iterable[str]) -> dict[str, str]:
+    """Return the digests of the chunk files of some arrays."""
+    keys = [key for name in names for key in list_files(location, name)]
+    return {key: f"{digest_file(data):016x}" for key, data in read_files(location, keys).items() if data is not None}
 
 
 def identify(ds: xr.Dataset, layout: Layout, encoding: Mapping[str, Any]) -> dict[str, Any]:
@@ -294,9 +415,14 @@ def read_root_attrs(location: Location) -> dict[str, Any]:
     return attrs
 
 
-def check_storable(ds: xr.Dataset, layout: Layout, encoding: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse what can't be stored, or would come back changed: all but the features is written to memory first."""
+def check_storable(ds: xr.Dataset, layout: Layout, encoding: Mapping[str, Mapping[str, Any]]) -> Location:
+    """Refuse what can't be stored, or would come back changed: all but the features is written to memory first.
+
+    Returns that place, with all metadata, and those coordinates and variables that are in memory.
+    """
     for name, variable in ds.variables.items():
+        if variable.dtype.kind == "S":
+            raise StoreError(f"{name} holds bytes; expected numbers or text, such as {name}.astype(str)")
         if variable.dtype.kind in "OT":
             if not isinstance(variable.dtype, np.dtype):
                 raise StoreError(f"{name} has the dtype {variable.dtype}; expected numbers or text")
@@ -326,6 +452,7 @@ def check_storable(ds: xr.Dataset, layout: Layout, encoding: Mapping[str, Mappin
         raise StoreError(
             f"{lost[0]} would not be read as it is saved; expected numbers, text or dates that zarr stores"
         )
+    return memory
 
 
 def check_name(name: object) -> None:
@@ -404,6 +531,16 @@ def write_template(
         )
 
 
+def list_paths(ds: xr.Dataset) -> list[str]:
+    """Return the paths of the root and of all arrays of a dataset in a store."""
+    return ["", *map(str, ds.variables)]
+
+
+def list_others(ds: xr.Dataset) -> list[str]:
+    """Return the names of the coordinates and the variables of a dataset that are no features."""
+    return [name for name in map(str, ds.variables) if name not in FEATURE_NAMES]
+
+
 def write_others(
     ds: xr.Dataset, location: Location, encoding: Mapping[str, Mapping[str, Any]], *, compute: bool = True
 ) -> None:
@@ -414,23 +551,43 @@ def write_others(
     rest.to_zarr(location.store, mode="a", zarr_format=3, consolidated=False, **options)
 
 
-def resize(location: Location, layout: Layout, ds: xr.Dataset) -> None:
-    """Give arrays, coordinates and attributes the shape of a larger simulation; again, if a run ended in it."""
-    import zarr
+def find_damaged_files(location: Location, records: Records) -> list[str]:
+    """Return the keys of chunks of coordinates and other variables that are missing, damaged or were not saved."""
+    names = [path for path in records.metadata if path and path not in FEATURE_NAMES]
+    files = digest_others(location, names)
+    return sorted(key for key in {**files, **records.files} if files.get(key) != records.files.get(key))
 
-    group = zarr.open_group(location.store, mode="r+", use_consolidated=False)
-    for name in FEATURE_NAMES:
-        array = group[name]
-        array.resize(tuple(layout.sizes.values()))  # type: ignore[union-attr]
-        array.update_attributes(to_plain_attrs(ds[name].attrs, f"the attributes of {name}"))
-    attrs = {key: value for key, value in group.attrs.items() if key != "coordinates"}  # a user's own ones stay
-    for name in map(str, ds.coords):
-        with suppress(Exception):  # there is none, or its metadata is damaged
-            saved = {key: value for key, value in group[name].attrs.items() if key != "coordinates" and key[0] != "_"}
-            ds = ds.assign_coords({name: ds.coords[name].assign_attrs({**saved, **ds.coords[name].attrs})})
-        if set(ds.coords[name].dims) & {TF, REPLICATE} and name in group:
-            del group[name]
-    write_others(ds.assign_attrs({**attrs, **ds.attrs}), location, {})
+
+def restore_files(location: Location, records: Records, template: Mapping[str, bytes]) -> None:
+    """Write damaged chunks of coordinates and other variables from a template, or refuse before anything is written."""
+    damaged = find_damaged_files(location, records)
+    for key in damaged:
+        if key in records.files and key not in template:
+            raise StoreError(
+                f"store is {location.name}, whose {key} is damaged and no simulation's; expected it saved again, as it "
+                "is not repaired"
+            )
+    for key in damaged:
+        if key not in records.files:
+            wait(location.store.delete(key))
+            continue
+        write_file(location, key, template[key])
+    records.files |= {key: f"{digest_bytes(template[key]):016x}" for key in damaged if key in records.files}
+
+
+def restore_documents(location: Location, records: Records) -> None:
+    """Write metadata that is not as the records have it, with the user's attributes; the store is then unfinished."""
+    documents = read_documents(location, records.metadata)
+    for path, saved in records.metadata.items():
+        user = records.user_attrs.get(path, [])
+        if not path or compare(path, saved, documents[path], user)[0]:
+            write_document(location, path, mend(saved, documents[path], user))
+
+
+def read_template(memory: Location, names: Iterable[str]) -> dict[str, bytes]:
+    """Return the chunk files of some arrays of a store in memory."""
+    files = read_files(memory, [key for name in names for key in list_files(memory, name)])
+    return {key: data.to_bytes() for key, data in files.items()}
 
 
 def mark(location: Location, *, complete: bool) -> None:

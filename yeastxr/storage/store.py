@@ -7,7 +7,7 @@ and last the root attribute that says that it is complete.
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
@@ -33,16 +33,22 @@ from yeastxr.storage.layout import (
     check_storable,
     choose_layout,
     describe_differences,
+    digest_bytes,
+    digest_others,
     identify,
     index_block,
+    list_others,
+    list_paths,
     mark,
     read_root_attrs,
-    resize,
+    read_template,
+    restore_documents,
+    restore_files,
     to_plain_attrs,
-    write_others,
     write_template,
 )
 from yeastxr.storage.location import COMPLETE, Location, StoreLike, locate
+from yeastxr.storage.metadata import Document, compare, list_user_attrs, mend, read_documents, write_document
 from yeastxr.storage.verify import check_values, find_simulation
 from yeastxr.storage.writer import check_workers, find_absent, finish, write_missing
 
@@ -111,7 +117,7 @@ def save(
     _check_flags(overwrite=overwrite, sync=sync, progress=progress)
     location = locate(store, storage_options=storage_options)
     plain, layout, encodings, identity = _prepare(ds, encoding)
-    check_storable(plain, layout, encodings)
+    memory = check_storable(plain, layout, encodings)
     check_workers(plain, location)
     with location.lock(make_parents=True):
         location.recover()
@@ -138,18 +144,36 @@ def save(
             if target.exists():
                 target.clear()
             write_template(plain, target, layout, encodings)
-            records = Records.create(identity, layout)
+            metadata = cast("dict[str, Document]", read_documents(target, list_paths(plain)))
+            files = digest_others(target, list_others(plain))
+            records = Records.create(identity, layout, metadata, list_user_attrs(plain), files)
             records.write(target)
         else:
-            records.digests[find_absent(target, layout)] = 0
-            write_others(plain.drop_vars(list(identity.get("others", ()))), target, {})
-            mark(target, complete=False)
+            _resume(plain, target, records, memory)
         write_missing(plain, target, records, progress=progress)
         finish(target, records, sync=sync)
         if target is not location:
             location.check_own()
             location.replace_with(target, sync=sync)
     return location.handle
+
+
+def _resume(ds: xr.Dataset, target: Location, records: Records, memory: Location) -> None:
+    """Bring metadata and coordinates of an unfinished store up to those of the dataset, whose attributes may be new."""
+    absent = find_absent(target, records.layout)
+    restore_files(target, records, read_template(memory, list_others(ds)))
+    before = records.metadata
+    documents = read_documents(memory, before)
+    attrs = {path: document["attributes"] for path, document in documents.items() if document is not None}
+    records.metadata = {path: {**saved, "attributes": attrs[path]} for path, saved in before.items()}
+    records.user_attrs = list_user_attrs(ds)
+    records.digests[: len(FEATURE_NAMES)][absent] = 0
+    if records.metadata != before:
+        records.write(target)
+    documents = read_documents(target, records.metadata)
+    for path, document in records.metadata.items():
+        if documents[path] != document:
+            write_document(target, path, document)
 
 
 def is_saved(ds: xr.Dataset, store: StoreLike, *, storage_options: Mapping[str, Any] | None = None) -> bool:
@@ -286,9 +310,10 @@ def open(
             f"chunks is {format_value(chunks)}; expected 'stored', 'auto', None or sizes such as {{'tf': 100}}"
         )
     rechunk = isinstance(chunks, Mapping | str) and chunks != "stored"  # after opening: what is stored is read at once
+    records = _read_checked_records(location, incomplete, attrs[COMPLETE] is True)
     try:
         check_codecs(location)
-        opened = location.store if incomplete else StrictStore(location.store, location.name)
+        opened = StrictStore(location.store, location.name, records, partial=incomplete)
         ds = xr.open_zarr(opened, consolidated=False, chunks={} if rechunk or chunks == "stored" else chunks)
         # Short ones are read now: in chunks of their own they would not fit those of the features.
         if short := [name for name, coord in ds.coords.items() if coord.ndim < 2 and coord.variable.chunks]:
@@ -309,6 +334,26 @@ def open(
         return validate(convert_text(ds))
     except SchemaError as error:
         raise SchemaError(f"store is {location.name}: {error}") from None
+
+
+def _read_checked_records(location: Location, incomplete: bool, complete: bool) -> Records | None:
+    """Return the records of a store whose metadata is as they say, or refuse it; None to read it unchecked."""
+    try:
+        records = Records.read(location)
+    except StoreError:
+        if incomplete:
+            return None
+        raise
+    if complete:
+        documents = read_documents(location, records.metadata)
+        for path, saved in records.metadata.items():
+            damage, _ = compare(path, saved, documents[path], records.user_attrs.get(path, []))
+            if damage:
+                raise StoreError(
+                    f"store is {location.name}, which can't be read: {damage[0]}; expected what was saved: "
+                    "yx.verify(path, repair=True) writes it again"
+                )
+    return records
 
 
 def _rechunk(ds: xr.Dataset, chunks: Any) -> xr.Dataset:
@@ -418,17 +463,45 @@ def extend(
             )
         check_workers(ds, location)
         check_values(location, records, old, records.layout.list_blocks())
-        identity = {**identify(ds, layout, {}), "encoding": records.identity["encoding"]}
-        larger = Records.create(identity, layout)
+        larger, template = _enlarge_records(ds, layout, location, records)
         for block in records.layout.list_blocks():
             if records.layout.get_region(block) == layout.get_region(block):
                 larger.digests[index_block(block)] = records.digests[index_block(block)]
         mark(location, complete=False)
         larger.write(location)  # first: from here on, repairing the store makes the larger one
-        resize(location, layout, ds)
+        restore_documents(location, larger)
+        restore_files(location, larger, template)
         write_missing(ds, location, larger, progress=progress, title="extending")
         finish(location, larger, sync=sync)
     return location.handle
+
+
+def _enlarge_records(
+    ds: xr.Dataset, layout: Layout, location: Location, records: Records
+) -> tuple[Records, dict[str, bytes]]:
+    """Return the records of a larger simulation, without its blocks, and the files of its coordinates."""
+    memory = check_storable(ds, layout, {})
+    template = read_template(memory, list_others(ds))
+    current, metadata, user_attrs = read_documents(location, records.metadata), {}, {}
+    grown = {str(name) for name, coord in ds.coords.items() if {TF, REPLICATE} & set(coord.dims)}
+    for path, document in read_documents(memory, list_paths(ds)).items():
+        new = cast("Document", document)
+        saved = records.metadata.get(path, new)
+        user = records.user_attrs.get(path, [])
+        old = mend(saved, current.get(path), user)
+        attrs = {
+            key: value for key, value in old["attributes"].items() if key in user or key not in saved["attributes"]
+        }
+        if path not in grown:
+            attrs = old["attributes"]
+            new = {**old, "attributes": new["attributes"]} | ({"shape": new["shape"]} if path in FEATURE_NAMES else {})
+        metadata[path] = {**new, "attributes": attrs | new["attributes"]}
+        user_attrs[path] = [key for key in attrs if key in user or key not in {**saved, **new}["attributes"]]
+    kept = {path for path in metadata if path in records.metadata and path not in grown}
+    files = {key: value for key, value in records.files.items() if key.partition("/")[0] in kept}
+    files |= {key: f"{digest_bytes(data):016x}" for key, data in template.items() if key.partition("/")[0] not in kept}
+    identity = {**identify(ds, layout, {}), "encoding": records.identity["encoding"]}
+    return Records.create(identity, layout, metadata, {k: v for k, v in user_attrs.items() if v}, files), template
 
 
 def _enlarge(

@@ -1,5 +1,7 @@
-"""A zarr store in which no chunk of a feature may be missing: zarr by itself would read it as zeros."""
+"""Zarr stores that check: what is read is what was saved, at its place; and what is written is digested on the way."""
 
+import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 from zarr.abc.store import Store
@@ -7,25 +9,69 @@ from zarr.storage import WrapperStore
 
 from yeastxr.errors import StoreError
 from yeastxr.schema import FEATURE_NAMES
+from yeastxr.storage.layout import Records, digest_file
+from yeastxr.storage.metadata import get_key
 
 
 class StrictStore(WrapperStore[Store]):
-    """A store to read, which refuses to read a chunk of a feature that is missing; ``name`` is for messages."""
+    """A store to read, which refuses chunks that are missing or not those that the records know.
 
-    def __init__(self, store: Store, name: str) -> None:
+    zarr by itself reads a missing chunk as zeros, and takes most damaged ones for values. ``name`` is for messages.
+    With ``partial``, chunks may be missing; with ``saved``, the records' copies of metadata are read.
+    """
+
+    def __init__(
+        self, store: Store, name: str, records: Records | None, *, partial: bool = False, saved: bool = False
+    ) -> None:
         super().__init__(store)
-        self._name = name
+        self._name, self._records, self._partial, self._saved = name, records, partial, saved
+        paths = {} if records is None else records.metadata
+        self._documents = {get_key(path): path for path in paths}
+        self._names = {path.partition("/")[0] for path in paths}
 
     def _with_store(self, store: Store) -> "StrictStore":
-        return StrictStore(store, self._name)
+        return StrictStore(store, self._name, self._records, partial=self._partial, saved=self._saved)
 
-    async def get(self, key: str, *args: Any, **options: Any) -> Any:
-        """Return the bytes of a key, or None if there is none and it is not a chunk of a feature."""
-        data = await super().get(key, *args, **options)
-        feature, _, rest = key.partition("/")
-        if data is None and feature in FEATURE_NAMES and not rest.endswith(("json", ".zarray", ".zattrs", ".zgroup")):
-            raise StoreError(
-                f"store is {self._name}, which lacks the chunk {key}; expected a complete store: verify lists what is "
-                "missing, and with repair simulates it again"
-            )
+    async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
+        """Return the bytes of a key; None if there are none and none are expected."""
+        if self._saved and self._records is not None and key in self._documents:
+            document = self._records.metadata[self._documents[key]]
+            return prototype.buffer.from_bytes(json.dumps(document).encode())
+        data = await super().get(key, prototype, byte_range)
+        name, _, rest = key.partition("/")
+        if not (rest == "c" or rest.startswith("c/")):
+            return data
+        expected = None if self._records is None else self._records.get_file_digest(key)
+        if data is None:
+            if not self._partial and (expected or name in FEATURE_NAMES):
+                self._refuse(f"lacks the chunk {key}")
+        elif expected is None and name in self._names and name not in FEATURE_NAMES:
+            self._refuse(f"has a chunk {key} that was not saved")
+        elif expected and byte_range is None and digest_file(data) != expected:  # of shards, parts are read
+            self._refuse(f"has a damaged chunk {key}, or one that was changed since the store was opened")
         return data
+
+    def _refuse(self, problem: str) -> None:
+        raise StoreError(
+            f"store is {self._name}, which {problem}; expected what was saved: verify lists what is missing or "
+            "damaged, and yx.verify(path, repair=True) simulates it again"
+        )
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        """Yield what is in a folder; in the root, only arrays and groups, as zarr warns of other files."""
+        async for name in super().list_dir(prefix):
+            if prefix.strip("/") or name in ("zarr.json", *self._names) or await self.exists(get_key(name)):
+                yield name
+
+
+class DigestingStore(WrapperStore[Store]):
+    """A store to write, which keeps the digest of each file until it is taken."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.digests: dict[str, int] = {}
+
+    async def set(self, key: str, value: Any) -> None:
+        """Write the bytes of a key."""
+        self.digests[key] = digest_file(value)
+        await super().set(key, value)

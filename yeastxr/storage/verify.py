@@ -18,13 +18,17 @@ from yeastxr.storage.layout import (
     Block,
     Layout,
     Records,
+    check_storable,
     digest,
+    find_damaged_files,
     index_block,
-    mark,
     read_root_attrs,
-    resize,
+    read_template,
+    restore_documents,
+    restore_files,
 )
 from yeastxr.storage.location import COMPLETE, Location, StoreLike, locate, wait
+from yeastxr.storage.metadata import compare, read_documents
 from yeastxr.storage.writer import (
     check_workers,
     collect_in_threads,
@@ -54,6 +58,9 @@ class Verification:
         Whether the problems are repaired.
     complete
         Whether the store is marked as complete.
+    changes
+        One sentence for each attribute of the user's that was changed in the store since it was saved; these are no
+        problems, and repair leaves them.
 
     Examples
     --------
@@ -70,6 +77,7 @@ class Verification:
     problems: tuple[str, ...] = field(default=())
     repaired: bool = False
     complete: bool = True
+    changes: tuple[str, ...] = field(default=())
 
     @property
     def whole(self) -> bool:
@@ -90,7 +98,8 @@ class Verification:
             verdict = f"{self.store} is complete"
         else:
             verdict = f"{self.store} is {'damaged' if self.complete else 'unfinished'}"
-        return "\n".join([*lines, *shown_problems, *more, verdict])
+        noted = [f"  left as it is: {change}" for change in self.changes[:20]]
+        return "\n".join([*lines, *shown_problems, *more, *noted, verdict])
 
 
 def verify(
@@ -144,33 +153,71 @@ def verify(
         raise InputTypeError(f"repair is {format_value(repair)}; expected True or False")
     location = locate(store, storage_options=storage_options, read_only=not repair)
     location.recover_to_read()
-    read_root_attrs(location)
     with location.lock() if repair else nullcontext():
         if repair:
             location.recover()
             location.check_links()
-        complete = read_root_attrs(location)[COMPLETE] is True
-        records = Records.read(location)
+        complete, records = _read_store(location, repair)
+        damage, changes = _compare_metadata(location, records)
         spec = find_simulation(location, records) if repair or against == "spec" else None
         simulated = None if spec is None else spec.simulate(chunks=records.layout.lengths)
         if simulated is not None:
             check_workers(simulated, location)
         states = _find_states(location, records, simulated if against == "spec" else None, progress)
-        coordinates = _find_damaged_coordinates(location, records)
-        problems = [f"{name} can't be trusted: its values are not those that were saved" for name in coordinates]
+        problems = [*damage, *(f"{key}: not the file that was saved" for key in find_damaged_files(location, records))]
+        if against == "spec" and simulated is not None:
+            problems += _compare_with_simulation(records, simulated)
+        if not records.readable:
+            problems.append("the records' digests can't be read")
         for i, *block in np.argwhere(states != _INTACT).tolist():
             state = "missing" if states[(i, *block)] == _MISSING else "damaged"
             described = records.layout.describe(tuple(block))
             problems.append(f"{FEATURE_NAMES[i]}, block {'.'.join(map(str, block))} ({described}): {state}")
         repaired = False
         if repair and spec is not None and simulated is not None and (problems or not complete):
-            _repair(location, records, spec, simulated, states, coordinates, progress)
+            _repair(location, records, spec, simulated, states, progress)
             repaired = complete = True
     blocks = {
         name: (state.size, *(int((state == code).sum()) for code in (_INTACT, _MISSING, _DAMAGED)))
         for name, state in zip(FEATURE_NAMES, states, strict=True)
     }
-    return Verification(location.name, blocks, tuple(problems), repaired, complete)
+    return Verification(location.name, blocks, tuple(problems), repaired, complete, tuple(changes))
+
+
+def _read_store(location: Location, repair: bool) -> tuple[bool, Records]:
+    """Return whether a store is marked as complete, and its records; records tell a store whose root is damaged."""
+    attrs = location.read_attrs() if location.exists() else None
+    if attrs is None or COMPLETE not in attrs:
+        try:
+            return False, Records.read(location, without_digests=repair)
+        except StoreError:
+            read_root_attrs(location)  # says what is wrong
+            raise
+    return attrs[COMPLETE] is True, Records.read(location, without_digests=repair)
+
+
+def _compare_metadata(location: Location, records: Records) -> tuple[list[str], list[str]]:
+    """Return what differs from the metadata that was saved: of ours, and of the user's attributes."""
+    documents = read_documents(location, records.metadata)
+    damage, changes = list[str](), list[str]()
+    for path, saved in records.metadata.items():
+        ours, theirs = compare(path, saved, documents[path], records.user_attrs.get(path, []))
+        damage += ours
+        changes += theirs
+    return damage, changes
+
+
+def _compare_with_simulation(records: Records, simulated: xr.Dataset) -> list[str]:
+    """Return what differs between the metadata that was saved and that of the simulation."""
+    problems = []
+    for name in FEATURE_NAMES:
+        saved, array = records.metadata[name], simulated[name].variable
+        facts = {"dims": array.dims, "shape": array.shape, "dtype": str(array.dtype)}
+        stored = {"dims": tuple(saved["dimension_names"]), "shape": tuple(saved["shape"]), "dtype": saved["data_type"]}
+        problems += [
+            f"the {key} of {name} is not that of the specification" for key in facts if facts[key] != stored[key]
+        ]
+    return problems
 
 
 class _Reader:
@@ -220,12 +267,15 @@ def _find_states(
     location: Location, records: Records, simulated: xr.Dataset | None, progress: bool | None
 ) -> np.ndarray:
     """Return the state of each block of each feature."""
+    from yeastxr.storage.strict import StrictStore
+
     layout = records.layout
     try:
-        reader = _Reader(open_features(location), layout, records.digests)
+        store = StrictStore(location.store, location.name, records, saved=True)
+        reader = _Reader(open_features(store), layout, records.digests[: len(FEATURE_NAMES)])
     except Exception as error:
         raise StoreError(f"store is {location.name}, whose arrays can't be opened: {describe_error(error)}") from None
-    states = np.full(records.digests.shape, _MISSING, np.uint8)
+    states = np.full((len(FEATURE_NAMES), *layout.shape), _MISSING, np.uint8)
     blocks = list(layout.list_blocks())
     pairs = sum(map(layout.count_pairs, blocks))
     with show_progress("verifying", pairs, pair_bytes=PAIR_BYTES, show=progress) as advance:
@@ -241,45 +291,26 @@ def _find_states(
     return states
 
 
-def _find_damaged_coordinates(location: Location, records: Records) -> list[str]:
-    """Return the coordinates whose values are not those that were saved."""
-    import zarr
-
-    damaged = []
-    for name, expected in records.identity["coordinates"].items():
-        try:
-            values = np.asarray(zarr.open_array(location.store, path=name, mode="r")[...])
-            if f"{digest(values):016x}" != expected:
-                damaged.append(name)
-        except Exception:
-            damaged.append(name)
-    return damaged
-
-
 def _repair(
     location: Location,
     records: Records,
     spec: SimulationSpec,
     simulated: xr.Dataset,
     states: np.ndarray,
-    coordinates: list[str],
     progress: bool | None,
 ) -> None:
-    """Simulate again what is missing or damaged, and mark the store as complete."""
+    """Write again what is missing or damaged, simulated or from the records, and mark the store as complete."""
     saved = records.identity["coordinates"]
-    own = [name for name in coordinates if saved[name] != _digest_coordinate(simulated, name)]
-    if own:
-        raise StoreError(
-            f"store is {location.name}, whose coordinate {own[0]} is damaged and no simulation's; it is not repaired"
-        )
+    own = [name for name in map(str, simulated.coords) if saved.get(name) == _digest_coordinate(simulated, name)]
+    template = read_template(check_storable(simulated, records.layout, {}), own)
     blocks = sorted({tuple(block) for _, *block in np.argwhere(states != _INTACT).tolist()})
     check_values(location, records, spec, blocks)
-    shapes = {array.shape for array in open_features(location)}
-    mark(location, complete=False)
-    if coordinates or shapes != {tuple(records.layout.sizes.values())}:
-        others = [name for name in map(str, simulated.coords) if saved.get(name) != _digest_coordinate(simulated, name)]
-        resize(location, records.layout, simulated.drop_vars(others))
-    records.digests[states != _INTACT] = 0
+    files = dict(records.files)
+    restore_files(location, records, template)
+    restore_documents(location, records)
+    records.digests[: len(FEATURE_NAMES)][states != _INTACT] = 0
+    if records.files != files or not records.readable:
+        records.write(location)
     write_missing(simulated, location, records, progress=progress, title="repairing")
     finish(location, records, sync=True)
 
@@ -290,7 +321,7 @@ def find_simulation(location: Location, records: Records) -> SimulationSpec:
     spec = None if text is None else spec_of(xr.Dataset(attrs={"specification": text}))
     if spec is None:
         raise StoreError(f"store is {location.name}, which has no specification; expected a simulation")
-    scheme = read_root_attrs(location).get("law_version", SCHEME_VERSION)
+    scheme = records.metadata[""]["attributes"].get("law_version", SCHEME_VERSION)
     if scheme != SCHEME_VERSION:
         raise StoreError(
             f"store is {location.name}, simulated with random-number scheme {format_value(scheme)}; "
@@ -329,7 +360,7 @@ def check_values(location: Location, records: Records, spec: SimulationSpec, blo
     changed: list[Block] = []
 
     def compare(block: Block, found: np.ndarray) -> None:
-        if (found.reshape(-1) != records.digests[index_block(block)]).any():
+        if (found.reshape(-1) != records.digests[: len(FEATURE_NAMES)][index_block(block)]).any():
             changed.append(block)
 
     for_each_block(_digest_block, spec.simulate(chunks=records.layout.lengths), records.layout, blocks, compare)

@@ -38,27 +38,31 @@ def get_record_interval() -> float:
     return float(setting)
 
 
-def open_features(location: Location, mode: str = "r") -> list[Any]:
+def open_features(store: Any, mode: str = "r") -> list[Any]:
     """Return the zarr arrays of the features, in order; they are read TF by TF, as digests are computed."""
     import zarr
 
-    arrays = [zarr.open_array(location.store, path=name, mode=mode) for name in FEATURE_NAMES]
+    arrays = [zarr.open_array(store, path=name, mode=mode) for name in FEATURE_NAMES]
     # Every chunk is a file, so that a missing one is seen.
     return [array.with_config({"write_empty_chunks": True, "order": "F"}) for array in arrays]
 
 
 class BlockWriter:
-    """Writes the missing features of a block and returns their digests; it is sent to other processes."""
+    """Writes the missing features of a block and returns digests of values and files; it is sent to other processes."""
 
-    def __init__(self, arrays: Sequence[Any], layout: Layout, missing: np.ndarray) -> None:
-        self._arrays, self._layout, self._missing = arrays, layout, missing
+    def __init__(self, store: Any, records: Records) -> None:
+        from yeastxr.storage.strict import DigestingStore
+
+        self._store = DigestingStore(store)
+        self._arrays, self._layout, self._rows = open_features(self._store, "r+"), records.layout, records.rows
+        self._missing = records.find_missing()
 
     def __call__(self, *values: np.ndarray, block_id: Block) -> np.ndarray:
-        """Write a block; ``block_id`` starts with a 0 for the axis of the features."""
+        """Write a block; ``block_id`` starts with a 0 for the axis of the digests."""
         block = block_id[1:]
         region = self._layout.get_region(block)
         features = np.flatnonzero(self._missing[index_block(block)]).tolist()
-        digests = np.zeros((len(values), *(1 for _ in block)), np.uint64)
+        digests = np.zeros(len(self._rows.features), np.uint64)
         for i in features:
             digests[i] = digest(values[i])
 
@@ -66,7 +70,12 @@ class BlockWriter:
             await asyncio.gather(*(self._arrays[i].async_array.setitem(region, values[i]) for i in features))
 
         wait(write())
-        return digests
+        for i in features:
+            store = self._arrays[i].store
+            for key in list_chunk_keys(self._arrays[i], region):
+                row, _ = self._rows.find(key)  # type: ignore[misc]
+                digests[row] = store.digests.pop(key)
+        return digests.reshape(-1, *(1 for _ in block))
 
 
 def write_missing(
@@ -76,7 +85,8 @@ def write_missing(
     interval = get_record_interval()
     missing, layout = records.find_missing(), records.layout
     blocks = [block for block in layout.list_blocks() if missing[index_block(block)].any()]
-    writer = BlockWriter(open_features(location, "r+"), layout, missing)
+    writer = BlockWriter(location.store, records)
+    written = missing[records.rows.features]
     recorded = time.monotonic()
     pairs = sum(map(layout.count_pairs, blocks))
     with show_progress(title, pairs, pair_bytes=PAIR_BYTES, show=progress) as advance:
@@ -84,7 +94,7 @@ def write_missing(
         def record(block: Block, digests: np.ndarray) -> None:
             nonlocal recorded
             index = index_block(block)
-            records.digests[index] = np.where(missing[index], digests.reshape(-1), records.digests[index])
+            records.digests[index] = np.where(written[index], digests.reshape(-1), records.digests[index])
             advance(layout.count_pairs(block))
             if time.monotonic() - recorded > interval:
                 records.update(location)
@@ -122,7 +132,7 @@ def find_absent(location: Location, layout: Layout) -> np.ndarray:
         return {key async for key in location.store.list_prefix(prefix)}
 
     absent = np.zeros((len(FEATURE_NAMES), *layout.shape), bool)
-    for i, array in enumerate(open_features(location)):
+    for i, array in enumerate(open_features(location.store)):
         keys = wait(list_keys(f"{array.path}/"))
         for block in layout.list_blocks():
             absent[(i, *block)] = not keys.issuperset(list_chunk_keys(array, layout.get_region(block)))
@@ -141,8 +151,8 @@ def for_each_block(
 ) -> None:
     """Call a function with some blocks of all features, in parallel, and pass on each result as it comes.
 
-    The function takes the plain arrays and ``block_id``, a 0 and the block; it returns one uint64 for each feature,
-    followed by axes of length 1 for the block. Unlike :func:`yeastxr._blocks.for_each_block` it runs on the workers.
+    The function takes the plain arrays and ``block_id``, a 0 and the block; it returns some uint64, followed by axes of
+    length 1 for the block. Unlike :func:`yeastxr._blocks.for_each_block` it runs on the workers.
     """
     blocks = list(blocks)
     if any(ds[name].chunks for name in FEATURE_NAMES):
