@@ -98,7 +98,7 @@ class _Conditions(Topic):
         kinds = classify_tfs(expected.spec)
         n_bound = max(self.bound.sum(), 1)
         mean = sum(float(kinds[tf].adjusted) * self.bound[:, i].sum() for i, tf in enumerate(expected.tfs)) / n_bound
-        least, _ = significance.test_overlaps(
+        least = significance.test_overlaps(
             self.active.ravel(), expected.n_genes, self.holds.ravel(), self.bound.ravel()
         )
         share = self.active.sum() / n_bound

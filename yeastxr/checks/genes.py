@@ -46,7 +46,7 @@ class _GeneLabels(Topic):
         bound, runs = self.bound[varied], self.runs[varied]
         mean = bound * (n - bound + 1) / n
         variance = mean * (bound - 1) / n * (n - bound) / max(n - 1, 1)
-        by_tf, _ = significance.test_overlaps(runs, n, bound, n - bound + 1)
+        by_tf = significance.test_overlaps(runs, n, bound, n - bound + 1)
         pooled = significance.test_bounded((runs - mean).sum(), variance.sum(), 1.0)
         pvalue = combine_pvalues([shared, combine_pvalues(drift), by_tf * max(1, bound.size), pooled])
         yield make_test("labels along genes", "independent", count_noun(n, "gene"), math.nan, pvalue)

@@ -21,22 +21,25 @@ _KEPT_WORDS = 1 << 19  # at most about this number of each kind and direction, 4
 class _LabelOverlaps(Topic):
     """How many genes two TFs share; pairs of TFs are those of a block."""
 
-    pvalue: Least
+    both: Joined  # of those pairs that are most standard deviations off
+    first: Joined
+    second: Joined
     pairs: Total
 
     @classmethod
     def measure(cls, block: Block) -> Self:
         from yeastxr.checks import kernels
 
-        first, second = np.triu_indices(block.n_tfs, 1)
+        bound, (first, second) = block.counts["bound"], np.triu_indices(block.n_tfs, 1)
         both = np.empty(first.size)
         kernels.count_both(block.labels, both)
-        bound = block.counts["bound"]
-        return cls(*significance.test_overlaps(both, block.n_genes, bound[first], bound[second]))
+        most, pairs = significance.find_most_unlikely(both, block.n_genes, bound[first], bound[second])
+        return cls(both[most], bound[first[most]], bound[second[most]], pairs)
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         if self.pairs:
-            pvalue, pairs = min(1.0, float(self.pvalue * self.pairs)), count_noun(int(self.pairs), "pair")
+            least = significance.test_overlaps(self.both, expected.n_genes, self.first, self.second)
+            pvalue, pairs = min(1.0, least * int(self.pairs)), count_noun(int(self.pairs), "pair")
             yield make_test("labels of TFs: independent", "overlaps by chance", pairs, math.nan, pvalue)
 
 
@@ -44,23 +47,23 @@ class _LabelOverlaps(Topic):
 class _TFDraws(Topic):
     """How often the coins of two TFs agree; pairs of TFs are those of a block."""
 
-    pvalue: Least
+    ends: Least  # (kinds, 2): in how many genes the two differ that differ, or agree, in the fewest
     pairs: Total
 
     @classmethod
     def measure(cls, block: Block) -> Self:
         from yeastxr.checks import kernels
 
-        tolerances, n_pairs = block.expected.coin_tolerances, block.n_tfs * (block.n_tfs - 1) // 2
-        if not n_pairs:
-            return cls(1.0, 0)
-        ends = [kernels.find_differences(block.coins[DRAWS.index(name)]) for name in tolerances]
-        pvalues = significance.test_binomial(np.array(ends).T, block.n_genes, 0.5, np.array([*tolerances.values()]))
-        return cls(np.min(pvalues, initial=1.0), n_pairs * len(ends))
+        kinds = [DRAWS.index(name) for name in block.expected.coin_tolerances]
+        ends = np.array([kernels.find_differences(block.coins[kind]) for kind in kinds]).reshape(-1, 2)
+        ends[:, 1] = block.n_genes - ends[:, 1]
+        return cls(ends, len(kinds) * (block.n_tfs * (block.n_tfs - 1) // 2))
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         if self.pairs:
-            pvalue, pairs = min(1.0, float(self.pvalue * self.pairs)), count_noun(int(self.pairs), "pair")
+            tolerances = np.array([*expected.coin_tolerances.values()])[:, None]
+            pvalues = significance.test_binomial(self.ends, expected.n_genes, 0.5, tolerances)
+            pvalue, pairs = min(1.0, float(pvalues.min() * self.pairs)), count_noun(int(self.pairs), "pair")
             yield make_test("draws of different TFs: independent", "agree by chance", pairs, math.nan, pvalue)
 
 

@@ -1,9 +1,12 @@
 """Numba kernels that measure a slab of TFs for the checks: one pass over each column, whose work stays in the cache.
 
-Columns are TF-major, ``[TF, gene]``. Sums over a column run in eight lanes, and over columns in the order of TFs, so
-they have the same bits however a dataset is cut and whichever thread comes first. No fastmath. Kinds of draws have the
-order of :data:`yeastxr.checks.topic.DRAWS`: signs, magnitudes, two kinds of p-values, binding effects.
+Columns are TF-major, ``[TF, gene]``. Sums are of one column, and then over columns in the order of TFs, so they have
+the same bits however a dataset is cut and whichever thread comes first. Two kernels may add and multiply at once, and
+one of them may add in any order, so that sums are vector loops; a machine always does so in one way. Kinds of draws
+have the order of :data:`yeastxr.checks.topic.DRAWS`: signs, magnitudes, two kinds of p-values, binding effects.
 """
+
+from functools import partial
 
 import numpy as np
 from numba import float64, int32, int64, uint8, uint64
@@ -18,8 +21,9 @@ _SIGN, _MAGNITUDE, _PVALUES, _BINDING = 0, 1, 2, 4
 _UNIFORM = np.sqrt(12.0)  # one over the s.d. of a uniform number
 _LEAST, _LEAST_SCORED, _TO_BITS = 1e-300, 2.0**-66, 2.0**33
 _TILE = 64
+_PART = 1024  # of a column: several passes over it stay in the innermost cache
 _NO_SIGN, _INFINITE, _LOW_BITS = np.int32(0x7FFFFFFF), np.int32(0x7F800000), np.int32((1 << 13) - 1)
-_ZERO, _ONE, _LANES = np.uint64(0), np.uint64(1), np.uint64(8)
+_ZERO, _ONE = np.uint64(0), np.uint64(1)
 _6, _56, _63, _64 = np.uint64(6), np.uint64(56), np.uint64(63), np.uint64(64)
 _TO_TOP = np.uint64(0x0102040810204080)
 # exp(h) as 2**k exp(r), the latter by its series: adding _ROUND leaves k in the low bits.
@@ -31,8 +35,12 @@ _P0, _P1, _P2, _P3 = 220.206867912376, 221.213596169931, 112.079291497871, 33.91
 _P4, _P5, _P6 = 6.37396220353165, 0.700383064443688, 0.0352624965998911
 _Q0, _Q1, _Q2, _Q3 = 440.413735824752, 793.826512519948, 637.333633378831, 296.564248779674
 _Q4, _Q5, _Q6, _Q7 = 86.7807322029461, 16.064177579207, 1.75566716318264, 0.0883883476483184
+_WIDEST = 37.0  # s.d.
 _PATTERN = np.uint64(6)  # bits, so that words begin at one of 64 coins
 _HASH = np.uint64(0x9E3779B97F4A7C15)
+
+_sum_kernel = partial(compile_kernel, fastmath=["reassoc", "contract"])
+_contracted_kernel = partial(compile_kernel, fastmath=["contract"])  # what is rounded to integers keeps its order
 
 
 @compile_kernel
@@ -72,15 +80,21 @@ def clean(columns, limits, valid, outside, coarse):
 
 
 @inline_kernel
-def compute_tail(x):
-    """Return the probability of a standard normal number above x, from 0 to 37, of a relative error below 1e-11."""
-    x = min(x, 37.0)
+def compute_mills(x):
+    """Return Mills' ratio of x as numerator and denominator, of a relative error below 1e-12 up to 7."""
+    p = (((((_P6 * x + _P5) * x + _P4) * x + _P3) * x + _P2) * x + _P1) * x + _P0
+    q = ((((((_Q7 * x + _Q6) * x + _Q5) * x + _Q4) * x + _Q3) * x + _Q2) * x + _Q1) * x + _Q0
+    return p, q
+
+
+@inline_kernel
+def compute_density(x):
+    """Return exp(-x**2 / 2), of a relative error below 1e-11."""
     h = -0.5 * x * x
     shifted = h * _LOG2E + _ROUND
     k = shifted - _ROUND
     r = (h - k * _LN2_HIGH) - k * _LN2_LOW
-    e = 1.0 / 3628800.0
-    e = e * r + 1.0 / 362880.0
+    e = 1.0 / 362880.0
     e = e * r + 1.0 / 40320.0
     e = e * r + 1.0 / 5040.0
     e = e * r + 1.0 / 720.0
@@ -90,10 +104,7 @@ def compute_tail(x):
     e = e * r + 0.5
     e = e * r + 1.0
     e = e * r + 1.0
-    power = np.int64((np.float64(shifted).view(np.int64) + _BIAS) << _52).view(np.float64)
-    p = (((((_P6 * x + _P5) * x + _P4) * x + _P3) * x + _P2) * x + _P1) * x + _P0
-    q = ((((((_Q7 * x + _Q6) * x + _Q5) * x + _Q4) * x + _Q3) * x + _Q2) * x + _Q1) * x + _Q0
-    return e * power * (p / q)
+    return e * np.int64((np.float64(shifted).view(np.int64) + _BIAS) << _52).view(np.float64)
 
 
 @inline_kernel
@@ -103,25 +114,13 @@ def compute_score(lower, upper):
     return -z if lower < upper else z
 
 
-@compile_kernel
+@_sum_kernel
 def multiply(x, y):
-    """Return the sum of products, in eight lanes."""
-    n = uint64(x.size)
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
-    in_lanes = n // _LANES * _LANES
-    for i in range(_ZERO, in_lanes, _LANES):
-        k = uint64(i)
-        s0 += x[k] * y[k]
-        s1 += x[k + uint64(1)] * y[k + uint64(1)]
-        s2 += x[k + uint64(2)] * y[k + uint64(2)]
-        s3 += x[k + uint64(3)] * y[k + uint64(3)]
-        s4 += x[k + uint64(4)] * y[k + uint64(4)]
-        s5 += x[k + uint64(5)] * y[k + uint64(5)]
-        s6 += x[k + uint64(6)] * y[k + uint64(6)]
-        s7 += x[k + uint64(7)] * y[k + uint64(7)]
-    for i in range(in_lanes, n):
-        s0 += x[i] * y[i]
-    return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
+    """Return the sum of products."""
+    total = 0.0
+    for i in range(_ZERO, uint64(x.size)):
+        total += x[i] * y[i]
+    return total
 
 
 @compile_kernel
@@ -168,16 +167,21 @@ def score_binding(label, valid, effect, lattice, counts, others, score, distance
         score[g], distance[g], coin[g] = scores[place], distances[place], scores[place] > 0
 
 
-@compile_kernel
+@_contracted_kernel
 def score_magnitudes(label, holds, valid, binding, effect, model, score, tail, bins, coin):
     """Score |effects| as standard normal numbers that have the places of folded normals in their distribution."""
     unbound_mean, unbound_std, bound_mean, bound_std, slope = model
+    per_unbound, per_bound = 1.0 / unbound_std, 1.0 / bound_std
     for g in range(_ZERO, uint64(label.size)):
         magnitude = abs(float64(effect[g]))
         mean = abs(bound_mean + slope * float64(binding[g]) if label[g] & holds[g] else unbound_mean)
-        std = bound_std if label[g] else unbound_std
-        near, far = (magnitude - mean) / std, (magnitude + mean) / std
-        of_near, of_far = compute_tail(abs(near)), compute_tail(far)
+        per_std = per_bound if label[g] else per_unbound
+        near = (magnitude - mean) * per_std
+        x, y = min(abs(near), _WIDEST), min((magnitude + mean) * per_std, _WIDEST)
+        p, q = compute_mills(x)
+        p_far, q_far = compute_mills(y)
+        both = 1.0 / (q * q_far)  # a division for two
+        of_near, of_far = compute_density(x) * p * q_far * both, compute_density(y) * p_far * q * both
         upper = of_near + of_far if near > 0 else 1.0 - (of_near - of_far)
         lower = 1.0 - upper if near > 0 else of_near - of_far
         z = compute_score(lower, upper) if valid[g] else 0.0
@@ -274,13 +278,19 @@ def add_scores(score, before, distance, squared, ones, sums, spreads, products, 
     Products are with the next gene's score and with that of the TF ``before``, weights the squares of the first of
     both; ``totals`` holds the sum and the sum of squares of that TF, then those of this one.
     """
-    for g in range(_ZERO, uint64(score.size)):
-        sums[g] += score[g]
-        spreads[g] += score[g] * score[g] if squared else distance[g]
-    products[0] += multiply(score[:-1], score[1:])
-    products[1] += multiply(before, score)
     weights[1] += totals[1]
-    totals[0], totals[1] = multiply(score, ones), multiply(score, score)
+    totals[:] = 0.0
+    n = score.size
+    for first in range(0, n, _PART):
+        part = slice(first, min(first + _PART, n))
+        z, sum_part, spread_part, others = score[part], sums[part], spreads[part], distance[part]
+        for g in range(_ZERO, uint64(z.size)):
+            sum_part[g] += z[g]
+            spread_part[g] += z[g] * z[g] if squared else others[g]
+        totals[0] += multiply(z, ones[: z.size])
+        totals[1] += multiply(z, z)
+        products[0] += multiply(score[first : min(first + _PART, n - 1)], score[first + 1 : first + 1 + _PART])
+        products[1] += multiply(before[part], z)
     weights[0] += totals[1] - score[-1] * score[-1]
 
 
@@ -314,7 +324,7 @@ def measure(first, pairs, cutoffs, lattice, model, upper, centre, parts, by_tf, 
     n_tfs, n_genes = label.shape
     kinds = len(sums)
     coins = np.zeros((kinds + 1, 64 * label_words.shape[1]), np.uint8)
-    distance, tail, ones = np.zeros(n_genes), np.empty(n_genes), np.ones(n_genes)
+    distance, tail, ones = np.zeros(n_genes), np.empty(n_genes), np.ones(_PART)
     bins = np.empty(n_genes, np.int32)
     for t in range(n_tfs):
         at = first + t
@@ -441,14 +451,6 @@ def transpose_bits(words, out):
                 out[64 * w + k, i // 64] = square[k]
 
 
-@inline_kernel
-def get_bits(row, bit):
-    """Return 64 bits of a row from one of its bits on, filled up with 0."""
-    word, shift = bit >> _6, bit & _63
-    low = row[word] >> shift if word < row.size else _ZERO
-    return low | (row[word + _ONE] << (_64 - shift) if shift and word + _ONE < row.size else _ZERO)
-
-
 @compile_kernel
 def cut_words(words, n_bits, zeros, out):
     """Fill ``out`` with the 64 bits behind each pattern in rows of packed bits, such that the first of them is 0.
@@ -459,19 +461,24 @@ def cut_words(words, n_bits, zeros, out):
     """
     n = 0
     for i in range(len(words)):
-        row = words[i]
-        for w in range(_ZERO, uint64(row.size)):
-            start = w << _6
-            changes = get_bits(row, start) ^ get_bits(row, start + _ONE)
+        row, last = words[i], uint64(words.shape[1] - 1)
+        for w in range(_ZERO, last + _ONE):
+            word = row[w]
+            following = row[w + _ONE] if w < last else _ZERO
+            changes = word ^ (word >> _ONE | following << _63)
+            changes_following = following ^ (following >> _ONE)
             later = _ZERO
             for k in range(_ONE, _PATTERN):
-                later |= get_bits(row, start + k) ^ get_bits(row, start + k + _ONE)
-            found = changes & ~later
-            while found:
-                bit = start + count_bits((found & (~found + _ONE)) - _ONE)
-                found &= found - _ONE
-                if bit + _PATTERN + _64 <= n_bits:
-                    word = get_bits(row, bit + _PATTERN)
+                later |= changes >> k | changes_following << (_64 - k)
+            starts = changes & ~later
+            while starts:
+                bit = w * _64 + count_bits((starts & (~starts + _ONE)) - _ONE) + _PATTERN
+                starts &= starts - _ONE
+                if bit + _64 <= n_bits:
+                    at, shift = bit >> _6, bit & _63
+                    word = row[at] >> shift
+                    if shift:
+                        word |= row[at + _ONE] << (_64 - shift)
                     word = ~word if word & _ONE else word
                     if zeros == 0 or (word * _HASH) >> (_64 - zeros) == 0:
                         if n < out.size:

@@ -33,7 +33,7 @@ DRAW_NAMES = {
 LOW_BITS = 13  # as the kernels have it; what rounding to float16 sets to 0
 COUNTS = ("bound", "active", "holding", "valid", "runs", "positive", "positive_bound", *(f"large_{p}" for p in PVALUES))
 _SLAB_PAIRS = 1 << 17
-_GUIDE_BITS = 11
+_GUIDE_BITS = 12  # of a guide to possible binding effects, which stays in a cache
 _MOST_UNFAIR = 0.1
 _FLOAT32_STEPS = 10.0  # what rounding to float32 may add to a chi-square statistic
 
@@ -216,14 +216,14 @@ class Block:
         shape = planes[LABEL].shape[::-1]
         columns, valid = np.empty((len(MEASURES), *shape), np.float32), np.empty(shape, np.uint8)
         for column, name in zip(columns, MEASURES, strict=True):
-            kernels.transpose(planes[name], column)
+            _copy(planes[name], column)
         kernels.clean(columns, _get_limits(), valid, self.outside, self.coarse)
         if measured is None:
             return
         labels, spec, model = np.empty((2, *shape), np.uint8), self.expected.spec, self.expected.model
-        kernels.transpose(planes[LABEL].view(np.uint8), labels[0])
+        _copy(planes[LABEL].view(np.uint8), labels[0])
         if holds is not None:
-            kernels.transpose(holds[:, tfs].view(np.uint8), labels[1])
+            _copy(holds[:, tfs].view(np.uint8), labels[1])
         cutoffs = np.zeros((len(PVALUES), shape[0]))
         if self.expected.complete:
             for cutoff, effect in zip(cutoffs, columns[::2], strict=True):
@@ -240,6 +240,16 @@ class Block:
             (*parts, self.expected.complete),
             *measured,
         )
+
+
+def _copy(plane: np.ndarray, columns: np.ndarray) -> None:
+    """Copy a plane ``(genes, TFs)`` to columns."""
+    from yeastxr.checks import kernels
+
+    if plane.flags.f_contiguous:
+        columns[...] = plane.T
+    else:
+        kernels.transpose(plane, columns)
 
 
 @cache
