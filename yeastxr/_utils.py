@@ -6,7 +6,7 @@ import re
 import secrets
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -112,14 +112,15 @@ def replace_file(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def compile_kernel(function: Callable[..., Any]) -> Any:
+def compile_kernel(function: Callable[..., Any], fastmath: Collection[str] = ()) -> Any:
     """Compile a function with numba, and keep its machine code in numba's cache if there is one.
 
-    A cache that can't be read or written only costs the time to compile.
+    A cache that can't be read or written only costs the time to compile. ``fastmath`` names what LLVM may do that
+    changes how results are rounded.
     """
     from numba import njit
 
-    kernel = njit(nogil=True, error_model="numpy")(function)
+    kernel = njit(nogil=True, error_model="numpy", fastmath=set(fastmath))(function)
     with suppress(Exception):  # no folder for the cache, or a version of numba with another one
         kernel._cache = _cache_class()(function)
     return kernel

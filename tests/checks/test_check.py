@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 
 import yeastxr as yx
 from tests.reference import injected
+from yeastxr import qc
+from yeastxr.checks.check import check_blocks
 from yeastxr.cli import main
 from yeastxr.demo import BOOLEAN_RELATIONS, METHODS, POPULATION
+from yeastxr.qc.summary import BlockSummary
 
 
 def simulate(**extra: object) -> xr.Dataset:
@@ -204,6 +207,27 @@ def test_check_sweep__unknown_points(swept: xr.Dataset) -> None:
     assert table.failed == ["bound_mean=4.0, bound_std=1.0: theory"]
     one = yx.sweep(simulate().yeast.spec, bound_mean=[4.0]).isel(bound_mean=0, drop=True)
     assert yx.check(one).passed
+
+
+SELECTIONS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
+    "all": lambda ds: ds,
+    "dask": lambda ds: ds.chunk({"replicate": 1, "gene": 400, "tf": 3}),
+    "a point": lambda ds: ds.isel(bound_mean=1, bound_std=0),
+    "other order of dims": lambda ds: ds.transpose("tf", "bound_std", "gene", ...),
+    "stacked": lambda ds: ds.stack(point=["bound_mean", "bound_std"]),
+    "TFs that conditions name are missing": lambda ds: ds.isel(tf=[0, 1]),
+    "an unknown point": lambda ds: ds.isel(bound_mean=1, drop=True),
+    "no specification": lambda ds: ds.drop_attrs(deep=False),
+}
+
+
+@pytest.mark.parametrize("select", SELECTIONS.values(), ids=SELECTIONS)
+def test_check_blocks__a_summary_of_the_same_blocks(select: Callable[[xr.Dataset], xr.Dataset]) -> None:
+    spec = simulate(genes=300, max_mean_adjustment=5.0, tf_relationships={0: [9]}).yeast.spec
+    ds = select(yx.sweep(spec, **SWEPT, replicates=2).load())
+    blocks = BlockSummary(ds)
+    xr.testing.assert_identical(check_blocks(ds, visit=blocks.add).to_dataset(), yx.check(ds).to_dataset())
+    xr.testing.assert_identical(blocks.finish(), qc.summarize(ds).compute())
 
 
 def _concatenate() -> xr.Dataset:

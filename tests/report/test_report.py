@@ -129,6 +129,30 @@ def test_report__extra_dims_and_nothing_known(tmp_path: Path) -> None:
     assert "<h2>Checks" not in without_scripts(written(ds, tmp_path, checks=False))
 
 
+def test_report__reads_each_block_once(tmp_path: Path) -> None:
+    ds = made(
+        genes=500, bound=[0.1, 0.3], n_sample=[30, 30], tf_relationships={0: [1, 31]}, replicates=2, chunks={"tf": 20}
+    )
+    reads: Counter[tuple[str, tuple[int, ...]]] = Counter()
+
+    def count(values: np.ndarray, name: str, block_id: tuple[int, ...]) -> np.ndarray:
+        reads[name, block_id] += 1
+        return values
+
+    counted = {
+        name: array.copy(data=array.data.map_blocks(count, name, dtype=array.dtype, meta=array.data._meta))
+        for name, array in ds.data_vars.items()
+    }
+    page = written(ds.assign(counted), tmp_path)
+    blocks = {(name, block) for name in ds.data_vars for block in np.ndindex(*ds[name].data.numblocks)}
+    assert set(reads) == blocks
+    named = {("label", (replicate, 0, tf)) for replicate in range(2) for tf in (0, 1)}  # labels that relations name
+    assert {read for read, n in reads.items() if n > 1} == named
+    assert max(reads.values()) == 2
+    apart = written(ds, tmp_path, checks=yx.check(ds))
+    assert Parsed(without_scripts(page)).tables == Parsed(without_scripts(apart)).tables
+
+
 def test_report__failed_checks_stand_on_top(tmp_path: Path) -> None:
     ds = made()
     ds["perturbation_effect"] = abs(ds["perturbation_effect"])

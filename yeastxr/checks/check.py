@@ -6,10 +6,11 @@ of any size, see :mod:`yeastxr.checks.significance`. A topic says what is measur
 which rows it gives; see :mod:`yeastxr.checks.features` and :mod:`yeastxr.checks.independence`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import groupby
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,10 @@ from yeastxr.simulation.simulate import SimulationSpec, read_sweep, spec_of
 LEVEL = 0.001
 _BLOCK_TFS = 250  # TFs that are compared with each other: two blocks are a default chunk
 _BLOCK_PAIRS = 4_000_000
+_MERGED = 16  # measurements at a time
 _UNCHECKED = ("theory", "a specification")
 _Measurements = dict[type[Topic], Topic]
+Visit = Callable[[Mapping[Hashable, int], Region, dict[str, np.ndarray]], None]
 
 
 def check(ds: xr.Dataset, *, level: float = LEVEL, progress: bool | None = None) -> CheckTable:
@@ -84,6 +87,17 @@ def check(ds: xr.Dataset, *, level: float = LEVEL, progress: bool | None = None)
     >>> yx.check(ds).passed, yx.check(ds.assign(binding_effect=2 * ds.binding_effect)).passed
     (True, False)
     """
+    return check_blocks(ds, level=level, progress=progress)
+
+
+def check_blocks(
+    ds: xr.Dataset, *, level: float = LEVEL, progress: bool | None = None, visit: Visit | None = None
+) -> CheckTable:
+    """Check a dataset, see :func:`check`, and let another function see the blocks that are read.
+
+    It gets the positions along the dims of a sweep, the region (slices along the other dims), and the features' values
+    by name, with where conditions hold (``holds``) if that is known.
+    """
     ds = restore_dims(ds)
     level = check_number("level", level, least=0, most=1)
     if level in (0, 1):
@@ -95,7 +109,7 @@ def check(ds: xr.Dataset, *, level: float = LEVEL, progress: bool | None = None)
     points = list(_split_points(ds))
     with show_progress("checking", ds[LABEL].size, pair_bytes=PAIR_BYTES, show=progress) as report_done:
         for point in points:
-            point_rows = _check_values(point, report_done)
+            point_rows = _check_values(point, report_done, visit)
             rows += [replace(row, name=f"{point.name}: {row.name}") if point.name else row for row in point_rows]
     return CheckTable(tuple(_apply_level(rows, level)), level, all(point.can_check for point in points))
 
@@ -108,6 +122,7 @@ class _Point:
     ds: xr.Dataset
     spec: SimulationSpec | None
     comment: Check | None
+    positions: Mapping[Hashable, int]  # along the dims of the sweep
 
     @property
     def can_check(self) -> bool:
@@ -121,11 +136,12 @@ def _split_points(ds: xr.Dataset) -> Iterator[_Point]:
     common, values = (None, {}) if spec is not None else read_sweep(ds) or (None, {})
     if common is None:
         comment = None if spec is not None else Check(*_UNCHECKED, "no specification", None)
-        yield _make_point("", ds, spec, comment)
+        yield _make_point("", ds, spec, comment, {})
         return
     dims = list(dict.fromkeys(dim for name in values if name in ds.coords for dim in ds.coords[name].dims))
     for index in np.ndindex(*(ds.sizes[dim] for dim in dims)):
-        point = ds.isel(dict(zip(dims, index, strict=True)))
+        positions = dict(zip(dims, index, strict=True))
+        point = ds.isel(positions)
         parameters: dict[str, Any] = {}
         comment, texts = None, []
         for name, grid in values.items():
@@ -136,10 +152,13 @@ def _split_points(ds: xr.Dataset) -> Iterator[_Point]:
             texts.append(f"{name} unknown" if value is None else f"{name}={format_value(value)}")
             if parameters[name] is None:
                 comment = Check(*_UNCHECKED, f"not a point of the sweep: {texts[-1]}", None if value is None else False)
-        yield _make_point(", ".join(texts), point, None if comment else replace(common, **parameters), comment)
+        spec = None if comment else replace(common, **parameters)
+        yield _make_point(", ".join(texts), point, spec, comment, positions)
 
 
-def _make_point(name: str, ds: xr.Dataset, spec: SimulationSpec | None, comment: Check | None) -> _Point:
+def _make_point(
+    name: str, ds: xr.Dataset, spec: SimulationSpec | None, comment: Check | None, positions: Mapping[Hashable, int]
+) -> _Point:
     """Make a point; one whose genes or TFs its specification lacks can't be compared with it."""
     if spec is not None:
         genes = range(spec.n_genes) if isinstance(spec.genes, int) else set(spec.genes)
@@ -148,18 +167,19 @@ def _make_point(name: str, ds: xr.Dataset, spec: SimulationSpec | None, comment:
             if unknown:
                 observed = f"{len(unknown):,} others, such as {format_value(unknown[0])}"
                 row = Check(f"labels of the dimension {dim!r}", "those of the specification", observed, False)
-                return _Point(name, ds, None, row)
-    return _Point(name, ds, spec, comment)
+                return _Point(name, ds, None, row, positions)
+    return _Point(name, ds, spec, comment, positions)
 
 
-def _check_values(point: _Point, report_done: Callable[[int], None]) -> list[Check]:
+def _check_values(point: _Point, report_done: Callable[[int], None], visit: Visit | None) -> list[Check]:
     """Measure the values of a point, and return the rows of all topics."""
     from yeastxr.checks import features, genes, independence  # many classes, which take a while to import
 
     holds, expected = (None, None) if point.spec is None else _expect(point.ds, point.spec)
     topics = (*features.TOPICS, *genes.TOPICS, *independence.TOPICS)
     topics = features.TOPICS_WITHOUT_SPEC if expected is None else topics
-    measurements = _measure(point.ds, holds, expected, topics, report_done)
+    see = None if visit is None else partial(visit, point.positions)
+    measurements = _measure(point.ds, holds, expected, topics, report_done, see)
     rows = [] if point.comment is None else [point.comment]
     for topic in topics:
         if topic in measurements:
@@ -220,6 +240,7 @@ def _measure(
     expected: Expectation | None,
     topics: Sequence[type[Topic]],
     report_done: Callable[[int], None],
+    visit: Callable[[Region, dict[str, np.ndarray]], None] | None,
 ) -> _Measurements:
     """Measure a dataset block by block, and merge the measurements in the order of planes and TFs."""
     names = [*FEATURE_NAMES, *(() if holds is None else ("holds",))]
@@ -229,45 +250,66 @@ def _measure(
     in_memory = not arrays[0].chunks
     if not in_memory:
         arrays = [_chunk_to_blocks(array, width) for array in arrays]
-    measured: dict[tuple[tuple[int, ...], int], _Measurements] = {}
+    lead = arrays[0].shape[:-2]
+    merger = _Merger(max(1, math.prod(lead)), -(-ds.sizes[TF] // width))
 
     def measure_region(region: Region, values: list[np.ndarray]) -> None:
-        start = tuple(part.start for part in region)
+        starts = [part.start for part in region]
 
         def measure_block(part: tuple[tuple[int, ...], slice]) -> None:
             index, tfs = part
             planes = {name: plane[index][:, tfs] for name, plane in zip(names, values, strict=True)}
-            position = tuple(a + b for a, b in zip(start, index, strict=False))
             block = Block(planes, planes.pop("holds", None), expected)
-            measured[position, start[-1] + tfs.start] = _measure_block(block, topics)
+            parts = {topic: topic.measure(block) for topic in topics}
+            number = np.ravel_multi_index(np.add(starts[:-2], index).astype(int), lead) if lead else 0
+            known = {topic: part for topic, part in parts.items() if part is not None}
+            merger.add(int(number), (starts[-1] + tfs.start) // width, known)
             report_done(planes[LABEL].size)
 
+        if visit is not None:
+            visit(region, dict(zip(names, values, strict=True)))
         parts = list(cut_slabs(values[0].shape[:-2], n_genes, values[0].shape[-1], width * n_genes))
         run_in_threads(measure_block, parts, count_threads() if in_memory else 1)
 
     for_each_block(arrays, measure_region)
-    planes = [
-        _merge([measured.pop(position) for position in group])
-        for _, group in groupby(sorted(measured), key=lambda position: position[0])
-    ]
-    return _merge(planes, planes=True)
+    return merger.result
 
 
-def _measure_block(block: Block, topics: Iterable[type[Topic]]) -> _Measurements:
-    """Measure slabs first, as they fill in what topics of complete blocks compare."""
-    of_slabs = [topic for topic in topics if not topic.of_block]
-    slabs = [_apply_topics(of_slabs, slab) for slab in block.cut()] if of_slabs else []
-    of_block = _apply_topics([topic for topic in topics if topic.of_block], block)
-    return of_block | (_merge(slabs) if slabs else {})
+class _Merger:
+    """Merges measurements in a fixed order, as soon as neighbours are there, so that few wait in memory.
 
+    They are leaves of a tree: a path tells the group of planes, the plane, the group of blocks and the block.
+    """
 
-def _apply_topics(topics: Iterable[type[Topic]], block: object) -> _Measurements:
-    measurements = ((topic, topic.measure(block)) for topic in topics)
-    return {topic: measurement for topic, measurement in measurements if measurement is not None}
+    _joins = (np.concatenate, np.stack, np.concatenate, np.concatenate)
 
+    def __init__(self, n_planes: int, n_blocks: int) -> None:
+        self._sizes = n_planes, n_blocks
+        self._waiting: dict[tuple[int, ...], dict[int, _Measurements]] = {}
+        self._lock = Lock()
+        self.result: _Measurements = {}
 
-def _merge(parts: Sequence[_Measurements], *, planes: bool = False) -> _Measurements:
-    return {topic: topic.merge([part[topic] for part in parts], planes=planes) for topic in parts[0]}
+    def add(self, plane: int, block: int, measurements: _Measurements) -> None:
+        """Add the measurements of a block of TFs; the last one leaves the result."""
+        path: tuple[int, ...] = (plane // _MERGED, plane, block // _MERGED, block)
+        with self._lock:
+            while path:
+                *parent, position = path
+                path = tuple(parent)
+                parts = self._waiting.setdefault(path, {})
+                parts[position] = measurements
+                if len(parts) < self._count_parts(path):
+                    return
+                ordered, join = [parts[position] for position in sorted(parts)], self._joins[len(path)]
+                measurements = {
+                    topic: topic.merge([part[topic] for part in ordered], join=join) for topic in ordered[0]
+                }
+                del self._waiting[path]
+            self.result = measurements
+
+    def _count_parts(self, path: tuple[int, ...]) -> int:
+        size = self._sizes[len(path) // 2]
+        return min(_MERGED, size - _MERGED * path[-1]) if len(path) % 2 else -(-size // _MERGED)
 
 
 def _chunk_to_blocks(array: xr.DataArray, width: int) -> xr.DataArray:

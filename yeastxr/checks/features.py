@@ -3,20 +3,19 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
 from yeastxr.checks import significance
 from yeastxr.checks.significance import combine_pvalues
 from yeastxr.checks.table import Check, count_noun, make_count, make_fit, make_sequence_test, make_test
-from yeastxr.checks.topic import BINS, PVALUES, SIGN, Block, ByTF, Expectation, Least, Slab, Topic, Total
-from yeastxr.schema import BINDING, FEATURE_BY_NAME, LABEL, MAGNITUDE, MEASURES, PERTURBATION, STATUSES
+from yeastxr.checks.topic import BINS, DRAWS, PVALUES, Block, ByTF, Expectation, Least, Topic, Total
+from yeastxr.schema import BINDING, FEATURE_BY_NAME, MAGNITUDE, MEASURES, STATUSES
 from yeastxr.theory.pairs import classify_tfs, make_magnitude_distributions
 
 _NO_CONDITIONS = "a subset: TFs that the relations name are missing"
-_UNIFORM = math.sqrt(12)  # one over the s.d. of a uniform number
-_FAR = 3.5  # scores beyond it are counted one by one
+_FAR = 3.5  # scores beyond it are counted one by one, as the kernels have it
 _RESOLUTION = 2.0**-23  # of what is known of a uniform number
 
 
@@ -25,16 +24,10 @@ class _Ranges(Topic):
     """Whether all values are finite and in their feature's range."""
 
     outside: Total  # by measure
-    of_block: ClassVar[bool] = True
 
     @classmethod
     def measure(cls, block: Block) -> Self:
-        counts = []
-        for name in MEASURES:
-            values, feature = block.planes[name], FEATURE_BY_NAME[name]
-            allowed = np.isfinite(values) & (values >= feature.least) & (values <= feature.most)
-            counts.append(values.size - np.count_nonzero(allowed))
-        return cls(np.array(counts))
+        return cls(block.outside)
 
     def make_rows(self, expected: Any) -> Iterator[Check]:
         for name, outside in zip(MEASURES, self.outside, strict=True):
@@ -51,12 +44,10 @@ class _Description(Topic):
 
     bound: Total
     pairs: Total
-    of_block: ClassVar[bool] = True
 
     @classmethod
     def measure(cls, block: Block) -> Self:
-        label = block.planes[LABEL]
-        return cls(np.count_nonzero(label), label.size)
+        return cls(block.n_bound, block.n_tfs * block.n_genes)
 
     def make_rows(self, expected: Any) -> Iterator[Check]:
         share = f"{self.bound:,} of {self.pairs:,} ({self.bound / self.pairs:.1%})"
@@ -71,8 +62,8 @@ class _Labels(Topic):
     by_gene: Total
 
     @classmethod
-    def measure(cls, slab: Slab) -> Self:
-        return cls(np.count_nonzero(slab.label, axis=1), np.count_nonzero(slab.label, axis=0))
+    def measure(cls, block: Block) -> Self:
+        return cls(block.counts["bound"], block.bound_by_gene.sum(axis=0))
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         name, text = "bound genes of each TF", "exact counts"
@@ -98,23 +89,21 @@ class _Conditions(Topic):
     holds: ByTF
 
     @classmethod
-    def measure(cls, slab: Slab) -> Self | None:
-        if slab.holds is None or slab.expected.spec.tf_relationships is None:
+    def measure(cls, block: Block) -> Self | None:
+        if not block.has_conditions or block.expected.spec.tf_relationships is None:
             return None
-        return cls(
-            np.count_nonzero(slab.label, axis=1),
-            np.count_nonzero(slab.label & slab.holds, axis=1),
-            np.count_nonzero(slab.holds, axis=1),
-        )
+        return cls(*(block.counts[name] for name in ("bound", "active", "holding")))
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         kinds = classify_tfs(expected.spec)
         n_bound = max(self.bound.sum(), 1)
         mean = sum(float(kinds[tf].adjusted) * self.bound[:, i].sum() for i, tf in enumerate(expected.tfs)) / n_bound
-        pvalues = significance.test_overlap(self.active, expected.n_genes, self.holds, self.bound)
+        least = significance.test_overlaps(
+            self.active.ravel(), expected.n_genes, self.holds.ravel(), self.bound.ravel()
+        )
         share = self.active.sum() / n_bound
         name = "bound pairs whose conditions hold"
-        yield make_test(name, f"{mean:.4f}", f"{share:.4f}", share - mean, combine_pvalues(pvalues))
+        yield make_test(name, f"{mean:.4f}", f"{share:.4f}", share - mean, min(1.0, least * self.active.size))
 
     @classmethod
     def explain_absence(cls, expected: Expectation) -> Iterator[Check]:
@@ -132,24 +121,9 @@ class _BindingEffects(Topic):
     tf_score: ByTF
 
     @classmethod
-    def measure(cls, slab: Slab) -> Self:
-        effect, coins = slab.features[BINDING], slab.coins[BINDING]
-        scores = np.zeros(effect.shape)
-        counts, others = [], []
-        expected, distances = slab.expected, np.zeros(effect.shape)
-        tables = zip(expected.lattices, expected.lattice_scores, expected.lattice_distances, strict=True)
-        for (lattice, lattice_scores, lattice_distances), label in zip(tables, (~slab.label, slab.label), strict=True):
-            inside = slab.valid & label
-            values, allowed = effect[inside], lattice.values.astype(np.float32)
-            place = np.minimum(np.searchsorted(allowed, values), allowed.size - 1)
-            counts.append(np.bincount(place, minlength=allowed.size))
-            others.append(np.count_nonzero(allowed[place] != values))
-            scores[inside] = lattice_scores[place]
-            distances[inside] = lattice_distances[place]
-            coins[inside] = lattice_scores[place] > 0
-        slab.scores[BINDING] = scores * _UNIFORM
-        slab.distances[BINDING] = distances * _UNIFORM
-        return cls(counts[0], counts[1], np.array(others), slab.scores[BINDING].sum(axis=1))
+    def measure(cls, block: Block) -> Self:
+        unbound, bound = np.split(block.lattice_counts, [block.expected.lattices[0].values.size])
+        return cls(unbound, bound, block.others, block.tf_sums[DRAWS.index(BINDING), :, 0])
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         groups = zip(("unbound", "bound"), expected.lattices, (self.counts_unbound, self.counts_bound), strict=True)
@@ -186,43 +160,25 @@ class _Magnitudes(Topic):
     nearest: Least  # the tail probability of the most extreme score beyond _FAR
 
     @classmethod
-    def measure(cls, slab: Slab) -> Self | None:
-        if slab.holds is None or not slab.expected.noisy:
+    def measure(cls, block: Block) -> Self | None:
+        if not block.has_conditions or not block.expected.noisy:
             return None
-        from scipy.special import ndtr
-
-        model, valid, effect = slab.expected.model, slab.valid, slab.features[BINDING]
-        status = _compute_status(slab)
-        magnitude = np.abs(slab.features[PERTURBATION].astype(np.float64))
-        score = _compute_normal_scores(magnitude, np.abs(model.mean(status, effect)), model.std(status))
-        score = np.where(valid, score, 0)
-        slab.coins[MAGNITUDE][...] = score > 0
-        slab.scores[MAGNITUDE] = score
-        group = np.where(valid, status, len(STATUSES)).ravel()
-        bins = np.minimum((ndtr(score) * BINS).astype(np.int64), BINS - 1).ravel() + BINS * group
-        counts = np.bincount(bins, minlength=(len(STATUSES) + 1) * BINS).reshape(-1, BINS)[: len(STATUSES)]
-        squares = score**2
-        active = (status == STATUSES.index("bound_active")) & valid
-        far, nearest = np.zeros((len(STATUSES), 2), int), np.ones((len(STATUSES), 2))
-        place = np.flatnonzero(np.abs(score) > _FAR)
-        ends = status.ravel()[place], (score.ravel()[place] > 0).astype(int)
-        np.add.at(far, ends, 1)
-        np.minimum.at(nearest, ends, ndtr(-np.abs(score.ravel()[place])))
-        centred = np.where(active, effect - np.float64(slab.expected.lattices[1].values.mean()), 0)
+        magnitude, score, squares, *of_active = block.status_sums.sum(axis=0).T
+        binding, binding_squares, binding_score = (sums[STATUSES.index("bound_active")] for sums in of_active)
         return cls(
-            n=counts.sum(axis=1),
-            magnitude=np.bincount(group, magnitude.ravel(), len(STATUSES) + 1)[: len(STATUSES)],
-            score=np.bincount(group, score.ravel(), len(STATUSES) + 1)[: len(STATUSES)],
-            squares=np.bincount(group, squares.ravel(), len(STATUSES) + 1)[: len(STATUSES)],
-            counts=counts,
-            tf_n=np.count_nonzero(valid, axis=1),
-            tf_score=score.sum(axis=1),
-            tf_squares=squares.sum(axis=1),
-            binding=centred.sum(),
-            binding_squares=(centred**2).sum(),
-            binding_score=(centred * score).sum(),
-            far=far,
-            nearest=nearest,
+            n=block.histogram.sum(axis=1),
+            magnitude=magnitude,
+            score=score,
+            squares=squares,
+            counts=block.histogram,
+            tf_n=block.counts["valid"],
+            tf_score=block.tf_sums[DRAWS.index(MAGNITUDE), :, 0],
+            tf_squares=block.tf_sums[DRAWS.index(MAGNITUDE), :, 1],
+            binding=binding,
+            binding_squares=binding_squares,
+            binding_score=binding_score,
+            far=block.far,
+            nearest=block.nearest,
         )
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
@@ -288,13 +244,8 @@ class _NoiselessMagnitudes(Topic):
     others: Total
 
     @classmethod
-    def measure(cls, slab: Slab) -> Self | None:
-        if slab.holds is None or slab.expected.noisy:
-            return None
-        status, model = _compute_status(slab), slab.expected.model
-        exact = np.abs(model.mean(status, slab.features[BINDING])).astype(np.float32)
-        differs = (np.abs(slab.features[PERTURBATION]) != exact) & (model.std(status) == 0) & slab.valid
-        return cls(np.count_nonzero(differs))
+    def measure(cls, block: Block) -> Self | None:
+        return cls(block.inexact.sum()) if block.has_conditions and not block.expected.noisy else None
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         name = "|perturbation effect|: without noise"
@@ -310,13 +261,8 @@ class _Signs(Topic):
     positive_bound: Total
 
     @classmethod
-    def measure(cls, slab: Slab) -> Self:
-        coins = slab.coins[SIGN]
-        coins[...] = ~np.signbit(slab.features[PERTURBATION])
-        slab.scores[SIGN] = np.where(coins, 1.0, -1.0)
-        return cls(
-            np.count_nonzero(coins, axis=1), np.count_nonzero(slab.label, axis=1), np.count_nonzero(coins & slab.label)
-        )
+    def measure(cls, block: Block) -> Self:
+        return cls(block.counts["positive"], block.counts["bound"], block.counts["positive_bound"].sum())
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         n, n_bound, n_genes = self.positive.size * expected.n_genes, int(self.bound.sum()), expected.n_genes
@@ -344,39 +290,14 @@ class _Pvalues(Topic):
     extremes: Least  # (kinds, lower or upper end)
 
     @classmethod
-    def measure(cls, slab: Slab) -> Self | None:
-        if not slab.cutoffs:
+    def measure(cls, block: Block) -> Self | None:
+        if not block.expected.complete:
             return None
-        upper = slab.expected.spec.large_effect_upper_pval
-        columns = []
-        for name, effect in PVALUES.items():
-            pvalue = slab.features[name]
-            large = np.abs(slab.features[effect].astype(np.float64)) >= slab.cutoffs[name][:, None]
-            uniform = pvalue.astype(np.float64)
-            if upper > 0:
-                uniform[large] /= upper
-            else:
-                uniform[large] = 0.5  # tells nothing
-            uniform = np.clip(uniform, 0, 1)
-            slab.coins[name][...] = uniform >= 0.5
-            slab.scores[name] = (uniform - 0.5) * _UNIFORM
-            distances = np.abs(slab.scores[name]) * 2 - _UNIFORM / 2
-            slab.distances[name] = distances if upper > 0 else np.where(large, 0.0, distances)
-            bins = np.minimum((uniform * BINS).astype(np.int64), BINS - 1) + BINS * large
-            random = ~large if upper == 0 else np.ones_like(large)
-            columns.append(
-                (
-                    np.count_nonzero(large),
-                    np.count_nonzero(large & (pvalue > np.float32(upper))),
-                    np.bincount(bins.ravel(), minlength=2 * BINS).reshape(2, BINS),
-                    np.sum(uniform - 0.5, axis=1, where=random),
-                    np.count_nonzero(random, axis=1),
-                    (uniform.min(), 1 - uniform.max()),
-                )
-            )
-        sums = list(zip(*columns, strict=True))
-        large_counts, broken, counts, scores, n, extremes = map(np.array, sums)
-        return cls(large_counts, broken, counts, scores.T, n.T, extremes)
+        large = np.array([block.counts[f"large_{name}"] for name in PVALUES])
+        n = block.n_genes - large * (block.expected.spec.large_effect_upper_pval == 0)
+        scores = block.tf_sums[[DRAWS.index(name) for name in PVALUES], :, 0]
+        counts = block.pvalue_histogram.reshape(len(PVALUES), 2, BINS)
+        return cls(large.sum(axis=1), block.broken, counts, scores.T, n.T, block.extremes)
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         upper = expected.spec.large_effect_upper_pval
@@ -394,7 +315,7 @@ class _Pvalues(Topic):
                 pvalue = combine_pvalues(significance.test_extreme(self.extremes[kind], n_random, _RESOLUTION))
                 observed = f"{self.extremes[kind, 0]:.2g} from 0, {self.extremes[kind, 1]:.2g} from the other end"
                 yield make_test(f"{label}: extremes", f"about {1 / n_random:.2g}", observed, math.nan, pvalue)
-                z = self.tf_score[..., kind] * _UNIFORM / np.sqrt(np.maximum(self.tf_n[..., kind], 1))
+                z = self.tf_score[..., kind] / np.sqrt(np.maximum(self.tf_n[..., kind], 1))
                 yield make_sequence_test(f"{label} of each TF", z, "column", normal=False)
 
     @classmethod
@@ -407,21 +328,6 @@ class _Pvalues(Topic):
 def _describe_rule(expected: Expectation) -> str:
     spec = expected.spec
     return f"at most {spec.large_effect_upper_pval:g} from quantile {spec.large_effect_percentile:g} on"
-
-
-def _compute_status(slab: Slab) -> np.ndarray:
-    """Return the codes of the pairs' statuses."""
-    return np.where(slab.label & slab.holds, 1, np.where(slab.label, 2, 0))
-
-
-def _compute_normal_scores(magnitude: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """Return standard normal numbers with the places that folded normals have in their distribution."""
-    from scipy.special import ndtr, ndtri
-
-    near, far = (magnitude - mean) / std, (-magnitude - mean) / std
-    lower, upper = ndtr(near) - ndtr(far), ndtr(-near) + ndtr(far)
-    score = ndtri(np.maximum(np.minimum(lower, upper), 1e-300))
-    return np.where(lower < upper, score, -score)
 
 
 TOPICS: tuple[type[Topic], ...] = (

@@ -14,7 +14,7 @@ import numpy as np
 from yeastxr.checks import significance
 from yeastxr.checks.significance import combine_pvalues
 from yeastxr.checks.table import Check, count_noun, make_sequence_test, make_test
-from yeastxr.checks.topic import DRAW_NAMES, DRAWS, SIGN, ByTF, Expectation, Slab, Topic, Total
+from yeastxr.checks.topic import DRAW_NAMES, DRAWS, SIGN, Block, ByTF, Expectation, Topic, Total
 from yeastxr.schema import MAGNITUDE
 
 
@@ -28,14 +28,11 @@ class _GeneLabels(Topic):
     runs: ByTF
 
     @classmethod
-    def measure(cls, slab: Slab) -> Self:
-        label = slab.label
-        bound = np.count_nonzero(label, axis=1)
-        runs = label[:, 0] + np.count_nonzero(label[:, 1:] & ~label[:, :-1], axis=1)
-        draws = np.minimum(bound, label.shape[1] - bound)
-        halves = [slice(0, None, 2), slice(1, None, 2)]
-        counts = [np.count_nonzero(label[half], axis=0) for half in halves]
-        return cls(np.array(counts), np.array([draws[half].sum() for half in halves]), bound, runs)
+    def measure(cls, block: Block) -> Self:
+        bound = block.counts["bound"]
+        draws = np.minimum(bound, block.n_genes - bound)
+        halves = np.array([draws[::2].sum(), draws[1::2].sum()])
+        return cls(block.bound_by_gene, halves, bound, block.counts["runs"])
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         n = expected.n_genes
@@ -49,9 +46,9 @@ class _GeneLabels(Topic):
         bound, runs = self.bound[varied], self.runs[varied]
         mean = bound * (n - bound + 1) / n
         variance = mean * (bound - 1) / n * (n - bound) / max(n - 1, 1)
-        by_tf = combine_pvalues(significance.test_overlap(runs, n, bound, n - bound + 1))
+        by_tf = significance.test_overlaps(runs, n, bound, n - bound + 1)
         pooled = significance.test_bounded((runs - mean).sum(), variance.sum(), 1.0)
-        pvalue = combine_pvalues([shared, combine_pvalues(drift), by_tf, pooled])
+        pvalue = combine_pvalues([shared, combine_pvalues(drift), by_tf * max(1, bound.size), pooled])
         yield make_test("labels along genes", "independent", count_noun(n, "gene"), math.nan, pvalue)
 
 
@@ -67,24 +64,10 @@ class _GeneScores(Topic):
     weights: Total  # the squares of the first of them
 
     @classmethod
-    def measure(cls, slab: Slab) -> Self:
-        n_tfs, n_genes = slab.label.shape
-        sums, spreads = np.zeros((2, len(DRAWS), n_genes))
-        products, weights = np.zeros((2, len(DRAWS), 2))
-        for kind, name in enumerate(DRAWS):
-            if name not in slab.scores:
-                continue
-            score = slab.scores[name]
-            sums[kind] = score.sum(axis=0)
-            for axis, rows in enumerate((score.T, score)):
-                products[kind, axis] = np.einsum("ij,ij->", rows[:-1], rows[1:])
-                weights[kind, axis] = np.einsum("ij,ij->", rows[:-1], rows[:-1])
-            if name == MAGNITUDE:
-                spreads[kind] = np.einsum("tg,tg->g", score, score)
-            elif name in slab.distances:
-                spreads[kind] = slab.distances[name].sum(axis=0)
-        n_products = np.array([n_tfs * (n_genes - 1), (n_tfs - 1) * n_genes])
-        return cls(np.count_nonzero(slab.valid, axis=0), sums, spreads, n_products, products, weights)
+    def measure(cls, block: Block) -> Self:
+        n_products = np.array([block.n_tfs * (block.n_genes - 1), (block.n_tfs - 1) * block.n_genes])
+        sums = (block.gene_sums, block.gene_spreads, n_products, block.products, block.weights)
+        return cls(block.valid_by_gene, *sums)
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         kinds = [kind for kind, name in enumerate(DRAWS) if name in expected.scored_draws]

@@ -4,48 +4,42 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 
 from yeastxr.checks import significance
 from yeastxr.checks.significance import combine_pvalues
 from yeastxr.checks.table import Check, count_noun, make_test
-from yeastxr.checks.topic import LOW_BITS, PVALUES, Block, Expectation, Joined, Least, Slab, Topic, Total, pack_bits
-from yeastxr.schema import PERTURBATION
+from yeastxr.checks.topic import DRAWS, LOW_BITS, PVALUES, Block, Expectation, Joined, Least, Topic, Total
+from yeastxr.schema import MEASURES, PERTURBATION
 
-_CANDIDATES = 32  # pairs of TFs whose exact p-value is computed
-_PATTERN = 6  # bits, so that words begin at one of 64 coins
 _KEPT_WORDS = 1 << 19  # at most about this number of each kind and direction, 4 MB
-_HASH = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
 class _LabelOverlaps(Topic):
     """How many genes two TFs share; pairs of TFs are those of a block."""
 
-    pvalue: Least
+    both: Joined  # of those pairs that are most standard deviations off
+    first: Joined
+    second: Joined
     pairs: Total
-    of_block: ClassVar[bool] = True
 
     @classmethod
     def measure(cls, block: Block) -> Self:
-        n_genes = block.n_genes
-        first, second = np.triu_indices(block.n_tfs, 1)
-        counts = np.bitwise_count(block.packed_label).sum(axis=1, dtype=np.int64).astype(np.float64)
-        both = _count_in_pairs(block.packed_label, np.bitwise_and).astype(np.float64)
-        a, b = counts[first], counts[second]
-        std = np.sqrt(a * (n_genes - a) * b * (n_genes - b) / max(n_genes - 1, 1)) / n_genes
-        with np.errstate(divide="ignore", invalid="ignore"):
-            z = np.where(std > 0, np.abs(both - a * b / n_genes) / std, -1)
-        extreme = np.argsort(-z)[:_CANDIDATES]
-        extreme = extreme[z[extreme] >= 0]
-        pvalues = significance.test_overlap(both[extreme], n_genes, a[extreme], b[extreme])
-        return cls(np.min(pvalues, initial=1.0), np.count_nonzero(z >= 0))
+        from yeastxr.checks import kernels
+
+        bound, (first, second) = block.counts["bound"], np.triu_indices(block.n_tfs, 1)
+        both = np.empty(first.size)
+        kernels.count_both(block.labels, both)
+        most, pairs = significance.find_most_unlikely(both, block.n_genes, bound[first], bound[second])
+        return cls(both[most], bound[first[most]], bound[second[most]], pairs)
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         if self.pairs:
-            pvalue, pairs = min(1.0, float(self.pvalue * self.pairs)), count_noun(int(self.pairs), "pair")
+            least = significance.test_overlaps(self.both, expected.n_genes, self.first, self.second)
+            pvalue, pairs = min(1.0, least * int(self.pairs)), count_noun(int(self.pairs), "pair")
             yield make_test("labels of TFs: independent", "overlaps by chance", pairs, math.nan, pvalue)
 
 
@@ -53,24 +47,23 @@ class _LabelOverlaps(Topic):
 class _TFDraws(Topic):
     """How often the coins of two TFs agree; pairs of TFs are those of a block."""
 
-    pvalue: Least
+    ends: Least  # (kinds, 2): in how many genes the two differ that differ, or agree, in the fewest
     pairs: Total
-    of_block: ClassVar[bool] = True
 
     @classmethod
     def measure(cls, block: Block) -> Self:
-        n, pvalues, pairs = block.n_genes, [1.0], 0
-        for name, tolerance in _get_tolerances(block).items():
-            agree = n - _count_in_pairs(block.packed_coins[name], np.bitwise_xor)
-            if agree.size:
-                ends = np.array([agree.min(), agree.max()])
-                pvalues.append(significance.test_binomial(ends, n, 0.5, tolerance).min())
-            pairs += agree.size
-        return cls(min(pvalues), pairs)
+        from yeastxr.checks import kernels
+
+        kinds = [DRAWS.index(name) for name in block.expected.coin_tolerances]
+        ends = np.array([kernels.find_differences(block.coins[kind]) for kind in kinds]).reshape(-1, 2)
+        ends[:, 1] = block.n_genes - ends[:, 1]
+        return cls(ends, len(kinds) * (block.n_tfs * (block.n_tfs - 1) // 2))
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         if self.pairs:
-            pvalue, pairs = min(1.0, float(self.pvalue * self.pairs)), count_noun(int(self.pairs), "pair")
+            tolerances = np.array([*expected.coin_tolerances.values()])[:, None]
+            pvalues = significance.test_binomial(self.ends, expected.n_genes, 0.5, tolerances)
+            pvalue, pairs = min(1.0, float(pvalues.min() * self.pairs)), count_noun(int(self.pairs), "pair")
             yield make_test("draws of different TFs: independent", "agree by chance", pairs, math.nan, pvalue)
 
 
@@ -79,13 +72,14 @@ class _PairDraws(Topic):
     """How often two kinds of coins of one pair agree."""
 
     agree: Total  # by pair of kinds; one of two is fair
-    of_block: ClassVar[bool] = True
 
     @classmethod
     def measure(cls, block: Block) -> Self:
-        words = [block.packed_coins[name] for name in _get_tolerances(block)]
+        from yeastxr.checks import kernels
+
+        words = [block.coins[DRAWS.index(name)] for name in block.expected.coin_tolerances]
         n = block.n_tfs * block.n_genes
-        return cls(np.array([n - np.bitwise_count(a ^ b).sum(dtype=np.int64) for a, b in combinations(words, 2)], int))
+        return cls(np.array([n - kernels.count_differences(a, b) for a, b in combinations(words, 2)], int))
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         if self.agree.size:
@@ -104,19 +98,21 @@ class _Repeats(Topic):
 
     along_genes: Joined
     along_tfs: Joined
-    of_block: ClassVar[bool] = True
 
     @classmethod
     def measure(cls, block: Block) -> Self:
-        assert block.expected is not None
+        from yeastxr.checks import kernels
+
         zeros = max(0, math.ceil(math.log2(block.expected.n_pairs / 64 / _KEPT_WORDS)))
-        words = [[np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]]
-        for name in _get_tolerances(block):
-            words[0].append(_cut_words(block.packed_coins[name], block.n_genes))
+        along_genes, along_tfs = [], []
+        by_gene = np.zeros((block.n_genes, -(-block.n_tfs // 64)), np.uint64)
+        for name in block.expected.coin_tolerances:
+            coins = block.coins[DRAWS.index(name)]
+            along_genes.append(_cut_words(coins, block.n_genes, zeros))
             if block.n_tfs > 64:
-                words[1].append(_cut_words(pack_bits(block.coins[name], axis=0), block.n_tfs))
-        joined = [np.concatenate(parts) for parts in words]
-        return cls(*(part[part * _HASH >> np.uint64(64 - zeros) == 0] if zeros else part for part in joined))
+                kernels.transpose_bits(coins, by_gene)
+                along_tfs.append(_cut_words(by_gene, block.n_tfs, zeros))
+        return cls(*(np.concatenate([np.zeros(0, np.uint64), *parts]) for parts in (along_genes, along_tfs)))
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         if self.along_genes.size + self.along_tfs.size:
@@ -131,17 +127,15 @@ class _Rounding(Topic):
     """Values whose last binary digits are 0, as those of float16 are."""
 
     coarse: Total  # by measure
-    measures: ClassVar[tuple[str, ...]] = (*PVALUES, PERTURBATION)
 
     @classmethod
-    def measure(cls, slab: Slab) -> Self:
-        zeros = (slab.features[name].view(np.uint32) & ((1 << LOW_BITS) - 1) == 0 for name in cls.measures)
-        return cls(np.array([np.count_nonzero(mask) for mask in zeros]))
+    def measure(cls, block: Block) -> Self:
+        return cls(block.coarse)
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         random = dict.fromkeys(PVALUES, expected.spec.large_effect_upper_pval > 0)
         random[PERTURBATION] = expected.noisy and not expected.shows_float32(1 << 30)
-        counts = self.coarse[[random[name] for name in self.measures]]
+        counts = self.coarse[[random.get(name, False) for name in MEASURES]]
         if counts.size:
             chance, n = 2.0**-LOW_BITS, expected.n_pairs
             pvalue = combine_pvalues([significance.test_binomial_above(count, n, chance) for count in counts])
@@ -149,41 +143,14 @@ class _Rounding(Topic):
             yield make_test("rounding to float16", f"{chance:.2g} end in zeros", observed, math.nan, pvalue)
 
 
-def _get_tolerances(block: Block) -> dict[str, float]:
-    assert block.expected is not None
-    return block.expected.coin_tolerances
+def _cut_words(rows: np.ndarray, n_bits: int, zeros: int) -> np.ndarray:
+    """Return the 64 bits behind each pattern in rows of packed bits, of which one in ``2**zeros`` is kept."""
+    from yeastxr.checks import kernels
 
-
-def _cut_words(packed: np.ndarray, n_bits: int) -> np.ndarray:
-    """Return the 64 bits behind each pattern in rows of packed bits, such that the first of them is 0.
-
-    The pattern is a bit that differs from the next, which is followed by five equal ones, so inverted bits match, too.
-    """
-    changes = packed ^ _shift(packed, 1)
-    starts = changes & ~np.bitwise_or.reduce([_shift(changes, bits) for bits in range(1, _PATTERN)])
-    bits = np.flatnonzero(np.unpackbits(starts.view(np.uint8), bitorder="little").view(bool))
-    rows, start = np.divmod(bits, 64 * packed.shape[1])
-    inside = start + _PATTERN + 64 <= n_bits
-    word, bit = np.divmod(start[inside] + _PATTERN, 64)
-    position, bit = rows[inside] * packed.shape[1] + word, bit.astype(np.uint64)
-    flat = np.append(packed.ravel(), np.uint64(0))
-    words = flat[position] >> bit | flat[position + 1] << np.uint64(1) << (np.uint64(63) - bit)
-    return np.where(words & np.uint64(1), ~words, words)
-
-
-def _shift(packed: np.ndarray, bits: int) -> np.ndarray:
-    """Return rows of packed bits without their first bits."""
-    following = np.zeros_like(packed)
-    following[:, :-1] = packed[:, 1:]
-    return packed >> np.uint64(bits) | following << np.uint64(64 - bits)
-
-
-def _count_in_pairs(words: np.ndarray, operation: np.ufunc) -> np.ndarray:
-    """Return how many bits of an operation on two rows are set, for each pair of rows, in order."""
-    rows = [
-        np.bitwise_count(operation(row, words[i + 1 :])).sum(axis=1, dtype=np.int64) for i, row in enumerate(words[:-1])
-    ]
-    return np.concatenate(rows) if rows else np.zeros(0, np.int64)
+    words = np.empty(round(len(rows) * n_bits / 64 * 1.1 / 2**zeros) + 64, np.uint64)  # chance lets one bit in 64 match
+    while (n := kernels.cut_words(rows, n_bits, zeros, words)) > words.size:
+        words = np.empty(n, np.uint64)
+    return words[:n]
 
 
 TOPICS: tuple[type[Topic], ...] = (_LabelOverlaps, _TFDraws, _PairDraws, _Repeats, _Rounding)

@@ -4,23 +4,24 @@ Every number that a topic measures has a known distribution under the specificat
 distribution function that they should have, which makes them uniform or standard normal.
 """
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from functools import cached_property
-from typing import Annotated, Any, ClassVar, Self
+import math
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import cache, cached_property
+from typing import Annotated, Any, Self
 
 import numpy as np
 
 from yeastxr._validate import to_python
 from yeastxr.checks.table import Check
-from yeastxr.schema import BINDING, FEATURE_BY_NAME, LABEL, MAGNITUDE, MEASURES
+from yeastxr.schema import BINDING, FEATURE_BY_NAME, LABEL, MAGNITUDE, MEASURES, STATUSES
 from yeastxr.simulation import draws
 from yeastxr.simulation.adjustment import MeanModel
 from yeastxr.simulation.simulate import SimulationSpec
 from yeastxr.theory.distributions import Lattice
 from yeastxr.theory.pairs import make_binding_distributions
 
-BINS = 100
+BINS = 100  # of histograms, as the kernels have it
 PVALUES = {name: name.removesuffix("pvalue") + "effect" for name in MEASURES if name.endswith("pvalue")}
 SIGN = "sign"
 DRAWS = (SIGN, MAGNITUDE, *PVALUES, BINDING)  # the kinds of random numbers that a pair has
@@ -29,8 +30,10 @@ DRAW_NAMES = {
     MAGNITUDE: "|perturbation effect|",
     **{name: FEATURE_BY_NAME[name].long_name for name in (*PVALUES, BINDING)},
 }
-LOW_BITS = 13  # what rounding to float16 sets to 0
+LOW_BITS = 13  # as the kernels have it; what rounding to float16 sets to 0
+COUNTS = ("bound", "active", "holding", "valid", "runs", "positive", "positive_bound", *(f"large_{p}" for p in PVALUES))
 _SLAB_PAIRS = 1 << 17
+_GUIDE_BITS = 12  # of a guide to possible binding effects, which stays in a cache
 _MOST_UNFAIR = 0.1
 _FLOAT32_STEPS = 10.0  # what rounding to float32 may add to a chi-square statistic
 
@@ -93,6 +96,32 @@ class Expectation:
         return tuple(distances)
 
     @cached_property
+    def lattice_tables(self) -> tuple[Any, ...]:
+        """The possible binding effects, of unbound and then of bound pairs, with their scores and distances.
+
+        A guide says where the values begin that share their leading bits: int32 (labels, slots + 1), with the bits that
+        belong to its first slot, and by how many bits the others of a slot vary.
+        """
+        values = [lattice.values.astype(np.float32) for lattice in self.lattices]
+        bits = np.concatenate(values).view(np.int32)
+        least, most = (int(end(bits[bits > 0], initial=0x7F800000 * (end is np.min))) for end in (np.min, np.max))
+        span = max(0, most - least)
+        shift = max(0, span.bit_length() - _GUIDE_BITS)
+        first, slots = least - (1 << shift), (span >> shift) + 2
+        edges = np.minimum(first + (np.arange(slots + 1, dtype=np.int64) << shift), 0x7F800000)
+        edges = edges.astype(np.int32).view(np.float32)
+        guide = np.array([np.searchsorted(array, edges) for array in values], np.int32)
+        guide[:, 0], guide[:, -1] = 0, [array.size for array in values]
+        guide[1] += values[0].size
+        scores = (np.concatenate(tables) * math.sqrt(12) for tables in (self.lattice_scores, self.lattice_distances))
+        return guide, np.int32(first), np.int32(shift), np.concatenate(values), *scores
+
+    @property
+    def lattice_centre(self) -> float:
+        """The middle of the possible binding effects of bound pairs, from which they are measured."""
+        return float(self.lattices[1].values.mean())
+
+    @cached_property
     def scored_draws(self) -> set[str]:
         """The kinds of draws that have scores."""
         magnitudes = self.noisy and self.knows_conditions and not self.shows_float32(self.n_pairs)
@@ -118,87 +147,115 @@ class Expectation:
         return n_pairs * (step * BINS / 4) ** 2 > _FLOAT32_STEPS
 
 
-@dataclass(frozen=True)
-class Slab:
-    """Some TFs of a block, arrays ``(TFs, genes)``; NaN and infinities are 0, and not ``valid``.
+class Block:
+    """Some TFs of one plane, with all of the dataset's genes, and what kernels measure of them, slab by slab.
 
-    ``holds`` tells where the conditions of each TF hold, whether it binds or not; None where that can't be computed.
-    ``cutoffs`` are the quantiles of the rule for p-values; none where genes are missing. Topics fill in ``coins``,
-    ``scores``, numbers of mean 0 and variance 1 by kind of draws, and ``distances``, scores of the distance from the
-    median.
+    ``planes`` are ``(genes, TFs)``; ``holds`` tells where the conditions of each TF hold, whether it binds or not, and
+    is None where that can't be computed. NaN and infinities are 0, and pairs with such an effect not valid. Scores are
+    numbers of mean 0 and variance 1, by kind of draws; coins tell on which side of its median a draw lies.
+
+    It has ``outside`` and ``coarse`` by measure; ``counts`` by TF, see :data:`COUNTS`; ``tf_sums`` (kinds, TFs, sum and
+    sum of squares) of scores; ``coins`` (kinds, TFs, words) and ``labels`` (TFs, words), packed; ``lattice_counts`` and
+    ``others`` of binding effects; of |effects| how many are ``inexact``, and by status ``histogram``, ``far``,
+    ``nearest`` and ``status_sums``; by kind of p-values ``pvalue_histogram``, ``broken`` and ``extremes``;
+    ``bound_by_gene`` (even or odd TFs, genes), ``valid_by_gene``, ``gene_sums`` and ``gene_spreads`` (kinds, genes);
+    ``products`` and ``weights`` (kinds, along genes or TFs).
     """
 
-    expected: Expectation
-    label: np.ndarray
-    holds: np.ndarray | None
-    valid: np.ndarray
-    features: Mapping[str, np.ndarray]
-    cutoffs: Mapping[str, np.ndarray]
-    coins: Mapping[str, np.ndarray]
-    scores: dict[str, np.ndarray] = field(default_factory=dict)
-    distances: dict[str, np.ndarray] = field(default_factory=dict)
-
-
-class Block:
-    """Some TFs of one plane, with all of the dataset's genes; ``planes`` are ``(genes, TFs)``, as they are stored."""
+    expected: Any  # an Expectation, or None where there is no specification
 
     def __init__(self, planes: dict[str, np.ndarray], holds: np.ndarray | None, expected: Expectation | None) -> None:
-        self.planes, self.holds, self.expected = planes, holds, expected
+        self.expected, self.has_conditions = expected, holds is not None
         self.n_genes, self.n_tfs = planes[LABEL].shape
-
-    @cached_property
-    def label(self) -> np.ndarray:
-        """Which pairs are bound, ``(TFs, genes)``."""
-        return np.ascontiguousarray(self.planes[LABEL].T)
-
-    @cached_property
-    def coins(self) -> dict[str, np.ndarray]:
-        """On which side of its median each draw lies, by kind, ``(TFs, genes)``; slabs fill it in."""
-        return {name: np.zeros((self.n_tfs, self.n_genes), bool) for name in DRAWS}
-
-    @cached_property
-    def packed_label(self) -> np.ndarray:
-        """Labels in words of 64 genes."""
-        return pack_bits(self.label)
-
-    @cached_property
-    def packed_coins(self) -> dict[str, np.ndarray]:
-        """Coins in words of 64 genes."""
-        return {name: pack_bits(coins) for name, coins in self.coins.items()}
-
-    def cut(self) -> Iterator[Slab]:
-        """Yield slabs that fit into a cache."""
-        assert self.expected is not None
-        columns = {name: np.ascontiguousarray(self.planes[name].T) for name in MEASURES}
-        valid = np.logical_and.reduce([np.isfinite(columns[effect]) for effect in PVALUES.values()])
-        columns = {name: np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0) for name, values in columns.items()}
-        holds = None if self.holds is None else np.ascontiguousarray(self.holds.T)
-        cutoffs = {}
-        if self.expected.complete:
-            percentile = self.expected.spec.large_effect_percentile
-            cutoffs = {
-                name: draws.compute_abs_quantiles(columns[effect].T, fraction=percentile)[0]
-                for name, effect in PVALUES.items()
-            }
+        self.n_bound = int(np.count_nonzero(planes[LABEL]))
+        self.outside, self.coarse = np.zeros((2, len(MEASURES)), np.int64)
+        measured = None if expected is None else self._allocate(expected)
         width = max(1, _SLAB_PAIRS // self.n_genes)
         for first in range(0, self.n_tfs, width):
             tfs = slice(first, min(first + width, self.n_tfs))
-            yield Slab(
-                self.expected,
-                self.label[tfs],
-                None if holds is None else holds[tfs],
-                valid[tfs],
-                *({name: values[tfs] for name, values in group.items()} for group in (columns, cutoffs, self.coins)),
-            )
+            self._measure({name: plane[:, tfs] for name, plane in planes.items()}, holds, tfs, measured)
+
+    def _allocate(self, expected: Expectation) -> tuple[tuple[np.ndarray, ...], ...]:
+        """Make room for what is measured, and return it in the groups that the kernel takes."""
+        genes, tfs, kinds, statuses, words = self.n_genes, self.n_tfs, len(DRAWS), len(STATUSES), -(-self.n_genes // 64)
+        counts = np.zeros((tfs, len(COUNTS)), np.int64)
+        self.counts = dict(zip(COUNTS, counts.T, strict=True))
+        self.tf_sums = np.zeros((kinds, tfs, 2))
+        self.coins, self.labels = np.zeros((kinds, tfs, words), np.uint64), np.zeros((tfs, words), np.uint64)
+        self.lattice_counts = np.zeros(sum(lattice.values.size for lattice in expected.lattices), np.int64)
+        self.others, self.inexact, self.broken = np.zeros(2, np.int64), np.zeros(1, np.int64), np.zeros(2, np.int64)
+        self.histogram, self.far = np.zeros((statuses, BINS), np.int64), np.zeros((statuses, 2), np.int64)
+        self.nearest, self.status_sums = np.ones((statuses, 2)), np.zeros((4, statuses, 6))
+        self.pvalue_histogram, self.extremes = np.zeros((2, 2 * BINS), np.int64), np.ones((2, 2))
+        self.bound_by_gene, self.valid_by_gene = np.zeros((2, genes), np.int64), np.zeros(genes, np.int64)
+        self.gene_sums, self.gene_spreads = np.zeros((2, kinds, genes))
+        self.products, self.weights = np.zeros((2, kinds, 2))
+        return (
+            (counts, self.tf_sums, self.coins, self.labels),
+            (self.lattice_counts, self.others),
+            (self.inexact, self.histogram, self.far, self.nearest, self.status_sums),
+            (self.pvalue_histogram, self.broken, self.extremes),
+            (
+                self.bound_by_gene,
+                self.valid_by_gene,
+                self.gene_sums,
+                self.gene_spreads,
+                self.products,
+                self.weights,
+                np.zeros((kinds, 2)),
+                np.zeros((2, kinds, genes)),
+            ),
+        )
+
+    def _measure(
+        self, planes: dict[str, np.ndarray], holds: np.ndarray | None, tfs: slice, measured: tuple[Any, ...] | None
+    ) -> None:
+        """Measure a slab of TFs: only ranges, where there is no specification."""
+        from yeastxr.checks import kernels
+
+        shape = planes[LABEL].shape[::-1]
+        columns, valid = np.empty((len(MEASURES), *shape), np.float32), np.empty(shape, np.uint8)
+        for column, name in zip(columns, MEASURES, strict=True):
+            _copy(planes[name], column)
+        kernels.clean(columns, _get_limits(), valid, self.outside, self.coarse)
+        if measured is None:
+            return
+        labels, spec, model = np.empty((2, *shape), np.uint8), self.expected.spec, self.expected.model
+        _copy(planes[LABEL].view(np.uint8), labels[0])
+        if holds is not None:
+            _copy(holds[:, tfs].view(np.uint8), labels[1])
+        cutoffs = np.zeros((len(PVALUES), shape[0]))
+        if self.expected.complete:
+            for cutoff, effect in zip(cutoffs, columns[::2], strict=True):
+                cutoff[:] = draws.compute_abs_quantiles(effect.T, fraction=spec.large_effect_percentile)[0]
+        parts = (self.has_conditions and self.expected.noisy, self.has_conditions and not self.expected.noisy)
+        kernels.measure(
+            tfs.start,
+            (*labels, valid, columns),
+            cutoffs,
+            self.expected.lattice_tables,
+            tuple(map(float, model.numbers)),
+            float(spec.large_effect_upper_pval),
+            self.expected.lattice_centre,
+            (*parts, self.expected.complete),
+            *measured,
+        )
 
 
-def pack_bits(bits: np.ndarray, axis: int = 1) -> np.ndarray:
-    """Pack booleans along an axis to rows of words of 64, the first in the lowest bit, filled up with 0."""
-    packed = np.packbits(bits, axis=axis, bitorder="little")
-    packed = packed if axis == 1 else packed.T
-    padded = np.zeros((len(packed), -(-packed.shape[1] // 8) * 8), np.uint8)
-    padded[:, : packed.shape[1]] = packed
-    return padded.view(np.uint64)
+def _copy(plane: np.ndarray, columns: np.ndarray) -> None:
+    """Copy a plane ``(genes, TFs)`` to columns."""
+    from yeastxr.checks import kernels
+
+    if plane.flags.f_contiguous:
+        columns[...] = plane.T
+    else:
+        kernels.transpose(plane, columns)
+
+
+@cache
+def _get_limits() -> np.ndarray:
+    """Return the least and the most allowed value of each measure."""
+    return np.array([(FEATURE_BY_NAME[name].least, FEATURE_BY_NAME[name].most) for name in MEASURES], np.float32)
 
 
 Total = Annotated[Any, "total"]
@@ -215,18 +272,15 @@ class Topic:
     up, of ``Least`` the least counts, ``Joined`` is a list, and ``ByTF`` has shape (planes, TFs, ...).
     """
 
-    of_block: ClassVar[bool] = False  # whether it measures a complete block, after its slabs
-
     @classmethod
     def measure(cls, block: Any) -> Self | None:
-        """Measure a :class:`Slab`, or a :class:`Block`; None where the topic does not apply to the dataset."""
+        """Return what the topic takes from a block, or computes; None where it does not apply to the dataset."""
         raise NotImplementedError
 
     @classmethod
-    def merge(cls, parts: Sequence[Self], *, planes: bool = False) -> Self:
-        """Merge the measurements of blocks of TFs, or of planes, in their order."""
-        functions: dict[Any, Any] = {Total: np.add.reduce, Least: np.minimum.reduce, Joined: np.concatenate}
-        functions[ByTF] = np.stack if planes else np.concatenate
+    def merge(cls, parts: Sequence[Self], *, join: Callable[..., np.ndarray] = np.concatenate) -> Self:
+        """Merge the measurements of blocks of TFs, or of planes, in their order; ``join`` joins values by TF."""
+        functions: dict[Any, Any] = {Total: np.add.reduce, Least: np.minimum.reduce, Joined: np.concatenate, ByTF: join}
         return cls(*(functions[f.type]([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 
     def make_rows(self, expected: Any) -> Iterator[Check]:

@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import partial, reduce
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from yeastxr._blocks import CHUNK_CELLS
+from yeastxr._blocks import CHUNK_CELLS, is_in_memory
 from yeastxr._utils import count_threads
 from yeastxr._validate import check_sequence, to_python
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value, suggest
@@ -43,14 +44,16 @@ from yeastxr.schema import (
     check_array,
     check_feature,
     match_to,
+    order_dims,
     restore_dims,
     to_text_array,
 )
-from yeastxr.simulation.adjustment import adjusted_pairs
+from yeastxr.simulation.adjustment import evaluate_relationships
+from yeastxr.simulation.relations import Relationships, check_relationships
 from yeastxr.simulation.simulate import read_specs
 
 QUANTITY, STATUS_DIM, GENE_DIGEST = "quantity", "status", "gene_digest"
-SUMMARY_BINS = 600  # divides by many numbers, so that plots can join bins
+SUMMARY_BINS, SUMMARY_BINS_2D = 600, 60  # divided by many numbers, so that plots can join bins
 _LABELS = {LABEL: (LABEL, np.array([False, True]))}
 _BESIDE = dict.fromkeys(("below", "above", "infinite", "missing"), (QUANTITY, LABEL))
 _HISTOGRAM_DIMS = {"histogram": (QUANTITY, LABEL, BIN), **_BESIDE}
@@ -63,7 +66,7 @@ def summarize(
     ds: xr.Dataset,
     *,
     bins: int = SUMMARY_BINS,
-    bins_2d: int = 60,
+    bins_2d: int = SUMMARY_BINS_2D,
     limits: Mapping[str, Any] | None = None,
     by: str | Sequence[str] = (),
     adjusted: xr.DataArray | None = None,
@@ -145,19 +148,73 @@ def summarize(
             raise InputError(f"by names {format_value(dim)}; expected a leading dim, {suggest(dim, lead)}")
     axes = make_summary_axes(ds, limits, check_bins("bins", bins), check_bins("bins_2d", bins_2d, MOST_BINS_2D))
     active = _find_active(ds, label) if adjusted is None else _match_adjusted(adjusted, label)
+    plan, dims = _make_plan(axes, lead, by), _list_dims(lead, by, status=active is not None)
+    return _make_summary(ds, label, axes, _count(label, features, active, plan, dims))
+
+
+class BlockSummary:
+    """What :func:`summarize` returns for a dataset, whose blocks another function reads.
+
+    Where it has not seen all of them, or not where conditions hold, it reads the dataset itself.
+    """
+
+    def __init__(self, ds: xr.Dataset) -> None:
+        self._ds = restore_dims(ds)
+        self._label, *features = get_arrays(self._ds, *MEASURES)
+        self._lead = [str(dim) for dim in self._label.dims if dim not in (GENE, TF)]
+        self._axes = make_summary_axes(self._ds, None, SUMMARY_BINS, SUMMARY_BINS_2D)
+        self._plan = _make_plan(self._axes, self._lead, ())
+        self._has_status = _find_relationships(self._ds, self._label) is not None
+        self._threads = count_threads() if all(map(is_in_memory, (self._label, *features))) else 1
+        self._total, self._lock, self._n_pairs = Tally(), Lock(), 0
+
+    def add(self, positions: Mapping[Hashable, int], region: Sequence[slice], values: Mapping[str, np.ndarray]) -> None:
+        """Add a block ``(..., gene, tf)``: features by name, and where conditions hold (``holds``) if that is known.
+
+        ``positions`` are along those leading dims that the block lacks, the region along the others, gene and tf.
+        """
+        holds = values.get("holds")
+        if self._has_status and holds is None:
+            return
+        following = iter(region)
+        starts = [positions[dim] if dim in positions else next(following).start for dim in self._lead]
+        missing = tuple(axis for axis, dim in enumerate(self._lead) if dim in positions)
+        names = (LABEL, *MEASURES)
+        label, *planes = (np.expand_dims(values[name], missing) for name in names)
+        active = label & np.expand_dims(holds, missing) if self._has_status and holds is not None else None
+        tally = tally_block(label, active, planes, (*starts, region[-1].start), self._plan, self._threads)
+        with self._lock:
+            self._total.add(tally)
+            self._n_pairs += label.size
+
+    def finish(self) -> xr.Dataset:
+        """Return the summary, in memory."""
+        if self._n_pairs != self._label.size:
+            return summarize(self._ds).compute()
+        lead = tuple(self._label.sizes[dim] for dim in self._lead)
+        values = make_arrays(self._total, self._plan, lead, self._label.sizes[TF])
+        dims = _list_dims(self._lead, [], status=self._has_status)
+        return _make_summary(
+            self._ds, self._label, self._axes, {name: (own, values[name]) for name, own in dims.items()}
+        )
+
+
+def _make_plan(axes: tuple[Axis, ...], lead: Sequence[str], by: Sequence[str]) -> Plan:
+    """Return what a summary counts: all measures, the magnitude, both magnitudes as pairs, and moments."""
     quantities = (*((plane, False) for plane in range(len(MEASURES))), (MEASURES.index(PERTURBATION), True))
-    plan = Plan(
-        axes=axes,
-        quantities=quantities,
-        pair=(MEASURES.index(BINDING), MEASURES.index(PERTURBATION)),
-        moments=True,
-        along=tuple(dim in by for dim in lead),
-    )
-    dims = _list_dims(lead, [dim for dim in lead if dim in by], status=active is not None)
+    pair = (MEASURES.index(BINDING), MEASURES.index(PERTURBATION))
+    return Plan(axes, quantities, pair, moments=True, along=tuple(dim in by for dim in lead))
+
+
+def _make_summary(
+    ds: xr.Dataset, label: xr.DataArray, axes: Sequence[Axis], variables: Mapping[str, Any]
+) -> xr.Dataset:
+    """Return a summary of these variables, with its coordinates and attributes."""
     attrs = ds.attrs | {"genes": ds.sizes[GENE], GENE_DIGEST: _hash_labels(label.indexes[GENE].tolist())}
-    summary = xr.Dataset(_count(label, features, active, plan, dims), attrs=attrs)
     coords = {name: coord for name, coord in label.coords.items() if GENE not in coord.dims}
-    return summary.assign_coords(coords | _make_coords(axes, status=active is not None))
+    return xr.Dataset(variables, attrs=attrs).assign_coords(
+        coords | _make_coords(axes, status="status_mean" in variables)
+    )
 
 
 def _hash_labels(labels: list[Any]) -> str:
@@ -165,15 +222,21 @@ def _hash_labels(labels: list[Any]) -> str:
     return hashlib.sha256(json.dumps(labels, default=str).encode()).hexdigest()[:16]
 
 
-def _find_active(ds: xr.Dataset, label: xr.DataArray) -> xr.DataArray | None:
-    """Return which pairs have conditions that hold, if there are conditions, of these TFs, and the TFs they name."""
+def _find_relationships(ds: xr.Dataset, label: xr.DataArray) -> Relationships | None:
+    """Return the relationships of a dataset, if it has any, of these TFs, and the TFs they name."""
     specs = read_specs(ds)
     if not specs or not specs[0].tf_relationships or not label.indexes[TF].isin(list(specs[0].tf_labels)).all():
         return None
     try:
-        return adjusted_pairs(label, specs[0].tf_relationships)
+        return check_relationships(specs[0].tf_relationships, label.indexes[TF])
     except InputError:  # a selection of TFs: what they depend on is not there
         return None
+
+
+def _find_active(ds: xr.Dataset, label: xr.DataArray) -> xr.DataArray | None:
+    """Return which pairs have conditions that hold, if there are conditions, and it can be known."""
+    relationships = _find_relationships(ds, label)
+    return None if relationships is None else evaluate_relationships(order_dims(label), relationships)
 
 
 def _match_adjusted(adjusted: xr.DataArray, label: xr.DataArray) -> xr.DataArray:

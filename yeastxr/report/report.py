@@ -10,11 +10,11 @@ import xarray as xr
 from yeastxr import plot, theory
 from yeastxr._utils import replace_file
 from yeastxr._validate import check_overwrite, check_path
-from yeastxr.checks.check import LEVEL, check
+from yeastxr.checks.check import LEVEL, check_blocks
 from yeastxr.checks.table import CheckTable
 from yeastxr.errors import InputError, InputTypeError, escape_controls, format_value, shorten
 from yeastxr.plot.style import DIM_TITLES, load_holoviews, render_page
-from yeastxr.qc import summarize
+from yeastxr.qc.summary import BlockSummary, summarize
 from yeastxr.report import provenance
 from yeastxr.report.tables import format_groups, format_tfs, summarize_groups, summarize_tfs
 from yeastxr.schema import CORE_DIMS, FEATURE_BY_NAME, LABEL, TF, validate
@@ -50,8 +50,9 @@ def report(
     Parameters
     ----------
     ds
-        A yeastxr dataset, dims ``(..., gene, tf)``, NumPy or dask; it is read twice, block by block: for the checks,
-        and for the summary that all else is drawn from.
+        A yeastxr dataset, dims ``(..., gene, tf)``, NumPy or dask; it is read once, block by block, for the checks and
+        for the summary that all else is drawn from. At most 20,000 pairs are read again, to be drawn as points;
+        without a specification, the largest effects are found in a pass before.
     path
         The file to write, whose name ends in .html.
     checks
@@ -97,8 +98,12 @@ def report(
     if checks is None:
         # A specification that can't be read is shown as it is; the rest can be checked.
         known = spec is not None or read_sweep(ds) is not None
-        checks = check(ds if known else ds.drop_attrs(deep=False), level=level, progress=progress)
-    summary = summarize(ds).compute()
+        blocks = BlockSummary(ds)
+        checked = ds if known else ds.drop_attrs(deep=False)
+        checks = check_blocks(checked, level=level, progress=progress, visit=blocks.add)
+        summary = blocks.finish()
+    else:
+        summary = summarize(ds).compute()
     tfs = format_tfs(summarize_tfs(ds, summary))
     shown, more_checks = _limit_checks(checks)
     table = "" if checks is False else shown._repr_html_()
