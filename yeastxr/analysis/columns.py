@@ -174,7 +174,7 @@ def _match(array: xr.DataArray, ds: xr.Dataset, argument: str) -> xr.DataArray:
 
 
 def order_genes(primary: np.ndarray, secondary: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Return positions that sort rows of float32: by the first, then by the second, then by position; invalid ones last.
+    """Return positions that sort rows of float32: by the first, the second, then by position; invalid ones last.
 
     The bits of a float32, with those of negative numbers inverted, are ordered as the values are.
     """

@@ -62,14 +62,15 @@ def rank_response(
     -------
     xarray.Dataset
         ``ratio``, ``lower`` and ``upper`` (..., tf, rank), float64 in [0, 1], NaN beyond the genes that count;
-        ``responsive`` (..., tf, rank), int64, how many respond up to a rank; ``chance`` (..., tf), float64; ``genes`` and
-        ``missing`` (..., tf), int64, how many count, and how many are left out for a NaN. Dask-backed if ds is.
+        ``responsive`` (..., tf, rank), int64, how many respond up to a rank; ``chance`` (..., tf), float64;
+        ``genes`` and ``missing`` (..., tf), int64, how many count, and how many are left out for a NaN. Dask-backed if
+        ds is.
 
     Raises
     ------
     InputError
-        If an argument is not what it must be, ``responsive="label"`` without a label, or the dataset lacks a variable, a
-        dim or an index.
+        If an argument is not what it must be, ``responsive="label"`` without a label, or the dataset lacks a variable,
+        a dim or an index.
 
     Examples
     --------
