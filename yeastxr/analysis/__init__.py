@@ -5,11 +5,13 @@ what a method reads are left out, and counted as ``missing``. A dask-backed data
 however it is chunked.
 """
 
+from yeastxr.analysis.curves import curves
 from yeastxr.analysis.enrichment import adjust_pvalues, enrichment
 from yeastxr.analysis.ranks import rank_response, top_ratio
 
 __all__ = [
     "adjust_pvalues",
+    "curves",
     "enrichment",
     "rank_response",
     "top_ratio",

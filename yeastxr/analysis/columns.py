@@ -178,11 +178,12 @@ def order_genes(primary: np.ndarray, secondary: np.ndarray, valid: np.ndarray) -
 
     The bits of a float32, with those of negative numbers inverted, are ordered as the values are.
     """
-    keys = (_order_bits(primary) << np.uint64(32)) | _order_bits(secondary)
+    keys = (order_bits(primary) << np.uint64(32)) | order_bits(secondary)
     return np.argsort(np.where(valid, keys, np.uint64(2**64 - 1)), axis=-1, kind="stable")
 
 
-def _order_bits(values: np.ndarray) -> np.ndarray:
+def order_bits(values: np.ndarray) -> np.ndarray:
+    """Return uint64 below 2^32 that are ordered as values are, once these are rounded to float32."""
     bits = (values.astype(np.float32) + np.float32(0)).view(np.uint32)  # -0 becomes 0
     return np.where(bits >> 31, ~bits, bits | np.uint32(0x80000000)).astype(np.uint64)
 
