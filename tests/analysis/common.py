@@ -40,7 +40,8 @@ def assert_same_for_any_chunks(function, ds: xr.Dataset) -> None:
     for chunks in CHUNKINGS:
         with dask.config.set(scheduler=_refuse):
             lazy = function(ds.chunk(chunks))
-        assert all(array.chunks is not None for array in lazy.data_vars.values()), chunks
+        eager = [name for name, array in lazy.data_vars.items() if array.chunks is None]
+        assert all("theory" in name or "ceiling" in name for name in eager), eager
         xr.testing.assert_identical(lazy.compute(), expected)
 
 

@@ -5,14 +5,20 @@ what a method reads are left out, and counted as ``missing``. A dask-backed data
 however it is chunked.
 """
 
+from yeastxr.analysis.correlation import correlate
 from yeastxr.analysis.curves import curves
 from yeastxr.analysis.enrichment import adjust_pvalues, enrichment
 from yeastxr.analysis.ranks import rank_response, top_ratio
+from yeastxr.analysis.scores import scores
+from yeastxr.analysis.thresholds import dual_threshold
 
 __all__ = [
     "adjust_pvalues",
+    "correlate",
     "curves",
+    "dual_threshold",
     "enrichment",
     "rank_response",
+    "scores",
     "top_ratio",
 ]

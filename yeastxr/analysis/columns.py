@@ -112,17 +112,18 @@ def map_columns(
     layout: Layout,
     *,
     per_tf: Mapping[str, np.ndarray] | None = None,
+    slab_cells: int = _SLAB_CELLS,
     **parameters: Any,
 ) -> dict[str, xr.DataArray]:
     """Apply a function to the columns of arrays, and return labelled arrays ``(..., tf[, dim])`` as the layout says.
 
     The function takes plain arrays ``(columns, genes)``, then those of ``per_tf`` ``(columns,)``, and returns float64
-    ``(columns, values)``. Dask-backed input gives dask-backed output.
+    ``(columns, values)``. Threads take slabs of about ``slab_cells`` pairs. Dask-backed input gives dask-backed output.
     """
     aligned = align_columns(arrays)
     first = aligned[0]
     result = map_blocks(
-        partial(_map_block, partial(function, **parameters), len(aligned)),
+        partial(_map_block, partial(function, **parameters), len(aligned), slab_cells),
         first.dims,
         [*aligned, *(chunk_like(TF, values, first) for values in (per_tf or {}).values())],
         dtype=np.float64,
@@ -144,12 +145,14 @@ def split_table(table: xr.DataArray, layout: Layout) -> dict[str, xr.DataArray]:
     return values
 
 
-def _map_block(function: Callable[..., np.ndarray], planes: int, *blocks: np.ndarray, threads: int) -> np.ndarray:
+def _map_block(
+    function: Callable[..., np.ndarray], planes: int, slab_cells: int, *blocks: np.ndarray, threads: int
+) -> np.ndarray:
     """Apply a function to slabs of columns of a block, ``(..., gene, tf)`` in, ``(..., value, tf)`` out."""
     *lead, genes, tfs = blocks[0].shape
     columns = [block.swapaxes(-1, -2) for block in blocks[:planes]]
     per_tf = [block.reshape(-1) for block in blocks[planes:]]
-    slabs = list(cut_slabs(lead, genes, tfs, _SLAB_CELLS))
+    slabs = list(cut_slabs(lead, genes, tfs, slab_cells))
     results: dict[int, np.ndarray] = {}
 
     def work(number: int) -> None:
