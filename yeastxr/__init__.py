@@ -1,6 +1,6 @@
 """yeastxr: simulated transcription-factor binding and perturbation data of yeast, as labelled xarray datasets."""
 
-from yeastxr import plot, qc, simulation, theory
+from yeastxr import analysis, plot, qc, simulation, theory
 from yeastxr._version import __version__
 from yeastxr.accessor import YeastAccessor
 from yeastxr.checks import Check, CheckTable, check
@@ -36,6 +36,7 @@ __all__ = [
     "Verification",
     "YeastAccessor",
     "__version__",
+    "analysis",
     "check",
     "export",
     "extend",

@@ -103,13 +103,14 @@ def map_blocks(
     *,
     dtype: Any,
     reduces: Hashable | None = None,
+    length: int = 1,
     **parameters: Any,
 ) -> xr.Variable:
     """Apply a function of plain arrays to labelled ones, block by block if any of them is dask-backed.
 
     The function takes a plain array for each labelled one, the parameters by name, and ``threads``; it returns an array
     with axes ``dims``. Axes are in the order of ``dims`` (length 1 for a missing dimension), followed by the array's
-    other dimensions, unchunked. The result has length 1 along ``reduces``, which no array may be chunked along.
+    other dimensions, unchunked. The result has ``length`` along ``reduces``, which no array may be chunked along.
     """
     inputs = [(array, (array.dim,)) if isinstance(array, Positions) else _order_axes(array, dims) for array in arrays]
     expand: list[Any] = [tuple(slice(None) if dim in axes else None for dim in dims) for _, axes in inputs]
@@ -143,7 +144,7 @@ def map_blocks(
         *pairs,
         dtype=dtype,
         meta=np.empty((0,) * len(dims), dtype),
-        adjust_chunks=None if reduces is None else {reduces: 1},
+        adjust_chunks=None if reduces is None else {reduces: length},
         align_arrays=False,
         concatenate=True,
         token=getattr(function, "__name__", "block").strip("_"),

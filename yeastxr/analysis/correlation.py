@@ -1,0 +1,89 @@
+"""Correlation of binding and response by TF."""
+
+import numpy as np
+import xarray as xr
+
+from yeastxr._validate import check_choice
+from yeastxr.analysis.columns import check_dataset, map_columns, take_values
+from yeastxr.schema import BINDING, MAGNITUDE
+
+METHODS, TRANSFORMS = ("spearman", "pearson"), ("none", "log_rank")
+
+
+def correlate(
+    ds: xr.Dataset,
+    *,
+    method: str = "spearman",
+    transform: str = "none",
+    x: str | xr.DataArray = BINDING,
+    y: str | xr.DataArray = MAGNITUDE,
+) -> xr.Dataset:
+    """Correlate binding effects with |perturbation effect| over the genes of each TF.
+
+    Parameters
+    ----------
+    ds
+        A dataset with dims ``(..., gene, tf)``, NumPy or dask; no ``label`` is needed.
+    method
+        ``"pearson"``: of values. ``"spearman"``: Pearson's of their ranks, ties sharing the mean of theirs.
+    transform
+        ``"log_rank"``: values are replaced by ``log10(genes) - log10(rank)``, where rank 1 is the largest value, or the
+        smallest p-value, and the weakest gene has about 0, so that the strongest genes count most. It leaves Spearman's
+        as it is, but for the sign of p-values.
+    x, y
+        What to correlate: features, ``"perturbation_magnitude"``, or arrays of the dataset's pairs.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``correlation`` (..., tf), float64 in [-1, 1], NaN where a side is constant; ``genes`` and ``missing``, int64,
+        how many count, and how many are left out for a NaN. Dask-backed if ds is.
+
+    Raises
+    ------
+    InputError
+        If an argument is not what it must be, or the dataset lacks a variable, a dim or an index.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], seed=42)
+    >>> yx.analysis.correlate(ds).correlation.round(2).values
+    array([0.23, 0.51])
+    >>> yx.analysis.correlate(ds, method="pearson", transform="log_rank").correlation.round(2).values
+    array([0.38, 0.45])
+    """
+    ds = check_dataset(ds)
+    check_choice("method", method, METHODS)
+    check_choice("transform", transform, TRANSFORMS)
+    arrays = {}
+    for argument, values in (("x", x), ("y", y)):
+        array = take_values(ds, values, argument)
+        falls = transform == "log_rank" and not (isinstance(values, str) and values.endswith("pvalue"))
+        arrays[argument] = -array if falls else array  # so that rank 1 is the strongest
+    layout = dict.fromkeys(("genes", "missing"), (None, 1, np.int64)) | {"correlation": (None, 1, np.float64)}
+    log = method == "pearson" and transform == "log_rank"
+    result = xr.Dataset(map_columns(_correlate_columns, arrays, layout, ranked=log or method == "spearman", log=log))
+    names = [values if isinstance(values, str) else str(values.name or "values") for values in (x, y)]
+    return result.assign_attrs(method=method, transform=transform, x=names[0], y=names[1])
+
+
+def _correlate_columns(x: np.ndarray, y: np.ndarray, *, ranked: bool, log: bool) -> np.ndarray:
+    """Return counts and the correlation of each column."""
+    from scipy.stats import rankdata
+
+    known = ~(np.isnan(x) | np.isnan(y))
+    rows = []
+    for own, *pair in zip(known, x, y, strict=True):
+        n = int(own.sum())
+        values = [column[own].astype(np.float64) for column in pair]
+        if ranked:
+            values = [rankdata(column) for column in values]
+        if log:
+            values = [np.log10(n) - np.log10(rank) for rank in values]
+        centred = [column - column.mean() if n else column for column in values]
+        spread = np.sqrt(np.prod([column @ column for column in centred])) if n else 0.0
+        constant = any(column.size == 0 or np.ptp(column) == 0 for column in values)
+        share = np.nan if constant else np.clip(centred[0] @ centred[1] / spread, -1, 1)
+        rows.append((n, own.size - n, share))
+    return np.array(rows)
