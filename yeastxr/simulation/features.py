@@ -47,6 +47,7 @@ class BlockMaker:
     def __init__(self, spec: "SimulationSpec", parameters: Mapping[str, Any]) -> None:
         self._spec, self._parameters = spec, parameters
         self._counts = [round(spec.n_genes * fraction) for fraction in spec.bound_fractions]
+        self._made: dict[range, Block] = {}  # replicates share what a block of TFs has
 
     @cached_property
     def _positions(self) -> dict[Hashable, int]:
@@ -54,6 +55,11 @@ class BlockMaker:
 
     def make(self, tfs: range, replicates: range | None) -> Block:
         """Return the block of some TFs and replicates."""
+        if tfs not in self._made:
+            self._made[tfs] = self._make(tfs)
+        return self._made[tfs]._replace(replicates=replicates)
+
+    def _make(self, tfs: range) -> Block:
         relationships = self._spec.tf_relationships or {}
         labels = self._spec.tf_labels if relationships else ()
         own = {t: (labels[tf], relationships.get(labels[tf])) for t, tf in enumerate(tfs) if relationships}
@@ -63,7 +69,7 @@ class BlockMaker:
         others = {position: i for i, position in enumerate(p for p in positions.values() if p not in tfs)}
         return Block(
             genes=self._spec.n_genes,
-            replicates=replicates,
+            replicates=None,
             tfs=tfs,
             bound_counts=[self._counts[tf] for tf in tfs],
             conditions=conditions,
