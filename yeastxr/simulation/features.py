@@ -97,14 +97,12 @@ def simulate_block(block: Block, wanted: Sequence[bool] = ALL, *, threads: int =
 
 def _find_active(block: Block, threads: int, label: np.ndarray) -> draws.FindPlane:
     """Return a function that returns which pairs of a slab are active, ``[TF, gene]``, given the block's labels."""
-    others = draws.draw_label_columns(
-        np.array(block.other_counts, np.int64)[None],
-        *block.locate(block.others),
-        seed=block.parameters["seed"],
-        threads=threads,
-    )
     labels = label.swapaxes(-1, -2)
-    packed = np.concatenate([np.packbits(columns, axis=-1) for columns in (labels, others.swapaxes(-1, -2))], axis=-2)
+    packed = np.packbits(labels, axis=-1)
+    if block.others:
+        counts, seed = np.array(block.other_counts)[None], block.parameters["seed"]
+        others = draws.draw_label_columns(counts, *block.locate(block.others), seed=seed, threads=threads)
+        packed = np.concatenate([packed, np.packbits(others.swapaxes(-1, -2), axis=-1)], axis=-2)
 
     @cache
     def get_columns(lead: tuple[int, ...]) -> dict[Hashable, np.ndarray]:
