@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -143,11 +144,18 @@ def test_simulate__as_the_scheme_defines(slope: float) -> None:
 @given(values=st.lists(st.integers(0, 2**32 - 1) | st.integers(0, 5), min_size=1, max_size=80), data=st.data())
 def test_select__as_sorting(values: list[int], data: st.DataObject) -> None:
     array, rank = np.array(values, np.uint32), data.draw(st.integers(0, len(values) - 1))
+    assert kernels.select_kth(array, rank) == np.sort(array)[rank]
+
+
+@given(values=st.lists(st.integers(0, 2**32 - 1) | st.integers(0, 5), min_size=1, max_size=8))
+def test_select__in_any_window(values: list[int]) -> None:
+    array, buffer = np.array(values, np.uint32), np.empty(len(values) + 1, np.uint32)
     ordered = np.sort(array)
-    assert kernels.select_kth(array, rank) == ordered[rank]
-    low, width = (np.uint32(data.draw(st.integers(0, 2**32 - 1) | st.integers(0, 5))) for _ in range(2))
-    kth, following = kernels.select_near(array, rank, low, width, np.empty(array.size + 1, np.uint32))
-    assert (kth, following) == (ordered[rank], ordered[min(rank + 1, array.size - 1)])
+    for rank, low, high in product(range(array.size), ordered, ordered):
+        if low > high:
+            continue
+        kth, following = kernels.select_near(array, rank, low, high - low, buffer)
+        assert (kth, following) == (ordered[rank], ordered[min(rank + 1, array.size - 1)])
 
 
 @given(
