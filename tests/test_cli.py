@@ -214,7 +214,7 @@ def test_simulate__store_is_there(store: Path) -> None:
 
 def test_info__says_what_made_it(store: Path) -> None:
     output = run("info", store).output
-    for text in ("seed: 42", "genes: 200", "bound: [0.1, 0.2]", "random-number scheme 1", "binding_effect", "On disk"):
+    for text in ("seed: 42", "genes: 200", "bound: [0.1, 0.2]", "random-number scheme 2", "binding_effect", "On disk"):
         assert text in output
 
 

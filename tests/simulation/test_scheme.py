@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -142,11 +144,18 @@ def test_simulate__as_the_scheme_defines(slope: float) -> None:
 @given(values=st.lists(st.integers(0, 2**32 - 1) | st.integers(0, 5), min_size=1, max_size=80), data=st.data())
 def test_select__as_sorting(values: list[int], data: st.DataObject) -> None:
     array, rank = np.array(values, np.uint32), data.draw(st.integers(0, len(values) - 1))
+    assert kernels.select_kth(array, rank) == np.sort(array)[rank]
+
+
+@given(values=st.lists(st.integers(0, 2**32 - 1) | st.integers(0, 5), min_size=1, max_size=8))
+def test_select__in_any_window(values: list[int]) -> None:
+    array, buffer = np.array(values, np.uint32), np.empty(len(values) + 1, np.uint32)
     ordered = np.sort(array)
-    assert kernels.select_kth(array, rank) == ordered[rank]
-    low, width = (np.uint32(data.draw(st.integers(0, 2**32 - 1) | st.integers(0, 5))) for _ in range(2))
-    kth, following, _ = kernels.select_near(array, rank, low, width, np.empty(array.size + 1, np.uint32))
-    assert (kth, following) == (ordered[rank], ordered[min(rank + 1, array.size - 1)])
+    for rank, low, high in product(range(array.size), ordered, ordered):
+        if low > high:
+            continue
+        kth, following = kernels.select_near(array, rank, low, high - low, buffer)
+        assert (kth, following) == (ordered[rank], ordered[min(rank + 1, array.size - 1)])
 
 
 @given(
@@ -154,10 +163,29 @@ def test_select__as_sorting(values: list[int], data: st.DataObject) -> None:
     fraction=st.floats(0, 1) | st.sampled_from([0.0, 0.5, 0.9, 1.0]),
 )
 def test_abs_quantiles__as_numpy(values: list[float], fraction: float) -> None:
-    columns = np.array(values, np.float32)[:, None] * np.array([1, 1, 8, -1], np.float32)  # each starts from the last
+    columns = np.array(values, np.float32)[:, None] * np.array([1, 8, -1], np.float32)
     found = draws.compute_abs_quantiles(columns, fraction=fraction)
     expected = np.quantile(abs(columns).astype(np.float64), fraction, axis=0, keepdims=True)
     np.testing.assert_allclose(found, expected, rtol=1e-15, atol=0)
+
+
+COLUMNS: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
+    "normal": lambda rng: rng.standard_normal(6600),
+    "few values": lambda rng: rng.integers(0, 3, 6600),
+    "one value": lambda rng: np.ones(5000),
+    "sorted": lambda rng: np.arange(3000)[::-1],
+    "a sample unlike the rest": lambda rng: np.where(np.arange(6144) % 12 == 0, 1e30, rng.random(6144)),
+    "shorter than the sample": lambda rng: rng.standard_normal(511),
+}
+
+
+@pytest.mark.parametrize("make", COLUMNS.values(), ids=COLUMNS)
+def test_abs_quantiles__of_whole_columns(make: Callable[[np.random.Generator], np.ndarray]) -> None:
+    columns = np.stack([make(np.random.default_rng(seed)) for seed in range(3)], axis=-1).astype(np.float32)
+    for fraction in (0.0, 0.001, 0.3, 0.9, 0.9999, 1.0):
+        found = draws.compute_abs_quantiles(columns, fraction=fraction)
+        expected = np.quantile(abs(columns).astype(np.float64), fraction, axis=0, keepdims=True)
+        np.testing.assert_allclose(found, expected, rtol=1e-15, atol=0)
 
 
 def test_upper_normal__against_the_exact_quantile() -> None:

@@ -47,6 +47,7 @@ class BlockMaker:
     def __init__(self, spec: "SimulationSpec", parameters: Mapping[str, Any]) -> None:
         self._spec, self._parameters = spec, parameters
         self._counts = [round(spec.n_genes * fraction) for fraction in spec.bound_fractions]
+        self._made: dict[range, Block] = {}  # replicates share what a block of TFs has
 
     @cached_property
     def _positions(self) -> dict[Hashable, int]:
@@ -54,6 +55,11 @@ class BlockMaker:
 
     def make(self, tfs: range, replicates: range | None) -> Block:
         """Return the block of some TFs and replicates."""
+        if tfs not in self._made:
+            self._made[tfs] = self._make(tfs)
+        return self._made[tfs]._replace(replicates=replicates)
+
+    def _make(self, tfs: range) -> Block:
         relationships = self._spec.tf_relationships or {}
         labels = self._spec.tf_labels if relationships else ()
         own = {t: (labels[tf], relationships.get(labels[tf])) for t, tf in enumerate(tfs) if relationships}
@@ -63,7 +69,7 @@ class BlockMaker:
         others = {position: i for i, position in enumerate(p for p in positions.values() if p not in tfs)}
         return Block(
             genes=self._spec.n_genes,
-            replicates=replicates,
+            replicates=None,
             tfs=tfs,
             bound_counts=[self._counts[tf] for tf in tfs],
             conditions=conditions,
@@ -91,14 +97,12 @@ def simulate_block(block: Block, wanted: Sequence[bool] = ALL, *, threads: int =
 
 def _find_active(block: Block, threads: int, label: np.ndarray) -> draws.FindPlane:
     """Return a function that returns which pairs of a slab are active, ``[TF, gene]``, given the block's labels."""
-    others = draws.draw_label_columns(
-        np.array(block.other_counts, np.int64)[None],
-        *block.locate(block.others),
-        seed=block.parameters["seed"],
-        threads=threads,
-    )
     labels = label.swapaxes(-1, -2)
-    packed = np.concatenate([np.packbits(columns, axis=-1) for columns in (labels, others.swapaxes(-1, -2))], axis=-2)
+    packed = np.packbits(labels, axis=-1)
+    if block.others:
+        counts, seed = np.array(block.other_counts)[None], block.parameters["seed"]
+        others = draws.draw_label_columns(counts, *block.locate(block.others), seed=seed, threads=threads)
+        packed = np.concatenate([packed, np.packbits(others.swapaxes(-1, -2), axis=-1)], axis=-2)
 
     @cache
     def get_columns(lead: tuple[int, ...]) -> dict[Hashable, np.ndarray]:

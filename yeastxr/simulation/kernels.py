@@ -20,6 +20,7 @@ _SQRT_HALF = np.int64(0x3FE6A09E667F3BCD)
 _TO_SQRT_HALF = np.int64(0x3FF0000000000000 - 0x3FE6A09E667F3BCD)
 _MANTISSA, _52 = np.int64(0x000FFFFFFFFFFFFF), np.int64(52)
 _EXPONENT_AND_HALF_BITS = np.int64(1023 + 65)
+_SAMPLE = 512  # of a column, to find where its quantile may be
 _LN2 = 0.6931471805599453
 # Upper normal quantile z(u), 2**-66 <= u <= 1/2, as (s - s0) P(s - 4) / Q(s - 4) with s = sqrt(-2 ln u), s0 = s(1/2):
 # a minimax fit of relative error below 3e-11, made by docs/derivations/inverse_normal.py.
@@ -129,10 +130,10 @@ def select_kth(values, k):
 
 @compile_kernel
 def select_near(values, k, low, width, buffer):
-    """Return the values of ranks k and k + 1 (or k again, at the end), and how many lie in [low, low + width].
+    """Return the values of ranks k and k + 1 (or k again, at the end), which probably lie in [low, low + width].
 
-    Values in that window are copied to the buffer, and the selection runs on them, if the ranks are among them, and
-    else, when the count returned is 0, on all values.
+    Values in that window are copied to the buffer. The selection runs on them if the ranks are among them, and else on
+    all values.
     """
     inside, below = 0, uint32(0)
     for i in range(values.size):
@@ -142,7 +143,7 @@ def select_near(values, k, low, width, buffer):
         below += uint32(values[i] < low)
     rank = k - int64(below)
     if rank < 0 or rank >= inside - 1:
-        rank, candidates, inside = k, values, 0
+        rank, candidates = k, values
     else:
         candidates = buffer[:inside]
     kth = select_kth(candidates, rank)
@@ -152,7 +153,7 @@ def select_near(values, k, low, width, buffer):
         at_most = candidates[i] <= kth
         upto += at_most
         following = min(following, uint32(0xFFFFFFFF) if at_most else candidates[i])
-    return kth, kth if upto > rank + 1 or k + 1 >= values.size else following, inside
+    return kth, kth if upto > rank + 1 or k + 1 >= values.size else following
 
 
 @compile_kernel
@@ -165,7 +166,7 @@ def find_label_limit(keys, count, buffer):
     spread = 4.0 * np.sqrt(share * (1.0 - share) / n) + 8.0 / n
     low = uint32(max(share - spread, 0.0) * 4294967295.0)
     high = uint32(min(share + spread, 1.0) * 4294967295.0)
-    key, _, _ = select_near(keys, count, low, uint32(high - low), buffer)
+    key, _ = select_near(keys, count, low, uint32(high - low), buffer)
     below = 0
     for g in range(n):
         below += keys[g] < key
@@ -223,30 +224,26 @@ def copy_magnitudes(values, out):
 
 
 @compile_kernel
-def find_quantile(bits, fraction, window, buffer):
+def find_quantile(bits, fraction, buffer):
     """Return the quantile of a column of magnitudes, linear between order statistics, in float64.
 
-    ``window`` holds the first value and the width of where the quantile of the column before suggests this one: a
-    guess that saves time, never a part of the result. It is (0, 0) at first, and updated.
+    A sample of the column says where it may be, give or take 4 s.d. of the sample's rank.
     """
     n = bits.size
     rank = fraction * (n - 1)
     k = min(int(rank), n - 1)
-    kth, following, inside = select_near(bits, k, window[0], window[1], buffer)
-    wanted = 8.0 * np.sqrt(rank * (n - rank) / n) + 16.0
-    if inside > 0:  # towards this column's quantile, and as wide as holds the wanted number
-        width = float64(window[1]) * min(max(wanted / inside, 0.5), 2.0) + 1.0
-        middle = float64(window[0]) + float64(window[1]) / 2.0
-        middle += (float64(kth) - middle) / 4.0
-    else:
-        first = select_kth(bits, max(int(k - wanted / 2.0), 0))
-        width = 2.0 * (float64(kth) - float64(first)) + 1.0
-        middle = float64(kth)
-    window[0] = uint32(max(middle - width / 2.0, 0.0))
-    window[1] = uint32(min(width, 4e9))
-    low, high = float64(np.uint32(kth).view(np.float32)), float64(np.uint32(following).view(np.float32))
+    size = min(n, _SAMPLE)
+    for i in range(size):
+        buffer[i] = bits[i * (n // size)]
+    share = (k + 0.5) / n
+    spread = 4.0 * np.sqrt(share * (1.0 - share) * size) + 1.0
+    first, last = int(share * size - spread), int(share * size + spread)
+    low = select_kth(buffer[:size], first) if first > 0 else uint32(0)
+    high = select_kth(buffer[:size], last) if last < size else uint32(0xFFFFFFFF)
+    kth, following = select_near(bits, k, low, uint32(high - low), buffer)
+    low_value, high_value = float64(np.uint32(kth).view(np.float32)), float64(np.uint32(following).view(np.float32))
     weight = rank - k
-    return low + (high - low) * weight if weight > 0.0 else low
+    return low_value + (high_value - low_value) * weight if weight > 0.0 else low_value
 
 
 @compile_kernel
@@ -329,11 +326,11 @@ def fill_binding_effects(k0, k1, replicate, stream, genes, tfs, label, hops, fac
 def find_abs_quantiles(values, fraction, out):
     """Fill ``out[t]`` with the quantile of ``|values[t]|``; return False, and nothing valid, if one is NaN."""
     n = values.shape[1]
-    bits, buffer, window = np.empty(n, np.uint32), np.empty(n + 1, np.uint32), np.zeros(2, np.uint32)
+    bits, buffer = np.empty(n, np.uint32), np.empty(n + 1, np.uint32)
     for t in range(values.shape[0]):
         if copy_magnitudes(values[t], bits):
             return False
-        out[t] = find_quantile(bits, fraction, window, buffer)
+        out[t] = find_quantile(bits, fraction, buffer)
     return True
 
 
@@ -376,14 +373,13 @@ def fill_binding_features(
 ):
     """Fill planes of labels, binding effects and their p-values, with all genes; planes without rows are not wanted."""
     words, buffer = np.empty((4, genes.size), np.uint32), np.empty(genes.size + 1, np.uint32)
-    window = np.zeros(2, np.uint32)
     for t in range(tfs.size):
         draw_words(k0, k1, genes, tfs[t], stream, replicate, words)
         set_labels(words[0], genes, find_label_limit(words[0], bound_counts[t], buffer), label[t])
         if effect.shape[0] > 0:
             set_binding_effects(words, label[t], hops, factors, effect[t])
         if pvalue.shape[0] > 0:
-            cutoff = find_quantile(effect[t].view(np.uint32), fraction, window, buffer)
+            cutoff = find_quantile(effect[t].view(np.uint32), fraction, buffer)
             set_pvalues(words, effect[t], cutoff, limits, pvalue[t])
 
 
@@ -393,11 +389,11 @@ def fill_perturbation_features(
 ):
     """Fill planes of perturbation effects and their p-values, with all genes; a plane without rows is not wanted."""
     words, buffer = np.empty((4, genes.size), np.uint32), np.empty(genes.size + 1, np.uint32)
-    bits, window = np.empty(genes.size, np.uint32), np.zeros(2, np.uint32)
+    bits = np.empty(genes.size, np.uint32)
     for t in range(tfs.size):
         draw_words(k0, k1, genes, tfs[t], stream, replicate, words)
         set_perturbation_effects(words, label[t], active[t], effect[t], numbers, response[t])
         if pvalue.shape[0] > 0:
             copy_magnitudes(response[t], bits)
-            cutoff = find_quantile(bits, fraction, window, buffer)
+            cutoff = find_quantile(bits, fraction, buffer)
             set_pvalues(words, response[t], cutoff, limits, pvalue[t])

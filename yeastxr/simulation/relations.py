@@ -4,7 +4,7 @@ A mapping from a TF to a list of conditions, all of which must hold for a gene: 
 ``And``, ``Or``, ``Not`` of conditions, nested at will. TFs are named by their labels.
 """
 
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Set
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -165,18 +165,11 @@ def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
     checked: dict[Hashable, tuple[Any, ...]] = {}
     n_terms = 0
     for tf, entries in value.items():
-        entries = unwrap(entries)
-        if isinstance(entries, str | int | _Relation) and not isinstance(entries, bool):
-            entries = [entries]
-        if isinstance(entries, Set):
-            entries = sorted(entries, key=repr)  # one order in every process
-        if isinstance(entries, bytes | Mapping) or not isinstance(entries, Collection):
-            raise InputTypeError(
-                f"{_describe_key(tf)} is {format_value(entries)}; expected TFs, And, Or and Not, or a list of them"
-            )
+        if not isinstance(entries, list | tuple):
+            entries = _list_entries(tf, entries)
         own_terms = len(entries)
         if own_terms <= _MAX_TERMS:
-            conditions = tuple(map(to_python, np.asarray(entries) if hasattr(entries, "__array__") else entries))
+            conditions = tuple(map(to_python, entries))
             own_terms = _count_terms(conditions)
         if own_terms > _MAX_TERMS:
             raise InputError(f"{_describe_key(tf)} has {own_terms:,} terms; expected at most {_MAX_TERMS:,}")
@@ -184,7 +177,7 @@ def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
         if n_terms > _MAX_TERMS_IN_ALL:
             raise InputError(f"tf_relationships has more than {_MAX_TERMS_IN_ALL:,} terms; expected at most as many")
         for entry in conditions:
-            if not isinstance(entry, _Relation):
+            if not isinstance(entry, _Relation) and type(entry) not in (int, str):
                 _check_label(entry, _describe_key(tf))
         _check_label(tf, "the keys of tf_relationships")
         if to_python(tf) not in known:
@@ -198,6 +191,20 @@ def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
                 )
         checked[to_python(tf)] = conditions
     return Relationships(checked)
+
+
+def _list_entries(tf: Hashable, entries: Any) -> Sequence[Any]:
+    """Return the entries of a TF that stand alone or in something else than a list."""
+    entries = unwrap(entries)
+    if isinstance(entries, str | int | _Relation) and not isinstance(entries, bool):
+        return [entries]
+    if isinstance(entries, Set):
+        return sorted(entries, key=repr)  # one order in every process
+    if isinstance(entries, bytes | Mapping) or not isinstance(entries, Collection):
+        raise InputTypeError(
+            f"{_describe_key(tf)} is {format_value(entries)}; expected TFs, And, Or and Not, or a list of them"
+        )
+    return list(np.asarray(entries) if hasattr(entries, "__array__") else entries)
 
 
 def to_json(relationships: Mapping[Hashable, Iterable[Any]]) -> dict[str, list[Any]]:
