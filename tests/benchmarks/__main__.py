@@ -173,7 +173,10 @@ print(peak_memory())
 
 def compare_checksums(path: Path) -> list[Row]:
     """Read a store of 1 GB, warm, with digests of its files compared, with crc32c, and without any check."""
+    import shutil
+
     import dask
+    import xarray as xr
     from zarr.codecs import BloscCodec, Crc32cCodec
     from zarr.storage import LocalStore
 

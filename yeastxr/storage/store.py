@@ -312,8 +312,8 @@ def open(
     rechunk = isinstance(chunks, Mapping | str) and chunks != "stored"  # after opening: what is stored is read at once
     records = _read_checked_records(location, incomplete, attrs[COMPLETE] is True)
     try:
-        check_codecs(location)
         opened = StrictStore(location.store, location.name, records, partial=incomplete)
+        check_codecs(Location(opened, location.name))
         ds = xr.open_zarr(opened, consolidated=False, chunks={} if rechunk or chunks == "stored" else chunks)
         # Short ones are read now: in chunks of their own they would not fit those of the features.
         if short := [name for name, coord in ds.coords.items() if coord.ndim < 2 and coord.variable.chunks]:
