@@ -301,9 +301,11 @@ class _Merger:
                 if len(parts) < self._count_parts(path):
                     return
                 ordered, join = [parts[position] for position in sorted(parts)], self._joins[len(path)]
-                measurements = {
-                    topic: topic.merge([part[topic] for part in ordered], join=join) for topic in ordered[0]
-                }
+                if len(ordered) > 1 or join is np.stack:
+                    topics = ordered[0]
+                    measurements = {
+                        topic: topic.merge([part[topic] for part in ordered], join=join) for topic in topics
+                    }
                 del self._waiting[path]
             self.result = measurements
 
