@@ -494,7 +494,7 @@ def other_genes() -> xr.Dataset:
 
 @pytest.mark.parametrize("make", [renamed, concatenated, other_genes])
 def test_report__of_labels_that_the_specification_lacks_says_so(make: object, tmp_path: Path) -> None:
-    page = written(make(), tmp_path, pictures=True)
+    page = written(make(), tmp_path, pictures=make is concatenated)
     dim = "gene" if make is other_genes else "tf"
     assert f"labels of the dimension &#39;{dim}&#39;" in page
     assert get_banner(page).endswith("Not all values were checked against theory.")
@@ -527,10 +527,20 @@ def test_report__of_a_large_sweep_is_small(tmp_path: Path, monkeypatch: pytest.M
     assert get_banner(page).startswith("1 of 5,000 checks failed: row 4999.")
 
 
+def test_report__of_very_many_points_shows_failed_ones_first(tmp_path: Path) -> None:
+    ds = yx.sweep(made(genes=20, bound=[0.5], n_sample=[1]).yeast.spec, bound_mean=list(range(1, 1202)))
+    rows = [Check(f"bound_mean={mean}: row", "", "", mean != 1200) for mean in range(1, 1202)]
+    page = written(ds.isel(bound_mean=[0, 1]).load(), tmp_path, checks=CheckTable(tuple(rows), 0.001))
+    points = Parsed(page).table("point of the sweep")
+    assert len(points) == 1000
+    assert points[0] == {"point of the sweep": "bound_mean=1200", "outcome": "1 of 1 checks failed"}
+    assert "And 201 more; those with failed checks come first." in page
+
+
 @pytest.mark.parametrize("selection", [{"tf": "TF5"}, {"gene": 3}, {"tf": "TF5", "gene": 3}], ids=str)
 def test_report__of_one_tf_or_gene_selected_as_a_scalar(selection: dict[str, object], tmp_path: Path) -> None:
     ds = made(genes=20, tfs=[f"TF{n}" for n in range(10)], tf_relationships={"TF5": ["TF4"]})
-    scalar = written(ds.sel(selection), tmp_path, pictures=True)
+    scalar = written(ds.sel(selection), tmp_path, pictures=len(selection) > 1)
     as_list = written(ds.sel({dim: [label] for dim, label in selection.items()}), tmp_path)
     *tables, variables = Parsed(without_scripts(scalar)).tables
     *others, other = Parsed(without_scripts(as_list)).tables

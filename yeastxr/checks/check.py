@@ -29,6 +29,7 @@ from yeastxr.schema import (
     GENE,
     LABEL,
     PAIR_BYTES,
+    REPLICATE,
     TF,
     check_array,
     check_dims,
@@ -168,6 +169,10 @@ def _make_point(
                 observed = f"{len(unknown):,} others, such as {format_value(unknown[0])}"
                 row = Check(f"labels of the dimension {dim!r}", "those of the specification", observed, False)
                 return _Point(name, ds, None, row, positions)
+        n_replicates, most = ds.sizes.get(REPLICATE, 1), spec.replicates or 1
+        if n_replicates > most:
+            row = Check(f"length of the dimension {REPLICATE!r}", f"at most {most:,}", f"{n_replicates:,}", False)
+            return _Point(name, ds, None, row, positions)
     return _Point(name, ds, spec, comment, positions)
 
 
