@@ -13,6 +13,7 @@ import numpy as np
 from yeastxr.errors import InputError, InputTypeError, format_value
 
 SEED_END = 2**64
+_MOST_ITEMS = 10_000_000  # of a range
 POSITION_END = 2**32 - 1  # the random-number scheme counts positions in 32 bits and keeps the last one free
 
 
@@ -87,6 +88,8 @@ def check_sequence(name: str, value: object, allowed: str) -> list[Any]:
         or getattr(value, "ndim", 1) != 1
     ):
         raise InputTypeError(f"{name} is {format_value(value)}; expected {allowed}")
+    if isinstance(value, range) and (value.stop - value.start) // value.step > _MOST_ITEMS:  # len can overflow
+        raise InputError(f"{name} is {value}; expected {allowed}, of at most {_MOST_ITEMS:,}")
     return list(np.asarray(value)) if hasattr(value, "__array__") else list(value)
 
 

@@ -254,6 +254,17 @@ def test_check__unknown_labels_fail(make: Callable[[], xr.Dataset], failed: str)
     assert not table.checked
 
 
+def test_check__more_replicates_than_the_specification_has_fail() -> None:
+    ds = simulate(replicates=2)
+    longer = xr.concat([ds, ds], "replicate", data_vars="minimal")
+    for wrong in (longer, ds.drop_vars("replicate").isel(replicate=[0, 1, 0])):
+        table = yx.check(wrong)
+        assert table.failed == ["length of the dimension 'replicate'"]
+        assert not table.checked
+    several = xr.concat([simulate(), simulate()], "replicate", data_vars="all", coords="minimal", compat="override")
+    assert yx.check(several).failed == ["length of the dimension 'replicate'"]
+
+
 def test_check__order_of_labels_does_not_matter() -> None:
     ds = simulate(**METHODS[4][1])
     assert yx.check(ds.isel(gene=slice(None, None, -1), tf=[3, 1, 0, 2, 9, 8, 7, 6, 5, 4])).passed

@@ -292,6 +292,15 @@ def correlate(r: float, axis: int) -> Callable[[tuple[int, int], np.random.Gener
     return make
 
 
+def correlate_apart(r: float, lag: int) -> Callable[[tuple[int, int], np.random.Generator], np.ndarray]:
+    """Return a function that makes normal numbers, correlated with those of the gene that is some genes apart."""
+
+    def make(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+        return lfilter([np.sqrt(1 - r**2)], [1, *[0] * (lag - 1), -r], rng.standard_normal(shape), axis=0)
+
+    return make
+
+
 def share(r: float) -> Callable[[tuple[int, int], np.random.Generator], np.ndarray]:
     """Return a function that makes normal numbers that are correlated over a gene's TFs."""
 
@@ -389,6 +398,11 @@ def _move_genes(uniform: dict[str, np.ndarray], rng: np.random.Generator) -> np.
     return uniform["perturbation"]
 
 
+def _move_genes_backward(uniform: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    uniform["perturbation"][3205:3705, 77] = uniform["perturbation"][12:512, 5][::-1]
+    return uniform["perturbation"]
+
+
 def _narrow_gene(uniform: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
     uniform["perturbation"][17] = 0.25 + 0.5 * uniform["perturbation"][17]
     return uniform["perturbation"]
@@ -480,4 +494,7 @@ ERRORS: dict[str, tuple[Injection, str]] = {
         replace_uniform(lambda u, rng: 1 - np.roll(u["binding"], -1, axis=1)),
         "repeated",
     ),
+    "noise correlated seven genes apart": (replace_noise(correlate_apart(0.2, 7)), "apart"),
+    "p-values correlated three genes apart": (replace_uniform(_make_uniform(correlate_apart(0.05, 3))), "apart"),
+    "p-values repeated in reversed order": (replace_uniform(_move_genes_backward), "repeated"),
 }

@@ -58,6 +58,8 @@ INF = float("inf")
         ({"tfs": ["a", "a"]}, "tfs", "'a' twice", "unique"),
         ({"tfs": ["a", "b", "c"]}, "tfs", "3 names", "expected 2"),
         ({"tfs": "ab"}, "tfs", "'ab'", "a list of unique names"),
+        ({"tfs": range(10**30)}, "tfs", "range(0, 1000", "a list of unique names, of at most 10,000,000"),
+        ({"bound": range(10**9)}, "bound", "range(0, 1000000000)", "of at most 10,000,000"),
         ({"replicates": 0}, "replicates", "0", "an integer from 1"),
         ({"replicates": 1.0}, "replicates", "1.0", "an integer from 1"),
         ({"background_hops_range": (5, 1)}, "background_hops_range", "(5, 1)", "0 <= first <= last"),

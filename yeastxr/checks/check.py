@@ -29,6 +29,7 @@ from yeastxr.schema import (
     GENE,
     LABEL,
     PAIR_BYTES,
+    REPLICATE,
     TF,
     check_array,
     check_dims,
@@ -168,6 +169,10 @@ def _make_point(
                 observed = f"{len(unknown):,} others, such as {format_value(unknown[0])}"
                 row = Check(f"labels of the dimension {dim!r}", "those of the specification", observed, False)
                 return _Point(name, ds, None, row, positions)
+        n_replicates, most = ds.sizes.get(REPLICATE, 1), spec.replicates or 1
+        if n_replicates > most:
+            row = Check(f"length of the dimension {REPLICATE!r}", f"at most {most:,}", f"{n_replicates:,}", False)
+            return _Point(name, ds, None, row, positions)
     return _Point(name, ds, spec, comment, positions)
 
 
@@ -301,9 +306,11 @@ class _Merger:
                 if len(parts) < self._count_parts(path):
                     return
                 ordered, join = [parts[position] for position in sorted(parts)], self._joins[len(path)]
-                measurements = {
-                    topic: topic.merge([part[topic] for part in ordered], join=join) for topic in ordered[0]
-                }
+                if len(ordered) > 1 or join is np.stack:
+                    topics = ordered[0]
+                    measurements = {
+                        topic: topic.merge([part[topic] for part in ordered], join=join) for topic in topics
+                    }
                 del self._waiting[path]
             self.result = measurements
 

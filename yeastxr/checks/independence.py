@@ -14,6 +14,7 @@ from yeastxr.checks.table import Check, count_noun, make_test
 from yeastxr.checks.topic import DRAWS, LOW_BITS, PVALUES, Block, Expectation, Joined, Least, Topic, Total
 from yeastxr.schema import MEASURES, PERTURBATION
 
+_MOST_APART = 32  # genes, for coins that are compared
 _KEPT_WORDS = 1 << 19  # at most about this number of each kind and direction, 4 MB
 
 
@@ -89,11 +90,45 @@ class _PairDraws(Topic):
 
 
 @dataclass(frozen=True)
+class _DistantDraws(Topic):
+    """How often the coins of two genes of a TF agree that are some genes apart.
+
+    Whether fair coins agree with those a certain number of genes away are again independent fair coins.
+    """
+
+    differ: Total  # (kinds, genes apart)
+
+    @classmethod
+    def measure(cls, block: Block) -> Self:
+        from yeastxr.checks import kernels
+
+        kinds = _list_fair_kinds(block.expected)
+        differ = np.zeros((len(kinds), _MOST_APART + 1), np.int64)
+        for kind, counts in zip(kinds, differ, strict=True):
+            kernels.count_lagged(block.coins[kind], block.n_genes, counts)
+        return cls(differ)
+
+    def make_rows(self, expected: Expectation) -> Iterator[Check]:
+        apart = np.arange(2, min(_MOST_APART, expected.n_genes - 1) + 1)
+        if apart.size and len(self.differ):
+            n_pairs = expected.n_pairs // expected.n_genes * (expected.n_genes - apart)
+            pvalue = combine_pvalues(significance.test_binomial(self.differ[:, apart], n_pairs, 0.5).ravel())
+            observed = count_noun(len(self.differ), "kind")
+            name = f"draws of genes 2 to {_MOST_APART} apart: independent"
+            yield make_test(name, "agree by chance", observed, math.nan, pvalue)
+
+
+def _list_fair_kinds(expected: Expectation) -> list[int]:
+    """Return the places of the kinds of draws whose coins are fair."""
+    return [DRAWS.index(name) for name, tolerance in expected.coin_tolerances.items() if tolerance == 0]
+
+
+@dataclass(frozen=True)
 class _Repeats(Topic):
     """Words of 64 coins along genes and along TFs, of all kinds together, which never repeat by chance.
 
-    Words begin behind a pattern in the coins, wherever that is, so stretches that are moved or inverted are found, too.
-    Of many words, those with a rare hash are kept.
+    Words begin behind a pattern in the coins, wherever that is, and are read both ways, so stretches that are moved,
+    inverted or reversed are found, too. Of many words, those with a rare hash are kept.
     """
 
     along_genes: Joined
@@ -108,10 +143,10 @@ class _Repeats(Topic):
         by_gene = np.zeros((block.n_genes, -(-block.n_tfs // 64)), np.uint64)
         for name in block.expected.coin_tolerances:
             coins = block.coins[DRAWS.index(name)]
-            along_genes.append(_cut_words(coins, block.n_genes, zeros))
+            along_genes.extend(_cut_words(coins, block.n_genes, zeros))
             if block.n_tfs > 64:
                 kernels.transpose_bits(coins, by_gene)
-                along_tfs.append(_cut_words(by_gene, block.n_tfs, zeros))
+                along_tfs.extend(_cut_words(by_gene, block.n_tfs, zeros))
         return cls(*(np.concatenate([np.zeros(0, np.uint64), *parts]) for parts in (along_genes, along_tfs)))
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
@@ -143,14 +178,18 @@ class _Rounding(Topic):
             yield make_test("rounding to float16", f"{chance:.2g} end in zeros", observed, math.nan, pvalue)
 
 
-def _cut_words(rows: np.ndarray, n_bits: int, zeros: int) -> np.ndarray:
-    """Return the 64 bits behind each pattern in rows of packed bits, of which one in ``2**zeros`` is kept."""
+def _cut_words(rows: np.ndarray, n_bits: int, zeros: int) -> Iterator[np.ndarray]:
+    """Yield the 64 bits behind each pattern in rows of packed bits, read both ways; one in ``2**zeros`` is kept."""
     from yeastxr.checks import kernels
 
-    words = np.empty(round(len(rows) * n_bits / 64 * 1.1 / 2**zeros) + 64, np.uint64)  # chance lets one bit in 64 match
-    while (n := kernels.cut_words(rows, n_bits, zeros, words)) > words.size:
-        words = np.empty(n, np.uint64)
-    return words[:n]
+    backward = np.empty_like(rows)
+    kernels.reverse_bits(rows, n_bits, backward)
+    for direction in (rows, backward):
+        # Chance lets one bit in 64 begin a word.
+        words = np.empty(round(len(rows) * n_bits / 64 * 1.1 / 2**zeros) + 64, np.uint64)
+        while (n := kernels.cut_words(direction, n_bits, zeros, words)) > words.size:
+            words = np.empty(n, np.uint64)
+        yield words[:n]
 
 
-TOPICS: tuple[type[Topic], ...] = (_LabelOverlaps, _TFDraws, _PairDraws, _Repeats, _Rounding)
+TOPICS: tuple[type[Topic], ...] = (_LabelOverlaps, _TFDraws, _PairDraws, _DistantDraws, _Repeats, _Rounding)

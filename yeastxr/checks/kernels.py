@@ -452,6 +452,40 @@ def transpose_bits(words, out):
 
 
 @compile_kernel
+def count_lagged(words, n_bits, out):
+    """Add to ``out[lag]`` how many bits of rows of packed bits differ from the one ``lag`` bits later, below 64."""
+    for i in range(len(words)):
+        row, last = words[i], uint64(words.shape[1] - 1)
+        for lag in range(_ONE, uint64(min(len(out), n_bits))):
+            differ, n_pairs = _ZERO, uint64(n_bits) - lag
+            for w in range(_ZERO, (n_pairs + _63) >> _6):
+                following = row[w + _ONE] if w < last else _ZERO
+                difference = row[w] ^ (row[w] >> lag | following << (_64 - lag))
+                left = n_pairs - w * _64
+                differ += count_bits(difference if left >= _64 else difference & ((_ONE << left) - _ONE))
+            out[lag] += int64(differ)
+
+
+@compile_kernel
+def reverse_bits(words, n_bits, out):
+    """Fill ``out`` with rows of packed bits in reversed order."""
+    n_words = words.shape[1]
+    unused = uint64(64 * n_words - n_bits)
+    for i in range(len(words)):
+        for w in range(n_words):
+            word, mask, width = words[i, w], np.uint64(0xFFFFFFFFFFFFFFFF), uint64(32)
+            while width:
+                mask ^= mask << width
+                word = (word >> width) & mask | (word & mask) << width
+                width >>= _ONE
+            out[i, n_words - 1 - w] = word
+        if unused:
+            for w in range(n_words):
+                following = out[i, w + 1] if w + 1 < n_words else _ZERO
+                out[i, w] = out[i, w] >> unused | following << (_64 - unused)
+
+
+@compile_kernel
 def cut_words(words, n_bits, zeros, out):
     """Fill ``out`` with the 64 bits behind each pattern in rows of packed bits, such that the first of them is 0.
 

@@ -4,6 +4,7 @@ Where a p-value is discrete it is the doubled smaller tail, so it is never too s
 chi-square statistics of histograms, by a gamma distribution with their exact mean and variance.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -190,6 +191,7 @@ def test_products(products: Any, weights: Any, n: Any) -> Any:
         return np.nan_to_num(np.minimum(1.0, 2 * np.exp(t**2 * weights / 2 - t * np.abs(products))), nan=1.0)
 
 
+@lru_cache(maxsize=4)
 def make_waves(n: int) -> np.ndarray:
     """Return cosines over n positions, orthogonal to each other and to a constant, with norm 1, as rows."""
     periods = np.arange(1, min(_WAVES, n - 1) + 1)[:, None]

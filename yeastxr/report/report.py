@@ -29,6 +29,7 @@ _PROVENANCE = {
 }
 _MOST_BYTES = 750_000  # of a specification that a page shows
 _MOST_CHECKS = 2_000  # rows
+_MOST_POINTS = 1_000
 
 
 def report(
@@ -106,6 +107,7 @@ def report(
         summary = summarize(ds).compute()
     tfs = format_tfs(summarize_tfs(ds, summary))
     shown, more_checks = _limit_checks(checks)
+    points = _list_points(ds, checks)
     table = "" if checks is False else shown._repr_html_()
     text = render_page(
         _render_figures(plot.qc(ds, summary=summary)),
@@ -119,7 +121,8 @@ def report(
         attribute=SPECIFICATION,
         checks=Markup(escape_controls(table) if isinstance(shown, CheckTable) else table),
         more_checks=more_checks,
-        points=_list_points(ds, checks),
+        points=points[:_MOST_POINTS],
+        more_points=max(0, len(points) - _MOST_POINTS),
         groups=format_groups(summarize_groups(ds, summary)),
         tfs=tfs | {"data": Markup(tfs["data"])},
         variables=_list_variables(ds),
@@ -158,7 +161,10 @@ def _make_banner(checks: Any) -> dict[str, str]:
 
 
 def _list_points(ds: xr.Dataset, checks: Any) -> list[tuple[str, str]]:
-    """Return the points of a sweep, as the names of the checks' rows have them, and the outcome of each."""
+    """Return the points of a sweep, as the names of the checks' rows have them, and the outcome of each.
+
+    Where they are more than a page shows, those that failed come first.
+    """
     sweep = read_sweep(ds) if isinstance(checks, CheckTable) and find_spec(ds) is None else None
     if sweep is None or not sweep[1]:
         return []
@@ -173,7 +179,9 @@ def _list_points(ds: xr.Dataset, checks: Any) -> list[tuple[str, str]]:
         words = f"{failed} of {len(passed) - passed.count(None)} checks failed" if failed else "all checks passed"
         unchecked = None in passed and not failed and len(passed) < len(checks.rows) / len(points) / 2
         outcomes.append((point, "not checked against theory" if unchecked else words))
-    return outcomes
+    return (
+        sorted(outcomes, key=lambda outcome: "failed" not in outcome[1]) if len(outcomes) > _MOST_POINTS else outcomes
+    )
 
 
 def _limit_checks(checks: Any) -> tuple[Any, str]:
