@@ -25,6 +25,9 @@ METHODS: dict[str, Callable[..., Any]] = {
     "save": yx.save,
     "export": yx.export,
     "report": yx.report,
+    "targets": yx.analysis.targets,
+    "top": yx.analysis.top,
+    "describe": yx.analysis.describe,
 }
 PLOTS = {name: getattr(yx.plot, name) for name in yx.plot.__all__ if name not in ("MAX_POINTS", "save")}
 

@@ -463,3 +463,43 @@ def test_simulate__a_finished_run_is_done(store: Path) -> None:
     assert "already complete" in result.output
     assert run("simulate", store, *SIMULATE, "--quiet").output == ""
     assert read_files(store) == before
+
+
+@pytest.mark.parametrize("method", ["rank-response", "dual-threshold", "curves"])
+def test_analyze__table_is_that_of_the_function(method: str, store: Path, tmp_path: Path) -> None:
+    import pandas as pd
+
+    ds = yx.open(store)
+    out = tmp_path / "new" / "out.csv"
+    result = run("analyze", store, "--method", method, "-o", out, "--permutations", 20, "--seed", 3)
+    assert result.exit_code == 0, result.output
+    assert f"5 TFs by {method}" in result.output
+    if method == "rank-response":
+        expected = yx.analysis.rank_response(ds).compute()
+    elif method == "dual-threshold":
+        expected = yx.analysis.dual_threshold(ds, permutations=20, seed=3).compute()
+        assert "  seed: 3\n" in result.output
+    else:
+        expected = yx.analysis.curves(ds).drop_dims(["fpr", "recall"]).compute()
+        assert f"  pooled_auroc: {expected.pooled_auroc.item():.4g}\n" in result.output
+        expected = expected.drop_vars([name for name in expected if expected[name].ndim == 0])
+    dims = ["tf", "rank"] if method == "rank-response" else ["tf"]
+    table = pd.read_csv(out, index_col=dims)
+    frame = expected.reset_coords(drop=True).to_dataframe(dim_order=dims)
+    pd.testing.assert_frame_equal(table[frame.columns], frame, check_dtype=False, rtol=1e-12)
+    again = run("analyze", store, "--method", method, "-o", out)
+    assert again.exit_code == 2
+    assert "which exists; expected a new name, or overwrite" in again.output
+    assert run("analyze", store, "--method", method, "-o", out, "--overwrite", "--permutations", 5).exit_code == 0
+
+
+def test_analyze__refuses(store: Path, tmp_path: Path) -> None:
+    for arguments, message in (
+        (("--method", "curves", "-o", tmp_path / "x.txt"), "expected a name that ends in .csv or .csv.gz"),
+        (("--method", "curves", "-o", tmp_path / "x.csv", "--score", "label"), "score is 'label'"),
+        (("--method", "lasso", "-o", tmp_path / "x.csv"), "'lasso' is not one of"),
+        (("--method", "rank-response", "-o", tmp_path / "x.csv", "--bins", 0), "bins is 0"),
+    ):
+        result = run("analyze", store, *arguments)
+        assert (result.exit_code, message in result.output) == (2, True), result.output
+    assert not list(tmp_path.glob("x.*"))

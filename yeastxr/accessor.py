@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import xarray as xr
 
+from yeastxr import analysis as methods
 from yeastxr import plot as plots
 from yeastxr.checks import check
 from yeastxr.export import export, to_dataframe
 from yeastxr.report import report
-from yeastxr.schema import validate
+from yeastxr.schema import MAGNITUDE, validate
 from yeastxr.simulation import SimulationSpec, spec_of
 from yeastxr.storage import save
 from yeastxr.training import Batches, split, to_dataarray, to_torch, xy
@@ -30,7 +31,8 @@ def _as_method(function: Callable[Concatenate[xr.Dataset, _P], _R]) -> Callable[
     def method(self: Any, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         return function(self._ds, *args, **kwargs)
 
-    face = "yeastxr.plot" if hasattr(plots, function.__name__) else "yeastxr"
+    package = function.__module__.split(".")[1]
+    face = f"yeastxr.{package}" if package in ("plot", "analysis") else "yeastxr"
     role = "class" if isinstance(function, type) else "func"
     text = (function.__doc__ or "").partition("\n    Examples\n")[0].rstrip()
     text = re.sub(r"\n    (?:ds|data)\n(?:        .*\n|\n)*", "\n", text, count=1)  # the dataset is the accessor's
@@ -76,6 +78,9 @@ class YeastAccessor:
     save = _as_method(save)
     export = _as_method(export)
     report = _as_method(report)
+    targets = _as_method(methods.targets)
+    top = _as_method(methods.top)
+    describe = _as_method(methods.describe)
 
     def samples(
         self,
@@ -92,9 +97,44 @@ class YeastAccessor:
         return SampleDataset(self._ds, x=x, y=y, by=by, split=split, dtype=dtype)
 
     @property
+    def analysis(self) -> "YeastAnalysis":
+        """The field's own methods, as functions of the dataset."""
+        return YeastAnalysis(self._ds)
+
+    @property
     def plot(self) -> "YeastPlots":
         """The plots of the dataset, as holoviews elements."""
         return YeastPlots(self._ds)
+
+
+class YeastAnalysis:
+    """The field's own methods for a dataset; see :mod:`yeastxr.analysis`.
+
+    Parameters
+    ----------
+    ds
+        The dataset.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], seed=42)
+    >>> ds.yeast.analysis.curves().auroc.round(2).values
+    array([0.91, 0.9 ])
+    """
+
+    def __init__(self, ds: xr.Dataset) -> None:
+        self._ds = ds
+
+    rank_response = _as_method(methods.rank_response)
+    top_ratio = _as_method(methods.top_ratio)
+    dual_threshold = _as_method(methods.dual_threshold)
+    curves = _as_method(methods.curves)
+    correlate = _as_method(methods.correlate)
+
+    def scores(self, prediction: xr.DataArray, *, target: str = MAGNITUDE, normalize_by: str = "range") -> xr.Dataset:
+        """Compare a prediction with a feature of the dataset; see :func:`yeastxr.analysis.scores`."""
+        return methods.scores(prediction, self._ds, target=target, normalize_by=normalize_by)
 
 
 class YeastPlots:
@@ -126,4 +166,8 @@ class YeastPlots:
     label_map = _as_method(plots.label_map)
     cobinding = _as_method(plots.cobinding)
     compare = _as_method(plots.compare)
+    rank_response = _as_method(plots.rank_response)
+    roc = _as_method(plots.roc)
+    volcano = _as_method(plots.volcano)
+    dual_threshold = _as_method(plots.dual_threshold)
     qc = _as_method(plots.qc)

@@ -1,4 +1,4 @@
-"""The command ``yeastxr``: simulate, info, verify, check, report, export, demo; options have the parameters' names."""
+"""The command ``yeastxr``: simulate, info, verify, check, report, export, analyze, demo; options are the parameters."""
 
 import atexit
 import gc
@@ -431,6 +431,59 @@ def export(store: str, out: Path, features: list[str] | None, overwrite: bool) -
 
     export_dataset(open_store(store), out, features=features, overwrite=overwrite)
     _echo(f"{out}: {out.stat().st_size / 1e6:,.1f} MB")
+
+
+@main.command()
+@click.argument("store")
+@click.option("--method", type=click.Choice(["rank-response", "dual-threshold", "curves"]), required=True)
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The table: a .csv or a .csv.gz.")
+@click.option("--binding", default="binding_pvalue", show_default=True, help="What ranks genes by binding.")
+@click.option(
+    "--response", default="perturbation_pvalue", show_default=True, help="What ranks responses (dual-threshold)."
+)
+@click.option("--score", default="binding_effect", show_default=True, help="What is compared with the label (curves).")
+@click.option("--responsive", default="measured", show_default=True, help="measured or label (rank-response).")
+@click.option("--bins", type=int, default=5, show_default=True, help="Genes of a bin (rank-response).")
+@click.option("--permutations", type=int, default=1000, show_default=True, help="How many (dual-threshold).")
+@click.option("--seed", type=int, help="Of the permutations; drawn by default.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
+def analyze(
+    store: str,
+    method: str,
+    out: Path,
+    binding: str,
+    response: str,
+    score: str,
+    responsive: str,
+    bins: int,
+    permutations: int,
+    seed: int | None,
+    overwrite: bool,
+) -> None:
+    """Write a table by TF of one of the field's methods: rank response, dual thresholds, or areas under curves.
+
+    For example: yeastxr analyze sim.zarr --method rank-response -o out.csv
+    """
+    from yeastxr import analysis
+    from yeastxr.export import check_result_path, write_result
+    from yeastxr.storage.store import open as open_store
+
+    ds = open_store(store)
+    check_result_path(out, overwrite)
+    if method == "rank-response":
+        result = analysis.rank_response(ds, bins=bins, responsive=responsive, by=binding)
+    elif method == "dual-threshold":
+        result = analysis.dual_threshold(ds, permutations=permutations, seed=seed, binding=binding, response=response)
+    else:
+        result = analysis.curves(ds, score=score).drop_dims(["fpr", "recall"])
+    result = result.compute()
+    pooled = {name: array.item() for name, array in result.data_vars.items() if array.ndim == 0}
+    write_result(result.drop_vars(list(pooled)), out, overwrite=overwrite)
+    _echo(f"{out}: {result.sizes['tf']:,} TFs by {method}")
+    for name, value in pooled.items():
+        _echo(f"  {name}: {value:.4g}")
+    if "seed" in result.attrs and method == "dual-threshold":
+        _echo(f"  seed: {result.attrs['seed']}")
 
 
 @main.command()

@@ -1,6 +1,6 @@
 """Datasets as tables, and as files that other programs read: tensors, arrays and tables."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,16 +124,39 @@ def _write_arrays(ds: xr.Dataset, path: Path) -> None:
 
 def _write_table(ds: xr.Dataset, path: Path) -> None:
     dims = order_dims(ds["label"]).dims
-    ds = ds.drop_vars([name for name in ds.coords if name not in (*dims, FEATURE)])
-    for dim in dims:
-        labels = ds.get_index(dim)
-        if labels.dtype.kind not in "iufb":
-            ds = ds.assign_coords({dim: [_make_cell(label) for label in labels]})
+    ds = _make_cells(ds.drop_vars([name for name in ds.coords if name not in (*dims, FEATURE)]), dims)
     # In slabs of the first dim, so that a store larger than memory can be written.
     depth = max(1, 1_000_000 * ds.sizes[dims[0]] // ds["label"].size)
     for first in range(0, ds.sizes[dims[0]], depth):
         rows = to_dataframe(ds.isel({dims[0]: slice(first, first + depth)}))
         rows.to_csv(path, mode="a" if first else "w", header=first == 0)
+
+
+def write_result(result: xr.Dataset, path: Path, *, overwrite: bool = False) -> Path:
+    """Write a labelled result, such as of :mod:`yeastxr.analysis`, as a table: a row for each of its labels."""
+    check_result_path(path, overwrite)
+    dims = [str(dim) for dim in max((array.dims for array in result.data_vars.values()), key=len)]
+    table = _make_cells(result.reset_coords(drop=True), dims).to_dataframe(dim_order=dims)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replace_file(path) as partial:
+        table.to_csv(partial)
+    return path
+
+
+def check_result_path(path: Path, overwrite: bool) -> None:
+    """Refuse a path that is not that of a new table."""
+    if not path.name.endswith((".csv", ".csv.gz")):
+        raise InputError(f"path is {str(path)!r}; expected a name that ends in .csv or .csv.gz")
+    check_overwrite(path, overwrite)
+
+
+def _make_cells(ds: xr.Dataset, dims: Iterable[Hashable]) -> xr.Dataset:
+    """Return a dataset whose labels along some dims are cells of a table."""
+    for dim in dims:
+        labels = ds.get_index(dim)
+        if labels.dtype.kind not in "iufb":
+            ds = ds.assign_coords({dim: [_make_cell(label) for label in labels]})
+    return ds
 
 
 def _make_cell(label: Any) -> Any:

@@ -10,15 +10,19 @@ from yeastxr.analysis.curves import curves
 from yeastxr.analysis.enrichment import adjust_pvalues, enrichment
 from yeastxr.analysis.ranks import rank_response, top_ratio
 from yeastxr.analysis.scores import scores
+from yeastxr.analysis.targets import describe, targets, top
 from yeastxr.analysis.thresholds import dual_threshold
 
 __all__ = [
     "adjust_pvalues",
     "correlate",
     "curves",
+    "describe",
     "dual_threshold",
     "enrichment",
     "rank_response",
     "scores",
+    "targets",
+    "top",
     "top_ratio",
 ]

@@ -13,6 +13,7 @@ from yeastxr.plot.histograms import (
     relation_status,
 )
 from yeastxr.plot.maps import bound_fraction, cobinding, label_map
+from yeastxr.plot.methods import dual_threshold, rank_response, roc, volcano
 from yeastxr.plot.overview import qc, save
 from yeastxr.plot.scatter import MAX_POINTS, binding_vs_perturbation
 
@@ -23,11 +24,15 @@ __all__ = [
     "bound_fraction",
     "cobinding",
     "compare",
+    "dual_threshold",
     "label_map",
     "perturbation_histogram",
     "pvalue_histogram",
     "qc",
     "quantile_quantile",
+    "rank_response",
     "relation_status",
+    "roc",
     "save",
+    "volcano",
 ]

@@ -1,7 +1,7 @@
 """Histograms with what theory expects drawn over them; quantiles against quantiles; densities of several groups."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 import xarray as xr
@@ -16,6 +16,8 @@ from yeastxr.plot.style import (
     PAIRS,
     SERIES,
     Labels,
+    Options,
+    customize,
     describe_quantity,
     draw_line,
     draw_overlay,
@@ -56,6 +58,7 @@ def binding_histogram(
     gene: Labels = None,
     bins: int = qc.BINS,
     limits: tuple[float, float] | None = None,
+    **options: Unpack[Options],
 ) -> "hv.Overlay":
     """Draw the histogram of binding effects, unbound over bound, with the counts that theory expects.
 
@@ -69,6 +72,8 @@ def binding_histogram(
         The number of bins, from 1 to 10,000.
     limits
         The ends of the axis, 0 to 5 by default; the axis says how many effects are beyond them.
+    **options
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
 
     Returns
     -------
@@ -91,7 +96,9 @@ def binding_histogram(
     ['unbound', 'bound', 'unbound, theory', 'bound, theory']
     """
     ds, subtitle = select(ds, tf, gene)
-    return draw_histogram(ds, subtitle, qc.histogram(ds, BINDING, bins=bins, limits=limits).compute())
+    return customize(
+        draw_histogram(ds, subtitle, qc.histogram(ds, BINDING, bins=bins, limits=limits).compute()), **options
+    )
 
 
 def perturbation_histogram(
@@ -101,6 +108,7 @@ def perturbation_histogram(
     gene: Labels = None,
     bins: int = qc.BINS,
     limits: tuple[float, float] | None = None,
+    **options: Unpack[Options],
 ) -> "hv.Overlay":
     """Draw the histogram of perturbation effects, unbound over bound, with the counts that theory expects.
 
@@ -114,6 +122,8 @@ def perturbation_histogram(
         The number of bins, from 1 to 10,000.
     limits
         The ends of the axis; by default they include all effects, symmetric about 0.
+    **options
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
 
     Returns
     -------
@@ -135,7 +145,9 @@ def perturbation_histogram(
     2000
     """
     ds, subtitle = select(ds, tf, gene)
-    return draw_histogram(ds, subtitle, qc.histogram(ds, PERTURBATION, bins=bins, limits=limits).compute())
+    return customize(
+        draw_histogram(ds, subtitle, qc.histogram(ds, PERTURBATION, bins=bins, limits=limits).compute()), **options
+    )
 
 
 def pvalue_histogram(
@@ -145,6 +157,7 @@ def pvalue_histogram(
     tf: Labels = None,
     gene: Labels = None,
     bins: int = 50,
+    **options: Unpack[Options],
 ) -> "hv.Overlay":
     """Draw the histogram of p-values, unbound over bound, with the counts that theory expects.
 
@@ -158,6 +171,8 @@ def pvalue_histogram(
         A label or a list of labels to draw; all by default.
     bins
         The number of bins, from 1 to 10,000.
+    **options
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
 
     Returns
     -------
@@ -179,7 +194,7 @@ def pvalue_histogram(
     """
     check_choice("kind", kind, ("binding", "perturbation"))
     ds, subtitle = select(ds, tf, gene)
-    return draw_histogram(ds, subtitle, qc.histogram(ds, f"{kind}_pvalue", bins=bins).compute())
+    return customize(draw_histogram(ds, subtitle, qc.histogram(ds, f"{kind}_pvalue", bins=bins).compute()), **options)
 
 
 def take_histogram(summary: xr.Dataset, feature: str, bins: int = qc.BINS) -> xr.Dataset:
@@ -266,7 +281,9 @@ def _describe_hidden(counts: xr.Dataset, edges: np.ndarray) -> str:
     return ", ".join(f"{number} % {reason}" for reason, number in percent.items())
 
 
-def quantile_quantile(ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None) -> "hv.Overlay":
+def quantile_quantile(
+    ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None, **options: Unpack[Options]
+) -> "hv.Overlay":
     """Draw quantiles of |perturbation effect| against those of theory, by label.
 
     Quantiles are exact: shares of pairs below the edges of a fine histogram.
@@ -277,6 +294,8 @@ def quantile_quantile(ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None)
         A yeastxr dataset with a specification, dims ``(..., gene, tf)``, NumPy or dask; it is read once.
     tf, gene
         A label or a list of labels to draw; all by default.
+    **options
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
 
     Returns
     -------
@@ -300,7 +319,7 @@ def quantile_quantile(ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None)
     ds, subtitle = select(ds, tf, gene)
     if find_spec(ds) is None:
         raise InputError("the dataset has no specification, and so no theory; expected one simulation's dataset")
-    return draw_quantiles(ds, subtitle, qc.summarize(ds).compute())
+    return customize(draw_quantiles(ds, subtitle, qc.summarize(ds).compute()), **options)
 
 
 def _compute_quantiles(ds: xr.Dataset, summary: xr.Dataset) -> dict[str, tuple[np.ndarray, ...]]:
@@ -366,7 +385,9 @@ def draw_quantiles(ds: xr.Dataset, subtitle: str, summary: xr.Dataset) -> Any:
     )
 
 
-def relation_status(ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None) -> "hv.Overlay":
+def relation_status(
+    ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None, **options: Unpack[Options]
+) -> "hv.Overlay":
     """Draw |perturbation effect| by the status of pairs: unbound, bound_active, bound_inactive (methods 3 and 4).
 
     Parameters
@@ -375,6 +396,8 @@ def relation_status(ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None) -
         A yeastxr dataset whose specification has relationships, dims ``(..., gene, tf)``, NumPy or dask; read once.
     tf, gene
         A label or a list of labels to draw; all by default. TFs that those depend on are looked up in the dataset.
+    **options
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
 
     Returns
     -------
@@ -402,7 +425,7 @@ def relation_status(ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None) -
     adjusted = adjusted_pairs(get_feature(ds, LABEL), spec.tf_relationships)
     ds, subtitle = select(ds.assign(adjusted=adjusted), tf, gene)
     summary = qc.summarize(ds.drop_vars("adjusted"), adjusted=ds["adjusted"]).compute()
-    return draw_statuses(ds, subtitle, summary)
+    return customize(draw_statuses(ds, subtitle, summary), **options)
 
 
 def draw_statuses(ds: xr.Dataset, subtitle: str, summary: xr.Dataset) -> Any:
@@ -429,6 +452,7 @@ def compare(
     label: bool | None = True,
     bins: int = qc.BINS,
     limits: tuple[float, float] | None = None,
+    **options: Unpack[Options],
 ) -> "hv.Overlay":
     """Draw how a feature is distributed in several datasets, or along a swept dim of one.
 
@@ -446,6 +470,8 @@ def compare(
         The number of bins, from 1 to 10,000.
     limits
         The ends of the axis; by default they include all values.
+    **options
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
 
     Returns
     -------
@@ -480,7 +506,7 @@ def compare(
         shares[name] = counts["cells"].values / max(total, 1)
     pairs = {True: "bound pairs", False: "unbound pairs", None: "all pairs"}[None if label is None else bool(label)]
     counts = next(iter(histograms.values()))
-    return _draw_densities(counts, f"{make_title(feature)} compared", pairs, shares, {})
+    return customize(_draw_densities(counts, f"{make_title(feature)} compared", pairs, shares, {}), **options)
 
 
 def _name_series(datasets: Any, by: str | None) -> dict[str, xr.Dataset]:

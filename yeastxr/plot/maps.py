@@ -2,7 +2,7 @@
 
 from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 import xarray as xr
@@ -17,6 +17,8 @@ from yeastxr.plot.style import (
     DIVERGING,
     SEQUENTIAL,
     Labels,
+    Options,
+    customize,
     draw_line,
     draw_overlay,
     finish_bokeh,
@@ -42,7 +44,9 @@ _MOST_LETTERS = 36  # of all names of an axis
 _MOST_UPRIGHT = 12  # names side by side
 
 
-def bound_fraction(ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None) -> "hv.Overlay":
+def bound_fraction(
+    ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None, **options: Unpack[Options]
+) -> "hv.Overlay":
     """Draw the fraction of genes that each TF binds: observed, and expected.
 
     Parameters
@@ -51,6 +55,8 @@ def bound_fraction(ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None) ->
         A dataset with ``label``, dims ``(..., gene, tf)``, NumPy or dask; it is read once.
     tf, gene
         A label or a list of labels to draw; all by default.
+    **options
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
 
     Returns
     -------
@@ -73,7 +79,9 @@ def bound_fraction(ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None) ->
     """
     ds, subtitle = select(ds, tf, gene)
     label = _get_label(ds)
-    return draw_fractions(ds, subtitle, label.mean([dim for dim in label.dims if dim != TF]).values)
+    return customize(
+        draw_fractions(ds, subtitle, label.mean([dim for dim in label.dims if dim != TF]).values), **options
+    )
 
 
 def draw_fractions(ds: xr.Dataset, subtitle: str, observed: np.ndarray) -> Any:
@@ -122,7 +130,12 @@ def _choose_positions(off: np.ndarray, most: int) -> np.ndarray:
 
 
 def label_map(
-    ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None, order: Literal["given", "name", "clustered"] = "given"
+    ds: xr.Dataset,
+    *,
+    tf: Labels = None,
+    gene: Labels = None,
+    order: Literal["given", "name", "clustered"] = "given",
+    **options: Unpack[Options],
 ) -> "hv.Image":
     """Draw which genes each TF binds; of large datasets the share of bound pairs in blocks of genes x TFs.
 
@@ -135,6 +148,8 @@ def label_map(
     order
         ``"given"``; ``"name"``: by their labels, numbers in rising order; or ``"clustered"``: genes, and TFs, that are
         alike next to each other, of at most 1,000 genes and 400 TFs, evenly spaced.
+    **options
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
 
     Returns
     -------
@@ -165,15 +180,18 @@ def label_map(
     shares = _average_blocks(label)
     shares = shares.mean([dim for dim in shares.dims if dim not in CORE_DIMS]).transpose(*CORE_DIMS).compute()
     single = shares.shape == (label.sizes[GENE], label.sizes[TF]) and label.ndim == 2
-    return _draw_image(
-        shares.values,
-        label[GENE].values,
-        label[TF].values,
-        dims=CORE_DIMS,
-        value=load_holoviews().Dimension("bound", label="bound" if single else "share of bound pairs"),
-        title=join_titles("Which genes each TF binds", subtitle),
-        clim=(0.0, 1.0 if single else max(1e-3, float(shares.max()))),
-        cmap=SEQUENTIAL,
+    return customize(
+        _draw_image(
+            shares.values,
+            label[GENE].values,
+            label[TF].values,
+            dims=CORE_DIMS,
+            value=load_holoviews().Dimension("bound", label="bound" if single else "share of bound pairs"),
+            title=join_titles("Which genes each TF binds", subtitle),
+            clim=(0.0, 1.0 if single else max(1e-3, float(shares.max()))),
+            cmap=SEQUENTIAL,
+        ),
+        **options,
     )
 
 
@@ -212,7 +230,7 @@ def _average_blocks(label: xr.DataArray) -> xr.DataArray:
     return bare.astype(np.float32).coarsen(sizes, boundary="pad").mean()
 
 
-def cobinding(ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None) -> "hv.Image":
+def cobinding(ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None, **options: Unpack[Options]) -> "hv.Image":
     """Draw how many genes two TFs bind both, over how many they would by chance.
 
     Parameters
@@ -221,6 +239,8 @@ def cobinding(ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None) -> "hv.
         A dataset with ``label``, dims ``(..., gene, tf)``, NumPy or dask; it is read once.
     tf, gene
         A label or a list of labels to draw; all by default, or, of more than 200 TFs, 200 that are evenly spaced.
+    **options
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
 
     Returns
     -------
@@ -257,15 +277,18 @@ def cobinding(ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None) -> "hv.
     known = ratio[np.isfinite(ratio)]
     spread = max(0.1, float(np.quantile(abs(known - 1), 0.99))) if known.size else 1.0
     tfs = label[TF].values
-    return _draw_image(
-        ratio,
-        tfs,
-        tfs,
-        dims=(TF, TF),
-        value=load_holoviews().Dimension("ratio", label="genes bound by both / by chance"),
-        title=join_titles("TFs that bind the same genes", subtitle),
-        clim=(1 - spread, 1 + spread),
-        cmap=DIVERGING,
+    return customize(
+        _draw_image(
+            ratio,
+            tfs,
+            tfs,
+            dims=(TF, TF),
+            value=load_holoviews().Dimension("ratio", label="genes bound by both / by chance"),
+            title=join_titles("TFs that bind the same genes", subtitle),
+            clim=(1 - spread, 1 + spread),
+            cmap=DIVERGING,
+        ),
+        **options,
     )
 
 

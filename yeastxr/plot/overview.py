@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from yeastxr._utils import replace_file
-from yeastxr._validate import check_overwrite, check_path
+from yeastxr._validate import check_integer, check_overwrite, check_path
 from yeastxr.errors import InputError, InputTypeError, format_value
 from yeastxr.plot.histograms import draw_histogram, draw_quantiles, draw_statuses, take_histogram
 from yeastxr.plot.maps import draw_fractions
@@ -110,7 +110,7 @@ def _count_pairs(summary: xr.Dataset) -> xr.Dataset:
     return cells.sum([dim for dim in cells.dims if dim not in (LABEL, "x_bin", "y_bin")]).to_dataset(name="cells")
 
 
-def save(element: Any, path: str | Path, *, overwrite: bool = False) -> Path:
+def save(element: Any, path: str | Path, *, overwrite: bool = False, dpi: int = 150) -> Path:
     """Save a picture in the format that the file's suffix names.
 
     Parameters
@@ -122,6 +122,8 @@ def save(element: Any, path: str | Path, *, overwrite: bool = False) -> Path:
         network).
     overwrite
         Whether to replace an existing file, once the new one is complete.
+    dpi
+        Dots per inch of a ``.png``, from 10 to 1,200.
 
     Returns
     -------
@@ -150,6 +152,7 @@ def save(element: Any, path: str | Path, *, overwrite: bool = False) -> Path:
     if not path.parent.is_dir():
         raise InputError(f"path is {format_value(str(path))}; expected a file in a folder that exists")
     check_overwrite(path, overwrite)
+    dpi = check_integer("dpi", dpi, least=10, most=1200)
     hv = load_holoviews()
     if not isinstance(element, hv.core.Dimensioned):
         raise InputTypeError(f"element is {format_value(element)}; expected what a function of yeastxr.plot returns")
@@ -161,7 +164,7 @@ def save(element: Any, path: str | Path, *, overwrite: bool = False) -> Path:
 
             with _use_agg():
                 figure = hv.render(element, backend="matplotlib")
-                figure.savefig(partial, format=suffix[1:], dpi=150, bbox_inches="tight")
+                figure.savefig(partial, format=suffix[1:], dpi=dpi, bbox_inches="tight")
                 pyplot.close(figure)
     return path
 

@@ -1,7 +1,7 @@
 """Perturbation over binding: every pair as a point, or a marker for every bin, with the mean that theory expects."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,8 @@ from yeastxr.plot.style import (
     DIM_TITLES,
     LABELS,
     Labels,
+    Options,
+    customize,
     draw_line,
     draw_overlay,
     flatten,
@@ -35,7 +37,13 @@ _SMALLEST, _LARGEST = 2.0, 7.5  # diameters of the markers of bins, in bokeh's p
 
 
 def binding_vs_perturbation(
-    ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None, max_points: int = MAX_POINTS, bins: int = qc.BINS
+    ds: xr.Dataset,
+    *,
+    tf: Labels = None,
+    gene: Labels = None,
+    max_points: int = MAX_POINTS,
+    bins: int = qc.BINS,
+    **options: Unpack[Options],
 ) -> "hv.Overlay":
     """Draw |perturbation effect| against binding effects, coloured by label, with the expected means.
 
@@ -52,6 +60,8 @@ def binding_vs_perturbation(
         Up to how many pairs are drawn as points.
     bins
         The number of bins along each axis, from 1 to 1,000.
+    **options
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
 
     Returns
     -------
@@ -76,8 +86,8 @@ def binding_vs_perturbation(
     """
     ds, subtitle = select(ds, tf, gene)
     if are_points(ds, max_points):
-        return draw_points(ds, subtitle, ds[[LABEL, BINDING, PERTURBATION]].compute())
-    return draw_bins(ds, subtitle, qc.histogram_2d(ds, bins=bins).compute())
+        return customize(draw_points(ds, subtitle, ds[[LABEL, BINDING, PERTURBATION]].compute()), **options)
+    return customize(draw_bins(ds, subtitle, qc.histogram_2d(ds, bins=bins).compute()), **options)
 
 
 def are_points(ds: xr.Dataset, max_points: int) -> bool:
@@ -88,26 +98,45 @@ def are_points(ds: xr.Dataset, max_points: int) -> bool:
 
 def draw_points(ds: xr.Dataset, subtitle: str, pairs: xr.Dataset) -> Any:
     """Draw every pair as a point, from its label and both effects, with the expected means."""
-    hv = load_holoviews()
-    label = pairs[LABEL]
-    dims = [*CORE_DIMS, *(str(dim) for dim in label.dims if dim not in CORE_DIMS)]
-    arrays = [pairs[BINDING], abs(pairs[PERTURBATION]), *(pairs[dim].broadcast_like(label) for dim in dims)]
-    columns = [flatten(array.transpose(*label.dims)) for array in arrays]
-    vdims = [hv.Dimension(dim, label=DIM_TITLES.get(dim, shorten_name(dim))) for dim in dims]
-    layers = []
-    for group, value in LABELS.items():
-        rows = label.values.ravel() == value
-        points = hv.Points(tuple(column[rows] for column in columns), kdims=_make_plane(), vdims=vdims, label=group)
-        layers.append(
-            set_options(
-                points,
-                color=COLOURS[group],
-                alpha=0.45,
-                bokeh={"size": 4, "line_color": None, "tools": ["hover"]},
-                matplotlib={"s": 10, "linewidth": 0},
-            )
-        )
+    layers = draw_groups([pairs[BINDING], abs(pairs[PERTURBATION])], pairs[LABEL], _make_plane())
     return _draw_scatter(ds, subtitle, layers, float(pairs[BINDING].max()), "")
+
+
+def draw_groups(values: list[xr.DataArray], label: xr.DataArray | None, plane: list[Any]) -> list[Any]:
+    """Draw pairs as points by their label, if there is one; hovering tells their gene, TF and the like.
+
+    Bound ones are rings, which do not hide the points below them.
+    """
+    hv = load_holoviews()
+    first = values[0]
+    dims = [*CORE_DIMS, *(str(dim) for dim in first.dims if dim not in CORE_DIMS)]
+    arrays = [*values, *(first[dim].broadcast_like(first) for dim in dims)]
+    columns = [flatten(array.transpose(*first.dims)) for array in arrays]
+    vdims = [hv.Dimension(dim, label=DIM_TITLES.get(dim, shorten_name(dim))) for dim in dims]
+    drawn = np.isfinite(columns[0]) & np.isfinite(columns[1])
+    groups: dict[str, np.ndarray] = {"pairs": drawn}
+    if label is not None:
+        is_bound = label.transpose(*first.dims).values.ravel()
+        groups = {group: drawn & (is_bound == value) for group, value in LABELS.items()}
+    return [
+        set_options(
+            hv.Points(tuple(column[rows] for column in columns), kdims=plane, vdims=vdims, label=group),
+            **_style_markers(group, 4, 10),
+        )
+        for group, rows in groups.items()
+    ]
+
+
+def _style_markers(group: str, size: Any, area: Any) -> dict[str, Any]:
+    """Return options of markers for both backends: filled, but for bound pairs, which are rings."""
+    colour = COLOURS.get(group, COLOURS["unbound"])
+    bokeh: dict[str, Any] = {"size": size, "tools": ["hover"]}
+    if group == "bound":
+        bokeh |= {"fill_alpha": 0.0, "line_color": colour, "line_alpha": 0.7}
+        matplotlib: dict[str, Any] = {"s": area, "facecolors": "none", "edgecolors": colour, "linewidth": 0.6}
+        return {"color": colour, "alpha": 0.7, "bokeh": bokeh, "matplotlib": matplotlib}
+    matplotlib = {"s": area, "linewidth": 0}
+    return {"color": colour, "alpha": 0.5, "bokeh": bokeh | {"line_color": None}, "matplotlib": matplotlib}
 
 
 def draw_bins(ds: xr.Dataset, subtitle: str, counts: xr.Dataset) -> Any:
@@ -122,15 +151,9 @@ def draw_bins(ds: xr.Dataset, subtitle: str, counts: xr.Dataset) -> Any:
         columns = (counts["x_bin"].values[x], counts["y_bin"].values[y], cells[x, y], diameter)
         points = hv.Points(columns, kdims=_make_plane(), vdims=["pairs", "diameter"], label=group)
         tips = [(dim.label, f"@{{{dim.name}}}") for dim in points.kdims] + [("pairs", "@pairs")]
-        layers.append(
-            set_options(
-                points,
-                color=COLOURS[group],
-                alpha=0.6,
-                bokeh={"size": "diameter", "line_color": None, "tools": ["hover"], "hover_tooltips": tips},
-                matplotlib={"s": hv.dim("diameter") ** 2 / 2, "linewidth": 0},
-            )
-        )
+        style = _style_markers(group, "diameter", hv.dim("diameter") ** 2 / 2)
+        style["bokeh"]["hover_tooltips"] = tips
+        layers.append(set_options(points, **style))
     filled = counts["cells"].sum([LABEL, "y_bin"]).values > 0
     most = float(counts["x_right"].values[filled].max()) if filled.any() else 1.0
     return _draw_scatter(ds, subtitle, layers, most, "a marker is a bin, the larger the more pairs")

@@ -5,13 +5,13 @@ import re
 import sys
 from collections.abc import Hashable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import xarray as xr
 
-from yeastxr._validate import to_python, unwrap
-from yeastxr.errors import InputError, SchemaError, escape_controls, format_value, shorten, suggest
+from yeastxr._validate import check_integer, check_number, check_sequence, to_python, unwrap
+from yeastxr.errors import InputError, InputTypeError, SchemaError, escape_controls, format_value, shorten, suggest
 from yeastxr.schema import FEATURE_BY_NAME, GENE, MAGNITUDE, PERTURBATION, STATUSES, TF, restore_dims
 
 LABELS = {"unbound": False, "bound": True}
@@ -170,6 +170,71 @@ def draw_overlay(
             "hooks": [_finish_matplotlib],
         },
     )
+
+
+class Options(TypedDict, total=False):
+    """Options of every picture but :func:`yeastxr.plot.qc`; those that are not given keep its own choice."""
+
+    title: str
+    xlim: tuple[float | None, float | None]
+    ylim: tuple[float | None, float | None]
+    logx: bool
+    theory: bool
+    size: tuple[int, int]
+
+
+def customize(picture: Any, **options: Unpack[Options]) -> Any:
+    """Return a picture with the user's options, for both backends.
+
+    ``theory=False`` drops lines of theory; ``size`` is (width, height) in pixels of bokeh's, 100 to matplotlib's inch.
+    """
+    chosen: dict[str, Any] = dict(options)
+    for name in chosen:
+        if name not in Options.__annotations__:
+            raise InputTypeError(f"there is no option {format_value(name)}; {suggest(name, Options.__annotations__)}")
+    for name in {"logx", "theory"} & chosen.keys():
+        if not isinstance(chosen[name], bool):
+            raise InputTypeError(f"{name} is {format_value(chosen[name])}; expected True or False")
+    hv = load_holoviews()
+    if not chosen.pop("theory", True) and isinstance(picture, hv.Overlay):
+        xlabel = hv.Store.lookup_options("bokeh", picture, "plot").kwargs["xlabel"]
+        label, *notes = re.split(r"\n|; ", xlabel)
+        notes = [note for note in notes if "theory" not in note]
+        picture = picture.clone([layer for layer in picture if not layer.label.endswith("theory")])
+        picture = set_options(picture, xlabel="\n".join(filter(None, [label, "; ".join(notes)])))
+    bokeh: dict[str, Any] = {}
+    matplotlib: dict[str, Any] = {}
+    if "title" in chosen and not isinstance(chosen["title"], str):
+        raise InputTypeError(f"title is {format_value(chosen['title'])}; expected text")
+    for name in {"xlim", "ylim"} & chosen.keys():
+        ends = check_sequence(name, chosen[name], "a pair of numbers or None (lower, upper)")
+        if len(ends) != 2:
+            raise InputError(f"{name} is {format_value(chosen[name])}; expected a pair of numbers or None")
+        lower, upper = chosen[name] = tuple(None if end is None else check_number(name, end) for end in ends)
+        if lower is not None and upper is not None and lower >= upper:
+            raise InputError(f"{name} is {format_value(chosen[name])}; expected lower < upper")
+    if chosen.get("logx"):
+        lower, upper = chosen.get("xlim", (None, None))
+        if lower is not None and lower <= 0:
+            raise InputError(f"xlim begins at {lower:g} and logx is True; expected a number above 0")
+        chosen["xlim"] = (_find_least_positive(picture) if lower is None else lower, upper)
+        matplotlib |= {"fig_inches": (5, 4), "aspect": "auto"}  # an aspect would be of the logarithms
+    if "size" in chosen:
+        size = check_sequence("size", chosen.pop("size"), "(width, height) in pixels")
+        if len(size) != 2:
+            raise InputError(f"size is {format_value(size)}; expected (width, height) in pixels")
+        width, height = (check_integer("size", side, least=50, most=10_000) for side in size)
+        bokeh |= {"width": width, "height": height}
+        matplotlib |= {"fig_inches": (width / 100, height / 100), "aspect": "auto"}
+    return set_options(picture, **chosen, bokeh=bokeh, matplotlib=matplotlib) if {*chosen, *bokeh} else picture
+
+
+def _find_least_positive(picture: Any) -> float | None:
+    """Return the least x above 0 in a picture's elements: where an axis in logarithms can begin."""
+    elements = list(picture) if isinstance(picture, load_holoviews().Overlay) else [picture]
+    columns = [np.asarray(element.dimension_values(0), np.float64) for element in elements]
+    values = np.concatenate([column[column > 0] for column in columns])
+    return float(values.min()) if values.size else None
 
 
 def join_titles(title: str, subtitle: str) -> str:

@@ -1,0 +1,220 @@
+"""Everyday questions: which genes are a TF's targets, which are its strongest, and a table of all TFs."""
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from yeastxr._validate import check_integer, check_number, to_python
+from yeastxr.analysis.columns import (
+    BINDING_PVALUE,
+    PARTNERS,
+    check_dataset,
+    find_responsive,
+    map_columns,
+    order_genes,
+    take_quantity,
+    take_ranks,
+    take_truth,
+)
+from yeastxr.errors import InputError, format_value, suggest
+from yeastxr.schema import BINDING, FEATURE_NAMES, GENE, LABEL, MAGNITUDE, TF, get_feature
+
+RULES = ("measured", "label")
+
+
+def targets(
+    ds: xr.Dataset,
+    tf: Hashable,
+    *,
+    rule: str = "measured",
+    largest_pvalue: float = 0.05,
+    least_magnitude: float = 0.0,
+    by: str = BINDING_PVALUE,
+) -> xr.Dataset:
+    """Return the genes that a TF binds and that respond to it, the most strongly bound first.
+
+    Parameters
+    ----------
+    ds
+        A dataset with dims ``(gene, tf)``, NumPy or dask; the TF's columns are computed.
+    tf
+        The TF's label.
+    rule
+        ``"measured"``: genes whose p-values of binding and of perturbation are both at most ``largest_pvalue``, and
+        whose |effect| is at least ``least_magnitude``. ``"label"``: by truth.
+    largest_pvalue, least_magnitude
+        The thresholds; see ``rule``.
+    by
+        What sorts genes: as of :func:`top`.
+
+    Returns
+    -------
+    xarray.Dataset
+        The dataset's features of these genes, dims ``(gene,)``; those with a NaN in what is read are left out.
+
+    Raises
+    ------
+    InputError
+        If the TF is not in the dataset, an argument is not what it must be, there is no ``label`` for ``rule="label"``,
+        or the dataset has leading dims.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> ds = yx.simulate(genes=1000, bound=[0.1], n_sample=[2], tfs=["GAL4", "MIG1"], seed=42)
+    >>> yx.analysis.targets(ds, "GAL4", rule="label").sizes["gene"]
+    100
+    >>> found = yx.analysis.targets(ds, "GAL4", largest_pvalue=0.01)
+    >>> bool((found.binding_pvalue <= 0.01).all())
+    True
+    """
+    column = _select_tf(ds, tf)
+    if not isinstance(rule, str) or rule not in RULES:
+        raise InputError(f"rule is {format_value(rule)}; expected 'measured' or 'label'")
+    if rule == LABEL:
+        chosen = take_truth(column, LABEL, "rule")
+    else:
+        responds = find_responsive(column, rule, largest_pvalue, least_magnitude)
+        chosen = (responds == 1) & (get_feature(column, BINDING_PVALUE) <= largest_pvalue)
+    return _sort_genes(column, by, chosen.values[:, 0])
+
+
+def top(ds: xr.Dataset, tf: Hashable, n: int = 10, *, by: str = BINDING_PVALUE) -> xr.Dataset:
+    """Return the n strongest genes of a TF.
+
+    Parameters
+    ----------
+    ds
+        A dataset with dims ``(gene, tf)``, NumPy or dask; the TF's columns are computed.
+    tf
+        The TF's label.
+    n
+        How many genes, at least 1; fewer where fewer have values.
+    by
+        ``"binding_pvalue"``, ``"binding_effect"``, ``"perturbation_pvalue"`` or ``"perturbation_magnitude"``. Ties are
+        broken by the other one of binding or of perturbation, then by the gene's position.
+
+    Returns
+    -------
+    xarray.Dataset
+        The dataset's features of these genes, dims ``(gene,)``, the strongest first.
+
+    Raises
+    ------
+    InputError
+        If the TF is not in the dataset, an argument is not what it must be, or the dataset has leading dims.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> ds = yx.simulate(genes=1000, bound=[0.1], n_sample=[2], tfs=["GAL4", "MIG1"], seed=42)
+    >>> yx.analysis.top(ds, "GAL4", 3, by="binding_effect").binding_effect.round(1).values
+    array([39.5, 26.3, 16.4], dtype=float32)
+    """
+    most = check_integer("n", n, least=1)
+    column = _select_tf(ds, tf)
+    return _sort_genes(column, by, np.ones(column.sizes[GENE], bool)).isel({GENE: slice(0, most)})
+
+
+def _select_tf(ds: xr.Dataset, tf: Hashable) -> xr.Dataset:
+    """Return the features of one TF, computed, or refuse a TF that is not there."""
+    ds = check_dataset(ds)
+    labels = {to_python(label): position for position, label in enumerate(ds.indexes[TF])}
+    try:
+        position = labels.get(to_python(tf))
+    except TypeError:  # it can't be hashed
+        position = None
+    if position is None or isinstance(tf, bool):
+        raise InputError(f"tf is {format_value(tf)}, which is not known; {suggest(tf, labels)}")
+    features = [name for name in FEATURE_NAMES if name in ds.data_vars]
+    lead = {dim for name in features for dim in ds[name].dims} - {GENE, TF}
+    if lead:
+        names = ", ".join(sorted(map(str, lead)))
+        raise InputError(f"the dataset has the dims {names} beside gene and tf; expected one of each selected")
+    return ds[features].isel({TF: [position]}).compute()
+
+
+def _sort_genes(column: xr.Dataset, by: str, chosen: np.ndarray) -> xr.Dataset:
+    """Return the chosen genes of one TF by falling strength, without those that have none."""
+    primary, secondary = (
+        array.transpose(TF, GENE).values for array in take_ranks(column, by, "by", list(PARTNERS)).values()
+    )
+    valid = ~(np.isnan(primary) | np.isnan(secondary)) & chosen
+    genes = order_genes(primary, secondary, valid)[0, : int(valid.sum())]
+    return column.isel({TF: 0, GENE: genes})
+
+
+def describe(ds: xr.Dataset, *, largest_pvalue: float = 0.05, least_magnitude: float = 0.0) -> xr.Dataset:
+    """Return a table of the TFs: how many genes they bind, how many respond, and how strongly.
+
+    Parameters
+    ----------
+    ds
+        A dataset with effects and p-values, dims ``(..., gene, tf)``, NumPy or dask; no ``label`` is needed.
+    largest_pvalue, least_magnitude
+        Up to which p-value binding and response are significant, and from which |effect|, in noise s.d., a response.
+
+    Returns
+    -------
+    xarray.Dataset
+        By ``(..., tf)``: ``genes`` and ``missing``, how many genes have all values, and how many have a NaN;
+        ``binding_significant``, ``response_significant`` and ``both_significant``; with a label ``bound`` and
+        ``bound_both_significant``, all int64; ``mean_binding_effect`` and ``mean_magnitude``, float64, and with a label
+        the same of ``bound_`` genes. ``.to_dataframe()`` makes a table of it. Dask-backed if ds is.
+
+    Raises
+    ------
+    InputError
+        If an argument is not what it must be, or the dataset lacks a variable, a dim or an index.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], tfs=["GAL4", "MIG1"], seed=42)
+    >>> table = yx.analysis.describe(ds).to_dataframe()
+    >>> table[["genes", "bound", "both_significant"]].to_dict("index")["MIG1"]
+    {'genes': 1000, 'bound': 300, 'both_significant': 2}
+    """
+    ds = check_dataset(ds)
+    most = check_number("largest_pvalue", largest_pvalue, least=0, most=1)
+    arrays = {
+        "binding": get_feature(ds, BINDING),
+        "binding_pvalue": get_feature(ds, BINDING_PVALUE),
+        "magnitude": take_quantity(ds, MAGNITUDE, "target"),
+        "response": find_responsive(ds, "measured", most, least_magnitude),
+    }
+    counts = ["genes", "missing", "binding_significant", "response_significant", "both_significant"]
+    means = ["mean_binding_effect", "mean_magnitude"]
+    if LABEL in ds.data_vars:
+        arrays[LABEL] = get_feature(ds, LABEL)
+        counts += ["bound", "bound_both_significant"]
+        means += ["bound_mean_binding_effect", "bound_mean_magnitude"]
+    layout: dict[str, Any] = dict.fromkeys(counts, (None, 1, np.int64))
+    layout |= dict.fromkeys(means, (None, 1, np.float64))
+    return xr.Dataset(map_columns(_describe_columns, arrays, layout, most=most))
+
+
+def _describe_columns(
+    binding: np.ndarray,
+    pvalue: np.ndarray,
+    magnitude: np.ndarray,
+    response: np.ndarray,
+    *label: np.ndarray,
+    most: float,
+) -> np.ndarray:
+    """Return the counts, then the means of each column."""
+    valid = ~np.any([np.isnan(values) for values in (binding, pvalue, magnitude, response)], axis=0)
+    binds, responds = valid & (pvalue <= most), valid & (response == 1)
+    masks = [valid, ~valid, binds, responds, binds & responds]
+    groups = [valid]
+    for own in label:
+        masks += [own & valid, own & binds & responds]
+        groups.append(own & valid)
+    columns = [mask.sum(axis=1) for mask in masks]
+    with np.errstate(invalid="ignore"):
+        for group in groups:
+            n = group.sum(axis=1)
+            columns += [np.where(group, v, 0).sum(axis=1, dtype=np.float64) / n for v in (binding, magnitude)]
+    return np.column_stack(columns).astype(np.float64)
