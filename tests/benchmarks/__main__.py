@@ -184,7 +184,7 @@ def compare_checksums(path: Path) -> list[Row]:
     from yeastxr.storage.location import locate
     from yeastxr.storage.strict import StrictStore
 
-    ds = made(6600, 9_000, chunks={"tf": 500})
+    ds = simulate(6600, 9_000, chunks={"tf": 500})
     packing = {name: {"cname": "lz4", "clevel": 5} for name in ds.data_vars} | {"label": {"cname": "zstd", "clevel": 1}}
     crc = {n: {"compressors": (BloscCodec(**p, shuffle="bitshuffle"), Crc32cCodec())} for n, p in packing.items()}
     shutil.rmtree(path, ignore_errors=True)
