@@ -4,7 +4,7 @@ A mapping from a TF to a list of conditions, all of which must hold for a gene: 
 ``And``, ``Or``, ``Not`` of conditions, nested at will. TFs are named by their labels.
 """
 
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -193,7 +193,7 @@ def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
     return Relationships(checked)
 
 
-def _list_entries(tf: Hashable, entries: Any) -> Sequence[Any]:
+def _list_entries(tf: Hashable, entries: Any) -> Collection[Any]:
     """Return the entries of a TF that stand alone or in something else than a list."""
     entries = unwrap(entries)
     if isinstance(entries, str | int | _Relation) and not isinstance(entries, bool):
@@ -204,7 +204,7 @@ def _list_entries(tf: Hashable, entries: Any) -> Sequence[Any]:
         raise InputTypeError(
             f"{_describe_key(tf)} is {format_value(entries)}; expected TFs, And, Or and Not, or a list of them"
         )
-    return list(np.asarray(entries) if hasattr(entries, "__array__") else entries)
+    return np.asarray(entries) if hasattr(entries, "__array__") else entries
 
 
 def to_json(relationships: Mapping[Hashable, Iterable[Any]]) -> dict[str, list[Any]]:
