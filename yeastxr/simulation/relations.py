@@ -4,7 +4,7 @@ A mapping from a TF to a list of conditions, all of which must hold for a gene: 
 ``And``, ``Or``, ``Not`` of conditions, nested at will. TFs are named by their labels.
 """
 
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -166,7 +166,7 @@ def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
     n_terms = 0
     for tf, entries in value.items():
         if not isinstance(entries, list | tuple):
-            entries = _list_entries(tf, entries)
+            entries = _collect_entries(tf, entries)
         own_terms = len(entries)
         if own_terms <= _MAX_TERMS:
             conditions = tuple(map(to_python, entries))
@@ -193,8 +193,8 @@ def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
     return Relationships(checked)
 
 
-def _list_entries(tf: Hashable, entries: Any) -> Sequence[Any]:
-    """Return the entries of a TF that stand alone or in something else than a list."""
+def _collect_entries(tf: Hashable, entries: Any) -> Collection[Any]:
+    """Return the entries of a TF, of which one may stand alone, as a collection with an order."""
     entries = unwrap(entries)
     if isinstance(entries, str | int | _Relation) and not isinstance(entries, bool):
         return [entries]
@@ -204,7 +204,7 @@ def _list_entries(tf: Hashable, entries: Any) -> Sequence[Any]:
         raise InputTypeError(
             f"{_describe_key(tf)} is {format_value(entries)}; expected TFs, And, Or and Not, or a list of them"
         )
-    return list(np.asarray(entries) if hasattr(entries, "__array__") else entries)
+    return np.asarray(entries) if hasattr(entries, "__array__") else entries
 
 
 def to_json(relationships: Mapping[Hashable, Iterable[Any]]) -> dict[str, list[Any]]:
