@@ -166,7 +166,7 @@ def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
     n_terms = 0
     for tf, entries in value.items():
         if not isinstance(entries, list | tuple):
-            entries = _list_entries(tf, entries)
+            entries = _collect_entries(tf, entries)
         own_terms = len(entries)
         if own_terms <= _MAX_TERMS:
             conditions = tuple(map(to_python, entries))
@@ -193,8 +193,8 @@ def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
     return Relationships(checked)
 
 
-def _list_entries(tf: Hashable, entries: Any) -> Collection[Any]:
-    """Return the entries of a TF that stand alone or in something else than a list."""
+def _collect_entries(tf: Hashable, entries: Any) -> Collection[Any]:
+    """Return the entries of a TF, of which one may stand alone, as a collection with an order."""
     entries = unwrap(entries)
     if isinstance(entries, str | int | _Relation) and not isinstance(entries, bool):
         return [entries]
