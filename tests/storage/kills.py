@@ -1,7 +1,8 @@
 """Kill a command at its N-th system call that changes files, for every N, and run every other command after that.
 
-Run as ``python -m tests.storage.kills SCENARIO FIRST STEP FOLDER``: prints what went wrong, a line each, and how many
-kills there were. Each command runs in a fork of one process that has imported everything and started no thread of zarr.
+Run as ``python -m tests.storage.kills SCENARIO FIRST STEP FOLDER``, with ``all`` for every scenario: prints what went
+wrong, a line each, and how many kills there were. Each command runs in a fork of one process that has imported
+everything and started no thread of zarr.
 """
 
 import os
@@ -152,7 +153,6 @@ def warm_up() -> None:
 def main(scenario: str, first: int, step: int, folder: Path) -> None:
     """Run every kill from the first one in steps, and every command after each."""
     state, killed, recovery, expected = SCENARIOS[scenario]
-    warm_up()
     start = folder / "start"
     start.mkdir(parents=True)
     assert fork(lambda: prepare(state, start / "x.zarr")) == 0
@@ -178,4 +178,6 @@ def main(scenario: str, first: int, step: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
+    warm_up()
+    for name in SCENARIOS if sys.argv[1] == "all" else sys.argv[1:2]:
+        main(name, int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]) / name)
