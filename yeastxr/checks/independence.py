@@ -139,7 +139,8 @@ class _Repeats(Topic):
         from yeastxr.checks import kernels
 
         zeros = max(0, math.ceil(math.log2(block.expected.n_pairs / 64 / _KEPT_WORDS)))
-        along_genes, along_tfs = [], []
+        along_genes: list[np.ndarray] = []
+        along_tfs: list[np.ndarray] = []
         by_gene = np.zeros((block.n_genes, -(-block.n_tfs // 64)), np.uint64)
         for name in block.expected.coin_tolerances:
             coins = block.coins[DRAWS.index(name)]
