@@ -15,6 +15,7 @@ import yeastxr as yx
 from tests.reference import injected
 from yeastxr import qc
 from yeastxr.checks.check import check_blocks
+from yeastxr.checks.independence import find_symmetric
 from yeastxr.cli import main
 from yeastxr.demo import BOOLEAN_RELATIONS, METHODS, POPULATION
 from yeastxr.qc.summary import BlockSummary
@@ -252,6 +253,19 @@ def test_check__unknown_labels_fail(make: Callable[[], xr.Dataset], failed: str)
     table = yx.check(make())
     assert table.failed == [failed]
     assert not table.checked
+
+
+def test_find_symmetric__beginnings_and_ends() -> None:
+    rng = np.random.default_rng(1)
+    bits = rng.integers(0, 2, (200, 64), np.uint8)
+    pack = lambda bits: np.packbits(bits, axis=1, bitorder="little").view(np.uint64)[:, 0]  # noqa: E731
+    assert find_symmetric(pack(bits)).sum() <= 5
+    for n in (24, 31, 50, 64):
+        for same in (0, 1):
+            first = bits.copy()
+            first[:, n - n // 2 : n] = first[:, : n // 2][:, ::-1] ^ same
+            assert find_symmetric(pack(first)).all()
+            assert find_symmetric(pack(first[:, ::-1].copy())).all()
 
 
 def test_check__more_replicates_than_the_specification_has_fail() -> None:

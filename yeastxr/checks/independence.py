@@ -15,6 +15,7 @@ from yeastxr.checks.topic import DRAWS, LOW_BITS, PVALUES, Block, Expectation, J
 from yeastxr.schema import MEASURES, PERTURBATION
 
 _MOST_APART = 32  # genes, for coins that are compared
+_LEAST_SYMMETRIC, _MOST_SYMMETRIC = 24, 1000  # bits of a word; words that are looked at, as chance makes few
 _KEPT_WORDS = 1 << 19  # at most about this number of each kind and direction, 4 MB
 
 
@@ -153,7 +154,8 @@ class _Repeats(Topic):
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         if self.along_genes.size + self.along_tfs.size:
             words = map(np.sort, (self.along_genes, self.along_tfs))
-            again = int(sum(np.count_nonzero(ordered[1:] == ordered[:-1]) for ordered in words))
+            repeated = np.concatenate([ordered[1:][ordered[1:] == ordered[:-1]] for ordered in words])
+            again = repeated.size - int(np.count_nonzero(find_symmetric(repeated[:_MOST_SYMMETRIC])))
             observed = f"{count_noun(again, 'stretch', 'es')} of 64" if again else "none"
             yield Check("draws that are repeated", "none", observed, again == 0)
 
@@ -177,6 +179,20 @@ class _Rounding(Topic):
             pvalue = combine_pvalues([significance.test_binomial_above(count, n, chance) for count in counts])
             observed = f"{counts.max() / n:.2g}"
             yield make_test("rounding to float16", f"{chance:.2g} end in zeros", observed, math.nan, pvalue)
+
+
+def find_symmetric(words: np.ndarray) -> np.ndarray:
+    """Tell which words begin or end with at least 24 bits that are the same, or inverted, when they are read backward.
+
+    Chance alone makes such a stretch equal what is read of it backward: it takes as few as 32 bits.
+    """
+    bits = np.unpackbits(words.view(np.uint8), bitorder="little").reshape(-1, 64)
+    symmetric = np.zeros(len(bits), bool)
+    for row in (bits, bits[:, ::-1]):
+        for n in range(_LEAST_SYMMETRIC, 65):
+            differ = np.count_nonzero(row[:, : n // 2] ^ row[:, n - 1 : n - 1 - n // 2 : -1], axis=1)
+            symmetric |= (differ == 0) | (differ == n // 2)
+    return symmetric
 
 
 def _cut_words(rows: np.ndarray, n_bits: int, zeros: int) -> Iterator[np.ndarray]:

@@ -66,12 +66,12 @@ def clean(columns, limits, valid, outside, coarse):
         row[:] = 1
         for m in range(len(columns)):
             column, low, high = columns[m, t], limits[m, 0], limits[m, 1]
-            bits, is_pvalue = column.view(np.int32), uint8(m & 1)
+            bits, is_other = column.view(np.int32), uint8(m not in (0, 2))
             inside, zeros = int32(0), int32(0)
             for g in range(_ZERO, uint64(n_genes)):
                 finite = (bits[g] & _NO_SIGN) < _INFINITE
                 inside += int32(finite & (column[g] >= low) & (column[g] <= high))
-                row[g] &= uint8(finite) | is_pvalue
+                row[g] &= uint8(finite) | is_other
                 value = bits[g] if finite else int32(0)
                 zeros += int32((value & _LOW_BITS) == 0)
                 bits[g] = value

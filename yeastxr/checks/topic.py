@@ -226,7 +226,8 @@ class Block:
             _copy(holds[:, tfs].view(np.uint8), labels[1])
         cutoffs = np.zeros((len(PVALUES), shape[0]))
         if self.expected.complete:
-            for cutoff, effect in zip(cutoffs, columns[::2], strict=True):
+            for cutoff, name in zip(cutoffs, PVALUES.values(), strict=True):
+                effect = columns[MEASURES.index(name)]
                 cutoff[:] = draws.compute_abs_quantiles(effect.T, fraction=spec.large_effect_percentile)[0]
         parts = (self.has_conditions and self.expected.noisy, self.has_conditions and not self.expected.noisy)
         kernels.measure(
