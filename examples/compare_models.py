@@ -45,5 +45,6 @@ for i, (name, values) in enumerate(rows.items()):
     axes.bar(np.arange(4) + 0.27 * (i - 1), values, 0.25, label=name, color=["#E69F00", "#0072B2", "#BBBBBB"][i])
 axes.set_xticks(range(4), [f"{method}. {about}" for method, (about, _) in METHODS.items()], rotation=12, ha="right")
 axes.set(ylabel="r2 on held-out genes", title="A linear and a nonlinear model under the four methods")
-axes.legend()
+axes.set_ylim(0, 0.9)
+axes.legend(loc="upper left", ncols=3)
 fig.savefig("compare_models.png", dpi=150)

@@ -1,8 +1,8 @@
 """Recover which TFs act together, from simulated data, by a sparse regression on products of binding effects.
 
 TF A acts only on genes that C binds, too, and B only on genes that A and D bind. The response of the genes that a TF
-binds is regressed on its binding effect and on the products of that with the effects of the other TFs; LassoCV keeps few
-of them, and the large ones are the relations. Needs scikit-learn (`pip install scikit-learn`).
+binds is regressed on its binding effect and on the products of that with the effects of the other TFs; LassoCV keeps
+few of them, and the large ones are the relations. Needs scikit-learn (`pip install scikit-learn`).
 """
 
 import matplotlib.pyplot as plt
