@@ -9,7 +9,7 @@ import pytest
 
 import yeastxr as yx
 from tests.conftest import simulate_tutorial
-from yeastxr.accessor import YeastAccessor, YeastPlots
+from yeastxr.accessor import YeastAccessor, YeastAnalysis, YeastPlots
 from yeastxr.training import SampleDataset
 
 METHODS: dict[str, Callable[..., Any]] = {
@@ -97,3 +97,14 @@ def test_accessor__is_pickled_with_its_dataset() -> None:
     assert ds.yeast is ds.yeast
     again = pickle.loads(pickle.dumps(ds))
     assert again.yeast.to_dataarray().identical(ds.yeast.to_dataarray())
+
+
+def test_accessor__has_each_method_of_the_analysis() -> None:
+    """All functions of a dataset; those of one TF and the table of TFs are methods of ``ds.yeast`` itself."""
+    functions = {name: getattr(yx.analysis, name) for name in yx.analysis.__all__}
+    of_datasets = {name: f for name, f in functions.items() if "ds" in inspect.signature(f).parameters}
+    assert set(functions) - set(of_datasets) == {"enrichment", "adjust_pvalues"}
+    for name, function in of_datasets.items():
+        method = getattr(YeastAccessor if name in METHODS else YeastAnalysis, name)
+        expected = [p for p in parameters(function) if p[0] != "ds"]
+        assert [p for p in parameters(method) if p[0] not in ("self", "ds")] == expected, name

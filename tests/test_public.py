@@ -87,10 +87,12 @@ def test_import__all_public_names_are_listed() -> None:
         "Check",
         "Feature",
     }
-    assert wanted | {"qc", "theory", "plot"} <= set(yx.__all__)
+    assert wanted | {"analysis", "qc", "theory", "plot"} <= set(yx.__all__)
 
 
-@pytest.mark.parametrize("face", ["simulation", "theory", "storage", "training", "qc", "checks", "plot", "report"])
+@pytest.mark.parametrize(
+    "face", ["simulation", "theory", "storage", "training", "qc", "analysis", "checks", "plot", "report"]
+)
 def test_import__faces_list_public_names(face: str) -> None:
     code = (
         f"import sys, yeastxr.{face}; face = sys.modules['yeastxr.{face}']; print(set(face.__all__) - set(dir(face)))"

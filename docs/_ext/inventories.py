@@ -38,6 +38,7 @@ PROJECTS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "typing.Any": ("py:data", "library/typing.html#typing.Any"),
             "typing.Literal": ("py:data", "library/typing.html#typing.Literal"),
             "typing.NamedTuple": ("py:class", "library/typing.html#typing.NamedTuple"),
+            "typing.Unpack": ("py:data", "library/typing.html#typing.Unpack"),
             "typing.Self": ("py:data", "library/typing.html#typing.Self"),
         },
     ),

@@ -35,7 +35,7 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
     ),
     "The accessor": (
         "The functions of the package as methods of a dataset, ``ds.yeast``.",
-        ["YeastAccessor", "accessor.YeastPlots"],
+        ["YeastAccessor", "accessor.YeastAnalysis", "accessor.YeastPlots"],
     ),
     "Storage and files": (
         "Zarr stores that resume, verify, repair and grow; files for other programs.",
@@ -81,7 +81,7 @@ DATA = {
 }
 
 # Modules whose public names are all listed, each on a page of its own.
-MODULES = ("plot", "qc", "theory")
+MODULES = ("analysis", "plot", "qc", "theory")
 
 
 def list_module(module: str) -> list[str]:

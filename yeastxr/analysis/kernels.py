@@ -7,7 +7,7 @@ from yeastxr._utils import compile_kernel, inline_kernel
 from yeastxr.simulation.kernels import run_philox, scale_bits
 
 _SLACK = 1e-9  # of the logarithm of a p-value: equal ones differ by rounding
-_DENSE = 24  # genes of a step from which counting anew beats adding
+_DENSE = 14  # genes of a step from which counting anew beats adding
 
 
 @compile_kernel
@@ -174,12 +174,14 @@ def reaches_critical(bins, ranks, critical, counts, fresh):
                 counts[j] += more
         else:
             while gene < ranks[i]:
-                for j in range(bins[gene], n_ranks):
-                    counts[j] += 1
+                including = counts[bins[gene] :]
+                for j in range(including.size):
+                    including[j] += 1
                 gene += 1
-        reached = 0
+        limits = critical[i]
+        reached = np.int32(0)
         for j in range(n_ranks):
-            reached += counts[j] >= critical[i, j]
+            reached += np.int32(counts[j] >= limits[j])
         if reached > 0:
             return True
     return False

@@ -37,7 +37,7 @@ def rank_response(
 
     Genes are sorted by binding p-value, ties by the larger binding effect, then by position. The ratio at rank r is the
     share of responsive genes among the first r (as in Kang et al. 2020, https://doi.org/10.1101/gr.259655.119). Its
-    band is the exact binomial interval of Clopper and Pearson (1934), as of :func:`scipy.stats.binomtest`: it holds the
+    band is the exact binomial interval of Clopper and Pearson (1934), as of ``scipy.stats.binomtest``: it holds the
     true share with a probability of at least ``level``. Chance is the share of responsive genes among all.
 
     Parameters
