@@ -1,7 +1,10 @@
 """What tests of the analysis share: measured data without labels, with ties and NaN, and how results are compared."""
 
+from collections.abc import Callable
+
 import numpy as np
 import xarray as xr
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 CHUNKINGS = ({"tf": 1}, {"gene": 4, "tf": 2}, {"gene": 5})
@@ -29,7 +32,9 @@ def make_measured(seed: int, genes: int = 23, tfs: int = 3, *, label: bool = Fal
     return ds.assign(label=(("gene", "tf"), rng.random(shape) < 0.4)) if label else ds
 
 
-seeds = st.integers(0, 2**32 - 1)
+def any_seed(test: Callable[..., None]) -> Callable[..., None]:
+    """Run a test for some seeds."""
+    return settings(max_examples=6)(given(seed=st.integers(0, 2**32 - 1))(test))
 
 
 def assert_same_for_any_chunks(function, ds: xr.Dataset) -> None:

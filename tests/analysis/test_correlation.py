@@ -5,11 +5,10 @@ from functools import partial
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
 from scipy.stats import pearsonr, rankdata, spearmanr
 
 import yeastxr as yx
-from tests.analysis.common import assert_same_for_any_chunks, make_measured, seeds
+from tests.analysis.common import any_seed, assert_same_for_any_chunks, make_measured
 
 
 def rank_log(values: np.ndarray) -> np.ndarray:
@@ -17,8 +16,7 @@ def rank_log(values: np.ndarray) -> np.ndarray:
     return np.log10(values.size) - np.log10(rankdata(-values))
 
 
-@settings(max_examples=5)
-@given(seed=seeds)
+@any_seed
 def test_correlate__is_that_of_scipy(seed: int) -> None:
     ds = make_measured(seed)
     for method, function in (("spearman", spearmanr), ("pearson", pearsonr)):

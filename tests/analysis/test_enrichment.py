@@ -6,10 +6,9 @@ import dask
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
 
 import yeastxr as yx
-from tests.analysis.common import CHUNKINGS, make_measured, seeds
+from tests.analysis.common import CHUNKINGS, any_seed, make_measured
 
 
 def make_counts(seed: int) -> tuple[xr.DataArray, xr.DataArray]:
@@ -21,7 +20,7 @@ def make_counts(seed: int) -> tuple[xr.DataArray, xr.DataArray]:
     return tuple(xr.DataArray(values, dims=("gene", "tf"), coords=coords) for values in (experiment, background))
 
 
-@given(seed=seeds)
+@any_seed
 def test_enrichment__is_that_of_sums_of_probabilities(seed: int) -> None:
     experiment, background = make_counts(seed)
     total, total_background, c = 60, 300, 0.5
@@ -89,7 +88,7 @@ def adjust(column: list[float], method: str) -> list[float]:
     return [math.nan if math.isnan(p) else min(steps[known.index(p) :]) for p in column]
 
 
-@given(seed=seeds)
+@any_seed
 def test_adjust_pvalues__are_those_of_the_definitions(seed: int) -> None:
     pvalues = make_measured(seed, missing=0.3).binding_pvalue.astype(np.float64)
     for method in ("bh", "by", "bonferroni"):

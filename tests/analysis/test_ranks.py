@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
 from scipy.stats import binomtest
 
 import yeastxr as yx
-from tests.analysis.common import assert_same_for_any_chunks, make_measured, seeds
+from tests.analysis.common import any_seed, assert_same_for_any_chunks, make_measured
 
 
 def respond(ds: xr.Dataset, tf: str) -> tuple[list[bool], int]:
@@ -21,7 +20,7 @@ def respond(ds: xr.Dataset, tf: str) -> tuple[list[bool], int]:
     return [row[3] for row in sorted(rows)], ds.sizes["gene"] - len(rows)
 
 
-@given(seed=seeds)
+@any_seed
 def test_rank_response__is_that_of_a_loop(seed: int) -> None:
     ds = make_measured(seed)
     result = yx.analysis.rank_response(ds, bins=4, least_magnitude=1.0, level=0.9)

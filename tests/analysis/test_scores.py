@@ -5,10 +5,9 @@ from functools import partial
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
 
 import yeastxr as yx
-from tests.analysis.common import assert_same_for_any_chunks, make_measured, seeds
+from tests.analysis.common import any_seed, assert_same_for_any_chunks, make_measured
 from tests.conftest import TUTORIAL
 from yeastxr.demo import METHODS
 
@@ -28,7 +27,7 @@ def score(y: np.ndarray, f: np.ndarray) -> tuple[float, ...]:
     return (1 - np.var(y - f) / np.var(y), 1 - squared / np.var(y), squared / np.var(y), squared**0.5 / np.ptp(y))
 
 
-@given(seed=seeds)
+@any_seed
 def test_scores__are_those_of_the_definitions(seed: int) -> None:
     ds = make_measured(seed)
     prediction = predict(seed, ds)

@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
 
 import yeastxr as yx
-from tests.analysis.common import assert_same_for_any_chunks, make_measured, seeds
+from tests.analysis.common import any_seed, assert_same_for_any_chunks, make_measured
 
 
-@given(seed=seeds)
+@any_seed
 def test_targets__and_top_are_those_of_sorted_tables(seed: int) -> None:
     ds = make_measured(seed, label=True)
     table = ds.sel(tf="TF1").to_dataframe().reset_index()
@@ -41,7 +40,7 @@ def test_targets__nan_and_dask() -> None:
     assert abs(strongest).item() == abs(known.perturbation_effect).max().item()
 
 
-@given(seed=seeds)
+@any_seed
 def test_describe__is_that_of_tables(seed: int) -> None:
     ds = make_measured(seed, label=True)
     result = yx.analysis.describe(ds, least_magnitude=1.0)

@@ -6,11 +6,10 @@ from functools import partial
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
 from scipy.stats import hypergeom
 
 import yeastxr as yx
-from tests.analysis.common import assert_same_for_any_chunks, make_measured, seeds
+from tests.analysis.common import any_seed, assert_same_for_any_chunks, make_measured
 from yeastxr.simulation.draws import compute_philox_words
 
 
@@ -47,7 +46,7 @@ def draw_order(n: int, tf: str, seed: int, permutation: int) -> list[int]:
     return values
 
 
-@given(seed=seeds)
+@any_seed
 def test_dual_threshold__is_that_of_all_pairs(seed: int) -> None:
     ds = make_measured(seed, label=True)
     result = yx.analysis.dual_threshold(ds, permutations=8, seed=5, sensitivity=0.7)
