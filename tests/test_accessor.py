@@ -71,7 +71,7 @@ def test_accessor__help_shows_parameters_without_the_dataset(name: str) -> None:
     assert "\nds\n" not in text
     assert "\ndata\n" not in text
     assert ">>>" not in text
-    assert text.endswith(("`yeastxr.", "`.", "DataLoader.")) or "see :" in text
+    assert "see :" in text.lower()
     listed = list(inspect.signature(method).parameters)
     assert "self" not in listed
     assert "ds" not in listed

@@ -98,7 +98,7 @@ class YeastAccessor:
 
     @property
     def analysis(self) -> "YeastAnalysis":
-        """The field's own methods, as functions of the dataset."""
+        """The field's own methods for the dataset; see :mod:`yeastxr.analysis`."""
         return YeastAnalysis(self._ds)
 
     @property
@@ -120,7 +120,7 @@ class YeastAnalysis:
     >>> import yeastxr as yx
     >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], seed=42)
     >>> ds.yeast.analysis.curves().auroc.round(2).values
-    array([0.91, 0.9 ])
+    array([0.9 , 0.91])
     """
 
     def __init__(self, ds: xr.Dataset) -> None:

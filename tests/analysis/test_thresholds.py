@@ -120,7 +120,7 @@ def test_dual_threshold__permutations_agree_with_counting_anew() -> None:
     log_factorial = gammaln(np.arange(n + 1) + 1.0)
     counts, fresh = np.empty(ranks.size, np.int32), np.empty(ranks.size + 1, np.int32)
     critical = np.empty((ranks.size, ranks.size), np.int32)
-    words, best = np.empty((n // 2 + 1, 4), np.uint64), np.empty(4)
+    words, best = np.empty((n // 2 + 1, 4), np.uint32), np.empty(4)
     least, shuffles = [], []
     for permutation in range(permutations):
         bins = start.copy()

@@ -13,6 +13,7 @@ from yeastxr._validate import check_number
 from yeastxr.errors import InputError, SchemaError, format_value, suggest
 from yeastxr.schema import (
     BINDING,
+    CORE_DIMS,
     GENE,
     LABEL,
     MAGNITUDE,
@@ -89,10 +90,10 @@ def find_responsive(
 
 
 def check_dataset(ds: xr.Dataset) -> xr.Dataset:
-    """Return a dataset with the dims gene and tf, or refuse it."""
+    """Return a dataset with the dims gene and tf last, or refuse it."""
     ds = restore_dims(ds)
     check_dims(ds, "the dataset")
-    return ds
+    return ds.transpose(..., *CORE_DIMS)
 
 
 def align_columns(arrays: Mapping[str, xr.DataArray]) -> list[xr.DataArray]:

@@ -4,10 +4,17 @@ import numpy as np
 from numba import float64, int64, uint64
 
 from yeastxr._utils import compile_kernel, inline_kernel
-from yeastxr.simulation.kernels import run_philox, scale_bits
+from yeastxr.simulation.kernels import run_philox
 
 _SLACK = 1e-9  # of the logarithm of a p-value: equal ones differ by rounding
 _DENSE = 14  # genes of a step from which counting anew beats adding
+_32 = np.uint64(32)
+
+
+@inline_kernel
+def scale_bits(high, low, n):
+    """Scale 64 random bits to an integer in [0, n): the top of their product with n < 2**32, off by under n / 2**64."""
+    return (high * n + ((low * n) >> _32)) >> _32
 
 
 @compile_kernel
@@ -197,7 +204,7 @@ def shuffle(k0, k1, key, stream, permutation, words, values):
         )
     for i in range(n - 1, 0, -1):
         pair = (i & 1) * 2
-        j = int64(scale_bits(words[i >> 1, pair], words[i >> 1, pair + 1], uint64(i + 1)))
+        j = int64(scale_bits(uint64(words[i >> 1, pair]), uint64(words[i >> 1, pair + 1]), uint64(i + 1)))
         values[i], values[j] = values[j], values[i]
 
 
@@ -230,7 +237,7 @@ def optimize_thresholds(order, rank, n_genes, keys, k0, k1, stream, permutations
         if permutations > 0:
             critical = np.empty((ranks.size, ranks.size), np.int32)
             fill_critical_overlaps(ranks, n, best[3], log_factorial, critical)
-            words = np.empty((n // 2 + 1, 4), np.uint64)
+            words = np.empty((n // 2 + 1, 4), np.uint32)  # what lies above 32 bits is no part of a word
             for permutation in range(permutations):
                 bins[:] = bin_of_rank
                 shuffle(k0, k1, keys[row], stream, permutation, words, bins)

@@ -78,8 +78,8 @@ def rank_response(
     >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], seed=42)
     >>> response = yx.analysis.rank_response(ds, responsive="label", by="binding_effect")
     >>> response.ratio.sel(rank=[25, 100, 1000]).round(2).values
-    array([[0.56, 0.51, 0.1 ],
-           [0.92, 0.82, 0.3 ]])
+    array([[0.52, 0.44, 0.1 ],
+           [0.88, 0.76, 0.3 ]])
     """
     ds = check_dataset(ds)
     n = ds.sizes[GENE]
@@ -126,7 +126,7 @@ def top_ratio(
     >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], seed=42)
     >>> top = yx.analysis.top_ratio(ds, 25, responsive="label", by="binding_effect")
     >>> top.ratio.values, top.lower.round(2).values, top.chance.values
-    (array([0.56, 0.92]), array([0.35, 0.74]), array([0.1, 0.3]))
+    (array([0.52, 0.88]), array([0.31, 0.69]), array([0.1, 0.3]))
     """
     ds = check_dataset(ds)
     several = isinstance(n, list | tuple) or getattr(n, "ndim", 0) > 0

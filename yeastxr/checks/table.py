@@ -67,7 +67,7 @@ class CheckTable:
     >>> table.passed, table.failed
     (True, [])
     >>> float(table.to_dataset().pvalue.sel(check="signs: share positive").round(3))
-    0.217
+    0.591
     """
 
     rows: tuple[Check, ...]

@@ -178,7 +178,7 @@ def roc(
     >>> from yeastxr import plot
     >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], tfs=["GAL4", "MIG1"], seed=42)
     >>> [layer.label for layer in plot.roc(ds)]
-    ['GAL4: 0.91', 'MIG1: 0.90', 'all pairs: 0.904', 'chance', 'area 0.899 by theory']
+    ['GAL4: 0.90', 'MIG1: 0.91', 'all pairs: 0.903', 'chance', 'area 0.899 by theory']
     """
     hv = load_holoviews()
     ds, subtitle = select(ds, tf, gene)
