@@ -153,7 +153,7 @@ def storage() -> list[Row]:
         start = time.perf_counter()
         yx.verify(path)
         rows.append(("verify of the same, a file", ms((time.perf_counter() - start) / 25_000), "", ""))
-        rows += compare_checksums(path)
+        rows += compare_checksums(Path(path))
         for tfs in (6_000, 60_000):
             shutil.rmtree(path, ignore_errors=True)
             peak = run_code(_PEAK_OF_COMMAND, path, str(tfs))
