@@ -12,7 +12,7 @@ from tests.conftest import simulate_tutorial
 from yeastxr.demo import BOOLEAN_RELATIONS
 from yeastxr.schema import FEATURE_NAMES
 from yeastxr.simulation import draws, layers
-from yeastxr.simulation.features import Block, simulate_block
+from yeastxr.simulation.blocks import Block, simulate_block
 
 SELECTIONS = [*([name] for name in FEATURE_NAMES), ["label", "perturbation_pvalue"], ["binding_pvalue", "label"]]
 

@@ -15,7 +15,7 @@ from dask._task_spec import Alias, Task, TaskRef
 from dask.highlevelgraph import Layer, MaterializedLayer
 
 from yeastxr.schema import FEATURES, REPLICATE, TF
-from yeastxr.simulation.features import Block, BlockMaker, simulate_block
+from yeastxr.simulation.blocks import Block, BlockMaker, simulate_block
 
 Key = tuple[Any, ...]
 

@@ -28,8 +28,8 @@ from yeastxr.schema import (
     validate,
 )
 from yeastxr.simulation.adjustment import MeanModel
+from yeastxr.simulation.blocks import simulate_arrays
 from yeastxr.simulation.draws import SCHEME_VERSION
-from yeastxr.simulation.features import simulate_arrays
 from yeastxr.simulation.parameters import (
     BindingParameters,
     PerturbationParameters,
