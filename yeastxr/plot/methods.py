@@ -274,7 +274,7 @@ def volcano(
 
 
 def _thin(ds: xr.Dataset, feature: str, limit: int) -> xr.Dataset:
-    """Return a dataset with evenly spaced genes, and if need be TFs and others, that has at most so many pairs."""
+    """Return evenly spaced genes of a dataset, and TFs and others where needed, with at most ``limit`` pairs."""
     for dim in (GENE, TF, *(dim for dim in ds[feature].dims if dim not in CORE_DIMS)):
         kept = max(1, limit // (ds[feature].size // ds.sizes[dim]))
         ds = ds.isel({dim: slice(None, None, -(-ds.sizes[dim] // kept))})
