@@ -119,6 +119,12 @@ def check_choice(name: str, value: object, choices: Collection[str]) -> None:
         raise InputError(f"{name} is {format_value(value)}; expected {', '.join(first)} or {last}")
 
 
+def check_flag(name: str, value: object) -> None:
+    """Refuse an argument that is not True or False."""
+    if not isinstance(value, bool):
+        raise InputTypeError(f"{name} is {format_value(value)}; expected True or False")
+
+
 def check_path(name: str, value: object) -> Path:
     """Return a path argument as a Path, or refuse it."""
     if not isinstance(value, str | os.PathLike):

@@ -91,7 +91,7 @@ def test_binding_effects__as_the_scheme_defines(
         total_experiment_hops=totals[0],
         total_background_hops=totals[1],
     )
-    found = draws.draw_binding_effects(label, *where, hops=params.hops, factors=params.factors, seed=seed)
+    found = draws.draw_binding_effects(label, *where, hops=params.hop_ranges, factors=params.factors, seed=seed)
     drawn = draw_words(block, scheme.BINDING)
     same_bits(found, scheme.binding_effects(drawn, label, (background, unbound, bound), (*totals, 1e-10)))
 

@@ -4,7 +4,7 @@ The functions of :mod:`yeastxr.simulation.steps`, :class:`yeastxr.SimulationSpec
 here.
 """
 
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any, Self
@@ -13,6 +13,8 @@ import numpy as np
 
 from yeastxr._validate import (
     POSITION_END,
+    check_choice,
+    check_flag,
     check_integer,
     check_names,
     check_number,
@@ -24,6 +26,12 @@ from yeastxr.errors import InputError, InputTypeError, format_value
 from yeastxr.simulation.relations import check_relationships, to_json
 
 LARGEST_NORMAL = 9.5  # above the largest normal number that the kernels draw
+MEASUREMENT_END = 2**24 - 1  # a measurement's number takes the upper 24 bits of the stream word
+HOP_DISTRIBUTIONS, PVALUE_RULES = ("uniform", "negative_binomial"), ("tutorial", "test")
+_HOP_MEANS = ("background_hops_mean", "unbound_experiment_hops_mean", "bound_experiment_hops_mean")
+LEAST_RESPONSIVENESS, MOST_RESPONSIVENESS = 1e-6, 0.99
+LEAST_CONCENTRATION, MOST_CONCENTRATION = 0.01, 1e6  # of beta distributions whose quantiles are tabulated
+_MOST_DISPERSION, _MOST_MEAN = 100.0, 10_000.0  # of hops whose distribution is tabulated
 _TOTAL_END = 2**53  # float64 counts exactly up to here
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -45,9 +53,14 @@ class Parameters:
         Returns
         -------
         dict
-            From names to numbers, texts, lists and None.
+            From names to numbers, texts, lists and None. Parameters that extend the tutorial are left out where they
+            have their defaults, so that the tutorial's data keep their attributes.
         """
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if not field.metadata["extends"] or getattr(self, field.name) != field.default
+        }
         if values.get("tf_relationships") is not None:
             values["tf_relationships"] = to_json(values["tf_relationships"])
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
@@ -55,7 +68,7 @@ class Parameters:
     @classmethod
     def pick(cls, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return this group's entries of plain values of a whole specification."""
-        return {field.name: values[field.name] for field in fields(cls)}
+        return {field.name: values[field.name] for field in fields(cls) if field.name in values}
 
     @classmethod
     def extract(cls, source: "Parameters | Mapping[str, Any]") -> Self:
@@ -73,9 +86,12 @@ def fits_float32(value: float) -> bool:
     return abs(value) <= _FLOAT32_MAX
 
 
-def make_help(text: str, option: Any = None) -> dict[str, Any]:
-    """Return a field's metadata for the command line: help, and the type of the option unless that has a format."""
-    return {"help": text, "option": option}
+def make_help(text: str, option: Any = None, *, extends: bool = False) -> dict[str, Any]:
+    """Return a field's metadata for the command line: help, and the type of the option unless that has a format.
+
+    ``extends`` says that the parameter extends the tutorial, which the default is.
+    """
+    return {"help": text, "option": option, "extends": extends}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +110,18 @@ class PopulationParameters(Parameters):
         default=None, metadata=make_help("Names of the TFs; integers from 0 by default.", list[str])
     )
     replicates: int | None = field(default=None, metadata=make_help("How many replicates; none by default.", int))
+    bound_concentration: float | None = field(
+        default=None,
+        metadata=make_help(
+            "Draw each TF's bound fraction from a beta distribution of this concentration; fixed by default.",
+            float,
+            extends=True,
+        ),
+    )
+    measurements: int | None = field(
+        default=None,
+        metadata=make_help("How many measurements share the truth of a replicate; none by default.", int, extends=True),
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -121,7 +149,19 @@ class PopulationParameters(Parameters):
         replicates = self.replicates
         if replicates is not None:
             replicates = check_integer("replicates", replicates, least=1, most=POSITION_END)
-        self._set(genes=genes, bound=bound, n_sample=n_sample, tfs=tfs, replicates=replicates)
+        measurements = self.measurements
+        if measurements is not None:
+            measurements = check_integer("measurements", measurements, least=1, most=MEASUREMENT_END)
+        self._set(
+            genes=genes, bound=bound, n_sample=n_sample, tfs=tfs, replicates=replicates, measurements=measurements
+        )
+        if self.bound_concentration is not None:
+            self._set(bound_concentration=check_number("bound_concentration", self.bound_concentration))
+            if not LEAST_CONCENTRATION <= self.bound_concentration <= MOST_CONCENTRATION:
+                raise InputError(
+                    f"bound_concentration is {self.bound_concentration:g}; "
+                    f"expected a number from {LEAST_CONCENTRATION:g} to {MOST_CONCENTRATION:g}"
+                )
 
     def _check_bound(self) -> tuple[tuple[float, ...], tuple[str, ...] | None]:
         """Return bound fractions and TF names; a dict from names to fractions gives both."""
@@ -176,6 +216,39 @@ class BindingParameters(Parameters):
     total_background_hops: int = field(default=1000, metadata=make_help("Total number of background hops.", int))
     total_experiment_hops: int = field(default=76, metadata=make_help("Total number of experiment hops.", int))
     pseudocount: float = field(default=1e-10, metadata=make_help("What keeps the enrichment finite.", float))
+    hop_distribution: str = field(
+        default="uniform",
+        metadata=make_help("Distribution of hops: uniform (over the ranges) or negative_binomial.", str, extends=True),
+    )
+    background_hops_mean: float | None = field(
+        default=None, metadata=make_help("Mean of background hops (negative binomial).", float, extends=True)
+    )
+    unbound_experiment_hops_mean: float | None = field(
+        default=None,
+        metadata=make_help("Mean of experiment hops of unbound pairs (negative binomial).", float, extends=True),
+    )
+    bound_experiment_hops_mean: float | None = field(
+        default=None,
+        metadata=make_help("Mean of experiment hops of bound pairs (negative binomial).", float, extends=True),
+    )
+    background_hops_dispersion: float = field(
+        default=0.0,
+        metadata=make_help(
+            "Dispersion d of background hops of mean m and variance m + d m^2; 0 is Poisson.", float, extends=True
+        ),
+    )
+    experiment_hops_dispersion: float = field(
+        default=0.0, metadata=make_help("The same for experiment hops.", float, extends=True)
+    )
+    promoter_dispersion: float = field(
+        default=0.0,
+        metadata=make_help(
+            "Variance of a gamma factor of mean 1 by which all hops of a gene's promoter vary.", float, extends=True
+        ),
+    )
+    hops: bool = field(
+        default=False, metadata=make_help("Keep experiment_hops and background_hops.", bool, extends=True)
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -195,13 +268,49 @@ class BindingParameters(Parameters):
             ),
             pseudocount=check_number("pseudocount", self.pseudocount, least=0),
         )
-        if self.background_hops_range[0] == 0 and self.pseudocount == 0:
+        self._check_distribution()
+        if self.is_tabulated and self.pseudocount == 0:
+            raise InputError("pseudocount is 0 and hop_distribution is 'negative_binomial'; expected one above 0")
+        if not self.is_tabulated and self.background_hops_range[0] == 0 and self.pseudocount == 0:
             raise InputError("pseudocount is 0 and background_hops_range starts at 0; expected one of them above 0")
         if not fits_float32(self.largest_effect):
             raise InputError(
                 f"pseudocount is {self.pseudocount:g} and binding effects reach {self.largest_effect:g}; "
                 "expected a pseudocount for which float32 can hold them"
             )
+
+    def _check_distribution(self) -> None:
+        """Check the parameters of the distribution of hops, and that they are those of the one that is chosen."""
+        check_choice("hop_distribution", self.hop_distribution, HOP_DISTRIBUTIONS)
+        check_flag("hops", self.hops)
+        given = [name for name in _HOP_MEANS if getattr(self, name) is not None]
+        dispersions = ("background_hops_dispersion", "experiment_hops_dispersion", "promoter_dispersion")
+        for name in (*given, *dispersions):
+            most = _MOST_MEAN if name in given else _MOST_DISPERSION
+            self._set(**{name: check_number(name, getattr(self, name), least=0, most=most)})
+        given += [name for name in dispersions if getattr(self, name)]
+        if not self.is_tabulated and given:
+            raise InputError(
+                f"{', '.join(given)} and hop_distribution='uniform' do not go together; "
+                "expected hop_distribution='negative_binomial' with them"
+            )
+        missing = [name for name in _HOP_MEANS if getattr(self, name) is None]
+        if self.is_tabulated and missing:
+            raise InputError(
+                f"hop_distribution is 'negative_binomial' without {', '.join(missing)}; expected a mean each"
+            )
+        ranges = [f.name for f in fields(BindingParameters) if f.name.endswith("_range")]
+        changed = [name for name in ranges if getattr(self, name) != getattr(BindingParameters, name)]
+        if self.is_tabulated and changed:
+            raise InputError(
+                f"{', '.join(changed)} and hop_distribution='negative_binomial' do not go together; "
+                "expected means in place of ranges"
+            )
+
+    @property
+    def is_tabulated(self) -> bool:
+        """Whether hops are drawn from tables of a negative binomial distribution, not from ranges."""
+        return self.hop_distribution == "negative_binomial"
 
     @property
     def factors(self) -> tuple[float, float]:
@@ -210,7 +319,7 @@ class BindingParameters(Parameters):
         return background_total / (self.total_experiment_hops + self.pseudocount), self.pseudocount * background_total
 
     @property
-    def hops(self) -> tuple[int, ...]:
+    def hop_ranges(self) -> tuple[int, ...]:
         """The first and the count of background, unbound and bound hops."""
         ranges = (self.background_hops_range, self.unbound_experiment_hops_range, self.bound_experiment_hops_range)
         return tuple(number for first, last in ranges for number in (first, last - first + 1))
@@ -229,18 +338,83 @@ class BindingParameters(Parameters):
 
 @dataclass(frozen=True, kw_only=True)
 class PvalueParameters(Parameters):
-    """Steps 2 and 3, p-values: from which quantile of |effect| on a p-value is small, and how small."""
+    """Steps 2 and 3, p-values: their rule; for the tutorial's, from which |effect| on they are small, and how small."""
 
     large_effect_percentile: float = field(
         default=0.9,
         metadata=make_help("Quantile of absolute effects from which on a p-value is small.", float),
     )
     large_effect_upper_pval: float = field(default=0.2, metadata=make_help("Upper end of small p-values.", float))
+    pvalues: str = field(
+        default="tutorial",
+        metadata=make_help("Rule of p-values: tutorial (drawn) or test (tests of the effects).", str, extends=True),
+    )
+    poisson_pseudocount: float = field(
+        default=0.1,
+        metadata=make_help("What is added to the expected hops of a binding test (pvalues=test).", float, extends=True),
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         names = ("large_effect_percentile", "large_effect_upper_pval")
         self._set(**{name: check_number(name, getattr(self, name), least=0, most=1) for name in names})
+        check_choice("pvalues", self.pvalues, PVALUE_RULES)
+        self._set(poisson_pseudocount=check_number("poisson_pseudocount", self.poisson_pseudocount, least=0, most=1e6))
+        defaults = PvalueParameters
+        of_other = (
+            [name for name in names if getattr(self, name) != getattr(defaults, name)]
+            if self.tests_effects
+            else [name for name in ("poisson_pseudocount",) if getattr(self, name) != getattr(defaults, name)]
+        )
+        if of_other:
+            other = "tutorial" if self.tests_effects else "test"
+            raise InputError(
+                f"{', '.join(of_other)} and pvalues={self.pvalues!r} do not go together; "
+                f"expected pvalues={other!r} with them"
+            )
+
+    @property
+    def tests_effects(self) -> bool:
+        """Whether p-values are those of tests, and functions of what is tested; otherwise they are drawn."""
+        return self.pvalues == "test"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponseParameters(Parameters):
+    """Step 3, responses: which pairs respond; in the tutorial those that are bound."""
+
+    responsive_fraction: float = field(
+        default=1.0, metadata=make_help("Fraction of bound pairs that respond.", float, extends=True)
+    )
+    indirect_fraction: float = field(
+        default=0.0, metadata=make_help("Fraction of unbound pairs that respond.", float, extends=True)
+    )
+    gene_responsiveness: float = field(
+        default=0.0,
+        metadata=make_help(
+            "Correlation of the responses of a gene to different TFs, from 0 to below 1.", float, extends=True
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        names = ("responsive_fraction", "indirect_fraction", "gene_responsiveness")
+        self._set(**{name: check_number(name, getattr(self, name), least=0, most=1) for name in names})
+        if self.gene_responsiveness > MOST_RESPONSIVENESS or 0 < self.gene_responsiveness < LEAST_RESPONSIVENESS:
+            raise InputError(
+                f"gene_responsiveness is {self.gene_responsiveness:g}; "
+                f"expected 0, or a number from {LEAST_RESPONSIVENESS:g} to {MOST_RESPONSIVENESS:g}"
+            )
+        if self.gene_responsiveness and not self.has_responses:
+            raise InputError(
+                "gene_responsiveness is given, and exactly the bound pairs respond; "
+                "expected a responsive_fraction below 1 or an indirect_fraction above 0 with it"
+            )
+
+    @property
+    def has_responses(self) -> bool:
+        """Whether pairs that respond are not exactly those that are bound, as in the tutorial."""
+        return self.responsive_fraction < 1 or self.indirect_fraction > 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,13 +431,31 @@ class PerturbationParameters(Parameters):
     tf_relationships: Mapping[Any, Any] | None = field(
         default=None, metadata=make_help("Conditions of each TF (methods 3 and 4).")
     )
+    positive_fraction: float | Collection[float] = field(
+        default=0.5,
+        metadata=make_help(
+            "Fraction of effects that are positive: for all TFs, or a list of one for each.", list[float], extends=True
+        ),
+    )
+    batch_std: float = field(
+        default=0.0,
+        metadata=make_help(
+            "Standard deviation of an offset that all effects of a TF share in a measurement.", float, extends=True
+        ),
+    )
+    adjusted: bool = field(
+        default=False,
+        metadata=make_help("Keep adjusted: where a pair responds and its conditions hold.", bool, extends=True),
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         means = ("unbound_mean", "bound_mean", "max_mean_adjustment")
         self._set(**{name: check_number(name, getattr(self, name)) for name in means})
-        stds = ("unbound_std", "bound_std")
+        stds = ("unbound_std", "bound_std", "batch_std")
         self._set(**{name: check_number(name, getattr(self, name), least=0) for name in stds})
+        check_flag("adjusted", self.adjusted)
+        self._set(positive_fraction=self._check_positive_fraction())
         values = {name: abs(getattr(self, name)) for name in (*means, *stds)}
         largest = max(values, key=lambda name: values[name])
         if not fits_float32(sum(values.values()) * LARGEST_NORMAL):
@@ -271,7 +463,49 @@ class PerturbationParameters(Parameters):
                 f"{largest} is {getattr(self, largest):g}; expected a number for which float32 can hold the effects"
             )
 
-    def check_tfs(self, tfs: Iterable[Hashable]) -> None:
-        """Check that the relationships name TFs among these."""
+    def _check_positive_fraction(self) -> float | tuple[float, ...]:
+        """Return the fraction of all TFs, or one for each."""
+        value = unwrap(self.positive_fraction)
+        if isinstance(value, Real):
+            return check_number("positive_fraction", value, least=0, most=1)
+        fractions = check_sequence("positive_fraction", value, "a fraction from 0 to 1, or a list of them")
+        checked = tuple(check_number(f"positive_fraction[{i}]", f, least=0, most=1) for i, f in enumerate(fractions))
+        return checked[0] if len(checked) == 1 else checked
+
+    def list_positive_fractions(self, n_tfs: int) -> tuple[float, ...]:
+        """Return the fraction of positive effects of each TF."""
+        fractions = self.positive_fraction
+        return tuple(fractions) if isinstance(fractions, tuple) else (fractions,) * n_tfs  # type: ignore[return-value]
+
+    def check_tfs(self, tfs: Sequence[Hashable]) -> None:
+        """Check that the relationships name TFs among these, and that there is a positive fraction for each."""
+        if isinstance(self.positive_fraction, tuple) and len(self.positive_fraction) != len(tfs):
+            raise InputError(
+                f"positive_fraction has {len(self.positive_fraction)} entries; "
+                f"expected one, or {len(tfs)}, one for each TF"
+            )
         if self.tf_relationships is not None:
             self._set(tf_relationships=check_relationships(self.tf_relationships, tfs))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingParameters(Parameters):
+    """Which perturbation effects are missing: NaN, as their p-values are."""
+
+    missing_gene_fraction: float = field(
+        default=0.0,
+        metadata=make_help("Fraction of genes without perturbation effects of any TF.", float, extends=True),
+    )
+    missing_pair_fraction: float = field(
+        default=0.0, metadata=make_help("Fraction of other pairs without one.", float, extends=True)
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        names = ("missing_gene_fraction", "missing_pair_fraction")
+        self._set(**{name: check_number(name, getattr(self, name), least=0, most=1) for name in names})
+
+    @property
+    def has_missing(self) -> bool:
+        """Whether values may be missing."""
+        return self.missing_gene_fraction > 0 or self.missing_pair_fraction > 0

@@ -32,9 +32,11 @@ from yeastxr.simulation.blocks import simulate_arrays
 from yeastxr.simulation.draws import SCHEME_VERSION
 from yeastxr.simulation.parameters import (
     BindingParameters,
+    MissingParameters,
     PerturbationParameters,
     PopulationParameters,
     PvalueParameters,
+    ResponseParameters,
     make_help,
 )
 from yeastxr.simulation.relations import from_json
@@ -58,7 +60,14 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters, PopulationParameters):
+class SimulationSpec(
+    MissingParameters,
+    PerturbationParameters,
+    ResponseParameters,
+    PvalueParameters,
+    BindingParameters,
+    PopulationParameters,
+):
     """Everything that a simulated dataset depends on; checked when it is made, and immutable.
 
     Parameters
@@ -118,6 +127,14 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_tfs(self.tf_labels)
+        if self.tests_effects and self.unbound_std == 0:
+            raise InputError(
+                "unbound_std is 0 and pvalues is 'test'; expected one above 0, as effects are tested against that noise"
+            )
+        if self.batch_std and self.measurements is None:
+            raise InputError(
+                f"batch_std is {self.batch_std:g} without measurements; expected measurements, which have batches"
+            )
         self._set(seed=check_seed(self.seed))
 
     def __repr__(self) -> str:
@@ -223,7 +240,7 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
             pvalues,
         )
         draw_parameters = {
-            "hops": self.hops,
+            "hops": self.hop_ranges,
             "factors": self.factors,
             "fraction": self.large_effect_percentile,
             "upper": self.large_effect_upper_pval,
@@ -562,7 +579,7 @@ def sweep(spec: SimulationSpec, *, replicates: int | None = None, **values: Coll
         raise InputTypeError(f"spec is of type {type(spec).__name__}; expected a SimulationSpec, such as ds.yeast.spec")
     if replicates is not None:
         spec = replace(spec, replicates=replicates)
-    sweepable = [field.name for field in fields(spec) if isinstance(field.default, int | float)]
+    sweepable = [f.name for f in fields(spec) if isinstance(f.default, int | float) and not isinstance(f.default, bool)]
     grids: dict[str, list[Any]] = {}
     for name, grid in values.items():
         if name not in sweepable:

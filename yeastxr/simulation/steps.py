@@ -191,7 +191,7 @@ def make_binding_effects(labels: xr.DataArray, params: BindingParameters, seed: 
         labels.dims,
         [labels, *get_positions(labels)],
         dtype=np.float32,
-        hops=params.hops,
+        hops=params.hop_ranges,
         factors=params.factors,
         seed=seed,
     )
