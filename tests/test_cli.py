@@ -81,6 +81,10 @@ def test_simulate__has_an_option_for_every_parameter() -> None:
         assert not options[field.name].show_default  # a default of click's would hide what --spec says
         if isinstance(field.default, tuple):
             assert f"[default: {','.join(map(str, field.default))}]" in text
+        elif isinstance(field.default, bool):
+            assert options[field.name].is_flag
+        elif isinstance(field.default, str):
+            assert f"[default: {field.default}]" in text
         elif isinstance(field.default, int | float):
             [default] = re.findall(r"\[default: (.*)\]", text)
             assert float(default) == field.default

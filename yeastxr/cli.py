@@ -209,6 +209,8 @@ def _read_spec(ctx: click.Context, param: click.Parameter, path: Path | None) ->
 _TYPES: dict[Any, Any] = {
     int: int,
     float: float,
+    str: str,
+    bool: bool,
     list[int]: _List("integer", int),
     list[float]: _List("number", float),
     list[str]: _Names(),
@@ -220,6 +222,7 @@ def _add_parameters(command: Callable[..., Any]) -> Callable[..., Any]:
     for parameter in reversed(fields(SimulationSpec)):
         settings = dict(parameter.metadata)
         settings["type"] = _TYPES.get(settings.pop("option"))
+        del settings["extends"]
         if parameter.name == "genes":
             settings["type"] = _Genes()
         elif parameter.name == "tf_relationships":
@@ -227,8 +230,10 @@ def _add_parameters(command: Callable[..., Any]) -> Callable[..., Any]:
             settings["callback"] = _read_relationships
             settings["help"] += ' A JSON file such as {"0": [1, {"or": [3, {"not": 7}]}]}, from TFs to conditions.'
         default = parameter.default
-        if isinstance(default, int | float | tuple):
-            text = ",".join(map(str, default)) if isinstance(default, tuple) else f"{default:g}"
+        if settings["type"] is bool:
+            settings |= {"type": None, "is_flag": True, "default": None}  # given, or as --spec says
+        elif isinstance(default, int | float | tuple | str):
+            text = ",".join(map(str, default)) if isinstance(default, tuple) else format(default, "" if isinstance(default, str) else "g")
             settings["help"] += f"  [default: {text}]"  # click's own default would hide that an option is not given
         command = click.option(f"--{parameter.name.replace('_', '-')}", **settings)(command)
     return command

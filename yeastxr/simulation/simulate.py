@@ -82,6 +82,12 @@ class SimulationSpec(
         The names of the TFs, ``sum(n_sample)`` of them; integers from 0 by default.
     replicates
         How many independent replicates; none (no such dim) by default.
+    bound_concentration
+        Draws each TF's bound fraction from a beta distribution, whose mean is its ``bound`` and whose two parameters
+        add up to this, from 0.01 to 1e6. By default the fractions are ``bound`` itself.
+    measurements
+        How many measurements of each replicate, which share its truth: labels, background hops, responses and signs.
+        Each has experiment hops and noise of its own. None (no such dim) by default.
     background_hops_range
         First and last number of background hops, at least 0; with 0 a pseudocount is needed.
     unbound_experiment_hops_range, bound_experiment_hops_range
@@ -90,10 +96,32 @@ class SimulationSpec(
         The totals that the hops are fractions of, at least 1.
     pseudocount
         Keeps the ratio of hops finite, at least 0.
+    hop_distribution
+        ``"uniform"`` draws hops from the ranges above, ``"negative_binomial"`` from distributions with the means below.
+    background_hops_mean, unbound_experiment_hops_mean, bound_experiment_hops_mean
+        Means of negative binomial hops, from 0 to 10,000.
+    background_hops_dispersion, experiment_hops_dispersion
+        Dispersions d: counts of mean m have the variance ``m + d m^2`` given their gene's factor; 0 is Poisson.
+    promoter_dispersion
+        Variance of a gamma factor of mean 1, by which the means of all hops of a gene are multiplied: background and
+        experiment, of all TFs.
+    hops
+        Whether to keep the variables ``experiment_hops`` and ``background_hops``.
     large_effect_percentile
         The quantile of ``|effect|``, over the genes of a TF, from which on a p-value is small, in [0, 1].
     large_effect_upper_pval
         The upper end of small p-values, in [0, 1].
+    pvalues
+        ``"tutorial"`` draws p-values by the rule above. ``"test"`` tests: binding p-values are the probability of at
+        least as many experiment hops by a Poisson distribution whose mean the background hops give, perturbation
+        p-values that of at least as large an effect by the distribution of unbound pairs.
+    poisson_pseudocount
+        What is added to the mean of that Poisson distribution, at least 0.
+    responsive_fraction, indirect_fraction
+        Fractions of bound and of unbound pairs that respond, in [0, 1]. Unless they are 1 and 0, the variable
+        ``responsive`` is kept, and decides the perturbation effect in place of the label.
+    gene_responsiveness
+        The correlation of a gene's responses to different TFs, from 0 to 0.99.
     unbound_mean, bound_mean
         Means of perturbation effects of unbound and of bound pairs, in units of the noise's standard deviation.
     unbound_std, bound_std
@@ -102,6 +130,15 @@ class SimulationSpec(
         The increase of the mean of a bound pair that has the largest possible binding effect.
     tf_relationships
         From a TF to a condition, or a list of conditions that must all hold: TFs, ``And``, ``Or``, ``Not``.
+    positive_fraction
+        The fraction of perturbation effects that are positive, in [0, 1]: one for all TFs, or a list of one for each.
+    batch_std
+        Standard deviation of an offset that is added to all effects of a TF in a measurement, at least 0.
+    adjusted
+        Whether to keep the variable ``adjusted``: where a pair responds and its conditions hold.
+    missing_gene_fraction, missing_pair_fraction
+        Chances that a gene has no perturbation effects, and that another pair has none, in [0, 1]: effect and p-value
+        are NaN.
     seed
         An integer in [0, 2**64); drawn by default.
 
@@ -300,20 +337,40 @@ def simulate(
     n_sample: int | Collection[int] | None = None,
     tfs: Collection[str] | None = None,
     replicates: int | None = None,
+    bound_concentration: float | None = None,
+    measurements: int | None = None,
     background_hops_range: tuple[int, int] = BindingParameters.background_hops_range,
     unbound_experiment_hops_range: tuple[int, int] = BindingParameters.unbound_experiment_hops_range,
     bound_experiment_hops_range: tuple[int, int] = BindingParameters.bound_experiment_hops_range,
     total_background_hops: int = BindingParameters.total_background_hops,
     total_experiment_hops: int = BindingParameters.total_experiment_hops,
     pseudocount: float = BindingParameters.pseudocount,
+    hop_distribution: str = BindingParameters.hop_distribution,
+    background_hops_mean: float | None = None,
+    unbound_experiment_hops_mean: float | None = None,
+    bound_experiment_hops_mean: float | None = None,
+    background_hops_dispersion: float = BindingParameters.background_hops_dispersion,
+    experiment_hops_dispersion: float = BindingParameters.experiment_hops_dispersion,
+    promoter_dispersion: float = BindingParameters.promoter_dispersion,
+    hops: bool = BindingParameters.hops,
     large_effect_percentile: float = PvalueParameters.large_effect_percentile,
     large_effect_upper_pval: float = PvalueParameters.large_effect_upper_pval,
+    pvalues: str = PvalueParameters.pvalues,
+    poisson_pseudocount: float = PvalueParameters.poisson_pseudocount,
+    responsive_fraction: float = ResponseParameters.responsive_fraction,
+    indirect_fraction: float = ResponseParameters.indirect_fraction,
+    gene_responsiveness: float = ResponseParameters.gene_responsiveness,
     unbound_mean: float = PerturbationParameters.unbound_mean,
     unbound_std: float = PerturbationParameters.unbound_std,
     bound_mean: float = PerturbationParameters.bound_mean,
     bound_std: float = PerturbationParameters.bound_std,
     max_mean_adjustment: float = PerturbationParameters.max_mean_adjustment,
     tf_relationships: Mapping[Any, Any] | None = None,
+    positive_fraction: float | Collection[float] = PerturbationParameters.positive_fraction,
+    batch_std: float = PerturbationParameters.batch_std,
+    adjusted: bool = PerturbationParameters.adjusted,
+    missing_gene_fraction: float = MissingParameters.missing_gene_fraction,
+    missing_pair_fraction: float = MissingParameters.missing_pair_fraction,
     seed: int | None = None,
     chunks: Chunks = None,
 ) -> xr.Dataset:
@@ -327,16 +384,35 @@ def simulate(
         How many genes, or their names.
     bound, n_sample, tfs, replicates
         Bound fractions, how many TFs for each, names of the TFs, and how many replicates.
+    bound_concentration, measurements
+        Concentration of a beta distribution of bound fractions, and how many measurements of each replicate.
     background_hops_range, unbound_experiment_hops_range, bound_experiment_hops_range
         First and last number of hops.
     total_background_hops, total_experiment_hops, pseudocount
         The totals that the hops are fractions of, and what keeps the ratio of hops finite.
+    hop_distribution
+        ``"uniform"`` or ``"negative_binomial"``.
+    background_hops_mean, unbound_experiment_hops_mean, bound_experiment_hops_mean
+        Means of negative binomial hops.
+    background_hops_dispersion, experiment_hops_dispersion, promoter_dispersion
+        Dispersions of hops, and the variance of a factor that all hops of a gene share.
+    hops
+        Whether to keep ``experiment_hops`` and ``background_hops``.
     large_effect_percentile, large_effect_upper_pval
         The quantile of ``|effect|`` from which on a p-value is small, and the upper end of small p-values.
+    pvalues, poisson_pseudocount
+        ``"tutorial"`` (drawn) or ``"test"``, and what is added to the expected hops of a binding test.
+    responsive_fraction, indirect_fraction, gene_responsiveness
+        Fractions of bound and of unbound pairs that respond, and the correlation of a gene's responses.
     unbound_mean, unbound_std, bound_mean, bound_std
         Means and standard deviations of perturbation effects.
     max_mean_adjustment, tf_relationships
         The largest increase of a bound pair's mean by binding, and the conditions of each TF.
+    positive_fraction, batch_std, adjusted
+        The fraction of positive effects, the standard deviation of a TF's offset in a measurement, and whether to keep
+        ``adjusted``.
+    missing_gene_fraction, missing_pair_fraction
+        Fractions of genes, and of other pairs, without perturbation effects.
     seed
         An integer in [0, 2**64); drawn by default.
     chunks
