@@ -12,7 +12,7 @@ import numpy as np
 from numba import float64, int32, int64, uint8, uint64
 
 from yeastxr._utils import compile_kernel, inline_kernel
-from yeastxr.simulation.kernels import compute_upper_normal
+from yeastxr.simulation.kernels import compute_density, compute_mills, compute_upper_normal
 
 BINS = 100
 FAR = 3.5  # scores beyond it are counted one by one
@@ -26,15 +26,6 @@ _NO_SIGN, _INFINITE, _LOW_BITS = np.int32(0x7FFFFFFF), np.int32(0x7F800000), np.
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
 _6, _56, _63, _64 = np.uint64(6), np.uint64(56), np.uint64(63), np.uint64(64)
 _TO_TOP = np.uint64(0x0102040810204080)
-# exp(h) as 2**k exp(r), the latter by its series: adding _ROUND leaves k in the low bits.
-_LOG2E, _LN2_HIGH, _LN2_LOW = 1.4426950408889634, 0.6931471803691238, 1.9082149292705877e-10
-_ROUND, _BIAS, _52 = 6755399441055744.0, np.int64(1023 - 0x4338000000000000), np.int64(52)
-# Mills' ratio of the normal distribution: Hart 1968, formula 5666, as in West 2005, "Better approximations to
-# cumulative normal functions".
-_P0, _P1, _P2, _P3 = 220.206867912376, 221.213596169931, 112.079291497871, 33.912866078383
-_P4, _P5, _P6 = 6.37396220353165, 0.700383064443688, 0.0352624965998911
-_Q0, _Q1, _Q2, _Q3 = 440.413735824752, 793.826512519948, 637.333633378831, 296.564248779674
-_Q4, _Q5, _Q6, _Q7 = 86.7807322029461, 16.064177579207, 1.75566716318264, 0.0883883476483184
 _WIDEST = 37.0  # s.d.
 _PATTERN = np.uint64(6)  # bits, so that words begin at one of 64 coins
 _HASH = np.uint64(0x9E3779B97F4A7C15)
@@ -77,34 +68,6 @@ def clean(columns, limits, valid, outside, coarse):
                 bits[g] = value
             outside[m] += n_genes - inside
             coarse[m] += zeros
-
-
-@inline_kernel
-def compute_mills(x):
-    """Return Mills' ratio of x as numerator and denominator, of a relative error below 1e-12 up to 7."""
-    p = (((((_P6 * x + _P5) * x + _P4) * x + _P3) * x + _P2) * x + _P1) * x + _P0
-    q = ((((((_Q7 * x + _Q6) * x + _Q5) * x + _Q4) * x + _Q3) * x + _Q2) * x + _Q1) * x + _Q0
-    return p, q
-
-
-@inline_kernel
-def compute_density(x):
-    """Return exp(-x**2 / 2), of a relative error below 1e-11."""
-    h = -0.5 * x * x
-    shifted = h * _LOG2E + _ROUND
-    k = shifted - _ROUND
-    r = (h - k * _LN2_HIGH) - k * _LN2_LOW
-    e = 1.0 / 362880.0
-    e = e * r + 1.0 / 40320.0
-    e = e * r + 1.0 / 5040.0
-    e = e * r + 1.0 / 720.0
-    e = e * r + 1.0 / 120.0
-    e = e * r + 1.0 / 24.0
-    e = e * r + 1.0 / 6.0
-    e = e * r + 0.5
-    e = e * r + 1.0
-    e = e * r + 1.0
-    return e * np.int64((np.float64(shifted).view(np.int64) + _BIAS) << _52).view(np.float64)
 
 
 @inline_kernel

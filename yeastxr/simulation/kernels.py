@@ -29,6 +29,16 @@ _P0, _P1, _P2 = 1.2049899855449637, 0.899573805127123, 0.2504401074702185
 _P3, _P4, _P5 = 0.03169148150258961, 0.0017454313982355916, 3.06770870145705e-05
 _Q1, _Q2, _Q3 = 0.7793506735123844, 0.22678912184843575, 0.02995605185339852
 _Q4, _Q5 = 0.001709607546651882, 3.067641647283941e-05
+# exp(h) as 2**k exp(r), the latter by its series: adding _ROUND leaves k in the low bits.
+_LOG2E, _LN2_HIGH, _LN2_LOW = 1.4426950408889634, 0.6931471803691238, 1.9082149292705877e-10
+_ROUND, _BIAS = 6755399441055744.0, np.int64(1023 - 0x4338000000000000)
+# Upper normal tail over exp(-x**2 / 2), 0 <= x <= 38: a minimax fit of relative error below 1e-11, made by
+# docs/derivations/upper_normal_tail.py.
+_T0, _T1, _T2, _T3 = 0.5000000000038249, 0.5975297626659517, 0.3483380703329895, 0.12241519771633429
+_T4, _T5, _T6 = 0.027138057877759168, 0.003618167342293857, 0.00023222061143715101
+_U1, _U2, _U3, _U4 = 1.9929440869910096, 1.7868154428450824, 0.9399924346102967, 0.3159198864002153
+_U5, _U6, _U7 = 0.06860707994072462, 0.009069401165169627, 0.0005820907460398276
+_WIDEST = 37.0  # s.d.; the tail beyond it is below 1e-299
 
 
 @inline_kernel
@@ -69,6 +79,46 @@ def compute_upper_normal(high, low):
     p = ((((_P5 * v + _P4) * v + _P3) * v + _P2) * v + _P1) * v + _P0
     q = ((((_Q5 * v + _Q4) * v + _Q3) * v + _Q2) * v + _Q1) * v + 1.0
     return (s - _S0) * p / q
+
+
+@inline_kernel
+def compute_mills(x):
+    """Return the upper normal tail over exp(-x**2 / 2) as numerator and denominator; relative error below 1e-11."""
+    p = (((((_T6 * x + _T5) * x + _T4) * x + _T3) * x + _T2) * x + _T1) * x + _T0
+    q = ((((((_U7 * x + _U6) * x + _U5) * x + _U4) * x + _U3) * x + _U2) * x + _U1) * x + 1.0
+    return p, q
+
+
+@inline_kernel
+def compute_density(x):
+    """Return exp(-x**2 / 2), of a relative error below 1e-11."""
+    h = -0.5 * x * x
+    shifted = h * _LOG2E + _ROUND
+    k = shifted - _ROUND
+    r = (h - k * _LN2_HIGH) - k * _LN2_LOW
+    e = 1.0 / 362880.0
+    e = e * r + 1.0 / 40320.0
+    e = e * r + 1.0 / 5040.0
+    e = e * r + 1.0 / 720.0
+    e = e * r + 1.0 / 120.0
+    e = e * r + 1.0 / 24.0
+    e = e * r + 1.0 / 6.0
+    e = e * r + 0.5
+    e = e * r + 1.0
+    e = e * r + 1.0
+    return e * np.int64((np.float64(shifted).view(np.int64) + _BIAS) << _52).view(np.float64)
+
+
+@inline_kernel
+def compute_upper_tail(z):
+    """Return the probability that a standard normal number is above z, of a relative error below 1e-9 up to 37.
+
+    Beyond 37, whose tail float32 does not hold, it is that of 37. NaN gives NaN.
+    """
+    x = min(abs(z), _WIDEST)
+    p, q = compute_mills(x)
+    tail = compute_density(x) * p / q
+    return tail if z >= 0.0 else 1.0 - tail
 
 
 @compile_kernel
