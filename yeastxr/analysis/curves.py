@@ -1,5 +1,6 @@
 """ROC and precision-recall curves of a score against the truth, by TF and pooled, with those that theory expects."""
 
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from yeastxr.schema import BINDING, GENE, LABEL, PERTURBATION, TF, match_to
 from yeastxr.simulation.simulate import SimulationSpec
 from yeastxr.theory.distributions import Distribution, FoldedNormals, Lattice, UniformMixture
 from yeastxr.theory.features import distribution, find_distribution, find_spec
-from yeastxr.theory.pairs import TFKind, classify_tfs, make_binding_distributions, make_magnitude_distributions
+from yeastxr.theory.pairs import TFKind, classify_tfs, make_binding_distributions, make_group_magnitudes
 
 FPR, RECALL = "fpr", "recall"
 EXACT_PAIRS = 10**7
@@ -215,19 +216,27 @@ def _expect_areas(spec: SimulationSpec, score: str) -> dict[TFKind, float]:
     kinds = {kind: tf for tf, kind in classify_tfs(spec).items()}
     mixed = {kind: tf for kind, tf in kinds.items() if 0 < kind.bound < spec.n_genes}
     areas = dict.fromkeys(kinds, np.nan)
-    if score == PERTURBATION:  # signs are random
+    if score == PERTURBATION and all(kind.positive == 0.5 for kind in mixed):  # signs are random
         return areas | dict.fromkeys(mixed, 0.5)
-    if score.endswith("pvalue"):
+    if score == PERTURBATION:
+        for kind, tf in mixed.items():
+            unbound, bound = (distribution(spec, score, label=label, tf=tf) for label in (False, True))
+            areas[kind] = _compute_area(bound, unbound)
+    elif score.endswith("pvalue"):
         for kind, tf in mixed.items():
             unbound, bound = (distribution(spec, score, label=label, tf=tf) for label in (False, True))
             areas[kind] = _compute_area(bound, unbound, rising=True)
     elif score == BINDING:
         unbound, bound = make_binding_distributions(spec)
         areas |= dict.fromkeys(mixed, _compute_area(bound, unbound))
-    elif mixed:  # a mixture of statuses has the mixture of their areas
-        of_unbound, *of_bound = make_magnitude_distributions(spec)
-        active, inactive = (_compute_area(d, of_unbound) for d in of_bound)
-        areas |= {kind: float(kind.adjusted) * active + float(1 - kind.adjusted) * inactive for kind in mixed}
+    else:  # a mixture has the mixture of its parts' areas
+        by_indirect: dict[Fraction, tuple[float, ...]] = {}
+        for kind in mixed:
+            if kind.indirect not in by_indirect:
+                of_unbound, *of_bound = make_group_magnitudes(spec, kind)
+                by_indirect[kind.indirect] = tuple(_compute_area(d, of_unbound) for d in of_bound)
+            active, inactive = by_indirect[kind.indirect]
+            areas[kind] = float(kind.adjusted) * active + float(1 - kind.adjusted) * inactive
     return areas
 
 

@@ -11,6 +11,17 @@ What is exact, and what is not:
   are to leading order; the probability that an effect is large then has an error of the order of ``genes ** -1.5``.
   Effects with noise tie only by rounding to float32, which counts where the noise spans fewer than 1,024 steps of
   float32; elsewhere it makes a share of less than 0.0002 more effects large, by default of 10^-7.
+- Bound fractions that are drawn (``bound_concentration``): all of this is given the fractions of the specification's
+  seed, ``spec.bound_fractions``.
+- Negative binomial hops: exact, with the probabilities of the tables that the hops are drawn from. A gene's pairs share
+  the factor of its promoter, and, with ``gene_responsiveness``, its chance to respond; distributions are those over
+  genes. Genes are independent of each other within a TF, so large effects stay exact.
+- Responses: exact. Groups are by label and conditions, so "bound" is a mixture of pairs that respond and pairs that do
+  not. With relations and ``indirect_fraction``, p-values take conditions of unbound genes as independent of each other,
+  an approximation.
+- ``pvalues="test"``: exact; perturbation p-values but for their rounding to float32.
+- ``batch_std``: pairs of a TF share an offset, and theory refuses perturbation effects and their p-values.
+- Missing values and measurements change no distribution of the values that are there.
 - Marginals of single pairs. Pairs of one TF are exchangeable, but not independent: labels add up to a fixed number.
 """
 
@@ -24,6 +35,7 @@ from yeastxr.theory.distributions import (
 )
 from yeastxr.theory.features import GROUPS, adjusted_probability, distribution, expected, large_fraction
 from yeastxr.theory.pairs import binding_lattice, slope_of_mean
+from yeastxr.theory.tails import TailPvalues
 
 __all__ = [
     "GROUPS",
@@ -31,6 +43,7 @@ __all__ = [
     "FoldedNormals",
     "Lattice",
     "SignedFoldedNormals",
+    "TailPvalues",
     "UniformMixture",
     "adjusted_probability",
     "binding_lattice",

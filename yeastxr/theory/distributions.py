@@ -525,9 +525,10 @@ class FoldedNormals(_Components):
 
 
 class SignedFoldedNormals(_Components):
-    """A mixture of ``sign * |normal(mean, std)|``, the sign +1 or -1 with equal chance: symmetric about 0.
+    """A mixture of ``sign * |normal(mean, std)|``, the sign +1 with a chance for each component, by default 1/2.
 
-    The density is ``(phi((y - mean) / std) + phi((y + mean) / std)) / (2 std)``, summed over components.
+    With equal chances it is symmetric about 0, and the density is
+    ``(phi((y - mean) / std) + phi((y + mean) / std)) / (2 std)``, summed over components.
 
     Parameters
     ----------
@@ -537,13 +538,34 @@ class SignedFoldedNormals(_Components):
         Shape (n,); their signs are dropped.
     stds
         Shape (n,), at least 0; a component of 0 is the two values ``+-|mean|``.
+    positive
+        In [0, 1]: the chance of the sign +1; a number, or shape (n,).
 
     Examples
     --------
     >>> effect = SignedFoldedNormals([0.9, 0.1], [0.0, 3.0], [1.0, 1.0])
     >>> round(effect.std, 4), round(effect.pdf(0.0), 4), round(effect.cdf(-3.0), 4), round(effect.quantile(0.95), 4)
     (1.3784, 0.3595, 0.0262, 2.2425)
+    >>> mostly = SignedFoldedNormals([0.9, 0.1], [0.0, 3.0], [1.0, 1.0], positive=0.9)
+    >>> round(mostly.mean, 4), round(mostly.cdf(-3.0), 4), round(mostly.quantile(0.05), 4)
+    (0.8145, 0.0052, -0.7624)
     """
+
+    def __init__(self, weights: Any, means: Any, stds: Any, positive: Any = 0.5) -> None:
+        super().__init__(weights, means, stds)
+        weights, means, stds, positive = np.broadcast_arrays(
+            *(np.atleast_1d(np.asarray(a, np.float64)) for a in (weights, means, stds, positive))
+        )
+        sides = []
+        for chance in (1 - positive, positive):
+            total = float((weights * chance).sum() / weights.sum())
+            is_magnitude = not total or bool((chance == chance[0]).all())
+            side = self._magnitude if is_magnitude else FoldedNormals(weights * chance, means, stds)
+            sides.append((float(chance[0]) if bool((chance == chance[0]).all()) else total, side))
+        object.__setattr__(self, "sides", tuple(sides))
+
+    sides: tuple[tuple[float, FoldedNormals], ...]
+    """The chance of a negative and of a positive sign, each with the distribution of the absolute value."""
 
     def magnitude(self) -> FoldedNormals:
         """Return the distribution of the absolute value."""
@@ -555,19 +577,23 @@ class SignedFoldedNormals(_Components):
 
     @property
     def mean(self) -> float:
-        """The mean, which is 0."""
-        return 0.0
+        """The mean, which is 0 where signs have equal chances."""
+        (below, negative), (above, positive) = self.sides
+        return 0.0 if below == above and negative is positive else above * positive.mean - below * negative.mean
 
     @property
     def std(self) -> float:
-        """The standard deviation, ``sqrt(mean^2 + std^2)`` of one component."""
-        return float(np.sqrt(self.weights @ (self.means**2 + self.stds**2)))
+        """The standard deviation, ``sqrt(mean^2 + std^2)`` of one component whose signs have equal chances."""
+        return float(np.sqrt(self.weights @ (self.means**2 + self.stds**2) - self.mean**2))
 
     @property
     def support(self) -> tuple[float, float]:
-        """The least and the most value, which are infinite, or the outermost atoms."""
-        largest = self.magnitude().support[1]
-        return -largest, largest
+        """The least and the most value, which are 0 or infinite, or the outermost atoms."""
+        (below, negative), (above, positive) = self.sides
+        return (
+            -negative.support[1] if below else positive.support[0],
+            positive.support[1] if above else -negative.support[0],
+        )
 
     def _cdf(self, x: np.ndarray) -> np.ndarray:
         return np.where(x < 0, self._tail(x), 1 - self._tail(x))
@@ -577,19 +603,29 @@ class SignedFoldedNormals(_Components):
 
     def _tail(self, x: np.ndarray) -> np.ndarray:
         """Return P(y > x) where x is at least 0, and P(y <= x) where it is below."""
-        magnitude = self.magnitude()
-        return (magnitude.sf(np.abs(x)) + np.where(x < 0, magnitude.atom(np.abs(x)), 0)) / 2
+        size = np.abs(x)
+        (below, negative), (above, positive) = self.sides
+        return np.where(x < 0, below * (negative._sf(size) + negative.atom(size)), above * positive._sf(size))
 
     def _pdf(self, x: np.ndarray) -> np.ndarray:
-        return self.magnitude().density(np.abs(x)) / 2
+        (below, negative), (above, positive) = self.sides
+        size = np.abs(x)
+        return np.where(x < 0, below * negative.density(size), above * positive.density(size))
 
     def _pmf(self, x: np.ndarray) -> np.ndarray:
-        return np.where(x == 0, 1.0, 0.5) * self.magnitude().atom(np.abs(x))
+        (below, negative), (above, positive) = self.sides
+        size = np.abs(x)
+        return (x <= 0) * below * negative.atom(size) + (x >= 0) * above * positive.atom(size)
 
     def _quantile(self, q: np.ndarray) -> np.ndarray:
-        lower = q <= 0.5
-        magnitude = self.magnitude().upper_quantile(2 * np.where(lower, q, 1 - q))
-        return np.where(lower, 0 - magnitude, magnitude)
+        (below, negative), (above, positive) = self.sides
+        lower = (q <= below) & (below > 0)
+        if negative is positive and below == above:
+            magnitude = negative.upper_quantile(np.where(lower, q, 1 - q) / below)
+            return np.where(lower, 0 - magnitude, magnitude)
+        of_negative = negative.upper_quantile(np.minimum(q / below, 1)) if below else np.zeros(q.shape)
+        of_positive = positive.upper_quantile(np.minimum((1 - q) / above, 1)) if above else np.zeros(q.shape)
+        return np.where(lower, 0 - of_negative, of_positive)
 
 
 def _compute_cdf(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from yeastxr.schema import (
     FEATURE_NAMES,
     LABEL,
     MAGNITUDE,
+    PERTURBATION,
     STATUSES,
     TF,
     check_feature,
@@ -24,7 +25,14 @@ from yeastxr.schema import (
 from yeastxr.simulation.adjustment import MeanModel
 from yeastxr.simulation.simulate import SimulationSpec, spec_of
 from yeastxr.simulation.steps import make_template
-from yeastxr.theory.distributions import Distribution, Lattice, SignedFoldedNormals, UniformMixture, folded_normal_mean
+from yeastxr.theory.distributions import (
+    Distribution,
+    FoldedNormals,
+    Lattice,
+    SignedFoldedNormals,
+    UniformMixture,
+    folded_normal_mean,
+)
 from yeastxr.theory.pairs import (
     Pairs,
     TFKind,
@@ -33,8 +41,11 @@ from yeastxr.theory.pairs import (
     compute_large_fraction,
     count_pairs,
     make_binding_distributions,
-    make_magnitude_distributions,
+    make_group_magnitudes,
+    make_pvalue_lattices,
+    refuse_batches,
 )
+from yeastxr.theory.tails import TailPvalues
 
 GROUP = "group"
 GROUPS: Mapping[str, Mapping[str, bool]] = {
@@ -45,6 +56,7 @@ GROUPS: Mapping[str, Mapping[str, bool]] = {
     "bound_inactive": {"label": True, "adjusted": False},
 }
 """The groups of pairs that have distributions: names, and what to pass to :func:`distribution`."""
+BINDING_PVALUE = "binding_pvalue"
 _MOMENTS = ("mean", "std", "magnitude_mean", "magnitude_std")
 
 
@@ -116,13 +128,16 @@ def distribution(
     -------
     Distribution
         ``label`` and ``binding_effect``: a :class:`~yeastxr.theory.distributions.Lattice`. p-values: a
-        :class:`~yeastxr.theory.distributions.UniformMixture`. ``perturbation_effect``: a
-        :class:`~yeastxr.theory.distributions.SignedFoldedNormals`, or a ``Lattice`` without noise.
+        :class:`~yeastxr.theory.distributions.UniformMixture`; with ``pvalues="test"`` a ``Lattice`` of binding, and a
+        :class:`~yeastxr.theory.tails.TailPvalues` of perturbation. ``perturbation_effect``: a
+        :class:`~yeastxr.theory.distributions.SignedFoldedNormals`, or a ``Lattice`` without noise. Of values that are
+        not missing.
 
     Raises
     ------
     InputError
-        If the group has no pairs, the feature or the TF is unknown, or an argument is invalid.
+        If the group has no pairs, the feature or the TF is unknown, or an argument is invalid; of perturbation with
+        ``batch_std``, as pairs of a TF then share an offset.
 
     Examples
     --------
@@ -172,7 +187,7 @@ def large_fraction(
     Raises
     ------
     InputError
-        As :func:`distribution`, and if the feature has no p-value.
+        As :func:`distribution`, and if the feature has no p-value, or p-values are those of tests.
 
     Examples
     --------
@@ -206,7 +221,8 @@ def expected(spec: SimulationSpec, *, by_tf: bool = False) -> xr.Dataset:
     xarray.Dataset
         float64. ``mean`` and ``std`` of the values, ``magnitude_mean`` and ``magnitude_std`` of their absolute values,
         dims ``([tf,] feature, group)``; ``pairs``, the expected number of pairs in a replicate, dims ``([tf,] group)``.
-        NaN for groups without pairs. The coordinate ``group`` holds the names in ``GROUPS``.
+        NaN for groups without pairs, and for what theory does not know (perturbation with ``batch_std``). The
+        coordinate ``group`` holds the names in ``GROUPS``.
 
     Raises
     ------
@@ -270,12 +286,26 @@ def compute_bin_probabilities(distribution: Distribution, edges: np.ndarray) -> 
 
 
 def compute_mean_magnitudes(spec: SimulationSpec, binding_effect: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the mean of |perturbation effect| given binding effects, by status; "bound" is one where none can fail."""
+    """Return the mean of |perturbation effect| given binding effects, by status; "bound" is one where none can fail.
+
+    Where pairs respond by chance it is the mean over those that do and those that don't. Empty with ``batch_std``.
+    """
+    if spec.batch_std:
+        return {}
     model = MeanModel.from_spec(spec)
     means = {
         status: np.asarray(folded_normal_mean(model.mean(status, binding_effect), model.std(status)))
         for status in STATUSES
     }
+    if spec.has_responses:
+        unbound, active, inactive = means.values()
+        pairs = count_pairs(spec, label=False)
+        n_unbound = max(_sum_pairs(pairs), 1.0)
+        holds = float(sum((counts.unbound * kind.indirect for kind, counts in pairs.items()), Fraction(0))) / n_unbound
+        direct, indirect = spec.responsive_fraction, spec.indirect_fraction
+        means["unbound"] = (1 - indirect) * unbound + indirect * (holds * active + (1 - holds) * inactive)
+        means["bound_active"] = (1 - direct) * unbound + direct * active
+        means["bound_inactive"] = (1 - direct) * unbound + direct * inactive
     if spec.tf_relationships is None:
         return {"unbound": means["unbound"], "bound": means["bound_active"]}
     return means
@@ -305,35 +335,58 @@ def _make_distribution(
     spec: SimulationSpec, quantity: str, pairs: Mapping[TFKind, Pairs], *, every: bool
 ) -> Distribution:
     """Return the distribution of a quantity or of the label over pairs; ``every``: these are all pairs of their TFs."""
-    if quantity.endswith("pvalue"):
+    if quantity.endswith("pvalue") and not spec.tests_effects:
         large = compute_large_fraction(spec, quantity, pairs, every=every)
         return UniformMixture.of([1.0, spec.large_effect_upper_pval], [1 - large, large])
     counts = [float(sum(column)) for column in zip(*pairs.values(), strict=True)]
     by_label = [counts[0], sum(counts[1:])]
     if quantity == LABEL:
         return Lattice.of([0.0, 1.0], by_label)
-    if quantity == BINDING:
-        lattices = make_binding_distributions(spec)
+    if quantity in (BINDING, BINDING_PVALUE):
+        lattices = make_binding_distributions(spec) if quantity == BINDING else make_pvalue_lattices(spec)
         weights = [count * lattice.probabilities for count, lattice in zip(by_label, lattices, strict=True)]
         return Lattice.of(np.concatenate([lattice.values for lattice in lattices]), np.concatenate(weights))
-    magnitudes = make_magnitude_distributions(spec)
-    effect = SignedFoldedNormals(
-        np.concatenate([count * magnitude.weights for count, magnitude in zip(counts, magnitudes, strict=True)]),
-        np.concatenate([magnitude.means for magnitude in magnitudes]),
-        np.concatenate([magnitude.stds for magnitude in magnitudes]),
-    )
+    refuse_batches(spec)
+    effect = _mix_effects(spec, pairs)
     if quantity == MAGNITUDE:
         return effect.magnitude()
+    if quantity != PERTURBATION:
+        null = FoldedNormals([1.0], [spec.unbound_mean], [spec.unbound_std])
+        magnitude = effect.magnitude()
+        same = magnitude.weights.size == 1 and (magnitude.means, magnitude.stds) == (null.means, null.stds)
+        return UniformMixture.of([1.0], [1.0]) if same else TailPvalues(null, magnitude)
     if effect.kind != "discrete":
         return effect
-    return Lattice.of(np.concatenate([-effect.means, effect.means]), np.tile(effect.weights, 2))
+    values, weights = [], []
+    for sign, (chance, side) in zip((-1, 1), effect.sides, strict=True):
+        values.append(sign * side.means)
+        weights.append(chance * side.weights)
+    return Lattice.of(np.concatenate(values), np.concatenate(weights))
+
+
+def _mix_effects(spec: SimulationSpec, pairs: Mapping[TFKind, Pairs]) -> SignedFoldedNormals:
+    """Return the distribution of perturbation effects over pairs."""
+    alike: dict[tuple[Fraction, float], tuple[TFKind, list[float]]] = {}
+    for kind, numbers in pairs.items():
+        _, totals = alike.setdefault((kind.indirect, kind.positive), (kind, [0.0] * len(numbers)))
+        for i, number in enumerate(numbers):
+            totals[i] += float(number)
+    parts = [
+        (total * magnitude.weights, magnitude.means, magnitude.stds, np.full(magnitude.means.size, kind.positive))
+        for kind, totals in alike.values()
+        for total, magnitude in zip(totals, make_group_magnitudes(spec, kind), strict=True)
+    ]
+    return SignedFoldedNormals(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
 def _compute_moments(spec: SimulationSpec, pairs: Mapping[TFKind, Pairs], *, every: bool) -> np.ndarray:
     """Return the moments of each feature, shape ``(feature, moment)``; NaN for a group without pairs."""
     moments = np.full((len(FEATURE_NAMES), len(_MOMENTS)), np.nan)
     for i, feature in enumerate(FEATURE_NAMES if _sum_pairs(pairs) else ()):
-        d = _make_distribution(spec, feature, pairs, every=every)
+        try:
+            d = _make_distribution(spec, feature, pairs, every=every)
+        except InputError:  # theory knows no distribution under these parameters
+            continue
         magnitude_mean = d.magnitude().mean if isinstance(d, SignedFoldedNormals | Lattice) else d.mean
         magnitude_variance = max(d.std**2 + d.mean**2 - magnitude_mean**2, 0.0)
         moments[i] = d.mean, d.std, magnitude_mean, np.sqrt(magnitude_variance)

@@ -1,7 +1,8 @@
 """The kinds of TFs and of pairs in a specification, how many of each to expect, and the distributions of their effects.
 
-A pair has one of three statuses, see :data:`yeastxr.schema.STATUSES`. TFs that bind equally many genes and whose
-conditions are equally likely to hold are of one kind, and share cached results.
+A pair has one of three statuses, see :data:`yeastxr.schema.STATUSES`, by its label and by its TF's conditions; where
+pairs respond by chance, the effects of a status are a mixture. TFs that bind equally many genes and whose conditions are
+equally likely to hold are of one kind, and share cached results.
 """
 
 from collections import Counter
@@ -16,7 +17,8 @@ from yeastxr._validate import to_python
 from yeastxr.errors import InputError, InputTypeError, format_value, suggest
 from yeastxr.schema import STATUSES
 from yeastxr.simulation.adjustment import MeanModel
-from yeastxr.simulation.parameters import BindingParameters, PerturbationParameters
+from yeastxr.simulation.extended import find_hop_ends, make_hop_tables, make_tails
+from yeastxr.simulation.parameters import BindingParameters, PerturbationParameters, ResponseParameters
 from yeastxr.simulation.relations import iterate_tfs
 from yeastxr.simulation.simulate import SimulationSpec
 from yeastxr.theory.conditions import compute_probability, count_genes
@@ -32,12 +34,15 @@ _WIDEST = 9.0  # s.d. beyond which no value is drawn
 
 
 def binding_lattice(parameters: BindingParameters, *, bound: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return the possible binding effects of a pair, one for each combination of hops, all equally likely.
+    """Return the possible binding effects of a pair, one for each combination of hops.
+
+    Combinations of uniform hops are equally likely. Negative binomial hops of one pair share the factor of the gene's
+    promoter: the probability of a combination is the mean over levels of the product of both counts' probabilities.
 
     Parameters
     ----------
     parameters
-        The hops' ranges, totals and pseudocount; a :class:`yeastxr.SimulationSpec` has them, too.
+        The hops' distribution, totals and pseudocount; a :class:`yeastxr.SimulationSpec` has them, too.
     bound
         Whether the pair is bound.
 
@@ -53,15 +58,37 @@ def binding_lattice(parameters: BindingParameters, *, bound: bool) -> tuple[np.n
     >>> values.size, round(float(values.max()), 3)
     (600, 78.947)
     """
-    experiment = parameters.bound_experiment_hops_range if bound else parameters.unbound_experiment_hops_range
-    background = parameters.background_hops_range
-    values = np.asarray(
-        parameters.effect(
-            np.arange(experiment[0], experiment[1] + 1, dtype=np.float64)[:, None],
-            np.arange(background[0], background[1] + 1, dtype=np.float64)[None, :],
-        )
-    ).reshape(-1)
-    return values, np.full(values.size, 1 / values.size)
+    background, experiment, probabilities = tabulate_hops(parameters, bound=bound)
+    values = parameters.effect(experiment.astype(np.float64)[:, None], background.astype(np.float64)[None, :])
+    return np.asarray(values).reshape(-1), probabilities.T.reshape(-1)
+
+
+def tabulate_hops(
+    parameters: BindingParameters, *, bound: bool, level: int | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the possible background and experiment hops, and the probability of each combination.
+
+    Arrays are int64 ``[background]`` and ``[experiment]``, and float64 ``[background, experiment]``. With ``level``,
+    probabilities are those of genes whose promoter's factor has that level.
+    """
+    if not parameters.is_tabulated:
+        experiment = parameters.bound_experiment_hops_range if bound else parameters.unbound_experiment_hops_range
+        counts = [np.arange(first, last + 1) for first, last in (parameters.background_hops_range, experiment)]
+        combinations = int(np.prod([part.size for part in counts], dtype=object))
+        _check_size(combinations)
+        return counts[0], counts[1], np.full((counts[0].size, counts[1].size), 1 / combinations)
+    of_background, of_unbound, of_bound = make_hop_tables(parameters)
+    chances = [table.probabilities for table in (of_background, of_bound if bound else of_unbound)]
+    _check_size(chances[0].shape[1] * chances[1].shape[1])
+    counts = [np.arange(part.shape[1]) for part in chances]
+    if level is not None:
+        chances = [part[[level]] for part in chances]
+    return counts[0], counts[1], chances[0].T @ chances[1] / len(chances[0])
+
+
+def _check_size(combinations: int) -> None:
+    if combinations > _MOST_VALUES:
+        raise InputError(f"the hops have {combinations} combinations; theory expects at most {_MOST_VALUES}")
 
 
 def slope_of_mean(binding: BindingParameters, perturbation: PerturbationParameters) -> float:
@@ -92,12 +119,15 @@ class TFKind(NamedTuple):
     """TFs with equal distributions: ``bound`` genes each, for each of which conditions hold with chance ``adjusted``.
 
     ``active`` is the distribution of how many of them are bound_active: TFs that are named bind fixed numbers of genes,
-    so it is less spread than a binomial.
+    so it is less spread than a binomial. ``indirect`` is the chance that conditions hold for a gene that is not bound
+    (1 where such genes don't respond), ``positive`` the chance that an effect is positive.
     """
 
     bound: int
     adjusted: Fraction
     active: Counts
+    indirect: Fraction = Fraction(1)
+    positive: float = 0.5
 
 
 class Pairs(NamedTuple):
@@ -123,10 +153,18 @@ def classify_tfs(spec: SimulationSpec) -> dict[Hashable, TFKind]:
     chances = {tf: Fraction(count, n) for tf, count in counts.items()}
     conditions = spec.tf_relationships or {}
     kinds = {}
-    for tf, count in counts.items():
+    signs = spec.list_positive_fractions(len(counts))
+    for (tf, count), positive in zip(counts.items(), signs, strict=True):
         entries = tuple(conditions.get(tf, ()))
         named = {other: chances[other] for other in iterate_tfs(entries)} | {tf: Fraction(1)}
-        kinds[tf] = TFKind(count, compute_probability(entries, named), count_genes(entries, tf, counts, n))
+        as_labelled = named | {tf: Fraction(0)}
+        kinds[tf] = TFKind(
+            count,
+            compute_probability(entries, named),
+            count_genes(entries, tf, counts, n),
+            compute_probability(entries, as_labelled) if spec.indirect_fraction else Fraction(1),
+            positive,
+        )
     return kinds
 
 
@@ -167,15 +205,22 @@ def make_binding_distributions(spec: SimulationSpec) -> tuple[Lattice, Lattice]:
 
 @lru_cache(maxsize=64)
 def _make_lattice(binding: BindingParameters, *, bound: bool) -> Lattice:
-    ranges = (
-        binding.background_hops_range,
-        binding.bound_experiment_hops_range if bound else binding.unbound_experiment_hops_range,
-    )
-    combinations = int(np.prod([last - first + 1 for first, last in ranges], dtype=object))
-    if combinations > _MOST_VALUES:
-        raise InputError(f"the hops have {combinations} combinations; theory expects at most {_MOST_VALUES}")
     values, weights = binding_lattice(binding, bound=bound)
     return Lattice.of(values.astype(np.float32), weights)
+
+
+@lru_cache(maxsize=16)
+def make_pvalue_lattices(spec: SimulationSpec) -> tuple[Lattice, Lattice]:
+    """Return the distributions of binding p-values of tests, of unbound and of bound pairs, float32 as stored."""
+    binding = BindingParameters.extract(spec)
+    tails, *firsts = make_tails(binding, spec.poisson_pseudocount)
+    lattices = []
+    for bound in (False, True):
+        background, experiment, probabilities = tabulate_hops(binding, bound=bound)
+        possible = probabilities > 0
+        index = np.broadcast_arrays((background - firsts[0])[:, None], (experiment - firsts[1])[None, :])
+        lattices.append(Lattice.of(tails[index[0][possible], index[1][possible]], probabilities[possible]))
+    return lattices[0], lattices[1]
 
 
 def make_magnitude_distributions(spec: SimulationSpec) -> tuple[FoldedNormals, ...]:
@@ -187,10 +232,11 @@ def make_magnitude_distributions(spec: SimulationSpec) -> tuple[FoldedNormals, .
 
 
 @lru_cache(maxsize=64)
-def _make_magnitudes(binding: BindingParameters, model: MeanModel) -> tuple[FoldedNormals, ...]:
+def _make_magnitudes(binding: BindingParameters, model: MeanModel, *, bound: bool = True) -> tuple[FoldedNormals, ...]:
+    """Return the distributions by status; active pairs have the binding effects of bound or of unbound pairs."""
     magnitudes = []
     for status in STATUSES:
-        lattice = _make_lattice(binding, bound=True) if status == "bound_active" and model.slope else None
+        lattice = _make_lattice(binding, bound=bound) if status == "bound_active" and model.slope else None
         means = model.mean(status, lattice.values if lattice else 0.0)
         std = model.std(status)
         if std == 0:
@@ -200,10 +246,52 @@ def _make_magnitudes(binding: BindingParameters, model: MeanModel) -> tuple[Fold
     return tuple(magnitudes)
 
 
+def make_group_magnitudes(spec: SimulationSpec, kind: TFKind) -> tuple[FoldedNormals, ...]:
+    """Return the distributions of |perturbation effect| by label and conditions, for the TFs of a kind.
+
+    They are those by status, but where pairs respond by chance: mixtures of pairs that respond, by their TF's
+    conditions, and of pairs that do not, which have the effects of unbound pairs.
+    """
+    return _mix_magnitudes(
+        BindingParameters.extract(spec),
+        MeanModel.from_spec(spec),
+        ResponseParameters.extract(spec),
+        float(kind.indirect),
+        stored=False,
+    )
+
+
+@lru_cache(maxsize=256)
+def _mix_magnitudes(
+    binding: BindingParameters, model: MeanModel, responses: ResponseParameters, indirect: float, *, stored: bool
+) -> tuple[FoldedNormals, ...]:
+    """Return the distributions by label and conditions; where they are ``stored`` and steps are coarse, atoms."""
+    unbound, active, inactive = _round_magnitudes(binding, model) if stored else _make_magnitudes(binding, model)
+    if not responses.has_responses:
+        return unbound, active, inactive
+    _, elsewhere, _ = (
+        _round_magnitudes(binding, model, bound=False) if stored else _make_magnitudes(binding, model, bound=False)
+    )
+    direct, share = responses.responsive_fraction, responses.indirect_fraction
+    return (
+        _mix([(1 - share, unbound), (share * indirect, elsewhere), (share * (1 - indirect), inactive)]),
+        _mix([(1 - direct, unbound), (direct, active)]),
+        _mix([(1 - direct, unbound), (direct, inactive)]),
+    )
+
+
+def _mix(parts: list[tuple[float, FoldedNormals]]) -> FoldedNormals:
+    return FoldedNormals(
+        np.concatenate([weight * d.weights for weight, d in parts]),
+        np.concatenate([d.means for _, d in parts]),
+        np.concatenate([d.stds for _, d in parts]),
+    )
+
+
 @lru_cache(maxsize=64)
-def _make_stored_magnitudes(binding: BindingParameters, model: MeanModel) -> tuple[FoldedNormals, ...]:
+def _round_magnitudes(binding: BindingParameters, model: MeanModel, *, bound: bool = True) -> tuple[FoldedNormals, ...]:
     """Return the distributions of stored |perturbation effect|, by status: where steps of float32 are coarse, atoms."""
-    return tuple(_round_coarse(magnitude) for magnitude in _make_magnitudes(binding, model))
+    return tuple(_round_coarse(magnitude) for magnitude in _make_magnitudes(binding, model, bound=bound))
 
 
 def _round_coarse(magnitude: FoldedNormals) -> FoldedNormals:
@@ -232,29 +320,38 @@ def _round_coarse(magnitude: FoldedNormals) -> FoldedNormals:
     return FoldedNormals(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
+def refuse_batches(spec: SimulationSpec) -> None:
+    """Refuse a specification whose perturbation effects have an offset by TF and measurement."""
+    if spec.batch_std:
+        raise InputError(
+            f"batch_std is {spec.batch_std:g}, so perturbation effects of a TF share an offset in each measurement; "
+            "theory expects batch_std=0"
+        )
+
+
 def compute_large_fraction(spec: SimulationSpec, feature: str, pairs: Mapping[TFKind, Pairs], *, every: bool) -> float:
     """Return which share of the effects of pairs (not none) is large; ``every``: these are all pairs of their TFs.
 
     ``feature`` is an effect or its p-value.
     """
+    if spec.tests_effects:
+        raise InputError("pvalues is 'test', where no effects count as large; expected pvalues='tutorial'")
     binding, model = BindingParameters.extract(spec), MeanModel.from_spec(spec)
     percentile, n = spec.large_effect_percentile, spec.n_genes
     of_binding = feature.startswith("binding")
     rank = rank_cutoff(n, percentile)
-    if (
-        every
-        and not of_binding
-        and not rank.weight
-        and not any(d.atoms for d in _make_stored_magnitudes(binding, model))
-    ):
+    if every and not of_binding and not rank.weight and not any(d.atoms for d in _round_magnitudes(binding, model)):
         return (rank.others + 1) / n  # no ties: the rank alone decides
+    if not of_binding:
+        refuse_batches(spec)
+    responses = ResponseParameters.extract(spec)
     total = sum((sum(counts) for counts in pairs.values()), Fraction(0))
     share = 0.0
     for kind, counts in pairs.items():
         if of_binding:
             chances = _compute_large_binding(binding, percentile, n, kind.bound)
         else:
-            chances = _compute_large_perturbation(binding, model, percentile, n, kind)
+            chances = _compute_large_perturbation(binding, model, responses, percentile, n, kind._replace(positive=0.5))
         share += sum(float(count / total) * chance for count, chance in zip(counts, chances, strict=True) if count)
     return 1.0 if share > 1 - _ROUNDING else share
 
@@ -272,10 +369,15 @@ def _compute_large_binding(binding: BindingParameters, percentile: float, n: int
 
 @lru_cache(maxsize=4096)
 def _compute_large_perturbation(
-    binding: BindingParameters, model: MeanModel, percentile: float, n: int, kind: TFKind
+    binding: BindingParameters,
+    model: MeanModel,
+    responses: ResponseParameters,
+    percentile: float,
+    n: int,
+    kind: TFKind,
 ) -> tuple[float, ...]:
-    """Return the probabilities that a perturbation effect is large, by status."""
-    unbound, active, inactive = _make_stored_magnitudes(binding, model)
+    """Return the probabilities that a perturbation effect is large, by label and conditions."""
+    unbound, active, inactive = _mix_magnitudes(binding, model, responses, float(kind.indirect), stored=True)
     groups = [
         Group(kind.bound, (float(kind.adjusted), float(1 - kind.adjusted)), (active, inactive), kind.active),
         Group(n - kind.bound, (1.0,), (unbound,)),

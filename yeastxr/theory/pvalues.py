@@ -116,6 +116,11 @@ def _average(chance: Chance, d: FoldedNormals | Lattice, edges: np.ndarray) -> f
     return d.atoms_weight * atoms + (1 - d.atoms_weight) * smooth
 
 
+def average_chance(chance: Chance, d: FoldedNormals, parts: Sequence[FoldedNormals]) -> float:
+    """Return the mean of a chance that rises with the magnitude; the parts say where it does."""
+    return _average(chance, d, _choose_edges(chance, [Group(1, (1.0,), (part,)) for part in parts]))
+
+
 def _choose_edges(chance: Chance, groups: Sequence[Group]) -> np.ndarray:
     """Return values in rising order, from 0, between which the chance is smooth; most of them where it rises."""
     parts = [
