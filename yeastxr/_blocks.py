@@ -18,7 +18,7 @@ import xarray as xr
 
 from yeastxr._utils import count_threads
 from yeastxr.errors import InputError, InputTypeError, format_value, suggest
-from yeastxr.schema import GENE, REPLICATE, TF, order_dims
+from yeastxr.schema import GENE, MEASUREMENT, REPLICATE, TF, order_dims
 
 Chunks = None | Literal["auto"] | Mapping[str, int | tuple[int, ...] | Literal["auto"]]
 CHUNK_CELLS = 3_300_000  # some 13 MB of float32: all of 6,600 genes for 500 TFs
@@ -43,7 +43,7 @@ def chunk_sizes(sizes: Mapping[str, int], chunks: Chunks) -> dict[str, tuple[int
             raise InputError(
                 f"chunks names the dimension {format_value(dim)}, which is not known; {suggest(dim, sizes)}"
             )
-    defaults = {GENE: -1, REPLICATE: 1}
+    defaults = {GENE: -1, REPLICATE: 1, MEASUREMENT: 1}
     lengths: dict[str, tuple[int, ...]] = {}
     for dim in sorted(sizes, key=lambda dim: dim == TF):  # the default for TFs depends on the genes
         chunk = chunks.get(dim)
@@ -78,15 +78,19 @@ class Positions(NamedTuple):
 
 
 def get_positions(like: xr.DataArray) -> list[xr.Variable | Positions]:
-    """Return the positions of an array's cells: replicates (0 without that dimension), genes and TFs."""
+    """Return the positions of an array's cells: replicates (0 without that dimension), genes, TFs and measurements.
+
+    The last are left out without that dimension.
+    """
     variable = like.variable
+    dims = (REPLICATE, GENE, TF, *((MEASUREMENT,) if MEASUREMENT in variable.dims else ()))
     return [
         xr.Variable((), np.int64(0))
         if dim not in variable.dims
         else Positions(dim, variable.chunksizes[dim])
         if variable.chunks
         else xr.Variable((dim,), np.arange(variable.sizes[dim]))
-        for dim in (REPLICATE, GENE, TF)
+        for dim in dims
     ]
 
 

@@ -12,7 +12,7 @@ import xarray as xr
 
 from yeastxr.errors import SchemaError, format_value, suggest
 
-GENE, TF, FEATURE, REPLICATE = "gene", "tf", "feature", "replicate"
+GENE, TF, FEATURE, REPLICATE, MEASUREMENT = "gene", "tf", "feature", "replicate", "measurement"
 CORE_DIMS = (GENE, TF)
 BOUND_FRACTION = "bound_fraction"
 SPLIT = "split"
@@ -111,11 +111,54 @@ FEATURES: tuple[Feature, ...] = (
 )
 """The features in the order of a tensor's last axis."""
 
+EXTRAS: tuple[Feature, ...] = (
+    Feature(
+        "experiment_hops",
+        np.dtype("int32"),
+        "experiment hops",
+        "1",
+        "Hops at the gene's promoter in the TF's experiment",
+        0,
+        math.inf,
+    ),
+    Feature(
+        "background_hops",
+        np.dtype("int32"),
+        "background hops",
+        "1",
+        "Hops at the gene's promoter without the TF",
+        0,
+        math.inf,
+    ),
+    Feature(
+        "responsive",
+        np.dtype(bool),
+        "responsive",
+        "1",
+        "True where the gene responds to the TF if the TF's conditions hold, directly (bound) or not",
+        0,
+        1,
+    ),
+    Feature(
+        "adjusted",
+        np.dtype(bool),
+        "adjusted",
+        "1",
+        "True where the gene responds to the TF and the TF's conditions hold",
+        0,
+        1,
+    ),
+)
+"""Extra variables that a dataset may have. They are no features: tensors leave them out."""
+
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 FEATURE_BY_NAME: dict[str, Feature] = {feature.name: feature for feature in FEATURES}
+EXTRA_NAMES: tuple[str, ...] = tuple(extra.name for extra in EXTRAS)
+VARIABLE_BY_NAME: dict[str, Feature] = FEATURE_BY_NAME | {extra.name: extra for extra in EXTRAS}
 PAIR_BYTES = sum(feature.dtype.itemsize for feature in FEATURES)
 
 LABEL, BINDING, PERTURBATION = "label", "binding_effect", "perturbation_effect"
+EXPERIMENT_HOPS, BACKGROUND_HOPS, RESPONSIVE, ADJUSTED = EXTRA_NAMES
 MAGNITUDE = "perturbation_magnitude"  # the absolute value of the perturbation effect
 MEASURES = tuple(feature.name for feature in FEATURES if feature.name != LABEL)
 QUANTITIES = (*MEASURES, MAGNITUDE)
@@ -183,6 +226,11 @@ def get_feature_names(ds: xr.Dataset) -> list[str]:
     return names
 
 
+def list_extras(ds: xr.Dataset) -> list[str]:
+    """Return the names of the extra variables that a dataset has, in the order of :data:`EXTRAS`."""
+    return [name for name in EXTRA_NAMES if name in ds.data_vars]
+
+
 def check_feature(name: object) -> Feature:
     """Return the feature of that name, or refuse the name and list the known ones."""
     if not isinstance(name, str) or name not in FEATURE_BY_NAME:
@@ -199,13 +247,13 @@ def get_feature(ds: xr.Dataset, name: str) -> xr.DataArray:
 
 
 def check_array(array: object, name: str, *, argument: str | None = None) -> xr.DataArray:
-    """Return an array that follows the data model for one feature, or refuse it.
+    """Return an array that follows the data model for one feature or extra variable, or refuse it.
 
     Dims (in any order), dtype and the indexes of ``gene`` and ``tf`` are checked, values are not. Messages call it
     ``argument``, by default the feature's name.
     """
     called = argument or name
-    feature = check_feature(name)
+    feature = VARIABLE_BY_NAME[name] if name in EXTRA_NAMES else check_feature(name)
     if not isinstance(array, xr.DataArray):
         raise SchemaError(f"{called} is of type {type(array).__name__}; expected an xarray.DataArray of {name}")
     check_dims(array, called)
@@ -265,7 +313,7 @@ def restore_dims(ds: xr.Dataset) -> xr.Dataset:
             coords.append(BOUND_FRACTION)
         if SPLIT in ds.coords and f'"by": "{dim}"' in str(ds.coords[SPLIT].attrs.get(PARAMETERS)):
             coords.append(SPLIT)
-        names = [name for name in (*coords, *FEATURE_NAMES) if name in ds.variables and dim not in ds[name].dims]
+        names = [name for name in (*coords, *VARIABLE_BY_NAME) if name in ds.variables and dim not in ds[name].dims]
         arrays = {name: ds[name].variable.set_dims((dim, *ds[name].dims)) for name in names}
         coords = [name for name in coords if name in names]
         ds = ds.drop_vars(coords).assign({name: arrays[name] for name in names if name not in coords})
@@ -309,6 +357,8 @@ perturbation_effect, perturbation_pvalue
     check_dims(ds, "the dataset")
     for name in FEATURE_NAMES:
         match_to(get_feature(ds, name), name, ds[LABEL], "'label'")
+    for name in list_extras(ds):
+        match_to(check_array(ds[name], name), name, ds[LABEL], "'label'")
     get_feature_names(ds)
     if BOUND_FRACTION in ds.coords and ds.coords[BOUND_FRACTION].dims != (TF,):
         raise SchemaError(

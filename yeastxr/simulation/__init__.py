@@ -6,8 +6,11 @@ from yeastxr.simulation.simulate import SimulationSpec, assemble, simulate, spec
 from yeastxr.simulation.steps import (
     generate_binding_effects,
     generate_gene_population,
+    generate_hops,
     generate_perturbation_effects,
     generate_pvalues,
+    generate_responses,
+    mask_missing,
 )
 
 __all__ = [
@@ -19,8 +22,11 @@ __all__ = [
     "assemble",
     "generate_binding_effects",
     "generate_gene_population",
+    "generate_hops",
     "generate_perturbation_effects",
     "generate_pvalues",
+    "generate_responses",
+    "mask_missing",
     "simulate",
     "spec_of",
     "sweep",

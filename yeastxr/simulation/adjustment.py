@@ -12,9 +12,19 @@ import xarray as xr
 from yeastxr._blocks import get_positions, map_blocks
 from yeastxr._validate import check_number, to_python
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value
-from yeastxr.schema import PARAMETERS, STATUSES, TF, check_array, order_dims
+from yeastxr.schema import (
+    ADJUSTED,
+    PARAMETERS,
+    RESPONSIVE,
+    STATUSES,
+    TF,
+    VARIABLE_BY_NAME,
+    check_array,
+    match_to,
+    order_dims,
+)
 from yeastxr.simulation.parameters import BindingParameters, PerturbationParameters, fits_float32
-from yeastxr.simulation.relations import check_relationships, evaluate_conditions, iterate_tfs
+from yeastxr.simulation.relations import check_relationships, evaluate_conditions, iterate_tfs, to_json
 
 if TYPE_CHECKING:
     from yeastxr.simulation.simulate import SimulationSpec
@@ -146,8 +156,13 @@ def _find_largest_possible(effect: xr.DataArray) -> float | None:
         return None
 
 
-def adjusted_pairs(labels: xr.DataArray, tf_relationships: Mapping[Any, Iterable[Any]] | None) -> xr.DataArray:
-    """Return which pairs are active: bound, and the conditions of their TF hold for their gene.
+def adjusted_pairs(
+    labels: xr.DataArray,
+    tf_relationships: Mapping[Any, Iterable[Any]] | None,
+    *,
+    responsive: xr.DataArray | None = None,
+) -> xr.DataArray:
+    """Return which pairs are active: they respond, and the conditions of their TF hold for their gene.
 
     Parameters
     ----------
@@ -156,11 +171,13 @@ def adjusted_pairs(labels: xr.DataArray, tf_relationships: Mapping[Any, Iterable
     tf_relationships
         From a TF to a list of conditions, all of which must hold: TFs, ``And``, ``Or``, ``Not``. None, an empty list
         and a missing TF mean no condition.
+    responsive
+        Which pairs respond, bool, as the labels; by default those that are bound. Conditions are about labels.
 
     Returns
     -------
     xarray.DataArray
-        Bool, like the labels; dask-backed if they are.
+        ``adjusted``, bool, like the labels; dask-backed if they are.
 
     Raises
     ------
@@ -176,24 +193,40 @@ def adjusted_pairs(labels: xr.DataArray, tf_relationships: Mapping[Any, Iterable
     (True, True)
     """
     labels = order_dims(check_array(labels, "label", argument="labels"))
-    return evaluate_relationships(labels, check_relationships(tf_relationships or {}, labels.indexes[TF]))
+    if responsive is not None:
+        responsive = match_to(check_array(responsive, RESPONSIVE), RESPONSIVE, labels, "labels")
+    relationships = check_relationships(tf_relationships or {}, labels.indexes[TF])
+    return mark_adjusted(labels, relationships, responsive)
+
+
+def mark_adjusted(
+    labels: xr.DataArray, relationships: Mapping[Any, Iterable[Any]], responsive: xr.DataArray | None
+) -> xr.DataArray:
+    """Return the variable ``adjusted``, given relationships that have been checked."""
+    active = evaluate_relationships(labels, relationships, responsive=responsive).copy(deep=False)
+    active.name = ADJUSTED
+    described = to_json(relationships) if relationships else None
+    active.attrs = {**VARIABLE_BY_NAME[ADJUSTED].attrs, PARAMETERS: json.dumps({"tf_relationships": described})}
+    return active
 
 
 def evaluate_relationships(
     labels: xr.DataArray,
     relationships: Mapping[Any, Iterable[Any]],
     *,
+    responsive: xr.DataArray | None = None,
     bound_only: bool = True,
     read_now: bool = False,
 ) -> xr.DataArray:
     """Return which pairs are active, given labels and relationships that have been checked.
 
-    With ``bound_only=False``, return where the conditions of each TF would hold if it were bound. With
+    Pairs that respond are ``responsive``, by default those that are bound. With ``bound_only=False``, return where the conditions of each TF would hold if it were bound. With
     ``read_now=True``, compute the columns that conditions name now, so that no other array waits in memory for them.
     """
     conditions = {tf: tuple(entries) for tf, entries in relationships.items() if entries}
     if not conditions:
-        return labels if bound_only else xr.ones_like(labels)
+        responses = labels if responsive is None else responsive
+        return responses if bound_only else xr.ones_like(labels)
     tf_positions = {to_python(tf): position for position, tf in enumerate(labels.indexes[TF])}
     named = {tf: tf_positions[tf] for entries in conditions.values() for tf in iterate_tfs(entries)}
     columns = labels.variable.transpose(TF, ...)
@@ -206,8 +239,9 @@ def evaluate_relationships(
         labels.dims,
         [
             labels,
-            get_positions(labels)[-1],
+            get_positions(labels)[2],
             xr.Variable((_NAMED, *columns.dims[1:]), columns.data),
+            *(() if responsive is None else (responsive,)),
         ],
         dtype=np.bool_,
         conditions={tf_positions[tf]: (tf, entries) for tf, entries in conditions.items()},
@@ -221,6 +255,7 @@ def _evaluate_block(
     label: np.ndarray,
     tf: np.ndarray,
     columns: np.ndarray,
+    responsive: np.ndarray | None = None,
     *,
     conditions: Mapping[int, tuple[Hashable, Iterable[Any]]],
     named: Mapping[Hashable, int],
@@ -234,7 +269,7 @@ def _evaluate_block(
     holds = evaluate_columns(own, packed, (*label.shape[:-2], label.shape[-2]), assume_bound=not bound_only)
     active = np.moveaxis(holds, 0, -1)
     if bound_only:
-        active &= label  # in place: fresh memory costs more than the work
+        active &= label if responsive is None else responsive  # in place: fresh memory costs more than the work
     return active
 
 

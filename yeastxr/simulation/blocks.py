@@ -1,4 +1,4 @@
-"""All five features of a block at once: in one pass over memory for NumPy, as one task for dask.
+"""All variables of a block at once: in one pass over memory for NumPy, as one task for dask.
 
 A block has all genes of some TFs and replicates. It is a function of its positions alone: the columns of other TFs that
 conditions name are drawn again. The steps by hand (:mod:`yeastxr.simulation.steps`) give the same bits.
@@ -11,41 +11,55 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from yeastxr._utils import count_threads
-from yeastxr.schema import FEATURES
-from yeastxr.simulation import draws
+from yeastxr.schema import MEASUREMENT, REPLICATE, TF, VARIABLE_BY_NAME
+from yeastxr.simulation import draws, extended
 from yeastxr.simulation.adjustment import evaluate_columns
 from yeastxr.simulation.relations import iterate_tfs
 
 if TYPE_CHECKING:
     from yeastxr.simulation.simulate import SimulationSpec
 
-ALL = (True,) * len(FEATURES)
-
 
 class Block(NamedTuple):
-    """What the values of a block depend on; ``others`` are TFs outside that conditions name, ``columns`` all named."""
+    """What the values of a block depend on; ``others`` are TFs outside that conditions name, ``columns`` all named.
 
+    ``names`` are its variables, in order. ``negative_from`` is for the signs of an extended simulation.
+    """
+
+    names: Sequence[str]
     genes: int
     replicates: range | None
+    measurements: range | None
     tfs: Sequence[int]
     bound_counts: Sequence[int]
     conditions: Mapping[int, tuple[Hashable, tuple[Any, ...]]]
     others: Sequence[int]
     other_counts: Sequence[int]
     columns: Mapping[Hashable, int]
+    negative_from: Sequence[int]
     parameters: Mapping[str, Any]
 
     def locate(self, tfs: Sequence[int]) -> draws.Positions:
         """Return the positions of columns of the block."""
-        replicates = np.asarray(0 if self.replicates is None else self.replicates)
-        return draws.Positions(replicates[..., None, None], np.arange(self.genes)[:, None], np.asarray(tfs, np.int64))
+        replicates = np.asarray(0 if self.replicates is None else self.replicates)[..., None, None]
+        positions = draws.Positions(replicates, np.arange(self.genes)[:, None], np.asarray(tfs, np.int64))
+        if self.measurements is None:
+            return positions
+        measurements = np.asarray(self.measurements)[:, None, None]
+        if self.replicates is not None:
+            replicates = replicates[:, None]
+        return positions._replace(replicate=replicates, measurement=measurements)
 
 
 class BlockMaker:
-    """Makes the blocks of a specification; ``parameters`` are those of :func:`draws.draw_features`."""
+    """Makes the blocks of a specification, with variables of some names.
 
-    def __init__(self, spec: "SimulationSpec", parameters: Mapping[str, Any]) -> None:
-        self._spec, self._parameters = spec, parameters
+    ``parameters`` are those of :func:`draws.draw_features`, or of :func:`extended.draw_variables`, which takes a model.
+    """
+
+    def __init__(self, spec: "SimulationSpec", names: Sequence[str], parameters: Mapping[str, Any]) -> None:
+        self._spec, self.names, self._parameters = spec, tuple(names), parameters
+        self._negative_from = spec.list_negative_from(len(spec.tf_labels)) if "model" in parameters else None
         self._counts = [round(spec.n_genes * fraction) for fraction in spec.bound_fractions]
         self._made: dict[range, Block] = {}  # replicates share what a block of TFs has
 
@@ -53,11 +67,12 @@ class BlockMaker:
     def _positions(self) -> dict[Hashable, int]:
         return {tf: position for position, tf in enumerate(self._spec.tf_labels)}
 
-    def make(self, tfs: range, replicates: range | None) -> Block:
-        """Return the block of some TFs and replicates."""
+    def make(self, parts: Mapping[str, range]) -> Block:
+        """Return the block of some TFs, and of some replicates and measurements if there are any, given by dims."""
+        tfs = parts[TF]
         if tfs not in self._made:
             self._made[tfs] = self._make(tfs)
-        return self._made[tfs]._replace(replicates=replicates)
+        return self._made[tfs]._replace(replicates=parts.get(REPLICATE), measurements=parts.get(MEASUREMENT))
 
     def _make(self, tfs: range) -> Block:
         relationships = self._spec.tf_relationships or {}
@@ -68,8 +83,10 @@ class BlockMaker:
         positions = {name: self._positions[name] for name in named}
         others = {position: i for i, position in enumerate(p for p in positions.values() if p not in tfs)}
         return Block(
+            names=self.names,
             genes=self._spec.n_genes,
             replicates=None,
+            measurements=None,
             tfs=tfs,
             bound_counts=[self._counts[tf] for tf in tfs],
             conditions=conditions,
@@ -79,25 +96,34 @@ class BlockMaker:
                 name: position - tfs.start if position in tfs else len(tfs) + others[position]
                 for name, position in positions.items()
             },
+            negative_from=() if self._negative_from is None else self._negative_from[tfs.start : tfs.stop],
             parameters=self._parameters,
         )
 
 
-def simulate_block(block: Block, wanted: Sequence[bool] = ALL, *, threads: int = 1) -> list[np.ndarray]:
-    """Return the features of a block, ``(..., gene, TF)``, in order; those that are not wanted may be without TFs."""
-    return draws.draw_features(
-        np.array(block.bound_counts)[None],
-        *block.locate(block.tfs),
-        wanted=wanted,
-        find_active=partial(_find_active, block, threads) if block.conditions else None,
-        **block.parameters,
-        threads=threads,
-    )
+def simulate_block(block: Block, wanted: Sequence[bool] | None = None, *, threads: int = 1) -> list[np.ndarray]:
+    """Return the variables of a block, ``(..., gene, TF)``, in order; those that are not wanted may be without TFs."""
+    wanted = (True,) * len(block.names) if wanted is None else wanted
+    counts, positions = np.array(block.bound_counts)[None], block.locate(block.tfs)
+    options: dict[str, Any] = {**block.parameters, "threads": threads}
+    options["find_active"] = partial(_find_active, block, threads) if block.conditions else None
+    if "model" not in block.parameters:
+        return draws.draw_features(counts, *positions, wanted=wanted, **options)
+    names = {name for name, is_wanted in zip(block.names, wanted, strict=True) if is_wanted}
+    signs = np.array(block.negative_from, np.uint32)[None]
+    made = extended.draw_variables(counts, signs, *positions, wanted=names, **options)
+    return [made[name] if name in made else made["label"][..., :0] for name in block.names]
 
 
-def _find_active(block: Block, threads: int, label: np.ndarray) -> draws.FindPlane:
-    """Return a function that returns which pairs of a slab are active, ``[TF, gene]``, given the block's labels."""
+def _find_active(
+    block: Block, threads: int, label: np.ndarray, responsive: np.ndarray | None = None
+) -> draws.FindPlane:
+    """Return a function that returns which pairs of a slab are active, ``[TF, gene]``, given the block's labels.
+
+    Active are those that respond, by default those that are bound, and for which their TF's conditions hold.
+    """
     labels = label.swapaxes(-1, -2)
+    responses = labels if responsive is None else responsive.swapaxes(-1, -2)
     packed = np.packbits(labels, axis=-1)
     if block.others:
         counts, seed = np.array(block.other_counts)[None], block.parameters["seed"]
@@ -111,23 +137,28 @@ def _find_active(block: Block, threads: int, label: np.ndarray) -> draws.FindPla
     def find(lead: tuple[int, ...], slab: slice) -> np.ndarray:
         conditions = [block.conditions.get(t, (None, ())) for t in range(slab.start, slab.stop)]
         active = evaluate_columns(conditions, get_columns(lead), (block.genes,))
-        active &= labels[lead][slab]  # in place: fresh memory costs more than the work
+        active &= responses[lead][slab]  # in place: fresh memory costs more than the work
         return active
 
     return find
 
 
 def simulate_arrays(
-    spec: "SimulationSpec", parameters: Mapping[str, Any], lengths: Mapping[str, tuple[int, ...]] | None, text: str
+    spec: "SimulationSpec",
+    names: Sequence[str],
+    parameters: Mapping[str, Any],
+    lengths: Mapping[str, tuple[int, ...]] | None,
+    text: str,
 ) -> list[Any]:
-    """Return the five features: NumPy arrays, or dask arrays with chunks of these lengths and all genes.
+    """Return variables of these names: NumPy arrays, or dask arrays with chunks of these lengths and all genes.
 
     ``text`` is the specification as JSON. With the chunks it names the dask arrays: equal names, equal values.
     """
-    maker = BlockMaker(spec, parameters)
+    maker = BlockMaker(spec, names, parameters)
     if lengths is None:
-        replicates = None if spec.replicates is None else range(spec.replicates)
-        return simulate_block(maker.make(range(len(spec.tf_labels)), replicates), threads=count_threads())
+        counts = {REPLICATE: spec.replicates, MEASUREMENT: spec.measurements, TF: len(spec.tf_labels)}
+        parts = {dim: range(n) for dim, n in counts.items() if n is not None}
+        return simulate_block(maker.make(parts), threads=count_threads())
     import dask.array as da
     from dask.base import tokenize
     from dask.highlevelgraph import HighLevelGraph
@@ -137,10 +168,10 @@ def simulate_arrays(
     token = tokenize(text, lengths)
     blocks = layers.BlockLayer(f"simulation-{token}", maker, lengths)
     arrays = []
-    for i, feature in enumerate(FEATURES):
-        name = f"{feature.name}-{token}"
+    for i, variable in enumerate(names):
+        name = f"{variable}-{token}"
         graph = HighLevelGraph(
-            {name: layers.FeatureLayer(name, i, blocks), blocks.name: blocks}, {name: {blocks.name}, blocks.name: set()}
+            {name: layers.VariableLayer(name, i, blocks), blocks.name: blocks}, {name: {blocks.name}, blocks.name: set()}
         )
-        arrays.append(da.Array(graph, name, tuple(lengths.values()), dtype=feature.dtype))
+        arrays.append(da.Array(graph, name, tuple(lengths.values()), dtype=VARIABLE_BY_NAME[variable].dtype))
     return arrays

@@ -1,7 +1,8 @@
 """The random-number scheme: every value is a pure function of (seed, stream, gene position, TF position, replicate).
 
 Plain arrays in and out. A counter-based generator, Philox4x32-10 (Salmon et al. 2011), is keyed by the seed and counts
-(gene, TF, stream, replicate), so no value depends on chunks, workers, threads or earlier computations.
+(gene, TF, stream, replicate), so no value depends on chunks, workers, threads or earlier computations. The number of a
+measurement takes the high 24 bits of the stream's word.
 
 Positions are given as arrays that broadcast against each other with the axes ``(..., gene, tf)``: replicates
 ``(..., 1, 1)``, genes ``(G, 1)``, TFs ``(T,)``. Large planes are cut into slabs of TFs that threads fill.
@@ -10,6 +11,7 @@ Positions are given as arrays that broadcast against each other with the axes ``
 import zlib
 from collections.abc import Callable, Sequence
 from enum import IntEnum
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,27 +32,31 @@ class Stream(IntEnum):
 
     BINDING = 0  # labels, hops, binding p-values
     PERTURBATION = 1  # normal numbers, signs, perturbation p-values
-    RESPONSE = 2  # reserved: which pairs respond
-    GENE_FACTOR = 3  # reserved: factors of genes
-    TF_FACTOR = 4  # reserved: factors of TFs
+    RESPONSE = 2  # which pairs respond
+    GENE_FACTOR = 3  # levels of genes: the promoter's factor, responsiveness
+    TF_FACTOR = 4  # levels of TFs: the bound fraction
     SPLIT = 5
     SHUFFLE = 6
     SHUFFLE_BLOCKS = 7
-    MISSING = 8  # reserved: missing values
-    MEASUREMENT = 9  # reserved: what measurements of one replicate do not share
+    MISSING = 8  # missing values
+    MEASUREMENT = 9  # offsets of measurements
 
 
 class Positions(NamedTuple):
-    """The positions of a block: replicates ``(..., 1, 1)``, genes ``(G, 1)`` and TFs ``(T,)``, or more leading 1s."""
+    """The positions of a block: replicates ``(..., 1, 1)``, genes ``(G, 1)`` and TFs ``(T,)``, or more leading 1s.
+
+    Measurements are as replicates; most draws have none, and are those of measurement 0.
+    """
 
     replicate: np.ndarray
     gene: np.ndarray
     tf: np.ndarray
+    measurement: np.ndarray = np.zeros((1, 1), np.int64)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of a block at these positions, ``(..., G, T)``."""
-        return np.broadcast_shapes(self.replicate.shape, self.gene.shape, self.tf.shape)
+        return np.broadcast_shapes(*(array.shape for array in self))
 
 
 def split_seed(seed: int) -> tuple[np.uint64, np.uint64]:
@@ -85,11 +91,12 @@ def find_label_limits(
 
     Genes are ranked by their keys, 32 random bits, and by position where keys are equal, so the count is exact.
     """
-    replicate, tf = positions
-    return _fill_block(
+    replicate, tf, *measurement = positions
+    return fill_block(
         "label_limits",
-        (replicate, np.arange(genes)[:, None], tf),
+        (replicate, np.arange(genes)[:, None], tf, *measurement),
         stream=Stream.BINDING,
+        is_shared=True,
         per_tf=[bound_counts.astype(np.int64)],
         dtypes=[np.uint64],
         reduces=True,
@@ -100,10 +107,11 @@ def find_label_limits(
 
 def draw_labels(limits: np.ndarray, *positions: np.ndarray, seed: int, threads: int = 1) -> np.ndarray:
     """Return labels, bool ``(..., G, T)``: True where a pair's key lies below its TF's limit ``(..., 1, T)``."""
-    return _fill_block(
+    return fill_block(
         "labels",
         positions,
         stream=Stream.BINDING,
+        is_shared=True,
         per_tf=[limits],
         dtypes=[np.bool_],
         seed=seed,
@@ -113,10 +121,11 @@ def draw_labels(limits: np.ndarray, *positions: np.ndarray, seed: int, threads: 
 
 def draw_label_columns(bound_counts: np.ndarray, *positions: np.ndarray, seed: int, threads: int = 1) -> np.ndarray:
     """Return labels, bool ``(..., G, T)``, of a block with all genes, given how many each TF binds ``(..., 1, T)``."""
-    return _fill_block(
+    return fill_block(
         "label_columns",
         positions,
         stream=Stream.BINDING,
+        is_shared=True,
         per_tf=[bound_counts.astype(np.int64)],
         dtypes=[np.bool_],
         seed=seed,
@@ -133,7 +142,7 @@ def draw_binding_effects(
     threads: int = 1,
 ) -> np.ndarray:
     """Return binding effects, float32 ``(..., G, T)``; see the kernel."""
-    return _fill_block(
+    return fill_block(
         "binding_effects",
         positions,
         stream=Stream.BINDING,
@@ -171,13 +180,13 @@ def draw_pvalues(
     threads: int = 1,
 ) -> np.ndarray:
     """Return p-values, float32 ``(..., G, T)``: uniform, and on [0, upper] where ``|effect| >= cutoffs``."""
-    return _fill_block(
+    return fill_block(
         "pvalues",
         positions,
         stream=stream,
         planes=[effect],
         per_tf=[cutoffs],
-        numbers=[_limit_pvalues(upper)],
+        numbers=[limit_pvalues(upper)],
         seed=seed,
         threads=threads,
     )
@@ -193,7 +202,7 @@ def draw_perturbation_effects(
     threads: int = 1,
 ) -> np.ndarray:
     """Return perturbation effects, float32 ``(..., G, T)``; see the kernel."""
-    return _fill_block(
+    return fill_block(
         "perturbation_effects",
         positions,
         stream=Stream.PERTURBATION,
@@ -213,11 +222,8 @@ def draw_perturbation_effects_from_means(
     threads: int = 1,
 ) -> np.ndarray:
     """Return perturbation effects from given means, float32 ``(..., G, T)``; the means must be finite."""
-    if not np.isfinite(mean).all():
-        raise InputError("adjustment_function returned means that are not finite; expected a number for each pair")
-    if not fits_float32(float(abs(mean).max()) + LARGEST_NORMAL * max(stds)):
-        raise InputError("adjustment_function returned means that are too large for float32; expected smaller ones")
-    return _fill_block(
+    check_means(mean, *stds)
+    return fill_block(
         "perturbation_effects_from_means",
         positions,
         stream=Stream.PERTURBATION,
@@ -226,6 +232,14 @@ def draw_perturbation_effects_from_means(
         seed=seed,
         threads=threads,
     )
+
+
+def check_means(mean: np.ndarray, *stds: float) -> None:
+    """Refuse means of a user's rule that are not finite, or for which float32 can't hold the effects."""
+    if not np.isfinite(mean).all():
+        raise InputError("adjustment_function returned means that are not finite; expected a number for each pair")
+    if not fits_float32(float(abs(mean).max()) + LARGEST_NORMAL * max(stds)):
+        raise InputError("adjustment_function returned means that are too large for float32; expected smaller ones")
 
 
 def draw_features(
@@ -248,8 +262,8 @@ def draw_features(
     _, effect, pvalue, response, response_pvalue = wanted
     response = response or response_pvalue
     effect = effect or pvalue or response
-    limits = _limit_pvalues(upper)
-    fill_binding, slabs, binding = _plan_block(
+    limits = limit_pvalues(upper)
+    fill_binding, slabs, binding = plan_block(
         "binding_features",
         positions,
         stream=Stream.BINDING,
@@ -263,7 +277,7 @@ def draw_features(
         return [*binding, *(binding[0][..., :0],) * 2]
     if find_active is not None:  # labels of other TFs are needed
         run_in_threads(fill_binding, slabs, threads)
-    fill_perturbation, slabs, perturbation = _plan_block(
+    fill_perturbation, slabs, perturbation = plan_block(
         "perturbation_features",
         positions,
         stream=Stream.PERTURBATION,
@@ -281,20 +295,20 @@ def draw_features(
     return [*binding, *perturbation]
 
 
-def _limit_pvalues(upper: float) -> tuple[float, np.float32]:
+def limit_pvalues(upper: float) -> tuple[float, np.float32]:
     """Return the upper end of small p-values, and the largest float32 that is not above it."""
     ceiling = np.float32(upper)
     return upper, np.nextafter(ceiling, np.float32(0)) if float(ceiling) > upper else ceiling
 
 
-def _fill_block(kernel: str, positions: tuple[np.ndarray, ...], *, threads: int, **options: Any) -> np.ndarray:
-    """Run a kernel that fills one array over a block, one slab of TFs after another; see :func:`_plan_block`."""
-    fill, slabs, (out,) = _plan_block(kernel, positions, **options)
+def fill_block(kernel: str, positions: tuple[np.ndarray, ...], *, threads: int, **options: Any) -> np.ndarray:
+    """Run a kernel that fills one array over a block, one slab of TFs after another; see :func:`plan_block`."""
+    fill, slabs, (out,) = plan_block(kernel, positions, **options)
     run_in_threads(fill, slabs, threads)
     return out
 
 
-def _plan_block(
+def plan_block(
     kernel: str,
     positions: tuple[np.ndarray, ...],
     *,
@@ -304,17 +318,19 @@ def _plan_block(
     per_tf: Sequence[np.ndarray] = (),
     numbers: Sequence[Any] = (),
     dtypes: Sequence[Any] = (np.float32,),
+    empty_dtypes: Sequence[Any] | None = None,
     reduces: bool = False,
+    is_shared: bool = False,
+    module: str = "kernels",
 ) -> tuple[Callable[[Part], None], list[Part], list[np.ndarray]]:
     """Return a function that runs a kernel over a slab of TFs of a block, the slabs, and the arrays that this fills.
 
     ``planes`` are arrays ``(..., G, T)``, ``per_tf`` arrays ``(..., 1, T)``; ``numbers`` go to the kernel unchanged. An
-    array whose dtype is None is not filled, and has no TFs. Arrays are TF-major in memory, as the kernels need them: an
-    input that is TF-major, too, is not copied. New memory is first touched by the thread that fills it.
+    array whose dtype is None is not filled, and has no TFs; ``empty_dtypes`` are those of such arrays, float32 by
+    default. Arrays are TF-major in memory, as the kernels need them: an input that is TF-major, too, is not copied. New
+    memory is first touched by the thread that fills it. Measurements have words of their own unless ``is_shared``.
     """
-    from yeastxr.simulation import kernels
-
-    run = getattr(kernels, f"fill_{kernel}")
+    run = getattr(import_module(f"yeastxr.simulation.{module}"), f"fill_{kernel}")
     block = Positions(*positions)
     shape = np.broadcast_shapes(block.shape, *(array.shape for array in (*planes, *per_tf) if not callable(array)))
     *lead_shape, genes, tfs = shape
@@ -324,15 +340,19 @@ def _plan_block(
     columns = [plane if callable(plane) else _take_slabs(_broadcast(plane, shape)) for plane in planes]
     per_tf = [_broadcast(array, (*lead_shape, 1, tfs)) for array in per_tf]
     size = () if reduces else (genes,)
-    outs = [np.empty((*lead_shape, 0 if dtype is None else tfs, *size), dtype or np.float32) for dtype in dtypes]
-    first = (*split_seed(seed), np.uint64(stream))
+    outs = [
+        np.empty((*lead_shape, 0 if dtype is None else tfs, *size), dtype or empty)
+        for dtype, empty in zip(dtypes, empty_dtypes or [np.float32] * len(dtypes), strict=True)
+    ]
+    measurements = np.broadcast_to(0 if is_shared else block.measurement[..., 0, 0], lead_shape)
+    keys = split_seed(seed)
 
     def fill(part: Part) -> None:
         lead, slab = part
         run(
-            *first[:2],
+            *keys,
             np.uint64(replicates[lead]),
-            first[2],
+            np.uint64(stream | int(measurements[lead]) << 8),
             gene_positions,
             tf_positions[slab],
             *(column(lead, slab) for column in columns),

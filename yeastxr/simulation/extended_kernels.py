@@ -13,6 +13,7 @@ from yeastxr._utils import compile_kernel, inline_kernel
 from yeastxr.simulation.draws import Stream
 from yeastxr.simulation.kernels import (
     compute_upper_normal,
+    compute_upper_tail,
     copy_magnitudes,
     draw_words,
     find_label_limit,
@@ -34,54 +35,6 @@ _24, _26, _31 = np.uint32(24), np.uint32(26), np.uint64(31)
 _SIGN, _REST = np.uint32(0x80000000), np.uint32(0x7FFFFFFF)
 _GUIDE = np.uint64(257)  # the length of a level's guide
 _NAN = np.float32(np.nan)
-# exp(-y) = 2**-k exp(-r) with r = y - k ln 2; ln 2 is the sum of a number of few bits, whose product with k is exact,
-# and the rest. Adding and subtracting 1.5 * 2**52 rounds to an integer.
-_INVERSE_LN2, _LN2_HIGH, _LN2_LOW = 1.4426950408889634, 0.693147180369123816490, 1.90821492927058770002e-10
-_ROUND = 6755399441055744.0
-_EXPONENT, _52 = np.int64(1023), np.int64(52)
-# Upper normal tail Q(x), 0 <= x <= 15, as exp(-x^2 / 2) P(x - 4) / Q(x - 4): a minimax fit of relative error 9e-11,
-# made by docs/derivations/normal_tail.py.
-_LARGEST = 15.0
-_P0, _P1, _P2 = 0.09441064130621313, 0.06335840559797065, 0.017617315805408346
-_P3, _P4, _P5 = 0.0025244214881267207, 0.00018595291854911895, 5.6247275790548216e-06
-_Q1, _Q2, _Q3 = 0.8967010459392072, 0.34011952473682056, 0.06988070232913071
-_Q4, _Q5, _Q6 = 0.008206360076710566, 0.0005225105296306717, 1.4099117449530953e-05
-
-
-@inline_kernel
-def compute_normal_tail(x):
-    """Return the probability that a normal number is above x, with a relative error below 2e-10 for x <= 15.
-
-    Beyond 15 it is that of 15, which is 0 in float32; for x < 0 it is 1 less that of -x.
-    """
-    a = min(abs(x), _LARGEST)
-    y = 0.5 * a * a
-    k = (y * _INVERSE_LN2 + _ROUND) - _ROUND
-    r = k * _LN2_HIGH - y + k * _LN2_LOW  # -(y - k ln 2)
-    e = 1.0 / 3628800.0
-    e = e * r + 1.0 / 362880.0
-    e = e * r + 1.0 / 40320.0
-    e = e * r + 1.0 / 5040.0
-    e = e * r + 1.0 / 720.0
-    e = e * r + 1.0 / 120.0
-    e = e * r + 1.0 / 24.0
-    e = e * r + 1.0 / 6.0
-    e = e * r + 0.5
-    e = e * r + 1.0
-    e = e * r + 1.0
-    scale = np.int64((_EXPONENT - int64(k)) << _52).view(np.float64)
-    v = a - 4.0
-    p = ((((_P5 * v + _P4) * v + _P3) * v + _P2) * v + _P1) * v + _P0
-    q = (((((_Q6 * v + _Q5) * v + _Q4) * v + _Q3) * v + _Q2) * v + _Q1) * v + 1.0
-    tail = e * scale * p / q
-    return 1.0 - tail if x < 0.0 else tail
-
-
-@compile_kernel
-def fill_normal_tails(x, out):
-    """Fill ``out`` with the upper normal tails of numbers; for the tests."""
-    for i in range(x.size):
-        out[i] = compute_normal_tail(x[i])
 
 
 # Columns: all genes of one TF.
@@ -250,12 +203,12 @@ def set_tail_pvalues(effect, normal, out):
     mean, std = normal
     if mean == 0.0:
         for g in range(out.size):
-            tail = compute_normal_tail(abs(float64(effect[g])) / std)
+            tail = compute_upper_tail(abs(float64(effect[g])) / std)
             out[g] = float32(min(tail + tail, 1.0))
     else:
         for g in range(out.size):
             magnitude = abs(float64(effect[g]))
-            above, below = compute_normal_tail((magnitude - mean) / std), compute_normal_tail((magnitude + mean) / std)
+            above, below = compute_upper_tail((magnitude - mean) / std), compute_upper_tail((magnitude + mean) / std)
             out[g] = float32(min(above + below, 1.0))
 
 

@@ -1,7 +1,7 @@
-"""The layers of a simulation in a dask graph: one task for a block, whichever of its features are wanted.
+"""The layers of a simulation in a dask graph: one task for a block, whichever of its variables are wanted.
 
 Of these classes' bases dask loads when they are first used. A graph holds them as they are; tasks are made when it is
-culled to what is computed, so that a block makes just the features that are wanted, in one pass.
+culled to what is computed, so that a block makes just the variables that are wanted, in one pass.
 """
 
 import operator
@@ -14,7 +14,6 @@ from typing import Any
 from dask._task_spec import Alias, Task, TaskRef
 from dask.highlevelgraph import Layer, MaterializedLayer
 
-from yeastxr.schema import FEATURES, REPLICATE, TF
 from yeastxr.simulation.blocks import Block, BlockMaker, simulate_block
 
 Key = tuple[Any, ...]
@@ -54,7 +53,7 @@ class _TaskLayer(Layer):
 
 
 class BlockLayer(_TaskLayer):
-    """The blocks of a simulation, with keys (name, number of the feature, block)."""
+    """The blocks of a simulation, with keys (name, number of the variable, block)."""
 
     def __init__(self, name: str, maker: BlockMaker, lengths: Mapping[str, tuple[int, ...]]) -> None:
         super().__init__()
@@ -66,18 +65,18 @@ class BlockLayer(_TaskLayer):
         return product(*(range(len(lengths)) for lengths in self._lengths.values()))
 
     def get_output_keys(self) -> set[Key]:
-        """Return the keys of all features of all blocks."""
-        return {(self.name, i, *block) for block in self.blocks for i in range(len(FEATURES))}
+        """Return the keys of all variables of all blocks."""
+        return {(self.name, i, *block) for block in self.blocks for i in range(len(self._maker.names))}
 
     def make_tasks(self, keys: Collection[Key]) -> dict[Key, Any]:
-        """Return a task for each block, and one that takes each of its features that is wanted."""
-        features: dict[tuple[int, ...], set[int]] = defaultdict(set)
+        """Return a task for each block, and one that takes each of its variables that is wanted."""
+        variables: dict[tuple[int, ...], set[int]] = defaultdict(set)
         for key in keys:
             if isinstance(key, tuple) and key[0] == self.name and isinstance(key[1], int):
-                features[key[2:]].add(key[1])
+                variables[key[2:]].add(key[1])
         tasks: dict[Key, Any] = {}
-        for index, numbers in features.items():
-            wanted = tuple(i in numbers for i in range(len(FEATURES)))
+        for index, numbers in variables.items():
+            wanted = tuple(i in numbers for i in range(len(self._maker.names)))
             whole = (self.name, "block", *index)
             tasks[whole] = Task(whole, simulate_block, self._make_block(index), wanted)
             for i in numbers:
@@ -87,15 +86,15 @@ class BlockLayer(_TaskLayer):
 
     def _make_block(self, index: tuple[int, ...]) -> Block:
         ranges = {dim: range(*self._ends[dim][i : i + 2]) for dim, i in zip(self._lengths, index, strict=True)}
-        return self._maker.make(ranges[TF], ranges.get(REPLICATE))
+        return self._maker.make(ranges)
 
     @cached_property
     def _ends(self) -> dict[str, tuple[int, ...]]:
         return {dim: tuple(accumulate(lengths, initial=0)) for dim, lengths in self._lengths.items()}
 
 
-class FeatureLayer(_TaskLayer):
-    """One feature of the blocks of a simulation, with the keys of a dask array."""
+class VariableLayer(_TaskLayer):
+    """One variable of the blocks of a simulation, with the keys of a dask array."""
 
     def __init__(self, name: str, number: int, blocks: BlockLayer) -> None:
         super().__init__()
@@ -106,6 +105,6 @@ class FeatureLayer(_TaskLayer):
         return {(self.name, *block) for block in self._blocks.blocks}
 
     def make_tasks(self, keys: Collection[Key]) -> dict[Key, Any]:
-        """Return other names of the blocks' features."""
+        """Return other names of the blocks' variables."""
         own = (key for key in keys if isinstance(key, tuple) and key[0] == self.name)
         return {key: Alias(key, (self._blocks.name, self._number, *key[1:])) for key in own}

@@ -24,10 +24,12 @@ from yeastxr._validate import (
 )
 from yeastxr.errors import InputError, InputTypeError, format_value
 from yeastxr.simulation.relations import check_relationships, to_json
+from yeastxr.simulation.tables import MOST_HOPS
 
 LARGEST_NORMAL = 9.5  # above the largest normal number that the kernels draw
 MEASUREMENT_END = 2**24 - 1  # a measurement's number takes the upper 24 bits of the stream word
 HOP_DISTRIBUTIONS, PVALUE_RULES = ("uniform", "negative_binomial"), ("tutorial", "test")
+KEPT = ("hops", "adjusted")  # parameters that say which extra variables a dataset keeps; no step has them
 _HOP_MEANS = ("background_hops_mean", "unbound_experiment_hops_mean", "bound_experiment_hops_mean")
 LEAST_RESPONSIVENESS, MOST_RESPONSIVENESS = 1e-6, 0.99
 LEAST_CONCENTRATION, MOST_CONCENTRATION = 0.01, 1e6  # of beta distributions whose quantiles are tabulated
@@ -42,6 +44,11 @@ class Parameters:
 
     def __post_init__(self) -> None:
         """Check and normalise every field; each group does its own and passes on."""
+
+    @property
+    def extends_tutorial(self) -> bool:
+        """Whether a parameter that extends the tutorial differs from its default."""
+        return any(field.metadata["extends"] and getattr(self, field.name) != field.default for field in fields(self))
 
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
@@ -79,6 +86,11 @@ class Parameters:
         group = object.__new__(cls)
         group._set(**{name: getattr(source, name) for name in names})
         return group
+
+
+def scale_chance(chance: float) -> int:
+    """Return the number below which 32 random bits lie with a chance, from 0 to 2**32."""
+    return round(chance * 2**32)
 
 
 def fits_float32(value: float) -> bool:
@@ -192,9 +204,20 @@ class PopulationParameters(Parameters):
 
     @property
     def bound_fractions(self) -> list[float]:
-        """The bound fraction of each TF."""
+        """The bound fraction of each TF; where fractions are drawn, that of the specification's seed."""
+        return self.find_bound_fractions(getattr(self, "seed", None))
+
+    def find_bound_fractions(self, seed: int | None) -> list[float]:
+        """Return the bound fraction of each TF; they are drawn if there is a concentration."""
         fields: Any = self  # of the types that checking gives them
-        return [fraction for fraction, n in zip(fields.bound, fields.n_sample, strict=True) for _ in range(n)]
+        means = [fraction for fraction, n in zip(fields.bound, fields.n_sample, strict=True) for _ in range(n)]
+        if self.bound_concentration is None:
+            return means
+        from yeastxr.simulation.extended import draw_bound_fractions
+
+        if seed is None:
+            raise InputError("bound_concentration is given without a seed; expected one, from which fractions are drawn")
+        return draw_bound_fractions(means, self.bound_concentration, seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,9 +296,11 @@ class BindingParameters(Parameters):
             raise InputError("pseudocount is 0 and hop_distribution is 'negative_binomial'; expected one above 0")
         if not self.is_tabulated and self.background_hops_range[0] == 0 and self.pseudocount == 0:
             raise InputError("pseudocount is 0 and background_hops_range starts at 0; expected one of them above 0")
-        if not fits_float32(self.largest_effect):
+        # Tables are made when they are needed, and no longer than that.
+        largest = float(self.effect(float(MOST_HOPS), 0.0)) if self.is_tabulated else self.largest_effect
+        if not fits_float32(largest):
             raise InputError(
-                f"pseudocount is {self.pseudocount:g} and binding effects reach {self.largest_effect:g}; "
+                f"pseudocount is {self.pseudocount:g} and binding effects reach {largest:g}; "
                 "expected a pseudocount for which float32 can hold them"
             )
 
@@ -331,9 +356,11 @@ class BindingParameters(Parameters):
 
     @property
     def largest_effect(self) -> float:
-        """The largest binding effect that the ranges allow."""
-        most = max(self.unbound_experiment_hops_range[1], self.bound_experiment_hops_range[1])
-        return float(self.effect(float(most), float(self.background_hops_range[0])))
+        """The largest binding effect that the ranges, or the tables, of hops allow."""
+        from yeastxr.simulation.extended import find_hop_ends
+
+        (least, _), (_, most) = find_hop_ends(self)
+        return float(self.effect(float(most), float(least)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -476,6 +503,10 @@ class PerturbationParameters(Parameters):
         """Return the fraction of positive effects of each TF."""
         fractions = self.positive_fraction
         return tuple(fractions) if isinstance(fractions, tuple) else (fractions,) * n_tfs  # type: ignore[return-value]
+
+    def list_negative_from(self, n_tfs: int) -> list[int]:
+        """Return for each TF from which number on 31 random bits make an effect negative."""
+        return [round(fraction * 2**31) for fraction in self.list_positive_fractions(n_tfs)]
 
     def check_tfs(self, tfs: Sequence[Hashable]) -> None:
         """Check that the relationships name TFs among these, and that there is a positive fraction for each."""

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from functools import lru_cache, wraps
 from itertools import product
 from typing import Any, ParamSpec, Self, TypeVar
@@ -16,13 +16,18 @@ from yeastxr._validate import check_seed, check_sequence, unwrap
 from yeastxr._version import __version__
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value, suggest
 from yeastxr.schema import (
+    BINDING,
     BOUND_FRACTION,
     CORE_DIMS,
+    EXTRA_NAMES,
     FEATURE_NAMES,
     GENE,
     LABEL,
     PARAMETERS,
+    PERTURBATION,
+    VARIABLE_BY_NAME,
     check_array,
+    list_extras,
     make_feature_coordinate,
     match_to,
     validate,
@@ -30,6 +35,7 @@ from yeastxr.schema import (
 from yeastxr.simulation.adjustment import MeanModel
 from yeastxr.simulation.blocks import simulate_arrays
 from yeastxr.simulation.draws import SCHEME_VERSION
+from yeastxr.simulation.extended import ExtendedModel
 from yeastxr.simulation.parameters import (
     BindingParameters,
     MissingParameters,
@@ -44,12 +50,19 @@ from yeastxr.simulation.steps import (
     describe_population,
     get_sizes,
     make_binding_effects,
+    describe_step,
+    make_adjusted,
+    make_attrs,
+    make_binding_tests,
     make_coordinates,
-    make_feature_attrs,
+    make_hops,
     make_labels,
     make_perturbation_effects,
+    make_perturbation_tests,
     make_pvalues,
+    make_responses,
     make_template,
+    mask_array,
 )
 
 SPECIFICATION = "specification"  # the attribute that holds the complete specification as JSON
@@ -260,7 +273,8 @@ class SimulationSpec(
         Returns
         -------
         xarray.Dataset
-            The five features with dims ``([replicate,] gene, tf)``.
+            The five features, and the extra variables of the specification, with dims
+            ``([replicate,] [measurement,] gene, tf)``.
         """
         sizes = get_sizes(self)
         lengths = chunk_sizes(sizes, chunks)
@@ -268,39 +282,86 @@ class SimulationSpec(
             return self._simulate_by_steps(chunks)
         seed, values = check_seed(self.seed), self.to_dict()
         attrs = _make_attrs(self, json.dumps(values))
-        pvalues = PvalueParameters.pick(values)
-        made_by = (
-            describe_population(self, values),
-            BindingParameters.pick(values),
-            pvalues,
-            PerturbationParameters.pick(values),
-            pvalues,
-        )
-        draw_parameters = {
-            "hops": self.hop_ranges,
-            "factors": self.factors,
-            "fraction": self.large_effect_percentile,
-            "upper": self.large_effect_upper_pval,
-            "numbers": MeanModel.from_spec(self).numbers,
-            "seed": seed,
-        }
-        arrays = simulate_arrays(self, draw_parameters, lengths, attrs[SPECIFICATION])
+        made_by = self._describe_steps(values)
+        names = [*FEATURE_NAMES, *self.extras]
+        arrays = simulate_arrays(self, names, self._make_draw_parameters(), lengths, attrs[SPECIFICATION])
         variables = {
-            name: xr.Variable(tuple(sizes), array, make_feature_attrs(name, parameters, seed))
-            for name, array, parameters in zip(FEATURE_NAMES, arrays, made_by, strict=True)
+            name: xr.Variable(tuple(sizes), array, make_attrs(name, made_by[name], seed))
+            for name, array in zip(names, arrays, strict=True)
         }
         return xr.Dataset(variables, xr.Coordinates(make_coordinates(self)) | make_feature_coordinate(), attrs)
+
+    @property
+    def extras(self) -> list[str]:
+        """The names of the extra variables that a dataset of this specification has, in order."""
+        wanted = {"responsive": self.has_responses, "adjusted": self.adjusted}
+        return [name for name in EXTRA_NAMES if wanted.get(name, self.hops)]
+
+    def _describe_steps(self, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Return the parameters of the step that makes each variable, out of plain values."""
+        binding, perturbation = describe_step(BindingParameters, values), describe_step(PerturbationParameters, values)
+        pvalues, missing = PvalueParameters.pick(values), MissingParameters.pick(values)
+        return {
+            LABEL: describe_population(self, values),
+            BINDING: binding,
+            "binding_pvalue": pvalues,
+            PERTURBATION: perturbation | missing,
+            "perturbation_pvalue": pvalues | missing,
+            "experiment_hops": binding,
+            "background_hops": binding,
+            "responsive": ResponseParameters.pick(values),
+            "adjusted": {"tf_relationships": perturbation["tf_relationships"]},
+        }
+
+    def _make_draw_parameters(self) -> dict[str, Any]:
+        """Return the parameters of the draws of a block: those of the tutorial, or of what extends it."""
+        numbers = MeanModel.from_spec(self).numbers
+        if not self.extends_tutorial:
+            return {
+                "hops": self.hop_ranges,
+                "factors": self.factors,
+                "fraction": self.large_effect_percentile,
+                "upper": self.large_effect_upper_pval,
+                "numbers": numbers,
+                "seed": self.seed,
+            }
+        model = ExtendedModel(
+            binding=BindingParameters.extract(self),
+            responses=ResponseParameters.extract(self),
+            tests_effects=self.tests_effects,
+            poisson_pseudocount=self.poisson_pseudocount,
+            fraction=self.large_effect_percentile,
+            upper=self.large_effect_upper_pval,
+            numbers=numbers,
+            batch_std=self.batch_std,
+            missing=(self.missing_gene_fraction, self.missing_pair_fraction),
+        )
+        model.make_tables()
+        return {"model": model, "seed": self.seed}
 
     def _simulate_by_steps(self, chunks: Chunks) -> xr.Dataset:
         """Make the same dataset step by step, with the graph that steps by hand have."""
         seed = check_seed(self.seed)
+        binding, perturbation = BindingParameters.extract(self), PerturbationParameters.extract(self)
+        of_pvalues, missing = PvalueParameters.extract(self), MissingParameters.extract(self)
         labels = make_labels(PopulationParameters.extract(self), seed, chunks)
-        effect = make_binding_effects(labels, BindingParameters.extract(self), seed)
-        response = make_perturbation_effects(labels, effect, PerturbationParameters.extract(self), seed)
-        of_pvalues = PvalueParameters.extract(self)
-        pvalue = make_pvalues(effect, "binding_pvalue", of_pvalues, seed)
-        response_pvalue = make_pvalues(response, "perturbation_pvalue", of_pvalues, seed)
-        return _combine([labels, effect, pvalue, response, response_pvalue]).assign_attrs(_make_attrs(self))
+        responsive = make_responses(labels, ResponseParameters.extract(self), seed) if self.has_responses else None
+        hops = make_hops(labels, binding, seed)
+        effect = make_binding_effects(labels, binding, seed)
+        response = make_perturbation_effects(labels, effect, perturbation, seed, responsive=responsive)
+        if self.tests_effects:
+            pvalue = make_binding_tests(hops, binding, of_pvalues, seed)
+            response_pvalue = make_perturbation_tests(response, (self.unbound_mean, self.unbound_std), of_pvalues, seed)
+        else:
+            pvalue = make_pvalues(effect, "binding_pvalue", of_pvalues, seed)
+            response_pvalue = make_pvalues(response, "perturbation_pvalue", of_pvalues, seed)
+        if self.has_missing:
+            response, response_pvalue = (mask_array(array, missing, seed) for array in (response, response_pvalue))
+        extras = {**hops, "responsive": responsive}
+        if self.adjusted:
+            extras["adjusted"] = make_adjusted(labels, responsive, perturbation)
+        arrays = dict(zip(FEATURE_NAMES, [labels, effect, pvalue, response, response_pvalue], strict=True))
+        return _combine(arrays | {name: extras[name] for name in self.extras}).assign_attrs(_make_attrs(self))
 
 
 def check_parameter_names(values: Iterable[str]) -> None:
@@ -423,7 +484,9 @@ def simulate(
     -------
     xarray.Dataset
         ``label`` (bool), ``binding_effect``, ``binding_pvalue``, ``perturbation_effect`` and ``perturbation_pvalue``
-        (float32) with dims ``([replicate,] gene, tf)``; the attributes hold the specification, the seed and versions.
+        (float32) with dims ``([replicate,] [measurement,] gene, tf)``, and extra variables where parameters say so:
+        ``experiment_hops`` and ``background_hops`` (int32), ``responsive`` and ``adjusted`` (bool). The attributes hold
+        the specification, the seed and versions.
 
     Raises
     ------
@@ -454,8 +517,12 @@ def assemble(
     binding_pvalue: xr.DataArray,
     perturbation_effect: xr.DataArray,
     perturbation_pvalue: xr.DataArray,
+    *,
+    hops: xr.Dataset | None = None,
+    responsive: xr.DataArray | None = None,
+    adjusted: xr.DataArray | None = None,
 ) -> xr.Dataset:
-    """Step 4: put the five features together into one dataset.
+    """Step 4: put the five features, and extra variables, together into one dataset.
 
     If the attributes of the arrays describe one simulation with one seed, and simulating that gives these values (for
     dask: this graph), the dataset gets its specification: then it is identical to what :func:`simulate` returns.
@@ -464,11 +531,17 @@ def assemble(
     ----------
     labels, binding_effect, binding_pvalue, perturbation_effect, perturbation_pvalue
         The outcomes of the steps, dims ``(..., gene, tf)``, with the same coordinates; NumPy or dask.
+    hops
+        The outcome of :func:`generate_hops`, to keep ``experiment_hops`` and ``background_hops``.
+    responsive
+        The outcome of :func:`generate_responses`, which the perturbation effects were drawn with.
+    adjusted
+        Which pairs respond and have conditions that hold, the outcome of :func:`adjusted_pairs`, to keep it.
 
     Returns
     -------
     xarray.Dataset
-        The features as variables with dims ``(..., gene, tf)``, and the coordinate ``feature``.
+        The features and extra variables with dims ``(..., gene, tf)``, and the coordinate ``feature``.
 
     Raises
     ------
@@ -486,27 +559,26 @@ def assemble(
     >>> ds.identical(yx.simulate(genes=100, bound=[0.1, 0.2], seed=42))
     True
     """
-    arrays = dict(
-        zip(
-            FEATURE_NAMES,
-            [labels, binding_effect, binding_pvalue, perturbation_effect, perturbation_pvalue],
-            strict=True,
-        )
-    )
+    if hops is not None and not isinstance(hops, xr.Dataset):
+        raise SchemaError(f"hops is of type {type(hops).__name__}; expected the xarray.Dataset of generate_hops")
+    features = [labels, binding_effect, binding_pvalue, perturbation_effect, perturbation_pvalue]
+    extras = [None, None] if hops is None else [hops.get(name) for name in EXTRA_NAMES[:2]]
+    given = zip(EXTRA_NAMES, [*extras, responsive, adjusted], strict=True)
+    arrays = dict(zip(FEATURE_NAMES, features, strict=True)) | {name: array for name, array in given if array is not None}
     arrays = {name: check_array(array, name).transpose(..., *CORE_DIMS) for name, array in arrays.items()}
     for name, array in arrays.items():
-        if array.name in FEATURE_NAMES and array.name != name:
+        if array.name in VARIABLE_BY_NAME and array.name != name:
             raise SchemaError(f"{name} is an array called {array.name!r}; expected that one in its own place")
     arrays = {name: match_to(array, name, arrays[LABEL], "labels") for name, array in arrays.items()}
-    ds = _combine(list(arrays.values()))
+    ds = _combine(arrays)
     others = {name: coord for array in arrays.values() for name, coord in array.coords.items() if name not in ds.coords}
     return validate(ds.assign_coords(others).assign_attrs(_find_provenance(ds)))
 
 
-def _combine(arrays: Sequence[xr.DataArray]) -> xr.Dataset:
-    """Put the features together, in order, as variables over the coordinates of the first."""
-    variables = {name: array.variable for name, array in zip(FEATURE_NAMES, arrays, strict=True)}
-    return xr.Dataset(variables, coords=arrays[0].coords | make_feature_coordinate())
+def _combine(arrays: Mapping[str, xr.DataArray]) -> xr.Dataset:
+    """Put features and extra variables together, in order, as variables over the coordinates of the labels."""
+    variables = {name: array.variable for name, array in arrays.items()}
+    return xr.Dataset(variables, coords=arrays[LABEL].coords | make_feature_coordinate())
 
 
 def spec_of(ds: xr.Dataset) -> SimulationSpec | None:
@@ -580,14 +652,17 @@ def _make_attrs(spec: SimulationSpec, text: str | None = None) -> dict[str, Any]
 def _find_provenance(ds: xr.Dataset) -> dict[str, Any]:
     """Return the attributes of the one simulation that made all arrays of a dataset, or none."""
     made_by: dict[str, Any] = {}
+    extras = list_extras(ds)
+    kept = {"hops": "experiment_hops" in extras, "adjusted": "adjusted" in extras}
     try:
-        for name in FEATURE_NAMES:
+        for name in (*FEATURE_NAMES, *extras):
             step = dict(json.loads(ds[name].attrs[PARAMETERS]))
             if any(key in made_by and made_by[key] != value for key, value in step.items()):
                 return {}
             made_by |= step
         names = {dim + "s": _get_names(ds, dim) for dim in CORE_DIMS}
-        spec = SimulationSpec.from_dict(made_by | {key: value for key, value in names.items() if value})
+        made_by |= {key: value for key, value in {**names, **kept}.items() if value}
+        spec = SimulationSpec.from_dict(made_by)
     except (KeyError, TypeError, ValueError):
         return {}
     return _make_attrs(spec) if matches_spec(ds, spec) and has_values_of(ds, spec) else {}
@@ -595,21 +670,27 @@ def _find_provenance(ds: xr.Dataset) -> dict[str, Any]:
 
 def has_values_of(ds: xr.Dataset, spec: SimulationSpec) -> bool:
     """Return whether a specification that matches a dataset gives its values, or its dask graph."""
-    arrays = [ds[name].variable for name in FEATURE_NAMES]
+    names = [*FEATURE_NAMES, *list_extras(ds)]
+    if names[len(FEATURE_NAMES) :] != spec.extras:
+        return False
+    arrays = [ds[name].variable for name in names]
     if any(array.chunks for array in arrays):
         chunks: Any = ds[LABEL].variable.chunksizes
-        names = [array.data.name if array.chunks else None for array in arrays]
+        tokens = [array.data.name if array.chunks else None for array in arrays]
         return any(
-            names == [array.data.name for array in make(chunks or "auto").data_vars.values()]
+            tokens == [array.data.name for array in make(chunks or "auto").data_vars.values()]
             for make in (spec.simulate, spec._simulate_by_steps)
         )
     equal: list[bool] = []
 
     def compare(region: Region, planes: list[np.ndarray]) -> None:
-        equal.extend(np.array_equal(array.values[region], plane) for array, plane in zip(arrays, planes, strict=True))
+        equal.extend(
+            np.array_equal(array.values[region], plane, equal_nan=plane.dtype.kind == "f")
+            for array, plane in zip(arrays, planes, strict=True)
+        )
 
     expected = spec.simulate(None if ds[LABEL].size <= CHUNK_CELLS else "auto")
-    for_each_block([expected[name] for name in FEATURE_NAMES], compare)
+    for_each_block([expected[name] for name in names], compare)
     return all(equal)
 
 
@@ -655,7 +736,7 @@ def sweep(spec: SimulationSpec, *, replicates: int | None = None, **values: Coll
         raise InputTypeError(f"spec is of type {type(spec).__name__}; expected a SimulationSpec, such as ds.yeast.spec")
     if replicates is not None:
         spec = replace(spec, replicates=replicates)
-    sweepable = [f.name for f in fields(spec) if isinstance(f.default, int | float) and not isinstance(f.default, bool)]
+    sweepable = [f.name for f in fields(spec) if _is_sweepable(f)]
     grids: dict[str, list[Any]] = {}
     for name, grid in values.items():
         if name not in sweepable:
@@ -665,6 +746,8 @@ def sweep(spec: SimulationSpec, *, replicates: int | None = None, **values: Coll
         if not grids[name]:
             raise InputError(f"{name} is empty; expected at least one number to sweep over")
     datasets = [point.simulate(chunks="auto") for point in _make_points(spec, grids)]
+    if any("responsive" in ds for ds in datasets):  # points in which exactly the bound pairs respond
+        datasets = [_add_responses(ds, datasets) for ds in datasets]
     attrs = {name: value for name, value in datasets[0].attrs.items() if name != SPECIFICATION}  # it has several
     for dim, numbers in reversed(grids.items()):
         n = len(numbers)
@@ -676,10 +759,27 @@ def sweep(spec: SimulationSpec, *, replicates: int | None = None, **values: Coll
             for i in range(0, len(datasets), n)
         ]
     ds = datasets[0].drop_attrs(deep=False)
-    for name in FEATURE_NAMES:
+    for name in ds.data_vars:
         ds[name].attrs.pop(PARAMETERS, None)  # several sets of parameters made the array
     description = {SPECIFICATION: spec.to_dict(), "values": grids}
     return ds.assign_attrs({**attrs, SWEEP: json.dumps(description)})
+
+
+def _is_sweepable(parameter: Field[Any]) -> bool:
+    """Return whether a parameter is a number that leaves dims and coordinates as they are."""
+    default, option = parameter.default, parameter.metadata["option"]
+    if isinstance(default, int | float) and not isinstance(default, bool):
+        return True
+    return option is float and parameter.name != "bound_concentration"
+
+
+def _add_responses(ds: xr.Dataset, others: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Return a point of a sweep with the variable ``responsive`` that other points have, in their order."""
+    if "responsive" in ds:
+        return ds
+    order = next(list(other.data_vars) for other in others if "responsive" in other)
+    attrs = VARIABLE_BY_NAME["responsive"].attrs
+    return ds.assign(responsive=ds[LABEL].variable.copy(deep=False)._replace(attrs=attrs))[order]
 
 
 def _make_points(spec: SimulationSpec, grids: Mapping[str, Sequence[Any]]) -> list[SimulationSpec]:

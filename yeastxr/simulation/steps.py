@@ -14,36 +14,46 @@ import numpy as np
 import xarray as xr
 
 from yeastxr._blocks import Chunks, chunk_like, chunk_sizes, get_positions, map_blocks
-from yeastxr._validate import check_seed
-from yeastxr.errors import InputError, SchemaError, format_value
+from yeastxr._validate import check_number, check_seed
+from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value
 from yeastxr.schema import (
+    ADJUSTED,
+    BACKGROUND_HOPS,
     BINDING,
     BOUND_FRACTION,
-    FEATURE_BY_NAME,
+    EXPERIMENT_HOPS,
     GENE,
     LABEL,
+    MEASUREMENT,
     PARAMETERS,
     PERTURBATION,
     REPLICATE,
+    RESPONSIVE,
     TF,
+    VARIABLE_BY_NAME,
     check_array,
     match_to,
     order_dims,
     to_text_array,
 )
-from yeastxr.simulation import draws
+from yeastxr.simulation import draws, extended
 from yeastxr.simulation.adjustment import (
     AdjustmentFunction,
     MeanModel,
     compute_custom_mean,
     evaluate_relationships,
     find_largest_effect,
+    mark_adjusted,
 )
 from yeastxr.simulation.parameters import (
+    KEPT,
     BindingParameters,
+    MissingParameters,
+    Parameters,
     PerturbationParameters,
     PopulationParameters,
     PvalueParameters,
+    ResponseParameters,
 )
 
 _EFFECT_OF = {"binding_pvalue": BINDING, "perturbation_pvalue": PERTURBATION}
@@ -56,6 +66,8 @@ def generate_gene_population(
     n_sample: int | Collection[int] | None = None,
     tfs: Collection[str] | None = None,
     replicates: int | None = None,
+    bound_concentration: float | None = None,
+    measurements: int | None = None,
     seed: int | None = None,
     chunks: Chunks = None,
 ) -> xr.DataArray:
@@ -75,6 +87,11 @@ def generate_gene_population(
         The names of the TFs, ``sum(n_sample)`` of them; integers from 0 by default.
     replicates
         How many independent replicates to draw; none (no such dimension) by default.
+    bound_concentration
+        Draws each TF's fraction from a beta distribution, whose mean is its ``bound`` and whose two parameters add up
+        to this, from 0.01 to 1e6. The fraction is one of 256 levels, each the mean of an equally probable part.
+    measurements
+        How many measurements share the labels; none (no such dimension) by default.
     seed
         An integer in [0, 2**64); drawn, and kept in the attributes, by default.
     chunks
@@ -83,7 +100,7 @@ def generate_gene_population(
     Returns
     -------
     xarray.DataArray
-        ``label``, bool, dims ``([replicate,] gene, tf)``, with the coordinate ``bound_fraction(tf)``.
+        ``label``, bool, dims ``([replicate,] [measurement,] gene, tf)``, with the coordinate ``bound_fraction(tf)``.
 
     Raises
     ------
@@ -97,30 +114,154 @@ def generate_gene_population(
     >>> labels.sum("gene").values
     array([100, 250, 250])
     """
-    params = PopulationParameters(genes=genes, bound=bound, n_sample=n_sample, tfs=tfs, replicates=replicates)
+    params = PopulationParameters(
+        genes=genes,
+        bound=bound,
+        n_sample=n_sample,
+        tfs=tfs,
+        replicates=replicates,
+        bound_concentration=bound_concentration,
+        measurements=measurements,
+    )
     return make_labels(params, check_seed(seed), chunks)
 
 
 def make_labels(params: PopulationParameters, seed: int, chunks: Chunks) -> xr.DataArray:
     """Draw the labels of a population."""
-    template = make_template(params, chunks)
-    replicate, gene, tf = get_positions(template)
-    bound_counts = [round(params.n_genes * fraction) for fraction in params.bound_fractions]
+    template = make_template(params, chunks, seed)
+    replicate, gene, tf, *measurement = get_positions(template)
+    bound_counts = [round(params.n_genes * fraction) for fraction in template[BOUND_FRACTION].values.tolist()]
     counts = chunk_like(TF, np.array(bound_counts, np.int64), template)
     dims = template.dims
     if template.chunks and len(template.variable.chunksizes[GENE]) > 1:
         limits = map_blocks(
-            draws.find_label_limits, dims, [counts, replicate, tf], dtype=np.uint64, seed=seed, genes=params.n_genes
+            draws.find_label_limits,
+            dims,
+            [counts, replicate, tf, *measurement],
+            dtype=np.uint64,
+            seed=seed,
+            genes=params.n_genes,
         )
-        labels = map_blocks(draws.draw_labels, dims, [limits, replicate, gene, tf], dtype=np.bool_, seed=seed)
+        positions = [limits, replicate, gene, tf, *measurement]
+        labels = map_blocks(draws.draw_labels, dims, positions, dtype=np.bool_, seed=seed)
     else:
-        labels = map_blocks(draws.draw_label_columns, dims, [counts, replicate, gene, tf], dtype=np.bool_, seed=seed)
+        positions = [counts, replicate, gene, tf, *measurement]
+        labels = map_blocks(draws.draw_label_columns, dims, positions, dtype=np.bool_, seed=seed)
     return _wrap(labels, template, LABEL, describe_population(params, params.to_dict()), seed)
 
 
 def describe_population(params: PopulationParameters, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of step 1, out of plain values, without names, which are in the coordinates."""
     return {**PopulationParameters.pick(values), "genes": params.n_genes, "tfs": None}
+
+
+def describe_step(group: type[Parameters], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a step, out of plain values, without those that say what a dataset keeps."""
+    return {name: value for name, value in group.pick(values).items() if name not in KEPT}
+
+
+def generate_hops(
+    labels: xr.DataArray,
+    *,
+    background_hops_range: tuple[int, int] = BindingParameters.background_hops_range,
+    unbound_experiment_hops_range: tuple[int, int] = BindingParameters.unbound_experiment_hops_range,
+    bound_experiment_hops_range: tuple[int, int] = BindingParameters.bound_experiment_hops_range,
+    total_background_hops: int = BindingParameters.total_background_hops,
+    total_experiment_hops: int = BindingParameters.total_experiment_hops,
+    pseudocount: float = BindingParameters.pseudocount,
+    hop_distribution: str = BindingParameters.hop_distribution,
+    background_hops_mean: float | None = None,
+    unbound_experiment_hops_mean: float | None = None,
+    bound_experiment_hops_mean: float | None = None,
+    background_hops_dispersion: float = BindingParameters.background_hops_dispersion,
+    experiment_hops_dispersion: float = BindingParameters.experiment_hops_dispersion,
+    promoter_dispersion: float = BindingParameters.promoter_dispersion,
+    seed: int | None = None,
+) -> xr.Dataset:
+    """Step 2, first half: draw the hops of every pair.
+
+    ``"uniform"`` draws them from inclusive ranges. ``"negative_binomial"`` draws counts of mean ``m f`` and variance
+    ``m f + d (m f)^2``, by inversion of their distribution function: m is the mean of background hops, or of experiment
+    hops of unbound or bound pairs, d the dispersion, and f the factor of the gene's promoter. All hops of a gene share
+    that factor, background and experiment, of all TFs: one of 64 levels, each the mean of an equally probable part of a
+    gamma distribution with mean 1 and variance ``promoter_dispersion``. So hot promoters are hot in every experiment.
+
+    Parameters
+    ----------
+    labels
+        Labels from step 1, bool, dims ``(..., gene, tf)``; NumPy or dask.
+    background_hops_range
+        First and last number of background hops, at least 0; with 0 a pseudocount is needed.
+    unbound_experiment_hops_range, bound_experiment_hops_range
+        First and last number of experiment hops of unbound and of bound pairs, at least 0.
+    total_background_hops, total_experiment_hops
+        The totals that the hops are fractions of, at least 1; kept in the attributes, for enrichment and p-values.
+    pseudocount
+        Kept in the attributes, for enrichment.
+    hop_distribution
+        ``"uniform"`` draws hops from the ranges, ``"negative_binomial"`` from distributions with the means below.
+    background_hops_mean, unbound_experiment_hops_mean, bound_experiment_hops_mean
+        Means of negative binomial hops, from 0 to 10,000.
+    background_hops_dispersion, experiment_hops_dispersion
+        Dispersions, from 0 (Poisson) to 100.
+    promoter_dispersion
+        Variance of the factor of a promoter, from 0 to 100.
+    seed
+        An integer in [0, 2**64); drawn, and kept in the attributes, by default.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``experiment_hops`` and ``background_hops``, int32, at least 0, dims ``(..., gene, tf)``; dask-backed if labels
+        are. :func:`generate_binding_effects` with the same parameters and seed has the effects of these hops.
+
+    Raises
+    ------
+    InputError
+        If an argument is invalid.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> labels = yx.generate_gene_population(1000, bound=[0.1], seed=42)
+    >>> hops = yx.generate_hops(labels, seed=42)
+    >>> int(hops.experiment_hops.max()), int(hops.background_hops.min())
+    (6, 1)
+    """
+    params = BindingParameters(
+        background_hops_range=background_hops_range,
+        unbound_experiment_hops_range=unbound_experiment_hops_range,
+        bound_experiment_hops_range=bound_experiment_hops_range,
+        total_background_hops=total_background_hops,
+        total_experiment_hops=total_experiment_hops,
+        pseudocount=pseudocount,
+        hop_distribution=hop_distribution,
+        background_hops_mean=background_hops_mean,
+        unbound_experiment_hops_mean=unbound_experiment_hops_mean,
+        bound_experiment_hops_mean=bound_experiment_hops_mean,
+        background_hops_dispersion=background_hops_dispersion,
+        experiment_hops_dispersion=experiment_hops_dispersion,
+        promoter_dispersion=promoter_dispersion,
+    )
+    labels = order_dims(check_array(labels, LABEL, argument="labels"))
+    return xr.Dataset(make_hops(labels, params, check_seed(seed)))
+
+
+def make_hops(labels: xr.DataArray, params: BindingParameters, seed: int) -> dict[str, xr.DataArray]:
+    """Draw hops; the labels' dimensions are in order."""
+    hops = {}
+    for name, which in ((EXPERIMENT_HOPS, "experiment"), (BACKGROUND_HOPS, "background")):
+        values = map_blocks(
+            extended.draw_hops,
+            labels.dims,
+            [labels, *get_positions(labels)],
+            dtype=np.int32,
+            which=which,
+            params=params,
+            seed=seed,
+        )
+        hops[name] = _wrap(values, labels, name, describe_step(BindingParameters, params.to_dict()), seed)
+    return hops
 
 
 def generate_binding_effects(
@@ -132,12 +273,20 @@ def generate_binding_effects(
     total_background_hops: int = BindingParameters.total_background_hops,
     total_experiment_hops: int = BindingParameters.total_experiment_hops,
     pseudocount: float = BindingParameters.pseudocount,
+    hop_distribution: str = BindingParameters.hop_distribution,
+    background_hops_mean: float | None = None,
+    unbound_experiment_hops_mean: float | None = None,
+    bound_experiment_hops_mean: float | None = None,
+    background_hops_dispersion: float = BindingParameters.background_hops_dispersion,
+    experiment_hops_dispersion: float = BindingParameters.experiment_hops_dispersion,
+    promoter_dispersion: float = BindingParameters.promoter_dispersion,
     seed: int | None = None,
 ) -> xr.DataArray:
     """Step 2: draw the hops of every pair and return their enrichment.
 
     ``effect = (experiment / (total_experiment + pc)) / (background / (total_background + pc) + pc)``, the enrichment of
-    calling cards data, with hops drawn uniformly from inclusive ranges. Computed in float64 and rounded once.
+    calling cards data, with hops as :func:`generate_hops` draws them, by default uniformly from inclusive ranges.
+    Computed in float64 and rounded once.
 
     Parameters
     ----------
@@ -151,6 +300,14 @@ def generate_binding_effects(
         The totals that the hops are fractions of, at least 1.
     pseudocount
         Keeps the ratio finite, at least 0.
+    hop_distribution
+        ``"uniform"`` draws hops from the ranges, ``"negative_binomial"`` from distributions with the means below.
+    background_hops_mean, unbound_experiment_hops_mean, bound_experiment_hops_mean
+        Means of negative binomial hops, from 0 to 10,000.
+    background_hops_dispersion, experiment_hops_dispersion
+        Dispersions, from 0 (Poisson) to 100.
+    promoter_dispersion
+        Variance of the factor of a promoter, from 0 to 100.
     seed
         An integer in [0, 2**64); drawn, and kept in the attributes, by default.
 
@@ -179,6 +336,13 @@ def generate_binding_effects(
         total_background_hops=total_background_hops,
         total_experiment_hops=total_experiment_hops,
         pseudocount=pseudocount,
+        hop_distribution=hop_distribution,
+        background_hops_mean=background_hops_mean,
+        unbound_experiment_hops_mean=unbound_experiment_hops_mean,
+        bound_experiment_hops_mean=bound_experiment_hops_mean,
+        background_hops_dispersion=background_hops_dispersion,
+        experiment_hops_dispersion=experiment_hops_dispersion,
+        promoter_dispersion=promoter_dispersion,
     )
     labels = order_dims(check_array(labels, LABEL, argument="labels"))
     return make_binding_effects(labels, params, check_seed(seed))
@@ -186,16 +350,21 @@ def generate_binding_effects(
 
 def make_binding_effects(labels: xr.DataArray, params: BindingParameters, seed: int) -> xr.DataArray:
     """Draw binding effects; the labels' dimensions are in order."""
-    effect = map_blocks(
-        draws.draw_binding_effects,
-        labels.dims,
-        [labels, *get_positions(labels)],
-        dtype=np.float32,
-        hops=params.hop_ranges,
-        factors=params.factors,
-        seed=seed,
-    )
-    return _wrap(effect, labels, BINDING, params.to_dict(), seed)
+    inputs = [labels, *get_positions(labels)]
+    if params.is_tabulated or MEASUREMENT in labels.dims:
+        options: dict[str, Any] = {"dtype": np.float32, "params": params, "seed": seed}
+        effect = map_blocks(extended.draw_enrichment, labels.dims, inputs, **options)
+    else:
+        effect = map_blocks(
+            draws.draw_binding_effects,
+            labels.dims,
+            inputs,
+            dtype=np.float32,
+            hops=params.hop_ranges,
+            factors=params.factors,
+            seed=seed,
+        )
+    return _wrap(effect, labels, BINDING, describe_step(BindingParameters, params.to_dict()), seed)
 
 
 def generate_pvalues(
@@ -203,14 +372,26 @@ def generate_pvalues(
     *,
     large_effect_percentile: float = PvalueParameters.large_effect_percentile,
     large_effect_upper_pval: float = PvalueParameters.large_effect_upper_pval,
+    pvalues: str = PvalueParameters.pvalues,
+    poisson_pseudocount: float = PvalueParameters.poisson_pseudocount,
+    hops: xr.Dataset | None = None,
+    unbound_mean: float | None = None,
+    unbound_std: float | None = None,
     seed: int | None = None,
     feature: Literal["binding_pvalue", "perturbation_pvalue"] | None = None,
 ) -> xr.DataArray:
-    """Step 2 or 3: draw a p-value for every effect.
+    """Step 2 or 3: draw a p-value for every effect, or test it.
 
-    Uniform on [0, 1]; where ``|effect|`` is at least the TF's quantile over genes (linear between order statistics),
+    With ``pvalues="tutorial"``: uniform on [0, 1]; where ``|effect|`` is at least the TF's quantile over genes (linear between order statistics),
     uniform on ``[0, large_effect_upper_pval]``. Within each of the two groups p-values do not depend on the effect, as
     in the tutorial of yeastdnnexplorer: they are the outcome of a rule, not of a test.
+
+    With ``pvalues="test"`` nothing is drawn. The p-value of binding is ``P(N >= experiment_hops)`` of a Poisson number N
+    with the mean ``background_hops * total_experiment_hops / total_background_hops + poisson_pseudocount``, the
+    definition of calling cards (Wang et al., Genome Research 21, 2011; ``callingcardstools`` of the Brent lab); it comes
+    from a table made in 50-digit arithmetic. The p-value of a perturbation effect is two-sided, ``P(|X| >= |effect|)``
+    of a normal number X with the mean and standard deviation of unbound pairs: ``Q((|effect| - mean) / std) +
+    Q((|effect| + mean) / std)``, with a relative error below 1e-9. Both are rounded to float32.
 
     Parameters
     ----------
@@ -220,6 +401,14 @@ def generate_pvalues(
         Which quantile, in [0, 1].
     large_effect_upper_pval
         The upper end for large effects, in [0, 1].
+    pvalues
+        ``"tutorial"`` or ``"test"``.
+    poisson_pseudocount
+        What is added to the expected hops of a binding test, at least 0.
+    hops
+        The outcome of :func:`generate_hops`, which a binding test needs.
+    unbound_mean, unbound_std
+        The distribution that a perturbation test assumes; by default that of the parameters in the effect's attributes.
     seed
         An integer in [0, 2**64); drawn, and kept in the attributes, by default.
     feature
@@ -244,11 +433,225 @@ def generate_pvalues(
     ('binding_pvalue', True)
     """
     params = PvalueParameters(
-        large_effect_percentile=large_effect_percentile, large_effect_upper_pval=large_effect_upper_pval
+        large_effect_percentile=large_effect_percentile,
+        large_effect_upper_pval=large_effect_upper_pval,
+        pvalues=pvalues,
+        poisson_pseudocount=poisson_pseudocount,
     )
     seed = check_seed(seed)
     name = _choose_pvalues(effect, feature)
-    return make_pvalues(order_dims(check_array(effect, _EFFECT_OF[name], argument="effect")), name, params, seed)
+    effect = order_dims(check_array(effect, _EFFECT_OF[name], argument="effect"))
+    given = {"hops": hops, "unbound_mean": unbound_mean, "unbound_std": unbound_std}
+    useless = [key for key, value in given.items() if value is not None]
+    if params.tests_effects:
+        useless = [key for key in useless if (key == "hops") != (name == "binding_pvalue")]
+    if useless:
+        raise InputError(
+            f"{', '.join(useless)} and pvalues={pvalues!r} of {name} do not go together; expected it left out"
+        )
+    if not params.tests_effects:
+        return make_pvalues(effect, name, params, seed)
+    if name == "perturbation_pvalue":
+        return make_perturbation_tests(effect, _find_unbound(effect, unbound_mean, unbound_std), params, seed)
+    if not isinstance(hops, xr.Dataset):
+        raise InputTypeError(f"hops is {format_value(hops)}; expected the dataset of generate_hops, to test binding")
+    arrays = {n: match_to(check_array(hops.get(n), n), n, effect, "effect") for n in (EXPERIMENT_HOPS, BACKGROUND_HOPS)}
+    return make_binding_tests(arrays, _find_binding_parameters(arrays[EXPERIMENT_HOPS]), params, seed)
+
+
+def _find_binding_parameters(hops: xr.DataArray) -> BindingParameters:
+    """Return the parameters in the attributes of hops, or refuse hops of unknown origin."""
+    try:
+        return BindingParameters.extract(json.loads(hops.attrs[PARAMETERS]))
+    except (KeyError, TypeError, ValueError):
+        raise InputError(
+            "hops has no parameters in its attributes; expected the dataset of generate_hops, unchanged"
+        ) from None
+
+
+def _find_unbound(effect: xr.DataArray, mean: float | None, std: float | None) -> tuple[float, float]:
+    """Return the mean and the standard deviation that a perturbation test assumes."""
+    try:
+        known = PerturbationParameters.pick(json.loads(effect.attrs[PARAMETERS]))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        known = {}
+    mean, std = known.get("unbound_mean") if mean is None else mean, known.get("unbound_std") if std is None else std
+    if mean is None or std is None:
+        raise InputError(
+            "effect has no parameters in its attributes; expected unbound_mean and unbound_std, to test it"
+        )
+    std = check_number("unbound_std", std, least=0)
+    if std == 0:
+        raise InputError("unbound_std is 0 and pvalues is 'test'; expected one above 0")
+    return check_number("unbound_mean", mean), std
+
+
+def make_binding_tests(
+    hops: Mapping[str, xr.DataArray], binding: BindingParameters, params: PvalueParameters, seed: int
+) -> xr.DataArray:
+    """Test the binding of all pairs, given hops of these parameters whose dimensions are in order."""
+    experiment, background = hops[EXPERIMENT_HOPS], hops[BACKGROUND_HOPS]
+    extended.make_tails(binding, params.poisson_pseudocount)  # refuses too many combinations now
+    pvalues = map_blocks(
+        extended.find_binding_pvalues,
+        experiment.dims,
+        [experiment, background],
+        dtype=np.float32,
+        params=binding,
+        pseudocount=params.poisson_pseudocount,
+    )
+    return _wrap(pvalues, experiment, "binding_pvalue", params.to_dict(), seed)
+
+
+def make_perturbation_tests(
+    effect: xr.DataArray, normal: tuple[float, float], params: PvalueParameters, seed: int
+) -> xr.DataArray:
+    """Test all perturbation effects against a normal distribution; their dimensions are in order."""
+    pvalues = map_blocks(extended.find_tail_pvalues, effect.dims, [effect], dtype=np.float32, normal=normal)
+    return _wrap(pvalues, effect, "perturbation_pvalue", params.to_dict(), seed)
+
+
+def generate_responses(
+    labels: xr.DataArray,
+    *,
+    responsive_fraction: float = ResponseParameters.responsive_fraction,
+    indirect_fraction: float = ResponseParameters.indirect_fraction,
+    gene_responsiveness: float = ResponseParameters.gene_responsiveness,
+    seed: int | None = None,
+) -> xr.DataArray:
+    """Step 3, first half: draw which pairs respond.
+
+    Bound pairs respond with the chance ``responsive_fraction``, unbound ones with ``indirect_fraction``. With
+    ``gene_responsiveness`` a gene has chances of its own: one of 64 levels, the same for all TFs, each the mean of an
+    equally probable part of a beta distribution whose mean is that chance. Two responses of a gene then have (up to the
+    levels) that correlation, the intra-class correlation of a beta-binomial distribution.
+
+    Parameters
+    ----------
+    labels
+        Labels from step 1, bool, dims ``(..., gene, tf)``; NumPy or dask.
+    responsive_fraction, indirect_fraction
+        Fractions of bound and of unbound pairs that respond, in [0, 1]. With 1 and 0 exactly the bound pairs do.
+    gene_responsiveness
+        The correlation of the responses of a gene to different TFs, from 0 to 0.99.
+    seed
+        An integer in [0, 2**64); drawn, and kept in the attributes, by default.
+
+    Returns
+    -------
+    xarray.DataArray
+        ``responsive``, bool, dims ``(..., gene, tf)``; dask-backed if labels are.
+
+    Raises
+    ------
+    InputError
+        If an argument is invalid.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> labels = yx.generate_gene_population(1000, bound=[0.1], seed=42)
+    >>> responsive = yx.generate_responses(labels, responsive_fraction=0.5, seed=42)
+    >>> bool((responsive <= labels).all()), responsive.sum().item() < 80
+    (True, True)
+    """
+    params = ResponseParameters(
+        responsive_fraction=responsive_fraction,
+        indirect_fraction=indirect_fraction,
+        gene_responsiveness=gene_responsiveness,
+    )
+    return make_responses(order_dims(check_array(labels, LABEL, argument="labels")), params, check_seed(seed))
+
+
+def make_responses(labels: xr.DataArray, params: ResponseParameters, seed: int) -> xr.DataArray:
+    """Draw which pairs respond; the labels' dimensions are in order."""
+    responsive = map_blocks(
+        extended.draw_responses,
+        labels.dims,
+        [labels, *get_positions(labels)],
+        dtype=np.bool_,
+        params=params,
+        seed=seed,
+    )
+    return _wrap(responsive, labels, RESPONSIVE, params.to_dict(), seed)
+
+
+def make_adjusted(
+    labels: xr.DataArray, responsive: xr.DataArray | None, params: PerturbationParameters
+) -> xr.DataArray:
+    """Return which pairs respond and have conditions that hold."""
+    return mark_adjusted(labels, params.tf_relationships or {}, responsive)
+
+
+def mask_missing(
+    array: xr.DataArray,
+    *,
+    missing_gene_fraction: float = MissingParameters.missing_gene_fraction,
+    missing_pair_fraction: float = MissingParameters.missing_pair_fraction,
+    seed: int | None = None,
+) -> xr.DataArray:
+    """Step 3, last: make perturbation effects or their p-values NaN where they are missing.
+
+    The same seed and fractions make the same pairs missing. P-values are drawn before, from complete effects.
+
+    Parameters
+    ----------
+    array
+        ``perturbation_effect`` or ``perturbation_pvalue``, float32, dims ``(..., gene, tf)``; NumPy or dask.
+    missing_gene_fraction
+        The chance that a gene is missing, for all TFs and measurements of a replicate, in [0, 1].
+    missing_pair_fraction
+        The chance that a pair of another gene is missing, in [0, 1].
+    seed
+        An integer in [0, 2**64); drawn, and kept in the attributes, by default.
+
+    Returns
+    -------
+    xarray.DataArray
+        The array with NaN where values are missing; dask-backed if it is.
+
+    Raises
+    ------
+    InputError
+        If an argument is invalid.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> ds = yx.simulate(genes=1000, bound=[0.1], seed=42)
+    >>> masked = yx.mask_missing(ds.perturbation_effect, missing_gene_fraction=0.5, seed=42)
+    >>> 400 < int(masked.isnull().sum()) < 600
+    True
+    """
+    params = MissingParameters(
+        missing_gene_fraction=missing_gene_fraction, missing_pair_fraction=missing_pair_fraction
+    )
+    name = getattr(array, "name", None)
+    if name not in (PERTURBATION, "perturbation_pvalue"):
+        raise SchemaError(
+            f"array is named {format_value(name)}; expected 'perturbation_effect' or 'perturbation_pvalue'"
+        )
+    return mask_array(order_dims(check_array(array, str(name), argument="array")), params, check_seed(seed))
+
+
+def mask_array(array: xr.DataArray, params: MissingParameters, seed: int) -> xr.DataArray:
+    """Make values NaN where they are missing; the array's dimensions are in order."""
+    masked = map_blocks(
+        extended.mask_block,
+        array.dims,
+        [array, *get_positions(array)],
+        dtype=np.float32,
+        fractions=(params.missing_gene_fraction, params.missing_pair_fraction),
+        seed=seed,
+    )
+    result = array.copy(deep=False, data=masked.data)
+    try:
+        made_by = dict(json.loads(array.attrs[PARAMETERS]))
+    except (KeyError, TypeError, ValueError):
+        return result
+    made_by.pop("seed", None)
+    described = {**made_by, **params.to_dict(), "seed": seed}
+    return result.assign_attrs({PARAMETERS: json.dumps(described)})
 
 
 def make_pvalues(effect: xr.DataArray, name: str, params: PvalueParameters, seed: int) -> xr.DataArray:
@@ -284,13 +687,18 @@ def generate_perturbation_effects(
     bound_std: float = PerturbationParameters.bound_std,
     max_mean_adjustment: float = PerturbationParameters.max_mean_adjustment,
     tf_relationships: Mapping[Any, Any] | None = None,
+    positive_fraction: float | Collection[float] = PerturbationParameters.positive_fraction,
+    batch_std: float = PerturbationParameters.batch_std,
+    responsive: xr.DataArray | None = None,
     adjustment_function: AdjustmentFunction | None = None,
     largest_binding_effect: float | None = None,
     seed: int | None = None,
 ) -> xr.DataArray:
     """Step 3: draw how a gene responds when a TF is perturbed.
 
-    ``effect = sign * |normal(mean, std)|``, the sign being +1 or -1 with equal chance, independently for each pair.
+    ``effect = sign * |normal(mean, std)|``, the sign being +1 with the chance ``positive_fraction`` and else -1,
+    independently for each pair. Where pairs that respond are not those that are bound, ``responsive`` says which ones
+    they are: read "responsive" for "bound" below.
     The mean is ``unbound_mean`` or, for bound pairs, ``bound_mean``, and then:
 
     1. no adjustment: ``max_mean_adjustment`` is 0 and there are no relationships;
@@ -312,7 +720,14 @@ def generate_perturbation_effects(
     max_mean_adjustment
         The increase of the mean of a bound pair that has the largest possible binding effect.
     tf_relationships
-        From a TF to a condition, or a list of conditions that must all hold: TFs, ``And``, ``Or``, ``Not``.
+        From a TF to a condition, or a list of conditions that must all hold: TFs, ``And``, ``Or``, ``Not``. Conditions
+        are about which TFs bind the gene.
+    positive_fraction
+        The fraction of positive effects, in [0, 1]: one for all TFs, or a list of one for each.
+    batch_std
+        Standard deviation of an offset, at least 0, that is added to all effects of a TF in a measurement.
+    responsive
+        Which pairs respond, as :func:`generate_responses` draws it; by default those that are bound.
     adjustment_function
         Any other rule: called with labels and binding effects, it returns the mean of each pair, a finite number. It
         replaces the means, ``max_mean_adjustment`` and ``tf_relationships``.
@@ -351,41 +766,115 @@ def generate_perturbation_effects(
         bound_std=bound_std,
         max_mean_adjustment=max_mean_adjustment,
         tf_relationships=tf_relationships,
+        positive_fraction=positive_fraction,
+        batch_std=batch_std,
     )
     seed = check_seed(seed)
     labels = order_dims(check_array(labels, LABEL, argument="labels"))
     params.check_tfs(labels.indexes[TF])
     effect = match_to(check_array(binding_effect, BINDING), BINDING, labels, "labels")
+    if responsive is not None:
+        responsive = match_to(check_array(responsive, RESPONSIVE), RESPONSIVE, labels, "labels")
+    if params.batch_std and MEASUREMENT not in labels.dims:
+        raise InputError(
+            f"batch_std is {params.batch_std:g} and labels have no dimension 'measurement'; "
+            "expected measurements, which have batches"
+        )
     if adjustment_function is None:
-        return make_perturbation_effects(labels, effect, params, seed, largest_binding_effect)
-    response = map_blocks(
-        draws.draw_perturbation_effects_from_means,
-        labels.dims,
-        [labels, compute_custom_mean(adjustment_function, labels, effect, params), *get_positions(labels)],
-        dtype=np.float32,
-        stds=(params.unbound_std, params.bound_std),
-        seed=seed,
-    )
+        return make_perturbation_effects(labels, effect, params, seed, largest_binding_effect, responsive=responsive)
+    mean = compute_custom_mean(adjustment_function, labels, effect, params)
+    options: dict[str, Any] = {
+        "dtype": np.float32,
+        "stds": (params.unbound_std, params.bound_std),
+        "seed": seed,
+    }
+    positions = get_positions(labels)
+    if responsive is None and not _is_extended(labels, params):
+        inputs = [labels, mean, *positions]
+        response = map_blocks(draws.draw_perturbation_effects_from_means, labels.dims, inputs, **options)
+    else:
+        inputs = [labels if responsive is None else responsive, mean, _list_signs(labels, params), *positions]
+        options["batch_std"] = params.batch_std
+        response = map_blocks(_draw_custom_block, labels.dims, inputs, **options)
     name = getattr(adjustment_function, "__qualname__", "a callable")
-    return _wrap(response, labels, PERTURBATION, {**params.to_dict(), "adjustment_function": name}, seed)
+    described = {**describe_step(PerturbationParameters, params.to_dict()), "adjustment_function": name}
+    return _wrap(response, labels, PERTURBATION, described, seed)
+
+
+def _is_extended(labels: xr.DataArray, params: PerturbationParameters) -> bool:
+    """Return whether signs, batches or measurements are not those of the tutorial."""
+    return params.extends_tutorial or MEASUREMENT in labels.dims
+
+
+def _list_signs(labels: xr.DataArray, params: PerturbationParameters) -> xr.Variable:
+    """Return for each TF from which number on random bits make an effect negative."""
+    return chunk_like(TF, np.array(params.list_negative_from(labels.sizes[TF]), np.uint32), labels)
+
+
+def _draw_custom_block(responsive: np.ndarray, mean: np.ndarray, *others: np.ndarray, **options: Any) -> np.ndarray:
+    """Draw a block from the means of a user's rule."""
+    draws.check_means(mean, *options["stds"], options["batch_std"])
+    return extended.draw_effects_from_means(responsive, mean, *others, **options)
 
 
 def make_perturbation_effects(
-    labels: xr.DataArray, effect: xr.DataArray, params: PerturbationParameters, seed: int, largest: float | None = None
+    labels: xr.DataArray,
+    effect: xr.DataArray,
+    params: PerturbationParameters,
+    seed: int,
+    largest: float | None = None,
+    *,
+    responsive: xr.DataArray | None = None,
 ) -> xr.DataArray:
     """Draw perturbation effects; the dimensions are in order, and relationships name TFs of the labels."""
-    active = evaluate_relationships(labels, params.tf_relationships or {})
+    active = evaluate_relationships(labels, params.tf_relationships or {}, responsive=responsive)
     largest_effect, limit = find_largest_effect(params.max_mean_adjustment, effect, largest)
+    responses = labels if responsive is None else responsive
+    is_extended = responsive is not None or _is_extended(labels, params)
+    extra: dict[str, Any] = {"batch_std": params.batch_std} if is_extended else {}
     response = map_blocks(
-        _draw_perturbation_block,
+        _draw_extended_block if is_extended else _draw_perturbation_block,
         labels.dims,
-        [labels, active, effect, largest_effect, *get_positions(labels)],
+        [
+            responses,
+            active,
+            effect,
+            largest_effect,
+            *([_list_signs(labels, params)] if is_extended else []),
+            *get_positions(labels),
+        ],
         dtype=np.float32,
         limit=limit,
         model=MeanModel.from_parameters(params, 0.0),
         seed=seed,
+        **extra,
     )
-    return _wrap(response, labels, PERTURBATION, params.to_dict(), seed)
+    return _wrap(response, labels, PERTURBATION, describe_step(PerturbationParameters, params.to_dict()), seed)
+
+
+def _draw_extended_block(
+    responsive: np.ndarray,
+    active: np.ndarray,
+    effect: np.ndarray,
+    largest: np.ndarray,
+    negative_from: np.ndarray,
+    *positions: np.ndarray,
+    limit: float,
+    model: MeanModel,
+    batch_std: float,
+    seed: int,
+    threads: int,
+) -> np.ndarray:
+    """Draw a block with signs, batches and measurements; the largest binding effect is an array."""
+    _check_largest(effect, limit)
+    unbound_mean, unbound_std, bound_mean, bound_std, slope = replace(
+        model, largest_binding_effect=float(largest.item())
+    ).numbers
+    mean = np.where(active, bound_mean + slope * effect.astype(np.float64), unbound_mean)
+    options: dict[str, Any] = {"stds": (unbound_std, bound_std), "batch_std": batch_std}
+    return extended.draw_effects_from_means(
+        responsive, mean, negative_from, *positions, **options, seed=seed, threads=threads
+    )
 
 
 def _draw_perturbation_block(
@@ -400,15 +889,20 @@ def _draw_perturbation_block(
     threads: int,
 ) -> np.ndarray:
     """Draw a block; the largest binding effect is an array, as it may depend on the data."""
+    _check_largest(effect, limit)
+    numbers = replace(model, largest_binding_effect=float(largest.item())).numbers
+    return draws.draw_perturbation_effects(
+        label, active, effect, *positions, numbers=numbers, seed=seed, threads=threads
+    )
+
+
+def _check_largest(effect: np.ndarray, limit: float) -> None:
+    """Refuse binding effects above what the parameters in their attributes allow."""
     if np.isfinite(limit) and effect.max() > limit:
         raise InputError(
             f"binding_effect reaches {effect.max():g}, and the parameters in its attributes allow {limit:g}; "
             "expected largest_binding_effect=, or effects without these attributes"
         )
-    numbers = replace(model, largest_binding_effect=float(largest.item())).numbers
-    return draws.draw_perturbation_effects(
-        label, active, effect, *positions, numbers=numbers, seed=seed, threads=threads
-    )
 
 
 def _choose_pvalues(effect: xr.DataArray, feature: str | None) -> str:
@@ -432,16 +926,17 @@ def _wrap(result: xr.Variable, like: xr.DataArray, name: str, made_by: Mapping[s
     """Return a labelled array, with attributes that say what it is and what made it."""
     array = like.copy(deep=False, data=result.data)
     array.name = name
-    array.attrs = make_feature_attrs(name, made_by, seed)
+    array.attrs = make_attrs(name, made_by, seed)
     return array
 
 
-def make_feature_attrs(name: str, made_by: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """Return the attributes of a feature, with the parameters of its step."""
-    return {**FEATURE_BY_NAME[name].attrs, PARAMETERS: json.dumps({**made_by, "seed": seed})}
+def make_attrs(name: str, made_by: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """Return the attributes of a variable, with the parameters of its step; that of adjusted pairs has no seed."""
+    own = {} if name == ADJUSTED else {"seed": seed}
+    return {**VARIABLE_BY_NAME[name].attrs, PARAMETERS: json.dumps({**made_by, **own})}
 
 
-def make_template(params: PopulationParameters, chunks: Chunks) -> xr.DataArray:
+def make_template(params: PopulationParameters, chunks: Chunks, seed: int | None = None) -> xr.DataArray:
     """Return an array with the dimensions, coordinates and chunks of a population; its values mean nothing."""
     sizes = get_sizes(params)
     shape, blocks = tuple(sizes.values()), chunk_sizes(sizes, chunks)
@@ -451,17 +946,18 @@ def make_template(params: PopulationParameters, chunks: Chunks) -> xr.DataArray:
         import dask.array as da
 
         data = da.empty(shape, chunks=tuple(blocks.values()), dtype=np.uint8)
-    return xr.DataArray(data, dims=list(sizes), coords=make_coordinates(params))
+    return xr.DataArray(data, dims=list(sizes), coords=make_coordinates(params, seed))
 
 
 def get_sizes(params: PopulationParameters) -> dict[str, int]:
     """Return the dimensions of a population, in order, and their sizes."""
-    replicates = {} if params.replicates is None else {REPLICATE: params.replicates}
-    return replicates | {GENE: params.n_genes, TF: len(params.tf_labels)}
+    leading = {REPLICATE: params.replicates, MEASUREMENT: params.measurements}
+    sizes = {dim: n for dim, n in leading.items() if n is not None}
+    return sizes | {GENE: params.n_genes, TF: len(params.tf_labels)}
 
 
-def make_coordinates(params: PopulationParameters) -> dict[str, Any]:
-    """Return the coordinates of a population."""
+def make_coordinates(params: PopulationParameters, seed: int | None = None) -> dict[str, Any]:
+    """Return the coordinates of a population; its seed, from which bound fractions may be drawn, is a specification's."""
     coords: dict[str, Any] = {
         name: (name, np.arange(n) if labels is None else to_text_array(labels))
         for name, n, labels in [
@@ -471,5 +967,8 @@ def make_coordinates(params: PopulationParameters) -> dict[str, Any]:
     }
     if params.replicates is not None:
         coords[REPLICATE] = (REPLICATE, np.arange(params.replicates))
-    coords[BOUND_FRACTION] = (TF, np.array(params.bound_fractions))
+    if params.measurements is not None:
+        coords[MEASUREMENT] = (MEASUREMENT, np.arange(params.measurements))
+    fractions = params.bound_fractions if seed is None else params.find_bound_fractions(seed)
+    coords[BOUND_FRACTION] = (TF, np.array(fractions))
     return coords
