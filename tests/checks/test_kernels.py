@@ -50,7 +50,17 @@ def test_score_binding__finds_the_place_of_each_value(hops: dict[str, tuple[int,
         counts = np.zeros(sum(one.values.size for one in expected.lattices), np.int64)
         wrong, score, distance, coin = np.zeros(2, np.int64), np.empty(n), np.empty(n), np.empty(n, np.uint8)
         label, valid = np.full(n, bound, np.uint8), np.ones(n, np.uint8)
-        kernels.score_binding(label, valid, values, expected.lattice_tables, counts, wrong, score, distance, coin)
+        kernels.score_binding(
+            label,
+            valid,
+            values,
+            (*expected.lattice_tables, np.zeros(label.size, np.uint8)),
+            counts,
+            wrong,
+            score,
+            distance,
+            coin,
+        )
         first = bound * expected.lattices[0].values.size
         observed = counts[first : first + possible.size]
         np.testing.assert_array_equal(observed, np.bincount(place, minlength=possible.size))
@@ -59,7 +69,7 @@ def test_score_binding__finds_the_place_of_each_value(hops: dict[str, tuple[int,
             (1 - bound) * (possible[place] != values).sum(),
             bound * (possible[place] != values).sum(),
         ]
-        np.testing.assert_allclose(score, np.sqrt(12) * expected.lattice_scores[bound][place])
+        np.testing.assert_allclose(score, np.sqrt(12) * expected.lattice_scores[bound][0][place])
 
 
 def unpack(words: np.ndarray, n_bits: int) -> np.ndarray:

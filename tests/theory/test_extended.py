@@ -250,7 +250,7 @@ def test_signs_of_tfs():
 def test_batches_are_refused():
     spec = yx.SimulationSpec(genes=50, bound=[0.2], measurements=2, batch_std=0.5, seed=1)
     for feature in ("perturbation_effect", "perturbation_pvalue"):
-        with pytest.raises(InputError, match=r"batch_std is 0\.5.*share an offset.*expected batch_std=0"):
+        with pytest.raises(InputError, match=r"batch_std is 0\.5, .* share an offset .* expects batch_std=0"):
             distribution(spec, feature, label=True)
         assert find_distribution(spec, feature, label=True) is None
     expected = yx.theory.expected(spec)

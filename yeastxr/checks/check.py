@@ -19,7 +19,7 @@ import xarray as xr
 from yeastxr._blocks import Region, align_features, cut_slabs, for_each_block
 from yeastxr._utils import count_threads, run_in_threads, show_progress
 from yeastxr._validate import check_number, to_python
-from yeastxr.checks.table import Check, CheckTable
+from yeastxr.checks.table import Check, CheckTable, make_count
 from yeastxr.checks.topic import Block, Expectation, Topic
 from yeastxr.errors import InputError, SchemaError, describe_error, format_value
 from yeastxr.schema import (
@@ -28,12 +28,16 @@ from yeastxr.schema import (
     FEATURE_NAMES,
     GENE,
     LABEL,
+    MEASUREMENT,
     PAIR_BYTES,
+    PERTURBATION,
     REPLICATE,
     TF,
+    VARIABLE_BY_NAME,
     check_array,
     check_dims,
     get_feature_names,
+    list_extras,
     order_dims,
     restore_dims,
 )
@@ -46,6 +50,7 @@ _BLOCK_TFS = 250  # TFs that are compared with each other: two blocks are a defa
 _BLOCK_PAIRS = 4_000_000
 _MERGED = 16  # measurements at a time
 _UNCHECKED = ("theory", "a specification")
+_SHARED = (LABEL, "responsive", "background_hops")  # what measurements have in common
 _Measurements = dict[type[Topic], Topic]
 Visit = Callable[[Mapping[Hashable, int], Region, dict[str, np.ndarray]], None]
 
@@ -109,6 +114,7 @@ def check_blocks(
         return CheckTable(tuple(rows), level, checked=False)
     points = list(_split_points(ds))
     with show_progress("checking", ds[LABEL].size, pair_bytes=PAIR_BYTES, show=progress) as report_done:
+        rows += _compare_measurements(ds, points)
         for point in points:
             point_rows = _check_values(point, report_done, visit)
             rows += [replace(row, name=f"{point.name}: {row.name}") if point.name else row for row in point_rows]
@@ -132,6 +138,23 @@ class _Point:
 
 
 def _split_points(ds: xr.Dataset) -> Iterator[_Point]:
+    """Yield the points of a sweep, or the dataset itself; each measurement is a point of its own."""
+    for point in _split_sweep(ds):
+        if MEASUREMENT not in point.ds.dims:
+            yield point
+            continue
+        for position in range(point.ds.sizes[MEASUREMENT]):
+            part = point.ds.isel({MEASUREMENT: position})
+            name = f"{MEASUREMENT}={part.coords[MEASUREMENT].item() if MEASUREMENT in part.coords else position}"
+            yield replace(
+                point,
+                name=f"{point.name}, {name}" if point.name else name,
+                ds=part,
+                positions={**point.positions, MEASUREMENT: position},
+            )
+
+
+def _split_sweep(ds: xr.Dataset) -> Iterator[_Point]:
     """Yield the points of a sweep, or the dataset itself."""
     spec = spec_of(ds)
     common, values = (None, {}) if spec is not None else read_sweep(ds) or (None, {})
@@ -173,18 +196,42 @@ def _make_point(
         if n_replicates > most:
             row = Check(f"length of the dimension {REPLICATE!r}", f"at most {most:,}", f"{n_replicates:,}", False)
             return _Point(name, ds, None, row, positions)
+        n_measurements, most = ds.sizes.get(MEASUREMENT, 1), spec.measurements or 1
+        if n_measurements > most:
+            row = Check(f"length of the dimension {MEASUREMENT!r}", f"at most {most:,}", f"{n_measurements:,}", False)
+            return _Point(name, ds, None, row, positions)
     return _Point(name, ds, spec, comment, positions)
+
+
+def _compare_measurements(ds: xr.Dataset, points: Sequence[_Point]) -> Iterator[Check]:
+    """Compare what measurements share with that of the first one."""
+    if ds.sizes.get(MEASUREMENT, 1) < 2 or any(point.spec is None for point in points):
+        return
+    first, others = (
+        ds.isel({MEASUREMENT: [0]}).drop_vars(MEASUREMENT, errors="ignore"),
+        ds.drop_vars(MEASUREMENT, errors="ignore").isel({MEASUREMENT: slice(1, None)}),
+    )
+    first = first.isel({MEASUREMENT: 0})
+    for name in _SHARED:
+        if name in ds.data_vars:
+            wrong = int((others[name] != first[name]).sum().compute())
+            label = VARIABLE_BY_NAME[name].long_name
+            yield make_count(f"{label}: the same in all measurements", "the same", wrong, "differ", "all")
+    if not any(point.spec is not None and point.spec.batch_std for point in points):
+        one, other = first[PERTURBATION], others[PERTURBATION]
+        wrong = int((((one < 0) != (other < 0)) & one.notnull() & other.notnull()).sum().compute())
+        yield make_count("signs: the same in all measurements", "the same", wrong, "differ", "all")
 
 
 def _check_values(point: _Point, report_done: Callable[[int], None], visit: Visit | None) -> list[Check]:
     """Measure the values of a point, and return the rows of all topics."""
-    from yeastxr.checks import features, genes, independence  # many classes, which take a while to import
+    from yeastxr.checks import extended, features, genes, independence  # many classes, which take a while to import
 
-    holds, expected = (None, None) if point.spec is None else _expect(point.ds, point.spec)
-    topics = (*features.TOPICS, *genes.TOPICS, *independence.TOPICS)
+    conditions, expected = ({}, None) if point.spec is None else _expect(point.ds, point.spec)
+    topics = (*features.TOPICS, *extended.TOPICS, *genes.TOPICS, *independence.TOPICS)
     topics = features.TOPICS_WITHOUT_SPEC if expected is None else topics
     see = None if visit is None else partial(visit, point.positions)
-    measurements = _measure(point.ds, holds, expected, topics, report_done, see)
+    measurements = _measure(point.ds, conditions, expected, topics, report_done, see)
     rows = [] if point.comment is None else [point.comment]
     for topic in topics:
         if topic in measurements:
@@ -204,6 +251,14 @@ def _check_data_model(ds: xr.Dataset) -> list[Check]:
                 f"{name}: dims and dtype", f"(..., gene, tf), {feature.dtype}", partial(_check_variable, ds, name)
             )
             for name, feature in FEATURE_BY_NAME.items()
+        ),
+        *(
+            _check_rule(
+                f"{name}: dims and dtype",
+                f"(..., gene, tf), {VARIABLE_BY_NAME[name].dtype}",
+                partial(_check_variable, ds, name),
+            )
+            for name in list_extras(ds)
         ),
     ]
 
@@ -229,27 +284,61 @@ def _check_variable(ds: xr.Dataset, name: str) -> None:
         raise SchemaError(f"dims {array.dims}, unlike label's")
 
 
-def _expect(ds: xr.Dataset, spec: SimulationSpec) -> tuple[xr.DataArray | None, Expectation]:
-    """Return where each TF's conditions hold, None where TFs that they name are missing, and what is expected."""
+def _expect(ds: xr.Dataset, spec: SimulationSpec) -> tuple[dict[str, xr.DataArray], Expectation]:
+    """Return where conditions hold, and what is expected.
+
+    The former is ``holds``, where each TF's conditions would hold if it was bound, and ``applies``, where they hold for
+    pairs that respond, unless both are equal; none where TFs that they name are missing.
+    """
     tfs = tuple(to_python(tf) for tf in ds.indexes[TF])
     relationships = {tf: entries for tf, entries in (spec.tf_relationships or {}).items() if tf in tfs}
-    known = {tf for entries in relationships.values() for tf in iterate_tfs(entries)} <= set(tfs)
+    named = {tf: set(iterate_tfs(entries)) for tf, entries in relationships.items()}
+    known = set().union(*named.values()) <= set(tfs)
     label = order_dims(ds[LABEL])
-    holds = evaluate_relationships(label, relationships, bound_only=False, read_now=True) if known else None
-    return holds, Expectation(spec, ds.sizes[GENE], tfs, label.size, known)
+    conditions = {}
+    if known:
+        conditions["holds"] = evaluate_relationships(label, relationships, bound_only=False, read_now=True)
+        if spec.has_responses and any(tf in others for tf, others in named.items()):
+            conditions["applies"] = evaluate_relationships(
+                label, relationships, responsive=xr.ones_like(label), read_now=True
+            )
+    places = {
+        gene: place for place, gene in enumerate(range(spec.n_genes) if isinstance(spec.genes, int) else spec.genes)
+    }
+    genes = tuple(places[gene] for gene in map(to_python, ds.indexes[GENE]))
+    expected = Expectation(
+        spec,
+        ds.sizes[GENE],
+        tfs,
+        label.size,
+        known,
+        genes,
+        _list_positions(ds, REPLICATE),
+        _list_positions(ds, MEASUREMENT)[0],
+        frozenset(list_extras(ds)),
+    )
+    return conditions, expected
+
+
+def _list_positions(ds: xr.Dataset, dim: str) -> tuple[int, ...]:
+    """Return the numbers along a dimension, which are its labels; 0 without it."""
+    if dim in ds.coords:
+        return tuple(int(label) for label in np.atleast_1d(ds.coords[dim].values))
+    return tuple(range(ds.sizes.get(dim, 1)))
 
 
 def _measure(
     ds: xr.Dataset,
-    holds: xr.DataArray | None,
+    conditions: Mapping[str, xr.DataArray],
     expected: Expectation | None,
     topics: Sequence[type[Topic]],
     report_done: Callable[[int], None],
     visit: Callable[[Region, dict[str, np.ndarray]], None] | None,
 ) -> _Measurements:
     """Measure a dataset block by block, and merge the measurements in the order of planes and TFs."""
-    names = [*FEATURE_NAMES, *(() if holds is None else ("holds",))]
-    arrays = align_features(ds[list(FEATURE_NAMES)].assign({} if holds is None else {"holds": holds}), names)
+    variables = [*FEATURE_NAMES, *(() if expected is None else list_extras(ds))]
+    names = [*variables, *conditions]
+    arrays = align_features(ds[variables].assign(conditions), names)
     n_genes = ds.sizes[GENE]
     width = max(1, min(_BLOCK_TFS, _BLOCK_PAIRS // n_genes))
     in_memory = not arrays[0].chunks
@@ -264,11 +353,12 @@ def _measure(
         def measure_block(part: tuple[tuple[int, ...], slice]) -> None:
             index, tfs = part
             planes = {name: plane[index][:, tfs] for name, plane in zip(names, values, strict=True)}
-            block = Block(planes, planes.pop("holds", None), expected)
+            holds, applies = planes.pop("holds", None), planes.pop("applies", None)
+            number = int(np.ravel_multi_index(np.add(starts[:-2], index).astype(int), lead)) if lead else 0
+            block = Block(planes, holds, expected, applies=applies, plane=number, first=starts[-1] + tfs.start)
             parts = {topic: topic.measure(block) for topic in topics}
-            number = np.ravel_multi_index(np.add(starts[:-2], index).astype(int), lead) if lead else 0
             known = {topic: part for topic, part in parts.items() if part is not None}
-            merger.add(int(number), (starts[-1] + tfs.start) // width, known)
+            merger.add(number, (starts[-1] + tfs.start) // width, known)
             report_done(planes[LABEL].size)
 
         if visit is not None:

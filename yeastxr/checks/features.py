@@ -10,11 +10,12 @@ import numpy as np
 from yeastxr.checks import significance
 from yeastxr.checks.significance import combine_pvalues
 from yeastxr.checks.table import Check, count_noun, make_count, make_fit, make_sequence_test, make_test
-from yeastxr.checks.topic import BINS, DRAWS, PVALUES, Block, ByTF, Expectation, Least, Topic, Total
+from yeastxr.checks.topic import BINS, DRAWS, PVALUES, SIGN, Block, ByTF, Expectation, Least, Topic, Total
 from yeastxr.schema import BINDING, FEATURE_BY_NAME, MAGNITUDE, MEASURES, STATUSES
 from yeastxr.theory.pairs import classify_tfs, make_magnitude_distributions
 
 _NO_CONDITIONS = "a subset: TFs that the relations name are missing"
+_NO_RESPONSES = "the dataset lacks the variable 'responsive'"
 _FAR = 3.5  # scores beyond it are counted one by one, as the kernels have it
 _RESOLUTION = 2.0**-23  # of what is known of a uniform number
 
@@ -118,16 +119,18 @@ class _BindingEffects(Topic):
     counts_unbound: Total
     counts_bound: Total
     others: Total  # unbound, bound
+    levels: Total  # (unbound or bound, levels of the promoter's factor)
     tf_score: ByTF
 
     @classmethod
     def measure(cls, block: Block) -> Self:
         unbound, bound = np.split(block.lattice_counts, [block.expected.lattices[0].values.size])
-        return cls(unbound, bound, block.others, block.tf_sums[DRAWS.index(BINDING), :, 0])
+        tf_score = block.tf_sums[DRAWS.index(BINDING), :, 0]
+        return cls(unbound, bound, block.others, block.level_counts, tf_score)
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         groups = zip(("unbound", "bound"), expected.lattices, (self.counts_unbound, self.counts_bound), strict=True)
-        for (status, lattice, counts), others in zip(groups, self.others, strict=True):
+        for label, ((status, lattice, counts), others) in enumerate(zip(groups, self.others, strict=True)):
             name = f"binding effect, {status}"
             if not counts.sum():
                 yield Check(name, "", "no such pairs", None)
@@ -136,7 +139,9 @@ class _BindingEffects(Topic):
             yield make_count(f"{name}: possible values", values, int(others), "others", "only these")
             mean = float(counts @ lattice.values / counts.sum())
             name = f"{name}: distribution"
-            yield make_fit(name, f"mean {lattice.mean:.4g}", f"mean {mean:.4g}", counts, lattice.probabilities)
+            # Given the levels, counts vary less than multinomial ones with their mean probabilities.
+            chances = self.levels[label] @ expected.lattice_chances[label] / self.levels[label].sum()
+            yield make_fit(name, f"mean {chances @ lattice.values:.4g}", f"mean {mean:.4g}", counts, chances)
         z = self.tf_score / math.sqrt(expected.n_genes)
         yield make_sequence_test("binding effect of each TF", z, "column", normal=False)
 
@@ -187,8 +192,11 @@ class _Magnitudes(Topic):
             yield Check(name, "", "the noise is too near the resolution of float32", None)
             return
         theory = make_magnitude_distributions(expected.spec)
+        names: tuple[str, ...] = STATUSES if related else ("unbound", "bound", "bound_inactive")
+        if expected.spec.has_responses:
+            names = ("not responsive", "adjusted", "responsive, not adjusted")
         for code, status in enumerate(STATUSES):
-            group, n = f"{name}, {status if related else status.removesuffix('_active')}", int(self.n[code])
+            group, n = f"{name}, {names[code]}", int(self.n[code])
             if n == 0:
                 if status != "bound_inactive" or related:
                     yield Check(group, f"mean {theory[code].mean:.4g}", "no such pairs", None)
@@ -235,6 +243,8 @@ class _Magnitudes(Topic):
     def explain_absence(cls, expected: Expectation) -> Iterator[Check]:
         if not expected.knows_conditions:
             yield Check("|perturbation effect|", "as the relations say", _NO_CONDITIONS, None)
+        elif not expected.knows_statuses:
+            yield Check("|perturbation effect|", "as pairs respond", _NO_RESPONSES, None)
 
 
 @dataclass(frozen=True)
@@ -249,22 +259,55 @@ class _NoiselessMagnitudes(Topic):
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         name = "|perturbation effect|: without noise"
-        yield make_count(name, "the mean itself", int(self.others), "others", "all")
+        if expected.spec.batch_std:
+            yield Check(name, "the mean itself", "not tested, as offsets of batches are added", None)
+        else:
+            yield make_count(name, "the mean itself", int(self.others), "others", "all")
 
 
 @dataclass(frozen=True)
 class _Signs(Topic):
-    """Signs of perturbation effects: fair coins, independent of labels."""
+    """Signs of perturbation effects: coins, independent of labels."""
 
     positive: ByTF
     bound: ByTF
-    positive_bound: Total
+    positive_bound: ByTF
+    by_gene: Total
 
     @classmethod
     def measure(cls, block: Block) -> Self:
-        return cls(block.counts["positive"], block.counts["bound"], block.counts["positive_bound"].sum())
+        counts = (block.counts[name] for name in ("positive", "bound", "positive_bound"))
+        return cls(*counts, np.rint((block.n_tfs + block.gene_sums[DRAWS.index(SIGN)]) / 2).astype(np.int64))
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
+        yield from self._test_fair_coins(expected) if expected.has_fair_signs else self._test_coins(expected)
+
+    def _test_coins(self, expected: Expectation) -> Iterator[Check]:
+        """Test signs that are positive with the chance of their TF: exactly, by TF and by gene."""
+        chances = np.broadcast_to(expected.positive_fractions, self.positive.shape)
+        n = np.full(self.positive.shape, expected.n_genes)
+        share, mean = self.positive.sum() / n.sum(), float(chances.mean())
+        pvalue = combine_pvalues(significance.test_binomial(self.positive, n, chances))
+        name = "signs of each TF: share positive"
+        yield make_test(name, f"{mean:.4f} on average", f"{share:.4f} on average", share - mean, pvalue)
+        n_bound, positive_bound = self.bound, self.positive_bound
+        by_tf = [significance.test_binomial(positive_bound, n_bound, chances)]
+        by_tf += [significance.test_binomial(self.positive - positive_bound, n - n_bound, chances)]
+        deviation = (positive_bound - n_bound * chances).sum()
+        variance = (n_bound * chances * (1 - chances)).sum()
+        pooled = significance.test_bounded(deviation, variance, 1.0)
+        pvalue = combine_pvalues([combine_pvalues(by_tf), float(pooled)])
+        observed = f"{positive_bound.sum() / max(n_bound.sum(), 1):.4f} of bound pairs positive"
+        yield make_test("signs and labels: independent", "the share of the TF", observed, deviation, pvalue)
+        total = (self.positive - n * chances).sum()
+        pooled = significance.test_bounded(total, (n * chances * (1 - chances)).sum(), 1.0)
+        yield make_test("signs: share positive", f"{mean:.4f}", f"{share:.4f}", share - mean, float(pooled))
+        pvalue = combine_pvalues(significance.test_counts(self.by_gene, chances.ravel()))
+        observed = f"{self.by_gene.min():,} to {self.by_gene.max():,}"
+        largest = self.by_gene.max() - chances.sum()
+        yield make_test("signs of each gene: positive", f"{chances.sum():.4g} on average", observed, largest, pvalue)
+
+    def _test_fair_coins(self, expected: Expectation) -> Iterator[Check]:
         n, n_bound, n_genes = self.positive.size * expected.n_genes, int(self.bound.sum()), expected.n_genes
         share = self.positive.sum() / n
         pvalue = significance.test_binomial(self.positive.sum(), n, 0.5)
@@ -272,8 +315,8 @@ class _Signs(Topic):
         z = (2 * self.positive - n_genes) / math.sqrt(n_genes)
         yield make_sequence_test("signs of each TF: share positive", z, "column", normal=False)
         if 0 < n_bound < n:
-            pvalue = significance.test_binomial(int(self.positive_bound), n_bound, 0.5)
-            share = self.positive_bound / n_bound
+            pvalue = significance.test_binomial(int(self.positive_bound.sum()), n_bound, 0.5)
+            share = self.positive_bound.sum() / n_bound
             observed = f"{share:.4f} of bound pairs positive"
             yield make_test("signs and labels: independent", "0.5", observed, share - 0.5, pvalue)
 
@@ -291,7 +334,7 @@ class _Pvalues(Topic):
 
     @classmethod
     def measure(cls, block: Block) -> Self | None:
-        if not block.expected.complete:
+        if not block.expected.draws_pvalues:
             return None
         large = np.array([block.counts[f"large_{name}"] for name in PVALUES])
         n = block.n_genes - large * (block.expected.spec.large_effect_upper_pval == 0)
@@ -303,6 +346,10 @@ class _Pvalues(Topic):
         upper = expected.spec.large_effect_upper_pval
         for kind, feature in enumerate(PVALUES):
             label, large, broken = FEATURE_BY_NAME[feature].long_name, int(self.large[kind]), int(self.broken[kind])
+            if feature not in expected.scored_pvalues:
+                reason = "not tested: the quantile is that of all effects, and some are missing"
+                yield Check(f"{label}, large effects", _describe_rule(expected), reason, None)
+                continue
             yield make_count(f"{label}, large effects", _describe_rule(expected), broken, "above", f"all {large:,}")
             for counts, group, end in zip(self.counts[kind], ("other", "large"), (1.0, upper), strict=True):
                 n = int(counts.sum())
@@ -320,7 +367,7 @@ class _Pvalues(Topic):
 
     @classmethod
     def explain_absence(cls, expected: Expectation) -> Iterator[Check]:
-        for feature in PVALUES:
+        for feature in () if expected.spec.tests_effects else PVALUES:
             name = f"{FEATURE_BY_NAME[feature].long_name}, large effects"
             yield Check(name, _describe_rule(expected), expected.subset, None)
 

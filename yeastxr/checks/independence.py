@@ -171,7 +171,8 @@ class _Rounding(Topic):
         return cls(block.coarse)
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
-        random = dict.fromkeys(PVALUES, expected.spec.large_effect_upper_pval > 0)
+        drawn = expected.spec.large_effect_upper_pval > 0 and not expected.spec.tests_effects
+        random = dict.fromkeys(PVALUES, drawn)
         random[PERTURBATION] = expected.noisy and not expected.shows_float32(1 << 30)
         counts = self.coarse[[random.get(name, False) for name in MEASURES]]
         if counts.size:

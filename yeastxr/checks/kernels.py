@@ -106,9 +106,10 @@ def count_labels(label, holds, valid, bound_by_gene, valid_by_gene):
 def score_binding(label, valid, effect, lattice, counts, others, score, distance, coin):
     """Score binding effects by their place among the possible values, which a guide by their leading bits shortens.
 
-    ``lattice`` holds the ``lattice_tables`` of :class:`yeastxr.checks.topic.Expectation`.
+    ``lattice`` holds the ``lattice_tables`` of :class:`yeastxr.checks.topic.Expectation`, and the level of each gene,
+    which chooses a row of scores and distances.
     """
-    guide, first_bits, shift, values, scores, distances = lattice
+    guide, first_bits, shift, values, scores, distances, levels = lattice
     last = int32(guide.shape[1] - 2)
     bits = effect.view(np.int32)
     for g in range(label.size):
@@ -127,7 +128,8 @@ def score_binding(label, valid, effect, lattice, counts, others, score, distance
         place = min(low, starts[last + 1] - 1)
         counts[place] += 1
         others[label[g]] += values[place] != effect[g]
-        score[g], distance[g], coin[g] = scores[place], distances[place], scores[place] > 0
+        level = levels[g]
+        score[g], distance[g], coin[g] = scores[level, place], distances[level, place], scores[level, place] > 0
 
 
 @_contracted_kernel
@@ -272,11 +274,12 @@ def pack(bits, words):
 def measure(first, pairs, cutoffs, lattice, model, upper, centre, parts, by_tf, binding, magnitudes, pvalues, genes):
     """Measure a slab of TFs, of which the first has this place in its block.
 
-    ``pairs`` are labels, where conditions hold, which pairs are valid, and the measures ``[measure, TF, gene]``.
+    ``pairs`` are labels, where conditions hold if the TF binds, which pairs respond, where conditions hold for them,
+    which pairs are valid, the measures ``[measure, TF, gene]``, and perturbation effects without offsets of batches.
     ``parts`` says whether |effects| are to be scored, or compared with their means, and p-values to be scored. The rest
     adds up, or is filled in for these TFs; see :class:`yeastxr.checks.topic.Block`.
     """
-    label, holds, valid, columns = pairs
+    label, holds, responsive, applies, valid, columns, responses = pairs
     has_noise, has_means, has_cutoffs = parts
     counts, scores_by_tf, words, label_words = by_tf
     lattice_counts, others = binding
@@ -292,7 +295,7 @@ def measure(first, pairs, cutoffs, lattice, model, upper, centre, parts, by_tf, 
     for t in range(n_tfs):
         at = first + t
         score, before = scores[at & 1], scores[1 - (at & 1)]
-        effect, response = columns[0, t], columns[2, t]
+        effect, response = columns[0, t], responses[t]
         by_gene = bound_by_gene[at & 1]
         counts[at, 0], counts[at, 1], counts[at, 2], counts[at, 3], counts[at, 4] = count_labels(
             label[t], holds[t], valid[t], by_gene, valid_by_gene
@@ -301,13 +304,13 @@ def measure(first, pairs, cutoffs, lattice, model, upper, centre, parts, by_tf, 
         counts[at, 5], counts[at, 6] = score_signs(label[t], response, score[_SIGN], coins[_SIGN])
         if has_noise:
             score_magnitudes(
-                label[t], holds[t], valid[t], effect, response, model, score[1], tail, bins, coins[_MAGNITUDE]
+                responsive[t], applies[t], valid[t], effect, response, model, score[1], tail, bins, coins[_MAGNITUDE]
             )
             count_magnitudes(
-                label[t], holds[t], valid[t], effect, response, centre, score[1], tail, bins, magnitude_sums
+                responsive[t], applies[t], valid[t], effect, response, centre, score[1], tail, bins, magnitude_sums
             )
         if has_means:
-            inexact[0] += count_inexact(label[t], holds[t], valid[t], effect, response, model)
+            inexact[0] += count_inexact(responsive[t], applies[t], valid[t], effect, response, model)
         for kind in range(kinds):
             if kind == _BINDING:
                 score_binding(

@@ -14,12 +14,13 @@ import numpy as np
 
 from yeastxr._validate import to_python
 from yeastxr.checks.table import Check
-from yeastxr.schema import BINDING, FEATURE_BY_NAME, LABEL, MAGNITUDE, MEASURES, STATUSES
-from yeastxr.simulation import draws
+from yeastxr.schema import BINDING, FEATURE_BY_NAME, LABEL, MAGNITUDE, MEASURES, PERTURBATION, STATUSES
+from yeastxr.simulation import draws, extended
 from yeastxr.simulation.adjustment import MeanModel
+from yeastxr.simulation.parameters import BindingParameters, ResponseParameters
 from yeastxr.simulation.simulate import SimulationSpec
 from yeastxr.theory.distributions import Lattice
-from yeastxr.theory.pairs import make_binding_distributions
+from yeastxr.theory.pairs import make_binding_distributions, tabulate_hops
 
 BINS = 100  # of histograms, as the kernels have it
 PVALUES = {name: name.removesuffix("pvalue") + "effect" for name in MEASURES if name.endswith("pvalue")}
@@ -32,6 +33,7 @@ DRAW_NAMES = {
 }
 LOW_BITS = 13  # as the kernels have it; what rounding to float16 sets to 0
 COUNTS = ("bound", "active", "holding", "valid", "runs", "positive", "positive_bound", *(f"large_{p}" for p in PVALUES))
+RESPONSIVE, ADJUSTED = "responsive", "adjusted"
 _SLAB_PAIRS = 1 << 17
 _GUIDE_BITS = 12  # of a guide to possible binding effects, which stays in a cache
 _MOST_UNFAIR = 0.1
@@ -47,6 +49,10 @@ class Expectation:
     tfs: tuple[Hashable, ...]
     n_pairs: int
     knows_conditions: bool  # whether all TFs are there that relations name
+    genes: tuple[int, ...] = ()  # positions among those of the specification
+    replicates: tuple[int, ...] = (0,)  # of planes, in order
+    measurement: int = 0
+    extras: frozenset[str] = frozenset()  # names of the dataset's extra variables
 
     @property
     def complete(self) -> bool:
@@ -79,25 +85,119 @@ class Expectation:
         """The distributions of binding effects of unbound and of bound pairs."""
         return make_binding_distributions(self.spec)
 
+    @property
+    def knows_statuses(self) -> bool:
+        """Whether it is known which pairs respond, and where conditions hold."""
+        return self.knows_conditions and (not self.spec.has_responses or RESPONSIVE in self.extras)
+
+    @property
+    def draws_pvalues(self) -> bool:
+        """Whether p-values are draws by the rule of large effects, whose quantiles are known."""
+        return self.complete and not self.spec.tests_effects
+
+    @cached_property
+    def binding(self) -> BindingParameters:
+        """The parameters of hops."""
+        return BindingParameters.extract(self.spec)
+
+    @cached_property
+    def n_levels(self) -> int:
+        """How many levels the factor of a promoter has, which all pairs of a gene share: by it binding is checked."""
+        return len(extended.list_factors(self.binding))
+
+    @cached_property
+    def tf_positions(self) -> np.ndarray:
+        """The positions of the TFs among those of the specification."""
+        positions = {tf: position for position, tf in enumerate(map(to_python, self.spec.tf_labels))}
+        return np.array([positions[tf] for tf in self.tfs])
+
+    @cached_property
+    def positive_fractions(self) -> np.ndarray:
+        """The chance of a positive sign, by TF."""
+        return np.array(self.spec.list_positive_fractions(len(self.spec.tf_labels)))[self.tf_positions]
+
+    @property
+    def has_fair_signs(self) -> bool:
+        """Whether signs are fair coins."""
+        return bool((self.positive_fractions == 0.5).all())
+
+    @cached_property
+    def response_chances(self) -> np.ndarray:
+        """The chance to respond of unbound and of bound pairs, by level of the gene, ``(labels, levels)``."""
+        params = ResponseParameters.extract(self.spec)
+        chances = (params.indirect_fraction, params.responsive_fraction)
+        return np.array([extended.list_chances(chance, params) for chance in chances])
+
+    def find_levels(self, plane: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the levels of a plane's genes, uint8: of the promoter's factor, and of responsiveness."""
+        none = np.zeros(self.n_genes, np.uint8)
+        several = self.response_chances.shape[1] > 1
+        if self.n_levels == 1 and not several:
+            return none, none
+        counters = np.zeros((self.n_genes, 4), np.uint32)
+        counters[:, 0] = self.genes
+        counters[:, 2], counters[:, 3] = draws.Stream.GENE_FACTOR, self.replicates[plane]
+        words = draws.compute_philox_words(counters, self._seed)
+        factor, response = ((words[:, i] >> np.uint32(26)).astype(np.uint8) for i in (0, 1))
+        return factor if self.n_levels > 1 else none, response if several else none
+
+    def find_offsets(self, plane: int, tfs: slice) -> np.ndarray:
+        """Return what all perturbation effects of a TF share in this measurement, float64 ``(TFs,)``."""
+        from scipy.special import ndtri
+
+        positions = self.tf_positions[tfs]
+        counters = np.zeros((positions.size, 4), np.uint32)
+        counters[:, 1], counters[:, 3] = positions, self.replicates[plane]
+        counters[:, 2] = draws.Stream.MEASUREMENT | self.measurement << 8
+        high, low, signs, _ = draws.compute_philox_words(counters, self._seed).T.astype(np.float64)
+        upper = -ndtri((high * 2.0**32 + low + 0.5) * 2.0**-65)
+        return self.spec.batch_std * np.where(signs >= 2.0**31, -upper, upper)
+
+    @property
+    def _seed(self) -> int:
+        seed = self.spec.seed
+        assert seed is not None  # a dataset's specification has one
+        return seed
+
+    @cached_property
+    def lattice_chances(self) -> tuple[np.ndarray, ...]:
+        """The probabilities of possible binding effects, of unbound and of bound pairs, by level, ``(levels, n)``."""
+        if self.n_levels == 1:
+            return tuple(lattice.probabilities[None] for lattice in self.lattices)
+        chances = []
+        for lattice, bound in zip(self.lattices, (False, True), strict=True):
+            by_level = []
+            for level in range(self.n_levels):
+                background, experiment, probabilities = tabulate_hops(self.binding, bound=bound, level=level)
+                effects = self.binding.effect(experiment.astype(float)[None, :], background.astype(float)[:, None])
+                places = np.searchsorted(lattice.values, np.asarray(effects).astype(np.float32))
+                places = places.clip(max=lattice.values.size - 1).ravel()
+                by_level.append(np.bincount(places, probabilities.ravel(), lattice.values.size))
+            chances.append(np.array(by_level))
+        return tuple(chances)
+
     @cached_property
     def lattice_scores(self) -> tuple[np.ndarray, ...]:
-        """For each possible binding effect the middle of its step in the distribution function, less 1/2: mean 0."""
-        chances = [lattice.probabilities for lattice in self.lattices]
-        return tuple(np.cumsum(p) - p / 2 - 0.5 for p in chances)
+        """For each possible binding effect the middle of its step in the distribution function, less 1/2: mean 0.
+
+        By label; arrays are ``(levels, n)``.
+        """
+        return tuple(np.cumsum(p, axis=1) - p / 2 - 0.5 for p in self.lattice_chances)
 
     @cached_property
     def lattice_distances(self) -> tuple[np.ndarray, ...]:
-        """For each possible binding effect the mean of |2 u - 1| over its step, less 1/2: mean 0."""
+        """For each possible binding effect the mean of |2 u - 1| over its step, less 1/2: mean 0; as the scores."""
         distances = []
-        for lattice in self.lattices:
-            edges = np.concatenate([[0.0], np.cumsum(lattice.probabilities)])
+        for p in self.lattice_chances:
+            edges = np.pad(np.cumsum(p, axis=1), ((0, 0), (1, 0)))
             integral = (2 * edges - 1) * np.abs(2 * edges - 1) / 4
-            distances.append(np.diff(integral) / lattice.probabilities - 0.5)
+            steps = np.diff(integral, axis=1)
+            distances.append(np.divide(steps, p, out=np.full_like(p, 0.5), where=p > 0) - 0.5)
         return tuple(distances)
 
     @cached_property
     def lattice_tables(self) -> tuple[Any, ...]:
-        """The possible binding effects, of unbound and then of bound pairs, with their scores and distances.
+        """The possible binding effects, of unbound and then of bound pairs, with their scores and distances by level.
 
         A guide says where the values begin that share their leading bits: int32 (labels, slots + 1), with the bits that
         belong to its first slot, and by how many bits the others of a slot vary.
@@ -113,7 +213,8 @@ class Expectation:
         guide = np.array([np.searchsorted(array, edges) for array in values], np.int32)
         guide[:, 0], guide[:, -1] = 0, [array.size for array in values]
         guide[1] += values[0].size
-        scores = (np.concatenate(tables) * math.sqrt(12) for tables in (self.lattice_scores, self.lattice_distances))
+        both = (self.lattice_scores, self.lattice_distances)
+        scores = (np.concatenate(tables, axis=1) * math.sqrt(12) for tables in both)
         return guide, np.int32(first), np.int32(shift), np.concatenate(values), *scores
 
     @property
@@ -124,8 +225,15 @@ class Expectation:
     @cached_property
     def scored_draws(self) -> set[str]:
         """The kinds of draws that have scores."""
-        magnitudes = self.noisy and self.knows_conditions and not self.shows_float32(self.n_pairs)
-        return {SIGN, BINDING, *([MAGNITUDE] if magnitudes else []), *(PVALUES if self.complete else [])}
+        magnitudes = self.noisy and self.knows_statuses and not self.shows_float32(self.n_pairs)
+        names = {BINDING, *([MAGNITUDE] if magnitudes else []), *(self.scored_pvalues)}
+        return names | ({SIGN} if self.has_fair_signs else set())
+
+    @property
+    def scored_pvalues(self) -> list[str]:
+        """The kinds of p-values that have scores: missing effects hide the quantile of all."""
+        names = list(PVALUES) if self.draws_pvalues else []
+        return [name for name in names if not (self.spec.has_missing and PVALUES[name] == PERTURBATION)]
 
     @cached_property
     def coin_tolerances(self) -> dict[str, float]:
@@ -133,8 +241,9 @@ class Expectation:
 
         A coin tells on which side of its median a draw lies, which is not exact where a draw has few values.
         """
-        pairs = zip(self.lattices, self.lattice_scores, strict=True)
-        deviation = max(abs(float(lattice.probabilities[scores > 0].sum()) - 0.5) for lattice, scores in pairs)
+        tables = zip(self.lattice_chances, self.lattice_scores, strict=True)
+        pairs = [(p, score) for chances, scores in tables for p, score in zip(chances, scores, strict=True)]
+        deviation = max(abs(float(p[score > 0].sum()) - 0.5) for p, score in pairs)
         tolerances = dict.fromkeys(DRAWS, 0.0) | {BINDING: 2 * deviation**2}
         unfair = {BINDING} if deviation > _MOST_UNFAIR else set()
         if self.spec.large_effect_upper_pval == 0:
@@ -159,21 +268,46 @@ class Block:
     ``others`` of binding effects; of |effects| how many are ``inexact``, and by status ``histogram``, ``far``,
     ``nearest`` and ``status_sums``; by kind of p-values ``pvalue_histogram``, ``broken`` and ``extremes``;
     ``bound_by_gene`` (even or odd TFs, genes), ``valid_by_gene``, ``gene_sums`` and ``gene_spreads`` (kinds, genes);
-    ``products`` and ``weights`` (kinds, along genes or TFs).
+    ``products`` and ``weights`` (kinds, along genes or TFs). ``level_counts`` are pairs by label and level of the
+    promoter's factor.
+
+    Where values are missing, ones that are drawn from their distribution take their place, so that whatever is true of
+    correct datasets without missing values is true of those with them; ``missing`` counts them by TF, and
+    ``missing_by_gene``. ``values`` are the planes themselves, with extra variables, and ``applies`` where conditions
+    hold for the pairs that respond.
     """
 
     expected: Any  # an Expectation, or None where there is no specification
 
-    def __init__(self, planes: dict[str, np.ndarray], holds: np.ndarray | None, expected: Expectation | None) -> None:
-        self.expected, self.has_conditions = expected, holds is not None
+    def __init__(
+        self,
+        planes: dict[str, np.ndarray],
+        holds: np.ndarray | None,
+        expected: Expectation | None,
+        *,
+        applies: np.ndarray | None = None,
+        plane: int = 0,
+        first: int = 0,
+    ) -> None:
+        self.expected, self.values, self.plane, self.first = expected, planes, plane, first
+        self.has_conditions = holds is not None and (expected is None or expected.knows_statuses)
+        self.applies = holds if applies is None else applies
         self.n_genes, self.n_tfs = planes[LABEL].shape
         self.n_bound = int(np.count_nonzero(planes[LABEL]))
         self.outside, self.coarse = np.zeros((2, len(MEASURES)), np.int64)
+        self.missing, self.missing_by_gene = np.zeros(self.n_tfs, np.int64), np.zeros(self.n_genes, np.int64)
+        if expected is not None:
+            self.levels, self.response_levels = expected.find_levels(plane)
         measured = None if expected is None else self._allocate(expected)
         width = max(1, _SLAB_PAIRS // self.n_genes)
         for first in range(0, self.n_tfs, width):
             tfs = slice(first, min(first + width, self.n_tfs))
             self._measure({name: plane[:, tfs] for name, plane in planes.items()}, holds, tfs, measured)
+        if expected is not None:
+            bound = self.bound_by_gene.sum(axis=0)
+            self.level_counts = np.array(
+                [np.bincount(self.levels, n, expected.n_levels) for n in (self.n_tfs - bound, bound)]
+            )
 
     def _allocate(self, expected: Expectation) -> tuple[tuple[np.ndarray, ...], ...]:
         """Make room for what is measured, and return it in the groups that the kernel takes."""
@@ -217,30 +351,63 @@ class Block:
         columns, valid = np.empty((len(MEASURES), *shape), np.float32), np.empty(shape, np.uint8)
         for column, name in zip(columns, MEASURES, strict=True):
             _copy(planes[name], column)
+        expected = self.expected
+        labels = np.zeros((4, *shape), np.uint8)  # labels, holds, responsive, applies
+        if measured is not None:
+            _copy(planes[LABEL].view(np.uint8), labels[0])
+            if self.has_conditions and holds is not None and self.applies is not None:
+                _copy(holds[:, tfs].view(np.uint8), labels[1])
+                _copy(planes.get(RESPONSIVE, planes[LABEL]).view(np.uint8), labels[2])
+                _copy(self.applies[:, tfs].view(np.uint8), labels[3])
+            elif holds is not None:
+                _copy(holds[:, tfs].view(np.uint8), labels[1])
+            if expected.spec.has_missing:
+                self._impute(columns, labels, tfs)
         kernels.clean(columns, _get_limits(), valid, self.outside, self.coarse)
         if measured is None:
             return
-        labels, spec, model = np.empty((2, *shape), np.uint8), self.expected.spec, self.expected.model
-        _copy(planes[LABEL].view(np.uint8), labels[0])
-        if holds is not None:
-            _copy(holds[:, tfs].view(np.uint8), labels[1])
+        spec, model = expected.spec, expected.model
+        responses = columns[MEASURES.index(PERTURBATION)]
+        if spec.batch_std:
+            offsets = expected.find_offsets(self.plane, slice(self.first + tfs.start, self.first + tfs.stop))
+            responses = (responses - offsets[:, None]).astype(np.float32)
         cutoffs = np.zeros((len(PVALUES), shape[0]))
-        if self.expected.complete:
+        if expected.draws_pvalues:
             for cutoff, name in zip(cutoffs, PVALUES.values(), strict=True):
                 effect = columns[MEASURES.index(name)]
                 cutoff[:] = draws.compute_abs_quantiles(effect.T, fraction=spec.large_effect_percentile)[0]
-        parts = (self.has_conditions and self.expected.noisy, self.has_conditions and not self.expected.noisy)
+        has_noise, has_means = expected.noisy, not expected.noisy and not spec.batch_std
         kernels.measure(
             tfs.start,
-            (*labels, valid, columns),
+            (*labels, valid, columns, responses),
             cutoffs,
-            self.expected.lattice_tables,
+            (*expected.lattice_tables, self.levels),
             tuple(map(float, model.numbers)),
             float(spec.large_effect_upper_pval),
-            self.expected.lattice_centre,
-            (*parts, self.expected.complete),
+            expected.lattice_centre,
+            (self.has_conditions and has_noise, self.has_conditions and has_means, expected.draws_pvalues),
             *measured,
         )
+
+    def _impute(self, columns: np.ndarray, labels: np.ndarray, tfs: slice) -> None:
+        """Replace perturbation effects and p-values that are both missing, ``[measure, TF, gene]``, and count them."""
+        effect, pvalue = (columns[MEASURES.index(name)] for name in (PERTURBATION, "perturbation_pvalue"))
+        missing = np.isnan(effect) & np.isnan(pvalue)
+        self.missing[tfs] = np.count_nonzero(missing, axis=1)
+        self.missing_by_gene += np.count_nonzero(missing, axis=0)
+        t, g = np.nonzero(missing)
+        expected, at = self.expected, slice(self.first + tfs.start, self.first + tfs.stop)
+        rng = np.random.Generator(np.random.Philox(key=[self.plane, at.start]))  # whatever the chunks
+        responsive, applies = labels[2, t, g], labels[3, t, g]
+        binding = columns[MEASURES.index(BINDING), t, g].astype(np.float64)
+        status = responsive * (2 - applies)
+        mean = expected.model.mean(status, np.where(np.isfinite(binding), binding, 0.0))
+        magnitude = np.abs(mean + expected.model.std(status) * rng.standard_normal(t.size))
+        positive = rng.random(t.size) < expected.positive_fractions[at][t]
+        drawn = np.where(positive, magnitude, -magnitude)
+        if expected.spec.batch_std:
+            drawn += expected.find_offsets(self.plane, at)[t]
+        effect[t, g], pvalue[t, g] = drawn, rng.random(t.size)
 
 
 def _copy(plane: np.ndarray, columns: np.ndarray) -> None:

@@ -564,7 +564,9 @@ def assemble(
     features = [labels, binding_effect, binding_pvalue, perturbation_effect, perturbation_pvalue]
     extras = [None, None] if hops is None else [hops.get(name) for name in EXTRA_NAMES[:2]]
     given = zip(EXTRA_NAMES, [*extras, responsive, adjusted], strict=True)
-    arrays = dict(zip(FEATURE_NAMES, features, strict=True)) | {name: array for name, array in given if array is not None}
+    arrays = dict(zip(FEATURE_NAMES, features, strict=True)) | {
+        name: array for name, array in given if array is not None
+    }
     arrays = {name: check_array(array, name).transpose(..., *CORE_DIMS) for name, array in arrays.items()}
     for name, array in arrays.items():
         if array.name in VARIABLE_BY_NAME and array.name != name:

@@ -623,9 +623,7 @@ def mask_missing(
     >>> 400 < int(masked.isnull().sum()) < 600
     True
     """
-    params = MissingParameters(
-        missing_gene_fraction=missing_gene_fraction, missing_pair_fraction=missing_pair_fraction
-    )
+    params = MissingParameters(missing_gene_fraction=missing_gene_fraction, missing_pair_fraction=missing_pair_fraction)
     name = getattr(array, "name", None)
     if name not in (PERTURBATION, "perturbation_pvalue"):
         raise SchemaError(

@@ -1,8 +1,8 @@
 """The kinds of TFs and of pairs in a specification, how many of each to expect, and the distributions of their effects.
 
 A pair has one of three statuses, see :data:`yeastxr.schema.STATUSES`, by its label and by its TF's conditions; where
-pairs respond by chance, the effects of a status are a mixture. TFs that bind equally many genes and whose conditions are
-equally likely to hold are of one kind, and share cached results.
+pairs respond by chance, the effects of a status are a mixture. TFs that bind equally many genes and whose conditions
+are equally likely to hold are of one kind, and share cached results.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from yeastxr._validate import to_python
 from yeastxr.errors import InputError, InputTypeError, format_value, suggest
 from yeastxr.schema import STATUSES
 from yeastxr.simulation.adjustment import MeanModel
-from yeastxr.simulation.extended import find_hop_ends, make_hop_tables, make_tails
+from yeastxr.simulation.extended import make_hop_tables, make_tails
 from yeastxr.simulation.parameters import BindingParameters, PerturbationParameters, ResponseParameters
 from yeastxr.simulation.relations import iterate_tfs
 from yeastxr.simulation.simulate import SimulationSpec
