@@ -54,7 +54,7 @@ def test_score_binding__finds_the_place_of_each_value(hops: dict[str, tuple[int,
             label,
             valid,
             values,
-            (*expected.lattice_tables, np.zeros(label.size, np.uint8)),
+            (*expected.steps.tables, np.zeros(label.size, np.uint8)),
             counts,
             wrong,
             score,
@@ -69,7 +69,7 @@ def test_score_binding__finds_the_place_of_each_value(hops: dict[str, tuple[int,
             (1 - bound) * (possible[place] != values).sum(),
             bound * (possible[place] != values).sum(),
         ]
-        np.testing.assert_allclose(score, np.sqrt(12) * expected.lattice_scores[bound][0][place])
+        np.testing.assert_allclose(score, np.sqrt(12) * expected.steps.scores[bound][0][place])
 
 
 def unpack(words: np.ndarray, n_bits: int) -> np.ndarray:

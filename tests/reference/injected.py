@@ -498,3 +498,424 @@ ERRORS: dict[str, tuple[Injection, str]] = {
     "p-values correlated three genes apart": (replace_uniform(_make_uniform(correlate_apart(0.05, 3))), "apart"),
     "p-values repeated in reversed order": (replace_uniform(_move_genes_backward), "repeated"),
 }
+
+
+# What extends the tutorial: parameters, an injected error, and a part of the name of a check that must fail.
+
+HOPS: dict[str, Any] = {
+    "hop_distribution": "negative_binomial",
+    "background_hops_mean": 10.7,
+    "background_hops_dispersion": 0.3,
+    "unbound_experiment_hops_mean": 1.5,
+    "bound_experiment_hops_mean": 9.0,
+    "experiment_hops_dispersion": 0.5,
+    "total_background_hops": 103_922,
+    "total_experiment_hops": 17_183,
+    "pseudocount": 0.1,
+    "promoter_dispersion": 0.5,
+}
+RELATIONS: dict[int, Any] = {0: [1], 2: [Not(2), 3], 5: [Or(6, 7)]}
+RESPONSES: dict[str, Any] = {"responsive_fraction": 0.6, "indirect_fraction": 0.05, "tf_relationships": RELATIONS}
+EXTENDED: dict[str, dict[str, Any]] = {
+    "hops by the negative binomial": HOPS,
+    "the same, kept, with p-values of tests": HOPS | {"hops": True, "pvalues": "test"},
+    "p-values of tests": {"pvalues": "test", "bound_mean": 5.0},
+    "responses": RESPONSES | {"adjusted": True, "max_mean_adjustment": 5.0},
+    "responsiveness of genes": RESPONSES | {"gene_responsiveness": 0.2},
+    "signs": {"positive_fraction": 0.3},
+    "measurements": RESPONSES | {"measurements": 3, "batch_std": 0.5},
+    "missing values": {"missing_gene_fraction": 0.08, "missing_pair_fraction": 0.03},
+    "drawn bound fractions": {"bound_concentration": 10.0},
+}
+"""Parameters that extend the tutorial, with which correct datasets must fail as rarely as stated."""
+
+
+def make_extended_spec(genes: int = 6600, tfs: int = 200, **parameters: Any) -> yx.SimulationSpec:
+    """Return the specification that incorrect datasets of what extends the tutorial claim to follow."""
+    population = {"genes": genes, "bound": [0.1, 0.2], "n_sample": [tfs // 2, tfs - tfs // 2], "seed": 5}
+    return yx.SimulationSpec(**population | parameters)
+
+
+def change_variables(change: Callable[[xr.Dataset, np.random.Generator], object]) -> Injection:
+    """Inject values of features and extra variables that are changed in place."""
+
+    def inject(spec: yx.SimulationSpec) -> xr.Dataset:
+        ds = spec.simulate().copy(deep=True)
+        change(ds, np.random.default_rng(1))
+        return ds
+
+    return inject
+
+
+def take_variables(names: list[str], tfs: Any = slice(None), **parameters: Any) -> Injection:
+    """Inject variables of some TFs that are simulated with other parameters."""
+
+    def inject(spec: yx.SimulationSpec) -> xr.Dataset:
+        ds, other = spec.simulate().copy(deep=True), replace(spec, **parameters).simulate()
+        for name in names:
+            ds[name].values[..., tfs] = other[name].values[..., tfs]
+        return ds
+
+    return inject
+
+
+def _permute_within(names: list[str], tfs: Any = slice(None)) -> Injection:
+    """Exchange values of unbound genes of each TF, those of some variables together."""
+
+    def change(ds: xr.Dataset, rng: np.random.Generator) -> None:
+        for tf in range(ds.sizes["tf"])[tfs]:
+            unbound = np.flatnonzero(~ds["label"].values[:, tf])
+            order = rng.permutation(unbound)
+            for name in names:
+                ds[name].values[unbound, tf] = ds[name].values[order, tf]
+
+    return change_variables(change)
+
+
+def _add_to(name: str, value: float, place: tuple[int, ...] = (123, 17)) -> Injection:
+    def change(ds: xr.Dataset, rng: np.random.Generator) -> None:
+        ds[name].values[place] += value
+
+    return change_variables(change)
+
+
+def _flip(name: str, place: Any, share: float = 1.0) -> Injection:
+    def change(ds: xr.Dataset, rng: np.random.Generator) -> None:
+        values = ds[name].values
+        values[place] ^= rng.random(values[place].shape) < share
+
+    return change_variables(change)
+
+
+def _set_where(name: str, value: Any, choose: Callable[[xr.Dataset, np.random.Generator], np.ndarray]) -> Injection:
+    def change(ds: xr.Dataset, rng: np.random.Generator) -> None:
+        ds[name].values[choose(ds, rng)] = value
+
+    return change_variables(change)
+
+
+def _scale_offsets(factor: float, tfs: Any = slice(None)) -> Injection:
+    """Multiply the offsets of batches."""
+
+    def inject(spec: yx.SimulationSpec) -> xr.Dataset:
+        ds, none = spec.simulate().copy(deep=True), replace(spec, batch_std=0.0).simulate()
+        effect, plain = ds["perturbation_effect"].values, none["perturbation_effect"].values
+        effect[..., tfs] = plain[..., tfs] + factor * (effect - plain)[..., tfs]
+        return _retest(ds, spec)
+
+    return inject
+
+
+def _retest(ds: xr.Dataset, spec: yx.SimulationSpec) -> xr.Dataset:
+    """Return a dataset with p-values of its perturbation effects."""
+    rule = {"pvalues": "test"} if spec.tests_effects else {}
+    return ds.assign(perturbation_pvalue=yx.generate_pvalues(ds["perturbation_effect"], seed=spec.seed, **rule))
+
+
+def _swap_measurements(spec: yx.SimulationSpec) -> xr.Dataset:
+    ds = spec.simulate()
+    swapped = ds[["perturbation_effect", "perturbation_pvalue"]].isel(measurement=[1, 0, 2])
+    return ds.assign(swapped.assign_coords(measurement=ds["measurement"]))
+
+
+def _copy_measurement(spec: yx.SimulationSpec) -> xr.Dataset:
+    ds = replace(spec, batch_std=0.0).simulate().copy(deep=True)
+    for name in ("perturbation_effect", "perturbation_pvalue"):
+        ds[name].values[1] = ds[name].values[0]
+    return claim(ds, replace(spec, batch_std=0.0))
+
+
+def _flip_sign(spec: yx.SimulationSpec) -> xr.Dataset:
+    ds = replace(spec, batch_std=0.0).simulate().copy(deep=True)
+    ds["perturbation_effect"].values[1, 123, 17] *= -1
+    return claim(ds, replace(spec, batch_std=0.0))
+
+
+def _copy_responses(ds: xr.Dataset, rng: np.random.Generator) -> None:
+    """Let a TF respond as the one before, for a tenth of the genes, and exchange its effects accordingly."""
+    label, responsive, effect = (ds[name].values for name in ("label", "responsive", "perturbation_effect"))
+    for tf in range(1, label.shape[1]):
+        alike = np.flatnonzero((label[:, tf] == label[:, tf - 1]) & (rng.random(len(label)) < 0.1))
+        for bound in (False, True):
+            group = alike[label[alike, tf] == bound]
+            wanted, present = responsive[group, tf - 1], responsive[group, tf]
+            gain, lose = group[wanted & ~present], group[~wanted & present]
+            n = min(gain.size, lose.size)
+            both, turned = np.r_[gain[:n], lose[:n]], np.r_[lose[:n], gain[:n]]
+            for values in (responsive, effect):
+                values[both, tf] = values[turned, tf]
+
+
+def _tie_signs(ds: xr.Dataset, rng: np.random.Generator) -> None:
+    effect, label = ds["perturbation_effect"].values, ds["label"].values
+    effect[label & (effect < 0) & (rng.random(effect.shape) < 0.02)] *= -1
+
+
+def _cap_background(ds: xr.Dataset, rng: np.random.Generator) -> None:
+    spec = yx.SimulationSpec.from_json(ds.attrs["specification"])
+    background = ds["background_hops"].values
+    np.minimum(background, 100, out=background)
+    ds["binding_effect"].values[...] = spec.effect(ds["experiment_hops"].values.astype(float), background.astype(float))
+
+
+def _lose_large(ds: xr.Dataset, rng: np.random.Generator) -> np.ndarray:
+    return (np.abs(ds["perturbation_effect"].values) > 4) & (rng.random(ds["label"].shape) < 0.05)
+
+
+def _lose(choose: Callable[[xr.Dataset, np.random.Generator], np.ndarray]) -> Injection:
+    def change(ds: xr.Dataset, rng: np.random.Generator) -> None:
+        missing = choose(ds, rng)
+        for name in ("perturbation_effect", "perturbation_pvalue"):
+            ds[name].values[missing] = np.nan
+
+    return change_variables(change)
+
+
+def _choose_column(dim: int, position: int, share: float) -> Callable[[xr.Dataset, np.random.Generator], np.ndarray]:
+    def choose(ds: xr.Dataset, rng: np.random.Generator) -> np.ndarray:
+        chosen = np.zeros(ds["label"].shape, bool)
+        index = (position, slice(None)) if dim == 0 else (slice(None), position)
+        chosen[index] = rng.random(chosen[index].shape) < share
+        return chosen
+
+    return choose
+
+
+def _choose_gene(ds: xr.Dataset) -> np.ndarray:
+    """Choose the gene that most TFs bind."""
+    chosen = np.zeros(ds["label"].shape, bool)
+    chosen[np.argmax(ds["label"].values.sum(axis=-1))] = True
+    return chosen
+
+
+def _take_measurement(spec: yx.SimulationSpec) -> xr.Dataset:
+    """Take the last measurement from a dataset of another seed."""
+    ds, other = spec.simulate().copy(deep=True), replace(spec, seed=6).simulate()
+    for name in ds.data_vars:
+        ds[name].values[2] = other[name].values[2]
+    return ds
+
+
+def _exchange_tfs(spec: yx.SimulationSpec) -> xr.Dataset:
+    ds = spec.simulate()
+    return ds.isel(tf=[1, 0, *range(2, ds.sizes["tf"])]).assign_coords(tf=ds["tf"])
+
+
+def _swap_offsets(spec: yx.SimulationSpec) -> xr.Dataset:
+    """Add the offsets of another seed."""
+    plain = replace(spec, batch_std=0.0).simulate()["perturbation_effect"]
+    other = replace(spec, seed=6)
+    offsets = other.simulate()["perturbation_effect"] - replace(other, batch_std=0.0).simulate()["perturbation_effect"]
+    ds = spec.simulate().copy(deep=True)
+    ds["perturbation_effect"].values[...] = (plain + offsets.median("gene")).values
+    return _retest(ds, spec)
+
+
+_BINDING = ["binding_effect", "binding_pvalue"]
+_KEPT = HOPS | {"hops": True}
+_TESTED = {"pvalues": "test", "bound_mean": 5.0}
+_ADJUSTED = RESPONSES | {"adjusted": True}
+_LEVELS = RESPONSES | {"gene_responsiveness": 0.2}
+_SIGNS = {"positive_fraction": 0.3}
+_MEASUREMENTS = RESPONSES | {"measurements": 3, "batch_std": 0.5}
+_MISSING = {"missing_gene_fraction": 0.08, "missing_pair_fraction": 0.03}
+_DRAWN = {"bound_concentration": 10.0}
+EXTENDED_ERRORS: dict[str, tuple[dict[str, Any], Injection, str]] = {
+    "background mean off by 2 %": (HOPS, change_parameters(background_hops_mean=10.9), "binding effect"),
+    "background dispersion off by 5 %": (HOPS, change_parameters(background_hops_dispersion=0.315), "binding effect"),
+    "unbound hops' mean off by 2 %": (HOPS, change_parameters(unbound_experiment_hops_mean=1.53), "effect, unbound"),
+    "bound hops' mean off by 4 %": (HOPS, change_parameters(bound_experiment_hops_mean=9.36), "effect, bound"),
+    "hops' dispersion off by 5 %": (HOPS, change_parameters(experiment_hops_dispersion=0.525), "binding effect"),
+    "promoter dispersion off by 5 %": (HOPS, change_parameters(promoter_dispersion=0.525), "binding effect"),
+    "no promoter factor": (HOPS, change_parameters(promoter_dispersion=0.0), "binding effect"),
+    "promoter factor of other genes": (HOPS, _permute_within(["binding_effect"]), "binding effect of each gene"),
+    "promoter factors of another seed": (HOPS, take_variables(_BINDING, seed=6), "binding effect"),
+    "promoter factor missing for ten TFs": (
+        HOPS,
+        take_variables(_BINDING, slice(40, 50), promoter_dispersion=0.0),
+        "binding effect",
+    ),
+    "one experiment hop more": (_KEPT, _add_to("experiment_hops", 1), "hops: binding effect"),
+    "one background hop fewer": (_KEPT, _add_to("background_hops", -1), "hops: binding effect"),
+    "background hops of one TF permuted": (_KEPT, _permute_within(["background_hops"], slice(9, 10)), "hops: binding"),
+    "background hops up to 100": (_KEPT, change_variables(_cap_background), "background hops: distribution"),
+    "hops of another seed": (_KEPT, take_variables(["experiment_hops", "background_hops"], seed=6), "hops: binding"),
+    "one binding p-value rounded": (
+        _TESTED,
+        change_variables(lambda ds, _: ds["binding_pvalue"].values.__setitem__((123, 17), np.float32(0.12345))),
+        "binding p-value: function",
+    ),
+    "one-sided p-values": (
+        _TESTED,
+        change_variables(
+            lambda ds, _: np.multiply(ds["perturbation_pvalue"], 0.5, out=ds["perturbation_pvalue"].values)
+        ),
+        "perturbation p-value: function",
+    ),
+    "p-values of another s.d.": (
+        _TESTED,
+        take_variables(["perturbation_pvalue"], unbound_std=1.001),
+        "perturbation p-value: function",
+    ),
+    "the tutorial's p-values": (
+        _TESTED,
+        take_variables(["binding_pvalue", "perturbation_pvalue"], pvalues="tutorial"),
+        "binding p-value: function",
+    ),
+    "binding p-values of one TF permuted": (
+        _TESTED,
+        _permute_within(["binding_pvalue"], slice(9, 10)),
+        "binding p-value",
+    ),
+    "Poisson pseudocount 0.101": (
+        _TESTED,
+        take_variables(["binding_pvalue"], poisson_pseudocount=0.101),
+        "binding p",
+    ),
+    "Poisson pseudocount 0.099": (
+        _TESTED,
+        take_variables(["binding_pvalue"], poisson_pseudocount=0.099),
+        "binding p",
+    ),
+    "no Poisson pseudocount": (_TESTED, take_variables(["binding_pvalue"], poisson_pseudocount=0.0), "binding p"),
+    "Poisson pseudocount of one TF": (
+        _TESTED,
+        take_variables(["binding_pvalue"], 7, poisson_pseudocount=0.2),
+        "binding p",
+    ),
+    "binding p-values of other totals": (
+        _TESTED,
+        take_variables(["binding_pvalue"], total_background_hops=1001),
+        "binding p",
+    ),
+    "responsive fraction off by 0.01": (
+        RESPONSES,
+        change_parameters(responsive_fraction=0.61),
+        "responsive pairs, bound",
+    ),
+    "all bound pairs of a TF respond": (
+        RESPONSES,
+        take_variables(["responsive", "perturbation_effect"], 33, responsive_fraction=1.0),
+        "responsive pairs, bound: of each TF",
+    ),
+    "a gene responds to none that bind it": (
+        RESPONSES,
+        _set_where("responsive", False, lambda ds, _: ds["label"].values & _choose_gene(ds)),
+        "responsive pairs, bound: of each gene",
+    ),
+    "responses copied from the TF before, in part": (
+        RESPONSES | {"tf_relationships": None},
+        change_variables(_copy_responses),
+        "responses of neighbouring TFs",
+    ),
+    "0.2 % of responses inverted": (RESPONSES, _flip("responsive", slice(None), 0.002), "adjusted: mean"),
+    "indirect fraction off by 0.002": (
+        RESPONSES,
+        change_parameters(indirect_fraction=0.052),
+        "responsive pairs, unbound",
+    ),
+    "no indirect responses of a TF": (
+        RESPONSES,
+        take_variables(["responsive", "perturbation_effect"], 33, indirect_fraction=0.0),
+        "responsive pairs, unbound: of each TF",
+    ),
+    "a gene responds to all": (
+        RESPONSES,
+        _set_where("responsive", True, lambda ds, _: ~ds["label"].values & _choose_gene(ds)),
+        "responsive pairs, unbound: of each gene",
+    ),
+    "indirect responses to the wrong conditions": (
+        RESPONSES,
+        take_variables(["perturbation_effect"], slice(0, 3), tf_relationships=None),
+        "responsive, not adjusted",
+    ),
+    "effects without indirect responses": (
+        RESPONSES,
+        take_variables(["perturbation_effect"], slice(0, 20), indirect_fraction=0.0),
+        "adjusted",
+    ),
+    "responsiveness off by 0.02": (_LEVELS, change_parameters(gene_responsiveness=0.22), "responsive pairs"),
+    "no responsiveness": (_LEVELS, change_parameters(gene_responsiveness=0.0), "responsive pairs"),
+    "responses of another seed": (
+        _LEVELS,
+        take_variables(["responsive", "perturbation_effect"], seed=6),
+        "responsive pairs",
+    ),
+    "responsiveness of one TF missing": (
+        _LEVELS,
+        take_variables(["responsive", "perturbation_effect"], slice(30, 40), gene_responsiveness=0.0),
+        "responsive pairs",
+    ),
+    "responses of genes permuted": (_LEVELS, _permute_within(["responsive", "perturbation_effect"]), "of each gene"),
+    "fair signs": (_SIGNS, change_parameters(positive_fraction=0.5), "signs of each TF"),
+    "positive fraction off by 0.003": (_SIGNS, change_parameters(positive_fraction=0.303), "signs: share positive"),
+    "positive fraction of one TF off by 0.05": (
+        _SIGNS,
+        take_variables(["perturbation_effect"], 7, positive_fraction=0.35),
+        "signs of each TF",
+    ),
+    "signs tied to labels, with a fraction": (_SIGNS, change_variables(_tie_signs), "signs and labels"),
+    "positive gene, with a fraction": (_SIGNS, change_values(_positive_gene), "signs of each gene"),
+    "a label that one measurement lacks": (_MEASUREMENTS, _flip("label", (1, 123, 17)), "bound: the same"),
+    "a response that one measurement lacks": (_MEASUREMENTS, _flip("responsive", (2, 99, 4)), "responsive: the same"),
+    "a sign of one measurement": (_MEASUREMENTS, _flip_sign, "signs: the same"),
+    "a measurement repeated": (_MEASUREMENTS, _copy_measurement, "noise: own"),
+    "a measurement of another seed": (_MEASUREMENTS, _take_measurement, "bound: the same"),
+    "no offsets of batches": (_MEASUREMENTS, change_parameters(batch_std=0.0), "offset of each TF"),
+    "offsets off by 5 %": (_MEASUREMENTS, _scale_offsets(1.05), "offset of each TF"),
+    "offsets of two measurements exchanged": (_MEASUREMENTS, _swap_measurements, "offset of each TF"),
+    "an offset that is missing": (_MEASUREMENTS, _scale_offsets(0.0, 7), "offset of each TF"),
+    "offsets of another seed": (_MEASUREMENTS, _swap_offsets, "offset of each TF"),
+    "one adjusted pair": (_ADJUSTED, _flip("adjusted", (123, 17)), "adjusted pairs"),
+    "adjusted whatever the conditions": (
+        _ADJUSTED,
+        change_variables(lambda ds, _: np.copyto(ds["adjusted"].values, ds["responsive"].values)),
+        "adjusted pairs",
+    ),
+    "adjusted bound pairs": (
+        _ADJUSTED,
+        take_variables(["adjusted"], responsive_fraction=0.999999, indirect_fraction=0.0),
+        "adjusted pairs",
+    ),
+    "adjusted by another relation": (
+        _ADJUSTED,
+        take_variables(["adjusted"], tf_relationships=RELATIONS | {5: [And(6, 7)]}),
+        "adjusted pairs",
+    ),
+    "a gene that is never adjusted": (
+        _ADJUSTED,
+        _set_where("adjusted", False, lambda ds, _: _choose_gene(ds)),
+        "adjusted pairs",
+    ),
+    "missing genes off by 0.025": (_MISSING, change_parameters(missing_gene_fraction=0.105), "missing genes"),
+    "no missing genes": (_MISSING, change_parameters(missing_gene_fraction=0.0), "missing genes"),
+    "missing genes only for half the TFs": (
+        _MISSING,
+        take_variables(["perturbation_effect", "perturbation_pvalue"], slice(0, 100), missing_gene_fraction=0.0),
+        "missing",
+    ),
+    "an effect that is missing alone": (
+        _MISSING,
+        change_variables(lambda ds, _: ds["perturbation_effect"].values.__setitem__((5, 5), np.nan)),
+        "range",
+    ),
+    "zero for missing effects of a TF": (
+        _MISSING,
+        change_variables(lambda ds, _: [np.nan_to_num(ds[n].values[:, 3], copy=False, nan=0.0) for n in FEATURES[3:]]),
+        "missing pairs of each TF",
+    ),
+    "missing pairs off by 0.0015": (
+        _MISSING,
+        change_parameters(missing_pair_fraction=0.0315),
+        "missing pairs of other",
+    ),
+    "no missing pairs": (_MISSING, change_parameters(missing_pair_fraction=0.0), "missing pairs"),
+    "more missing pairs of a TF": (_MISSING, _lose(_choose_column(1, 3, 0.03)), "missing pairs of each TF"),
+    "more missing pairs of a gene": (_MISSING, _lose(_choose_column(0, 17, 0.3)), "missing pairs of other genes"),
+    "large effects that are missing": (_MISSING, _lose(_lose_large), "bound"),
+    "fractions of another seed": (_DRAWN, change_parameters(seed=6), "bound genes of each TF"),
+    "concentration 12": (_DRAWN, change_parameters(bound_concentration=12.0), "bound genes of each TF"),
+    "fractions that are not drawn": (_DRAWN, change_parameters(bound_concentration=None), "bound genes of each TF"),
+    "a gene more for one TF, drawn fractions": (_DRAWN, change_values(_add_label), "bound genes of each TF"),
+    "two TFs exchanged": (_DRAWN, _exchange_tfs, "bound genes of each TF"),
+}

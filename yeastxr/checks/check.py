@@ -19,7 +19,8 @@ import xarray as xr
 from yeastxr._blocks import Region, align_features, cut_slabs, for_each_block
 from yeastxr._utils import count_threads, run_in_threads, show_progress
 from yeastxr._validate import check_number, to_python
-from yeastxr.checks.table import Check, CheckTable, make_count
+from yeastxr.checks.significance import test_binomial_above
+from yeastxr.checks.table import Check, CheckTable, make_count, make_test
 from yeastxr.checks.topic import Block, Expectation, Topic
 from yeastxr.errors import InputError, SchemaError, describe_error, format_value
 from yeastxr.schema import (
@@ -50,6 +51,7 @@ _BLOCK_TFS = 250  # TFs that are compared with each other: two blocks are a defa
 _BLOCK_PAIRS = 4_000_000
 _MERGED = 16  # measurements at a time
 _UNCHECKED = ("theory", "a specification")
+_TIES = 2.0**-20  # more than the chance that two effects with noise are the same float32
 _SHARED = (LABEL, "responsive", "background_hops")  # what measurements have in common
 _Measurements = dict[type[Topic], Topic]
 Visit = Callable[[Mapping[Hashable, int], Region, dict[str, np.ndarray]], None]
@@ -207,20 +209,21 @@ def _compare_measurements(ds: xr.Dataset, points: Sequence[_Point]) -> Iterator[
     """Compare what measurements share with that of the first one."""
     if ds.sizes.get(MEASUREMENT, 1) < 2 or any(point.spec is None for point in points):
         return
-    first, others = (
-        ds.isel({MEASUREMENT: [0]}).drop_vars(MEASUREMENT, errors="ignore"),
-        ds.drop_vars(MEASUREMENT, errors="ignore").isel({MEASUREMENT: slice(1, None)}),
-    )
-    first = first.isel({MEASUREMENT: 0})
+    unlabelled = ds.drop_vars(MEASUREMENT, errors="ignore")
+    first, others = unlabelled.isel({MEASUREMENT: 0}), unlabelled.isel({MEASUREMENT: slice(1, None)})
     for name in _SHARED:
         if name in ds.data_vars:
             wrong = int((others[name] != first[name]).sum().compute())
             label = VARIABLE_BY_NAME[name].long_name
             yield make_count(f"{label}: the same in all measurements", "the same", wrong, "differ", "all")
+    one, other = first[PERTURBATION], others[PERTURBATION]
     if not any(point.spec is not None and point.spec.batch_std for point in points):
-        one, other = first[PERTURBATION], others[PERTURBATION]
         wrong = int((((one < 0) != (other < 0)) & one.notnull() & other.notnull()).sum().compute())
         yield make_count("signs: the same in all measurements", "the same", wrong, "differ", "all")
+    if all(point.spec is not None and min(point.spec.bound_std, point.spec.unbound_std) > 0 for point in points):
+        n, equal = other.size, int((one == other).sum().compute())
+        pvalue = test_binomial_above(equal, n, _TIES)
+        yield make_test("noise: own in each measurement", f"below {n * _TIES:.2g} equal", f"{equal:,}", equal, pvalue)
 
 
 def _check_values(point: _Point, report_done: Callable[[int], None], visit: Visit | None) -> list[Check]:

@@ -13,8 +13,8 @@ import numpy as np
 
 from yeastxr.checks import significance
 from yeastxr.checks.significance import combine_pvalues
-from yeastxr.checks.table import Check, count_noun, make_count, make_fit, make_test
-from yeastxr.checks.topic import ADJUSTED, RESPONSIVE, Block, Expectation, Least, Topic, Total
+from yeastxr.checks.table import Check, count_noun, make_count, make_fit, make_sequence_test, make_test
+from yeastxr.checks.topic import ADJUSTED, RESPONSIVE, Block, ByTF, Expectation, Least, Topic, Total
 from yeastxr.schema import BINDING, LABEL, PERTURBATION
 from yeastxr.simulation import extended
 from yeastxr.simulation.parameters import BindingParameters
@@ -121,8 +121,10 @@ class _Responses(Topic):
             one, other = (np.where(label[:, i], chances[1][levels], chances[0][levels]) for i in (t - 1, t))
             product += float((responsive[:, t - 1] - one) @ (responsive[:, t] - other))
             variance += float((one * (1 - one)) @ (other * (1 - other)))
+        by_level = np.array([[np.bincount(levels, part[i], n_levels) for part in by_gene] for i in (0, 1)])
         return cls(
-            *(np.array([np.bincount(levels, part[i], n_levels) for part in by_gene]) for i in (0, 1)),
+            by_level[0],
+            by_level[1],
             np.array([least for least, _ in tfs]),
             np.array([least for least, _ in genes]),
             np.array([[n for _, n in tfs], [n for _, n in genes]]),
@@ -214,7 +216,7 @@ class _Hops(Topic):
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         yield make_count("hops: possible counts", "only these", int(self.wrong[0]), "others", "all")
         yield make_count("hops: binding effect", "that of the hops", int(self.wrong[1]), "differ", "all")
-        chances = _list_hop_chances(expected.binding, expected.n_levels)
+        chances = _list_hop_chances(expected.binding, expected.steps.n_levels)
         counts = {"background hops": self.background, "unbound": self.unbound, "bound": self.bound}
         levels = [self.levels.sum(axis=0), *self.levels]
         for (name, observed), n, by_level in zip(counts.items(), levels, chances, strict=True):
@@ -311,4 +313,43 @@ def _join_bits(effect: np.ndarray, pvalue: np.ndarray) -> np.ndarray:
     return parts[0].astype(np.uint64) << np.uint64(32) | parts[1]
 
 
-TOPICS: tuple[type[Topic], ...] = (_Missing, _Responses, _Adjusted, _Hops, _TestedPvalues)
+@dataclass(frozen=True)
+class _Offsets(Topic):
+    """What is left of the offset that all effects of a TF share in a measurement: signs are drawn anew for each pair.
+
+    Given magnitudes, a sum of effects is one of random signs times magnitudes.
+    """
+
+    total: ByTF
+    magnitude: ByTF
+    square: ByTF
+    largest: ByTF
+
+    @classmethod
+    def measure(cls, block: Block) -> Self | None:
+        if not block.expected.spec.batch_std:
+            return None
+        offsets = block.expected.find_offsets(block.plane, slice(block.first, block.first + block.n_tfs))
+        effect = block.values[PERTURBATION].astype(np.float64) - offsets
+        effect[~np.isfinite(effect)] = 0.0
+        magnitude = np.abs(effect)
+        return cls(effect.sum(axis=0), magnitude.sum(axis=0), (effect**2).sum(axis=0), magnitude.max(axis=0))
+
+    def make_rows(self, expected: Expectation) -> Iterator[Check]:
+        name = "offset of each TF, less the one drawn"
+        if expected.has_fair_signs:
+            yield make_sequence_test(
+                name, self.total / np.sqrt(np.maximum(self.square, 1e-300)), "column", normal=False
+            )
+            return
+        tilt = 2 * np.broadcast_to(expected.positive_fractions, self.total.shape) - 1
+        deviation, variance = self.total - tilt * self.magnitude, (1 - tilt**2) * self.square
+        pvalues = [
+            significance.test_bounded(d, v, 2 * m)
+            for d, v, m in zip(deviation.ravel(), variance.ravel(), self.largest.ravel(), strict=True)
+        ]
+        observed = count_noun(deviation.size, "column")
+        yield make_test(name, "within chance", observed, float(np.abs(deviation).max()), combine_pvalues(pvalues))
+
+
+TOPICS: tuple[type[Topic], ...] = (_Missing, _Responses, _Offsets, _Adjusted, _Hops, _TestedPvalues)

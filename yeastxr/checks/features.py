@@ -17,6 +17,7 @@ from yeastxr.theory.pairs import classify_tfs, make_magnitude_distributions
 _NO_CONDITIONS = "a subset: TFs that the relations name are missing"
 _NO_RESPONSES = "the dataset lacks the variable 'responsive'"
 _FAR = 3.5  # scores beyond it are counted one by one, as the kernels have it
+_PARTS = 50  # of the distribution of binding effects that have many values
 _RESOLUTION = 2.0**-23  # of what is known of a uniform number
 
 
@@ -140,8 +141,12 @@ class _BindingEffects(Topic):
             mean = float(counts @ lattice.values / counts.sum())
             name = f"{name}: distribution"
             # Given the levels, counts vary less than multinomial ones with their mean probabilities.
-            chances = self.levels[label] @ expected.lattice_chances[label] / self.levels[label].sum()
+            chances = self.levels[label] @ expected.steps.chances[label] / self.levels[label].sum()
             yield make_fit(name, f"mean {chances @ lattice.values:.4g}", f"mean {mean:.4g}", counts, chances)
+            if expected.binding.is_tabulated:  # in few parts, which many values would hide
+                parts = np.minimum(_PARTS * np.cumsum(chances), _PARTS - 1).astype(int)
+                pooled = (np.bincount(parts, weights) for weights in (counts, chances))
+                yield make_fit(f"{name} in {_PARTS} parts", "", f"mean {mean:.4g}", *pooled)
         z = self.tf_score / math.sqrt(expected.n_genes)
         yield make_sequence_test("binding effect of each TF", z, "column", normal=False)
 
@@ -276,8 +281,9 @@ class _Signs(Topic):
 
     @classmethod
     def measure(cls, block: Block) -> Self:
-        counts = (block.counts[name] for name in ("positive", "bound", "positive_bound"))
-        return cls(*counts, np.rint((block.n_tfs + block.gene_sums[DRAWS.index(SIGN)]) / 2).astype(np.int64))
+        by_gene = np.rint((block.n_tfs + block.gene_sums[DRAWS.index(SIGN)]) / 2).astype(np.int64)
+        counts = block.counts
+        return cls(counts["positive"], counts["bound"], counts["positive_bound"], by_gene)
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         yield from self._test_fair_coins(expected) if expected.has_fair_signs else self._test_coins(expected)

@@ -106,7 +106,7 @@ def count_labels(label, holds, valid, bound_by_gene, valid_by_gene):
 def score_binding(label, valid, effect, lattice, counts, others, score, distance, coin):
     """Score binding effects by their place among the possible values, which a guide by their leading bits shortens.
 
-    ``lattice`` holds the ``lattice_tables`` of :class:`yeastxr.checks.topic.Expectation`, and the level of each gene,
+    ``lattice`` holds the ``tables`` of :class:`yeastxr.checks.topic.BindingSteps`, and the level of each gene,
     which chooses a row of scores and distances.
     """
     guide, first_bits, shift, values, scores, distances, levels = lattice

@@ -7,7 +7,7 @@ distribution function that they should have, which makes them uniform or standar
 import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -38,6 +38,90 @@ _SLAB_PAIRS = 1 << 17
 _GUIDE_BITS = 12  # of a guide to possible binding effects, which stays in a cache
 _MOST_UNFAIR = 0.1
 _FLOAT32_STEPS = 10.0  # what rounding to float32 may add to a chi-square statistic
+
+
+@dataclass(frozen=True, eq=False)
+class BindingSteps:
+    """The steps of the distributions of binding effects: their values and chances, and the scores of each value."""
+
+    binding: BindingParameters
+
+    @cached_property
+    def n_levels(self) -> int:
+        """How many levels the factor of a promoter has, which all pairs of a gene share: by it binding is checked."""
+        return len(extended.list_factors(self.binding))
+
+    @cached_property
+    def lattices(self) -> tuple[Lattice, ...]:
+        """The distributions of binding effects of unbound and of bound pairs, over levels."""
+        return make_binding_distributions(self.binding)
+
+    @cached_property
+    def chances(self) -> tuple[np.ndarray, ...]:
+        """The probabilities of possible binding effects, of unbound and of bound pairs, by level, ``(levels, n)``."""
+        if self.n_levels == 1:
+            return tuple(lattice.probabilities[None] for lattice in self.lattices)
+        chances = []
+        for lattice, bound in zip(self.lattices, (False, True), strict=True):
+            background, experiment, _ = tabulate_hops(self.binding, bound=bound)
+            effects = self.binding.effect(experiment.astype(float)[None, :], background.astype(float)[:, None])
+            places = np.searchsorted(lattice.values, np.asarray(effects).astype(np.float32).ravel())
+            places = places.clip(max=lattice.values.size - 1)
+            by_level = np.empty((self.n_levels, lattice.values.size))
+            for level, row in enumerate(by_level):
+                probabilities = tabulate_hops(self.binding, bound=bound, level=level)[-1]
+                row[:] = np.bincount(places, probabilities.ravel(), lattice.values.size)
+            chances.append(by_level)
+        return tuple(chances)
+
+    @cached_property
+    def scores(self) -> tuple[np.ndarray, ...]:
+        """For each possible binding effect the middle of its step in the distribution function, less 1/2: mean 0.
+
+        By label; arrays are ``(levels, n)``.
+        """
+        return tuple(np.cumsum(p, axis=1) - p / 2 - 0.5 for p in self.chances)
+
+    @cached_property
+    def distances(self) -> tuple[np.ndarray, ...]:
+        """For each possible binding effect the mean of |2 u - 1| over its step, less 1/2: mean 0; as the scores."""
+        distances = []
+        for p in self.chances:
+            edges = np.cumsum(p, axis=1)
+            edges *= 2
+            edges -= 1
+            edges *= np.abs(edges)
+            steps = np.diff(edges, axis=1, prepend=-1.0)
+            distances.append(np.divide(steps, 4 * p, out=np.full_like(p, 0.5), where=p > 0) - 0.5)
+        return tuple(distances)
+
+    @cached_property
+    def tables(self) -> tuple[Any, ...]:
+        """The possible binding effects, of unbound and then of bound pairs, with their scores and distances by level.
+
+        A guide says where the values begin that share their leading bits: int32 (labels, slots + 1), with the bits that
+        belong to its first slot, and by how many bits the others of a slot vary.
+        """
+        values = [lattice.values.astype(np.float32) for lattice in self.lattices]
+        bits = np.concatenate(values).view(np.int32)
+        least, most = (int(end(bits[bits > 0], initial=0x7F800000 * (end is np.min))) for end in (np.min, np.max))
+        span = max(0, most - least)
+        shift = max(0, span.bit_length() - _GUIDE_BITS)
+        first, slots = least - (1 << shift), (span >> shift) + 2
+        edges = np.minimum(first + (np.arange(slots + 1, dtype=np.int64) << shift), 0x7F800000)
+        edges = edges.astype(np.int32).view(np.float32)
+        guide = np.array([np.searchsorted(array, edges) for array in values], np.int32)
+        guide[:, 0], guide[:, -1] = 0, [array.size for array in values]
+        guide[1] += values[0].size
+        both = (self.scores, self.distances)
+        scores = (np.concatenate(tables, axis=1) * math.sqrt(12) for tables in both)
+        return guide, np.int32(first), np.int32(shift), np.concatenate(values), *scores
+
+
+@lru_cache(maxsize=4)
+def make_steps(binding: BindingParameters) -> BindingSteps:
+    """Return the steps of the distributions under parameters of hops; large, so that few are kept."""
+    return BindingSteps(binding)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +167,7 @@ class Expectation:
     @cached_property
     def lattices(self) -> tuple[Lattice, ...]:
         """The distributions of binding effects of unbound and of bound pairs."""
-        return make_binding_distributions(self.spec)
+        return self.steps.lattices
 
     @property
     def knows_statuses(self) -> bool:
@@ -99,11 +183,6 @@ class Expectation:
     def binding(self) -> BindingParameters:
         """The parameters of hops."""
         return BindingParameters.extract(self.spec)
-
-    @cached_property
-    def n_levels(self) -> int:
-        """How many levels the factor of a promoter has, which all pairs of a gene share: by it binding is checked."""
-        return len(extended.list_factors(self.binding))
 
     @cached_property
     def tf_positions(self) -> np.ndarray:
@@ -132,14 +211,14 @@ class Expectation:
         """Return the levels of a plane's genes, uint8: of the promoter's factor, and of responsiveness."""
         none = np.zeros(self.n_genes, np.uint8)
         several = self.response_chances.shape[1] > 1
-        if self.n_levels == 1 and not several:
+        if self.steps.n_levels == 1 and not several:
             return none, none
         counters = np.zeros((self.n_genes, 4), np.uint32)
         counters[:, 0] = self.genes
         counters[:, 2], counters[:, 3] = draws.Stream.GENE_FACTOR, self.replicates[plane]
         words = draws.compute_philox_words(counters, self._seed)
         factor, response = ((words[:, i] >> np.uint32(26)).astype(np.uint8) for i in (0, 1))
-        return factor if self.n_levels > 1 else none, response if several else none
+        return factor if self.steps.n_levels > 1 else none, response if several else none
 
     def find_offsets(self, plane: int, tfs: slice) -> np.ndarray:
         """Return what all perturbation effects of a TF share in this measurement, float64 ``(TFs,)``."""
@@ -160,62 +239,9 @@ class Expectation:
         return seed
 
     @cached_property
-    def lattice_chances(self) -> tuple[np.ndarray, ...]:
-        """The probabilities of possible binding effects, of unbound and of bound pairs, by level, ``(levels, n)``."""
-        if self.n_levels == 1:
-            return tuple(lattice.probabilities[None] for lattice in self.lattices)
-        chances = []
-        for lattice, bound in zip(self.lattices, (False, True), strict=True):
-            by_level = []
-            for level in range(self.n_levels):
-                background, experiment, probabilities = tabulate_hops(self.binding, bound=bound, level=level)
-                effects = self.binding.effect(experiment.astype(float)[None, :], background.astype(float)[:, None])
-                places = np.searchsorted(lattice.values, np.asarray(effects).astype(np.float32))
-                places = places.clip(max=lattice.values.size - 1).ravel()
-                by_level.append(np.bincount(places, probabilities.ravel(), lattice.values.size))
-            chances.append(np.array(by_level))
-        return tuple(chances)
-
-    @cached_property
-    def lattice_scores(self) -> tuple[np.ndarray, ...]:
-        """For each possible binding effect the middle of its step in the distribution function, less 1/2: mean 0.
-
-        By label; arrays are ``(levels, n)``.
-        """
-        return tuple(np.cumsum(p, axis=1) - p / 2 - 0.5 for p in self.lattice_chances)
-
-    @cached_property
-    def lattice_distances(self) -> tuple[np.ndarray, ...]:
-        """For each possible binding effect the mean of |2 u - 1| over its step, less 1/2: mean 0; as the scores."""
-        distances = []
-        for p in self.lattice_chances:
-            edges = np.pad(np.cumsum(p, axis=1), ((0, 0), (1, 0)))
-            integral = (2 * edges - 1) * np.abs(2 * edges - 1) / 4
-            steps = np.diff(integral, axis=1)
-            distances.append(np.divide(steps, p, out=np.full_like(p, 0.5), where=p > 0) - 0.5)
-        return tuple(distances)
-
-    @cached_property
-    def lattice_tables(self) -> tuple[Any, ...]:
-        """The possible binding effects, of unbound and then of bound pairs, with their scores and distances by level.
-
-        A guide says where the values begin that share their leading bits: int32 (labels, slots + 1), with the bits that
-        belong to its first slot, and by how many bits the others of a slot vary.
-        """
-        values = [lattice.values.astype(np.float32) for lattice in self.lattices]
-        bits = np.concatenate(values).view(np.int32)
-        least, most = (int(end(bits[bits > 0], initial=0x7F800000 * (end is np.min))) for end in (np.min, np.max))
-        span = max(0, most - least)
-        shift = max(0, span.bit_length() - _GUIDE_BITS)
-        first, slots = least - (1 << shift), (span >> shift) + 2
-        edges = np.minimum(first + (np.arange(slots + 1, dtype=np.int64) << shift), 0x7F800000)
-        edges = edges.astype(np.int32).view(np.float32)
-        guide = np.array([np.searchsorted(array, edges) for array in values], np.int32)
-        guide[:, 0], guide[:, -1] = 0, [array.size for array in values]
-        guide[1] += values[0].size
-        both = (self.lattice_scores, self.lattice_distances)
-        scores = (np.concatenate(tables, axis=1) * math.sqrt(12) for tables in both)
-        return guide, np.int32(first), np.int32(shift), np.concatenate(values), *scores
+    def steps(self) -> "BindingSteps":
+        """The distributions of binding effects by label and level, which datasets of the same hops share."""
+        return make_steps(self.binding)
 
     @property
     def lattice_centre(self) -> float:
@@ -241,7 +267,7 @@ class Expectation:
 
         A coin tells on which side of its median a draw lies, which is not exact where a draw has few values.
         """
-        tables = zip(self.lattice_chances, self.lattice_scores, strict=True)
+        tables = zip(self.steps.chances, self.steps.scores, strict=True)
         pairs = [(p, score) for chances, scores in tables for p, score in zip(chances, scores, strict=True)]
         deviation = max(abs(float(p[score > 0].sum()) - 0.5) for p, score in pairs)
         tolerances = dict.fromkeys(DRAWS, 0.0) | {BINDING: 2 * deviation**2}
@@ -306,7 +332,7 @@ class Block:
         if expected is not None:
             bound = self.bound_by_gene.sum(axis=0)
             self.level_counts = np.array(
-                [np.bincount(self.levels, n, expected.n_levels) for n in (self.n_tfs - bound, bound)]
+                [np.bincount(self.levels, n, expected.steps.n_levels) for n in (self.n_tfs - bound, bound)]
             )
 
     def _allocate(self, expected: Expectation) -> tuple[tuple[np.ndarray, ...], ...]:
@@ -381,7 +407,7 @@ class Block:
             tfs.start,
             (*labels, valid, columns, responses),
             cutoffs,
-            (*expected.lattice_tables, self.levels),
+            (*expected.steps.tables, self.levels),
             tuple(map(float, model.numbers)),
             float(spec.large_effect_upper_pval),
             expected.lattice_centre,

@@ -8,7 +8,7 @@ a gene come from tables of :mod:`yeastxr.simulation.tables`, so that no value ne
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from yeastxr._utils import run_in_threads
 from yeastxr.simulation.draws import (
     FindPlane,
     Part,
-    Positions,
     Stream,
     compute_philox_words,
     fill_block,

@@ -7,7 +7,7 @@ lazily.
 """
 
 import numpy as np
-from numba import float32, float64, int32, int64, uint8, uint32, uint64
+from numba import float32, float64, int32, uint8, uint32, uint64
 
 from yeastxr._utils import compile_kernel, inline_kernel
 from yeastxr.simulation.draws import Stream

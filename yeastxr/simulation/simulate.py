@@ -48,11 +48,11 @@ from yeastxr.simulation.parameters import (
 from yeastxr.simulation.relations import from_json
 from yeastxr.simulation.steps import (
     describe_population,
-    get_sizes,
-    make_binding_effects,
     describe_step,
+    get_sizes,
     make_adjusted,
     make_attrs,
+    make_binding_effects,
     make_binding_tests,
     make_coordinates,
     make_hops,

@@ -351,7 +351,7 @@ def _make_distribution(
     if quantity == MAGNITUDE:
         return effect.magnitude()
     if quantity != PERTURBATION:
-        null = FoldedNormals([1.0], [spec.unbound_mean], [spec.unbound_std])
+        null = FoldedNormals(np.ones(1), np.array([spec.unbound_mean]), np.array([spec.unbound_std]))
         magnitude = effect.magnitude()
         same = magnitude.weights.size == 1 and (magnitude.means, magnitude.stds) == (null.means, null.stds)
         return UniformMixture.of([1.0], [1.0]) if same else TailPvalues(null, magnitude)

@@ -197,9 +197,9 @@ def count_pairs(
     }
 
 
-def make_binding_distributions(spec: SimulationSpec) -> tuple[Lattice, Lattice]:
+def make_binding_distributions(parameters: BindingParameters) -> tuple[Lattice, Lattice]:
     """Return the distributions of the binding effects of unbound and of bound pairs, float32 as stored."""
-    binding = BindingParameters.extract(spec)
+    binding = BindingParameters.extract(parameters)
     return _make_lattice(binding, bound=False), _make_lattice(binding, bound=True)
 
 
