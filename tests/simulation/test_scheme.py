@@ -32,7 +32,7 @@ def blocks(draw: st.DrawFn) -> tuple[int, draws.Positions]:
 
 def draw_words(block: tuple[int, draws.Positions], stream: int) -> scheme.Words:
     """Return the words of a block by another implementation of the scheme."""
-    seed, (replicate, gene, tf) = block
+    seed, (replicate, gene, tf, _) = block
     return scheme.words(seed, gene, tf, stream, replicate)
 
 

@@ -342,7 +342,8 @@ class SimulationSpec(
     def _simulate_by_steps(self, chunks: Chunks) -> xr.Dataset:
         """Make the same dataset step by step, with the graph that steps by hand have."""
         seed = check_seed(self.seed)
-        binding, perturbation = BindingParameters.extract(self), PerturbationParameters.extract(self)
+        binding = replace(BindingParameters.extract(self), hops=False)  # steps by hand don't say what is kept
+        perturbation = PerturbationParameters.extract(self)
         of_pvalues, missing = PvalueParameters.extract(self), MissingParameters.extract(self)
         labels = make_labels(PopulationParameters.extract(self), seed, chunks)
         responsive = make_responses(labels, ResponseParameters.extract(self), seed) if self.has_responses else None
