@@ -35,7 +35,6 @@ from yeastxr.simulation.tables import (
 )
 
 _KERNELS = "extended_kernels"
-_AHEAD = 2  # thresholds that the kernel compares at once
 
 
 class Hops(NamedTuple):
@@ -123,9 +122,9 @@ def make_hops(params: BindingParameters) -> Hops:
 
 
 def _join_tables(tables: Sequence[HopTable]) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return the levels of some tables, one after another, with thresholds that no word reaches behind the last."""
-    width = max(table.thresholds.shape[1] for table in tables) + _AHEAD
-    thresholds = np.full((sum(len(table.thresholds) for table in tables), width), 0xFFFFFFFF, np.uint32)
+    """Return the levels of some tables, one after another."""
+    width = max(table.thresholds.shape[1] for table in tables)
+    thresholds = np.zeros((sum(len(table.thresholds) for table in tables), width), np.uint32)
     first = 0
     for table in tables:
         levels, n = table.thresholds.shape
