@@ -233,7 +233,11 @@ def _add_parameters(command: Callable[..., Any]) -> Callable[..., Any]:
         if settings["type"] is bool:
             settings |= {"type": None, "is_flag": True, "default": None}  # given, or as --spec says
         elif isinstance(default, int | float | tuple | str):
-            text = ",".join(map(str, default)) if isinstance(default, tuple) else format(default, "" if isinstance(default, str) else "g")
+            text = (
+                ",".join(map(str, default))
+                if isinstance(default, tuple)
+                else format(default, "" if isinstance(default, str) else "g")
+            )
             settings["help"] += f"  [default: {text}]"  # click's own default would hide that an option is not given
         command = click.option(f"--{parameter.name.replace('_', '-')}", **settings)(command)
     return command

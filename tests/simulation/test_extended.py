@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given
-from hypothesis import strategies as st
 from scipy import stats
 
 import yeastxr as yx
@@ -353,7 +352,9 @@ def test_binding_pvalues__are_conservative_for_unbound_pairs() -> None:
 
 def test_perturbation_pvalues__are_uniform_for_unbound_pairs() -> None:
     for mean in (0.0, 0.7):
-        ds = yx.simulate(genes=20_000, bound=0.0, n_sample=5, pvalues="test", unbound_mean=mean, unbound_std=2.0, seed=4)
+        ds = yx.simulate(
+            genes=20_000, bound=0.0, n_sample=5, pvalues="test", unbound_mean=mean, unbound_std=2.0, seed=4
+        )
         assert stats.kstest(ds["perturbation_pvalue"].values.ravel(), "uniform").pvalue > 1e-6
 
 
@@ -375,7 +376,11 @@ def test_sweep__over_the_numbers() -> None:
             point = replace(spec, **{name: value}).simulate().drop_vars(["bound_fraction"])
             xr.testing.assert_equal(ds.sel({name: value}, drop=True).drop_vars("bound_fraction").compute(), point)
     bound = yx.sweep(yx.SimulationSpec(**BASE), responsive_fraction=[0.5, 1.0]).compute()
-    assert bound["responsive"].sel(responsive_fraction=1.0, drop=True).equals(bound["label"].isel(responsive_fraction=1, drop=True))
+    assert (
+        bound["responsive"]
+        .sel(responsive_fraction=1.0, drop=True)
+        .equals(bound["label"].isel(responsive_fraction=1, drop=True))
+    )
     for name in ("bound_concentration", "measurements", "hops"):
         with pytest.raises(yx.InputError, match="is not possible"):
             yx.sweep(spec, **{name: [1.0, 2.0]})
@@ -408,7 +413,7 @@ def test_tensors__leave_out_extra_variables() -> None:
     assert yx.validate(one.sel(tf=2)).sizes["tf"] == 1
     with pytest.raises(yx.SchemaError, match="experiment_hops has dtype float64; expected int32"):
         yx.validate(ds.assign(experiment_hops=ds["experiment_hops"].astype(float)))
-    with pytest.raises(yx.SchemaError, match="'responsive' or responsive|responsive has the dims"):
+    with pytest.raises(yx.SchemaError, match="responsive has the dims"):
         yx.validate(ds.assign(responsive=ds["responsive"].isel(replicate=0)))
 
 
@@ -418,7 +423,10 @@ def test_tensors__leave_out_extra_variables() -> None:
         ({"hop_distribution": "poisson"}, "hop_distribution is 'poisson'; expected 'uniform' or 'negative_binomial'"),
         ({"background_hops_mean": 3.0}, "background_hops_mean and hop_distribution='uniform' do not go together"),
         ({"promoter_dispersion": 3.0}, "promoter_dispersion and hop_distribution='uniform' do not go together"),
-        ({"hop_distribution": "negative_binomial"}, "without background_hops_mean, unbound_exp.*; expected a mean each"),
+        (
+            {"hop_distribution": "negative_binomial"},
+            "without background_hops_mean, unbound_exp.*; expected a mean each",
+        ),
         ({**HOPS, "background_hops_range": (1, 5)}, "background_hops_range and hop_distribution='negative_binomial'"),
         ({**HOPS, "pseudocount": 0}, "pseudocount is 0 and hop_distribution is 'negative_binomial'"),
         ({**HOPS, "background_hops_mean": -1}, "background_hops_mean is -1; expected a number from 0 to 10000"),
@@ -439,7 +447,10 @@ def test_tensors__leave_out_extra_variables() -> None:
         ({"measurements": 0}, "measurements is 0; expected an integer from 1"),
         ({"bound_concentration": 0}, "bound_concentration is 0; expected a number from 0.01 to 1e"),
         ({"missing_gene_fraction": -0.1}, "missing_gene_fraction is -0.1; expected a number from 0 to 1"),
-        ({**HOPS, "background_hops_mean": 9999.0, "background_hops_dispersion": 99.0}, "exceed 65536; expected smaller"),
+        (
+            {**HOPS, "background_hops_mean": 9999.0, "background_hops_dispersion": 99.0},
+            "exceed 65536; expected smaller",
+        ),
     ],
     ids=str,
 )
@@ -469,7 +480,7 @@ def test_steps__refuse_what_does_not_go_together() -> None:
         yx.generate_perturbation_effects(labels, effect, batch_std=1.0)
     with pytest.raises(yx.SchemaError, match="array is named 'binding_effect'; expected 'perturbation_effect' or"):
         yx.mask_missing(effect, missing_gene_fraction=0.5)
-    with pytest.raises(yx.SchemaError, match="hops is of type DataArray; expected the xarray.Dataset"):
+    with pytest.raises(yx.SchemaError, match="hops is of type DataArray; expected the xarray"):
         yx.assemble(labels, effect, effect, response, response, hops=hops.experiment_hops)
     # A rule of one's own has signs, batches and responses, too.
     many = yx.generate_gene_population(400, bound=0.5, measurements=2, seed=1)

@@ -201,7 +201,9 @@ def test_upper_normal__against_the_exact_quantile() -> None:
     assert max(found) > 9.2
 
 
-GOLDEN_TESTS = [f"{Path(__file__).parent / name}::test_scheme__golden_hashes" for name in ("test_steps.py", "test_extended.py")]
+GOLDEN_TESTS = [
+    f"{Path(__file__).parent / name}::test_scheme__golden_hashes" for name in ("test_steps.py", "test_extended.py")
+]
 
 
 def test_golden_hashes__on_a_less_capable_processor(tmp_path: Path) -> None:

@@ -171,7 +171,8 @@ def simulate_arrays(
     for i, variable in enumerate(names):
         name = f"{variable}-{token}"
         graph = HighLevelGraph(
-            {name: layers.VariableLayer(name, i, blocks), blocks.name: blocks}, {name: {blocks.name}, blocks.name: set()}
+            {name: layers.VariableLayer(name, i, blocks), blocks.name: blocks},
+            {name: {blocks.name}, blocks.name: set()},
         )
         arrays.append(da.Array(graph, name, tuple(lengths.values()), dtype=VARIABLE_BY_NAME[variable].dtype))
     return arrays

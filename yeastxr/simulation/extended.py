@@ -1,14 +1,15 @@
 """Draws of what extends the tutorial: hops from tables, responses, p-values of tests, measurements, missing values.
 
-As :mod:`yeastxr.simulation.draws`: plain arrays in and out, every value a pure function of (seed, stream, gene position,
-TF position, replicate), and of the number of the measurement where measurements differ. Hops and chances that depend on
-a gene come from tables of :mod:`yeastxr.simulation.tables`, so that no value needs a function of the machine's.
+As :mod:`yeastxr.simulation.draws`: plain arrays in and out, every value a pure function of (seed, stream, gene
+position, TF position, replicate), and of the number of the measurement where measurements differ. Hops and chances that
+depend on a gene come from tables of :mod:`yeastxr.simulation.tables`, so that no value needs the machine's mathematical
+functions.
 """
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,6 @@ from yeastxr._utils import run_in_threads
 from yeastxr.simulation.draws import (
     FindPlane,
     Part,
-    Positions,
     Stream,
     compute_philox_words,
     fill_block,
@@ -239,7 +239,7 @@ def draw_effects_from_means(
     seed: int,
     threads: int = 1,
 ) -> np.ndarray:
-    """Return perturbation effects from means, float32 ``(..., G, T)``; ``negative_from`` is of signs, ``(..., 1, T)``."""
+    """Return perturbation effects from means, float32 ``(..., G, T)``; signs are ``negative_from``, ``(..., 1, T)``."""
     return fill_block(
         "effects_from_means",
         positions,
@@ -302,7 +302,8 @@ def draw_variables(
 ) -> dict[str, np.ndarray]:
     """Return features and extra variables of a block with all genes, ``(..., G, T)``, by name; no more than is needed.
 
-    With conditions, ``find_active`` takes labels and responses and returns a function: which pairs of a slab are active.
+    With conditions, ``find_active`` takes labels and responses and returns a function: which pairs of a slab are
+    active.
     """
     has_responses = model.responses.has_responses
     adjusted = "adjusted" in wanted

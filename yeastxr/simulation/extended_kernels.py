@@ -1,4 +1,4 @@
-"""The kernels of what extends the tutorial: hops from tables, responses, p-values of tests, measurements, missing values.
+"""The kernels of what extends the tutorial: hops from tables, responses, tests, measurements, missing values.
 
 They follow the rules of :mod:`yeastxr.simulation.kernels`, with which they share columns and selection: only + - * /
 sqrt and bit operations lead to a value, and planes are TF-major, ``[tf, gene]``. ``measurement`` is the number of a
@@ -267,12 +267,10 @@ def fill_missing(k0, k1, replicate, measurement, genes, tfs, thresholds, out):
     gene_is_missing = np.empty(genes.size, np.bool_)
     set_missing_genes(k0, k1, genes, replicate, thresholds[0], gene_is_missing)
     for t in range(tfs.size):
-        set_missing(
-            k0, k1, genes, tfs[t], _MISSING | measurement, replicate, gene_is_missing, thresholds[1], out[t]
-        )
+        set_missing(k0, k1, genes, tfs[t], _MISSING | measurement, replicate, gene_is_missing, thresholds[1], out[t])
 
 
-# And all variables at once, in two parts, as conditions need the labels of other TFs. Planes without rows are not wanted.
+# And all variables at once, in two parts, as conditions need the labels of other TFs.
 
 
 @inline_kernel
@@ -317,9 +315,7 @@ def fill_extended_binding(
         set_labels(shared[0], genes, find_label_limit(shared[0], bound_counts[t], buffer), label[t])
         if responsive.shape[0] > 0:
             column = responsive[t]
-            set_responses(
-                k0, k1, genes, tfs[t], replicate, label[t], response_levels, chances, buffer[:n], column
-            )
+            set_responses(k0, k1, genes, tfs[t], replicate, label[t], response_levels, chances, buffer[:n], column)
         words = shared
         if measurement != _NONE:
             draw_words(k0, k1, genes, tfs[t], _BINDING | measurement, replicate, own)
@@ -384,9 +380,7 @@ def fill_extended_perturbation(
         offset = draw_batch_offset(k0, k1, tfs[t], measurement, replicate, batch_std)
         set_means(active[t], effect[t], numbers, mean)
         stds = (unbound_std, bound_std)
-        set_signed_effects(
-            words, responsive[t], mean, stds, negative_from[t], batch_std > 0.0, offset, response[t]
-        )
+        set_signed_effects(words, responsive[t], mean, stds, negative_from[t], batch_std > 0.0, offset, response[t])
         if pvalue.shape[0] > 0 and tests:
             set_tail_pvalues(response[t], (unbound_mean, unbound_std), pvalue[t])
         elif pvalue.shape[0] > 0:

@@ -216,7 +216,9 @@ class PopulationParameters(Parameters):
         from yeastxr.simulation.extended import draw_bound_fractions
 
         if seed is None:
-            raise InputError("bound_concentration is given without a seed; expected one, from which fractions are drawn")
+            raise InputError(
+                "bound_concentration is given without a seed; expected one, from which fractions are drawn"
+            )
         return draw_bound_fractions(means, self.bound_concentration, seed)
 
 

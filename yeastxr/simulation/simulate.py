@@ -48,11 +48,11 @@ from yeastxr.simulation.parameters import (
 from yeastxr.simulation.relations import from_json
 from yeastxr.simulation.steps import (
     describe_population,
-    get_sizes,
-    make_binding_effects,
     describe_step,
+    get_sizes,
     make_adjusted,
     make_attrs,
+    make_binding_effects,
     make_binding_tests,
     make_coordinates,
     make_hops,
@@ -358,7 +358,9 @@ class SimulationSpec(
             response_pvalue = make_pvalues(response, "perturbation_pvalue", of_pvalues, seed)
         if self.has_missing:
             response, response_pvalue = (mask_array(array, missing, seed) for array in (response, response_pvalue))
-        extras = {**hops, "responsive": responsive}
+        extras = dict(hops)
+        if responsive is not None:
+            extras["responsive"] = responsive
         if self.adjusted:
             extras["adjusted"] = make_adjusted(labels, responsive, perturbation)
         arrays = dict(zip(FEATURE_NAMES, [labels, effect, pvalue, response, response_pvalue], strict=True))
@@ -565,7 +567,9 @@ def assemble(
     features = [labels, binding_effect, binding_pvalue, perturbation_effect, perturbation_pvalue]
     extras = [None, None] if hops is None else [hops.get(name) for name in EXTRA_NAMES[:2]]
     given = zip(EXTRA_NAMES, [*extras, responsive, adjusted], strict=True)
-    arrays = dict(zip(FEATURE_NAMES, features, strict=True)) | {name: array for name, array in given if array is not None}
+    arrays = dict(zip(FEATURE_NAMES, features, strict=True)) | {
+        name: array for name, array in given if array is not None
+    }
     arrays = {name: check_array(array, name).transpose(..., *CORE_DIMS) for name, array in arrays.items()}
     for name, array in arrays.items():
         if array.name in VARIABLE_BY_NAME and array.name != name:
@@ -760,8 +764,8 @@ def sweep(spec: SimulationSpec, *, replicates: int | None = None, **values: Coll
             for i in range(0, len(datasets), n)
         ]
     ds = datasets[0].drop_attrs(deep=False)
-    for name in ds.data_vars:
-        ds[name].attrs.pop(PARAMETERS, None)  # several sets of parameters made the array
+    for array in ds.data_vars.values():
+        array.attrs.pop(PARAMETERS, None)  # several sets of parameters made the array
     description = {SPECIFICATION: spec.to_dict(), "values": grids}
     return ds.assign_attrs({**attrs, SWEEP: json.dumps(description)})
 

@@ -1,7 +1,8 @@
 """How a dataset lies in a store: its blocks, codecs and digests, and the records that identify it.
 
-All features, and extra variables such as hops, are cut into the same blocks. A group ``yeastxr`` in the store holds a digest of each block that has been
-written, and what identifies the dataset; the root's attribute says, last of all, that nothing is missing.
+All features, and extra variables such as hops, are cut into the same blocks. A group ``yeastxr`` in the store holds a
+digest of each block that has been written, and what identifies the dataset; the root's attribute says, last of all,
+that nothing is missing.
 """
 
 import json
@@ -429,7 +430,7 @@ def read_root_attrs(location: Location) -> dict[str, Any]:
 
 
 def check_storable(ds: xr.Dataset, layout: Layout, encoding: Mapping[str, Mapping[str, Any]]) -> Location:
-    """Refuse what can't be stored, or would come back changed: what is not written by blocks is written to memory first.
+    """Refuse what can't be stored, or would come back changed: what is not in blocks is written to memory first.
 
     Returns that place, with all metadata, and those coordinates and variables that are in memory.
     """

@@ -54,7 +54,11 @@ class BlockWriter:
         from yeastxr.storage.strict import DigestingStore
 
         self._store = DigestingStore(store)
-        self._arrays, self._layout, self._rows = open_arrays(self._store, records.names, "r+"), records.layout, records.rows
+        self._arrays, self._layout, self._rows = (
+            open_arrays(self._store, records.names, "r+"),
+            records.layout,
+            records.rows,
+        )
         self._missing = records.find_missing()
 
     def __call__(self, *values: np.ndarray, block_id: Block) -> np.ndarray:
