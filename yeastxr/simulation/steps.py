@@ -383,8 +383,8 @@ def generate_pvalues(
     """Step 2 or 3: draw a p-value for every effect, or test it.
 
     With ``pvalues="tutorial"``: uniform on [0, 1]; where ``|effect|`` is at least the TF's quantile over genes (linear
-    between order statistics), uniform on ``[0, large_effect_upper_pval]``. Within each of the two groups p-values do not
-    depend on the effect, as in the tutorial of yeastdnnexplorer: they are the outcome of a rule, not of a test.
+    between order statistics), uniform on ``[0, large_effect_upper_pval]``. Within each of the two groups p-values do
+    not depend on the effect, as in the tutorial of yeastdnnexplorer: they are the outcome of a rule, not of a test.
 
     With ``pvalues="test"`` nothing is drawn. The p-value of binding is ``P(N >= experiment_hops)`` of a Poisson number
     N with the mean ``background_hops * total_experiment_hops / total_background_hops + poisson_pseudocount``, the
