@@ -226,6 +226,11 @@ def get_feature_names(ds: xr.Dataset) -> list[str]:
     return names
 
 
+def list_variables(ds: xr.Dataset) -> list[str]:
+    """Return the names of all features, and of the extra variables that a dataset has, in order."""
+    return [*FEATURE_NAMES, *list_extras(ds)]
+
+
 def list_extras(ds: xr.Dataset) -> list[str]:
     """Return the names of the extra variables that a dataset has, in the order of :data:`EXTRAS`."""
     return [name for name in EXTRA_NAMES if name in ds.data_vars]

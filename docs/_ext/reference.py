@@ -15,9 +15,12 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
         "The four steps of the tutorial, each a function of labelled arrays.",
         [
             "generate_gene_population",
+            "generate_hops",
             "generate_binding_effects",
             "generate_pvalues",
+            "generate_responses",
             "generate_perturbation_effects",
+            "mask_missing",
             "assemble",
         ],
     ),

@@ -32,6 +32,9 @@ def test_simulate__has_the_parameters_of_a_specification() -> None:
     [
         (yx.generate_gene_population, PopulationParameters),
         (yx.generate_binding_effects, BindingParameters),
+        (yx.generate_hops, BindingParameters),
+        (yx.generate_responses, parameters.ResponseParameters),
+        (yx.mask_missing, parameters.MissingParameters),
         (yx.generate_pvalues, parameters.PvalueParameters),
         (yx.generate_perturbation_effects, PerturbationParameters),
     ],
@@ -39,6 +42,8 @@ def test_simulate__has_the_parameters_of_a_specification() -> None:
 def test_step__has_the_parameters_of_its_group(step: object, group: type[parameters.Parameters]) -> None:
     signature = inspect.signature(step).parameters
     for field in fields(group):
+        if field.name in parameters.KEPT:  # what a dataset keeps is no matter of a step
+            continue
         default = inspect.Parameter.empty if field.default is MISSING else field.default
         assert (signature[field.name].annotation, signature[field.name].default) == (field.type, default), field.name
 

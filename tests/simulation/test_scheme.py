@@ -32,7 +32,7 @@ def blocks(draw: st.DrawFn) -> tuple[int, draws.Positions]:
 
 def draw_words(block: tuple[int, draws.Positions], stream: int) -> scheme.Words:
     """Return the words of a block by another implementation of the scheme."""
-    seed, (replicate, gene, tf) = block
+    seed, (replicate, gene, tf, _) = block
     return scheme.words(seed, gene, tf, stream, replicate)
 
 
@@ -201,13 +201,15 @@ def test_upper_normal__against_the_exact_quantile() -> None:
     assert max(found) > 9.2
 
 
-GOLDEN_TEST = f"{Path(__file__).parent / 'test_steps.py'}::test_scheme__golden_hashes"
+GOLDEN_TESTS = [
+    f"{Path(__file__).parent / name}::test_scheme__golden_hashes" for name in ("test_steps.py", "test_extended.py")
+]
 
 
 def test_golden_hashes__on_a_less_capable_processor(tmp_path: Path) -> None:
     # Numba compiles for any processor of this kind, and NumPy uses none of its faster loops.
     found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
     less = {"NUMBA_CPU_NAME": "generic", "NPY_DISABLE_CPU_FEATURES": " ".join(found), "NUMBA_CACHE_DIR": str(tmp_path)}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", GOLDEN_TEST]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *GOLDEN_TESTS]
     run = subprocess.run(command, env={**os.environ, **less}, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr

@@ -220,8 +220,9 @@ def evaluate_relationships(
 ) -> xr.DataArray:
     """Return which pairs are active, given labels and relationships that have been checked.
 
-    Pairs that respond are ``responsive``, by default those that are bound. With ``bound_only=False``, return where the conditions of each TF would hold if it were bound. With
-    ``read_now=True``, compute the columns that conditions name now, so that no other array waits in memory for them.
+    Pairs that respond are ``responsive``, by default those that are bound. With ``bound_only=False``, return where the
+    conditions of each TF would hold if it were bound. With ``read_now=True``, compute the columns that conditions name
+    now, so that no other array waits in memory for them.
     """
     conditions = {tf: tuple(entries) for tf, entries in relationships.items() if entries}
     if not conditions:

@@ -1,8 +1,9 @@
 """Draws of what extends the tutorial: hops from tables, responses, p-values of tests, measurements, missing values.
 
-As :mod:`yeastxr.simulation.draws`: plain arrays in and out, every value a pure function of (seed, stream, gene position,
-TF position, replicate), and of the number of the measurement where measurements differ. Hops and chances that depend on
-a gene come from tables of :mod:`yeastxr.simulation.tables`, so that no value needs a function of the machine's.
+As :mod:`yeastxr.simulation.draws`: plain arrays in and out, every value a pure function of (seed, stream, gene
+position, TF position, replicate), and of the number of the measurement where measurements differ. Hops and chances that
+depend on a gene come from tables of :mod:`yeastxr.simulation.tables`, so that no value needs the machine's mathematical
+functions.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -34,7 +35,6 @@ from yeastxr.simulation.tables import (
 )
 
 _KERNELS = "extended_kernels"
-_AHEAD = 2  # thresholds that the kernel compares at once
 
 
 class Hops(NamedTuple):
@@ -122,9 +122,9 @@ def make_hops(params: BindingParameters) -> Hops:
 
 
 def _join_tables(tables: Sequence[HopTable]) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return the levels of some tables, one after another, with thresholds that no word reaches behind the last."""
-    width = max(table.thresholds.shape[1] for table in tables) + _AHEAD
-    thresholds = np.full((sum(len(table.thresholds) for table in tables), width), 0xFFFFFFFF, np.uint32)
+    """Return the levels of some tables, one after another."""
+    width = max(table.thresholds.shape[1] for table in tables)
+    thresholds = np.zeros((sum(len(table.thresholds) for table in tables), width), np.uint32)
     first = 0
     for table in tables:
         levels, n = table.thresholds.shape
@@ -239,7 +239,7 @@ def draw_effects_from_means(
     seed: int,
     threads: int = 1,
 ) -> np.ndarray:
-    """Return perturbation effects from means, float32 ``(..., G, T)``; ``negative_from`` is of signs, ``(..., 1, T)``."""
+    """Return perturbation effects from means, float32 ``(..., G, T)``; signs are ``negative_from``, ``(..., 1, T)``."""
     return fill_block(
         "effects_from_means",
         positions,
@@ -302,7 +302,8 @@ def draw_variables(
 ) -> dict[str, np.ndarray]:
     """Return features and extra variables of a block with all genes, ``(..., G, T)``, by name; no more than is needed.
 
-    With conditions, ``find_active`` takes labels and responses and returns a function: which pairs of a slab are active.
+    With conditions, ``find_active`` takes labels and responses and returns a function: which pairs of a slab are
+    active.
     """
     has_responses = model.responses.has_responses
     adjusted = "adjusted" in wanted

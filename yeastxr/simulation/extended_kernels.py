@@ -1,4 +1,4 @@
-"""The kernels of what extends the tutorial: hops from tables, responses, p-values of tests, measurements, missing values.
+"""The kernels of what extends the tutorial: hops from tables, responses, tests, measurements, missing values.
 
 They follow the rules of :mod:`yeastxr.simulation.kernels`, with which they share columns and selection: only + - * /
 sqrt and bit operations lead to a value, and planes are TF-major, ``[tf, gene]``. ``measurement`` is the number of a
@@ -53,25 +53,16 @@ def set_gene_levels(k0, k1, genes, replicate, hop_levels, response_levels):
 def set_table_counts(words, rows, table, out):
     """Fill a column of counts: how many thresholds of a gene's row are at most its word, and no more than the largest.
 
-    A row of the guide says how many are for the word's top 8 bits; two more are compared at once, and a second loop
-    takes the few words that may need more.
+    A row of the guide says how many are for the word's top 8 bits, and at last how many there are; few words have more.
     """
     thresholds, guide, width = table
+    width = uint64(width)
     for g in range(words.size):
         word, row = words[g], uint64(rows[g])
-        at = row * _GUIDE
-        start = uint64(guide[at + uint64(word >> _24)])
-        place = row * uint64(width) + start
-        more = int32(thresholds[place] <= word) + int32(thresholds[place + uint64(1)] <= word)
-        count = int32(start) + more
-        out[g] = -count if more == 2 else min(count, guide[at + uint64(256)])
-    for g in range(words.size):
-        if out[g] < 0:
-            word, row = words[g], uint64(rows[g])
-            count, last = -out[g], guide[row * _GUIDE + uint64(256)]
-            while count < last and thresholds[row * uint64(width) + uint64(count)] <= word:
-                count += 1
-            out[g] = min(count, last)
+        count, last = uint64(guide[row * _GUIDE + uint64(word >> _24)]), uint64(guide[row * _GUIDE + uint64(256)])
+        while count < last and thresholds[row * width + count] <= word:
+            count += uint64(1)
+        out[g] = int32(count)
 
 
 @compile_kernel
@@ -127,15 +118,24 @@ def set_table_pvalues(experiment, background, tails, out):
 
 
 @compile_kernel
-def set_responses(k0, k1, genes, tf, replicate, label, levels, chances, out):
-    """Fill a column of responses: word 0 lies below the threshold of the label and of the gene's level."""
+def set_responses(k0, k1, genes, tf, replicate, label, levels, chances, words, out):
+    """Fill a column of responses: word 0 lies below the threshold of the label and of the gene's level.
+
+    ``words`` is a column to draw into: the loop that draws is vectorized.
+    """
     tf = uint64(tf)
     thresholds, several = chances  # thresholds of unbound and then of bound pairs, by level
-    step = uint64(thresholds.size // 2)
     for g in range(genes.size):
-        word, _, _, _ = run_philox(uint64(genes[g]), tf, _RESPONSE, replicate, k0, k1)
-        at = (uint64(levels[g]) if several else uint64(0)) + (step if label[g] else uint64(0))
-        out[g] = uint64(uint32(word)) < thresholds[at]
+        words[g], _, _, _ = run_philox(uint64(genes[g]), tf, _RESPONSE, replicate, k0, k1)
+    if several:
+        step = uint64(thresholds.size // 2)
+        for g in range(genes.size):
+            at = uint64(levels[g]) + (step if label[g] else uint64(0))
+            out[g] = uint64(words[g]) < thresholds[at]
+    else:
+        unbound, bound = thresholds[0], thresholds[1]
+        for g in range(genes.size):
+            out[g] = uint64(words[g]) < (bound if label[g] else unbound)
 
 
 @compile_kernel
@@ -236,9 +236,10 @@ def fill_hops(k0, k1, replicate, measurement, genes, tfs, label, hops, experimen
 def fill_responses(k0, k1, replicate, measurement, genes, tfs, label, chances, out):
     """Fill a plane of responses, which measurements share."""
     levels, other = np.empty(genes.size, np.uint8), np.empty(genes.size, np.uint8)
+    words = np.empty(genes.size, np.uint32)
     set_gene_levels(k0, k1, genes, replicate, other, levels)
     for t in range(tfs.size):
-        set_responses(k0, k1, genes, tfs[t], replicate, label[t], levels, chances, out[t])
+        set_responses(k0, k1, genes, tfs[t], replicate, label[t], levels, chances, words, out[t])
 
 
 @compile_kernel
@@ -269,7 +270,7 @@ def fill_missing(k0, k1, replicate, measurement, genes, tfs, thresholds, out):
         set_missing(k0, k1, genes, tfs[t], _MISSING | measurement, replicate, gene_is_missing, thresholds[1], out[t])
 
 
-# And all variables at once, in two parts, as conditions need the labels of other TFs. Planes without rows are not wanted.
+# And all variables at once, in two parts, as conditions need the labels of other TFs.
 
 
 @inline_kernel
@@ -313,7 +314,8 @@ def fill_extended_binding(
         draw_words(k0, k1, genes, tfs[t], _BINDING, replicate, shared)
         set_labels(shared[0], genes, find_label_limit(shared[0], bound_counts[t], buffer), label[t])
         if responsive.shape[0] > 0:
-            set_responses(k0, k1, genes, tfs[t], replicate, label[t], response_levels, chances, responsive[t])
+            column = responsive[t]
+            set_responses(k0, k1, genes, tfs[t], replicate, label[t], response_levels, chances, buffer[:n], column)
         words = shared
         if measurement != _NONE:
             draw_words(k0, k1, genes, tfs[t], _BINDING | measurement, replicate, own)

@@ -342,7 +342,8 @@ class SimulationSpec(
     def _simulate_by_steps(self, chunks: Chunks) -> xr.Dataset:
         """Make the same dataset step by step, with the graph that steps by hand have."""
         seed = check_seed(self.seed)
-        binding, perturbation = BindingParameters.extract(self), PerturbationParameters.extract(self)
+        binding = replace(BindingParameters.extract(self), hops=False)  # steps by hand don't say what is kept
+        perturbation = PerturbationParameters.extract(self)
         of_pvalues, missing = PvalueParameters.extract(self), MissingParameters.extract(self)
         labels = make_labels(PopulationParameters.extract(self), seed, chunks)
         responsive = make_responses(labels, ResponseParameters.extract(self), seed) if self.has_responses else None
@@ -357,7 +358,9 @@ class SimulationSpec(
             response_pvalue = make_pvalues(response, "perturbation_pvalue", of_pvalues, seed)
         if self.has_missing:
             response, response_pvalue = (mask_array(array, missing, seed) for array in (response, response_pvalue))
-        extras = {**hops, "responsive": responsive}
+        extras = dict(hops)
+        if responsive is not None:
+            extras["responsive"] = responsive
         if self.adjusted:
             extras["adjusted"] = make_adjusted(labels, responsive, perturbation)
         arrays = dict(zip(FEATURE_NAMES, [labels, effect, pvalue, response, response_pvalue], strict=True))
@@ -761,8 +764,8 @@ def sweep(spec: SimulationSpec, *, replicates: int | None = None, **values: Coll
             for i in range(0, len(datasets), n)
         ]
     ds = datasets[0].drop_attrs(deep=False)
-    for name in ds.data_vars:
-        ds[name].attrs.pop(PARAMETERS, None)  # several sets of parameters made the array
+    for array in ds.data_vars.values():
+        array.attrs.pop(PARAMETERS, None)  # several sets of parameters made the array
     description = {SPECIFICATION: spec.to_dict(), "values": grids}
     return ds.assign_attrs({**attrs, SWEEP: json.dumps(description)})
 

@@ -382,16 +382,17 @@ def generate_pvalues(
 ) -> xr.DataArray:
     """Step 2 or 3: draw a p-value for every effect, or test it.
 
-    With ``pvalues="tutorial"``: uniform on [0, 1]; where ``|effect|`` is at least the TF's quantile over genes (linear between order statistics),
-    uniform on ``[0, large_effect_upper_pval]``. Within each of the two groups p-values do not depend on the effect, as
-    in the tutorial of yeastdnnexplorer: they are the outcome of a rule, not of a test.
+    With ``pvalues="tutorial"``: uniform on [0, 1]; where ``|effect|`` is at least the TF's quantile over genes (linear
+    between order statistics), uniform on ``[0, large_effect_upper_pval]``. Within each of the two groups p-values do
+    not depend on the effect, as in the tutorial of yeastdnnexplorer: they are the outcome of a rule, not of a test.
 
-    With ``pvalues="test"`` nothing is drawn. The p-value of binding is ``P(N >= experiment_hops)`` of a Poisson number N
-    with the mean ``background_hops * total_experiment_hops / total_background_hops + poisson_pseudocount``, the
-    definition of calling cards (Wang et al., Genome Research 21, 2011; ``callingcardstools`` of the Brent lab); it comes
-    from a table made in 50-digit arithmetic. The p-value of a perturbation effect is two-sided, ``P(|X| >= |effect|)``
-    of a normal number X with the mean and standard deviation of unbound pairs: ``Q((|effect| - mean) / std) +
-    Q((|effect| + mean) / std)``, with a relative error below 1e-9. Both are rounded to float32.
+    With ``pvalues="test"`` nothing is drawn. The p-value of binding is ``P(N >= experiment_hops)`` of a Poisson number
+    N with the mean ``background_hops * total_experiment_hops / total_background_hops + poisson_pseudocount``, the
+    definition of calling cards (Wang et al., Genome Research 21, 2011; ``callingcardstools`` of the Brent lab). It
+    comes from a table made in 50-digit arithmetic. The p-value of a perturbation effect is two-sided,
+    ``P(|X| >= |effect|)`` of a normal number X with the mean and standard deviation of unbound pairs:
+    ``Q((|effect| - mean) / std) + Q((|effect| + mean) / std)``, with a relative error below 1e-9. Both are rounded to
+    float32.
 
     Parameters
     ----------
@@ -955,7 +956,7 @@ def get_sizes(params: PopulationParameters) -> dict[str, int]:
 
 
 def make_coordinates(params: PopulationParameters, seed: int | None = None) -> dict[str, Any]:
-    """Return the coordinates of a population; its seed, from which bound fractions may be drawn, is a specification's."""
+    """Return the coordinates of a population; the seed, for bound fractions that are drawn, is the specification's."""
     coords: dict[str, Any] = {
         name: (name, np.arange(n) if labels is None else to_text_array(labels))
         for name, n, labels in [

@@ -1,7 +1,8 @@
 """How a dataset lies in a store: its blocks, codecs and digests, and the records that identify it.
 
-All features are cut into the same blocks. A group ``yeastxr`` in the store holds a digest of each block that has been
-written, and what identifies the dataset; the root's attribute says, last of all, that nothing is missing.
+All features, and extra variables such as hops, are cut into the same blocks. A group ``yeastxr`` in the store holds a
+digest of each block that has been written, and what identifies the dataset; the root's attribute says, last of all,
+that nothing is missing.
 """
 
 import json
@@ -25,7 +26,7 @@ from yeastxr.errors import (
     format_value,
     suggest,
 )
-from yeastxr.schema import CORE_DIMS, FEATURE_BY_NAME, FEATURE_NAMES, GENE, LABEL, TF
+from yeastxr.schema import CORE_DIMS, GENE, LABEL, TF, VARIABLE_BY_NAME, list_variables
 from yeastxr.simulation.simulate import SPECIFICATION, has_values_of, matches_spec, spec_of
 from yeastxr.storage.location import COMPLETE, RECORDS, Location, wait
 from yeastxr.storage.metadata import (
@@ -47,7 +48,7 @@ Block = tuple[int, ...]
 
 
 def index_block(block: Block) -> tuple[Any, ...]:
-    """Return the index of a block in tables with one row for each feature."""
+    """Return the index of a block in tables with one row for each variable."""
     return (slice(None), *block)
 
 
@@ -75,7 +76,7 @@ def digest_file(buffer: Any) -> int:
 
 @dataclass(frozen=True)
 class Layout:
-    """The dimensions of the features in order, their sizes, and the length of a block along each."""
+    """The dimensions of the variables in order, their sizes, and the length of a block along each."""
 
     sizes: dict[str, int]
     lengths: dict[str, int]
@@ -117,12 +118,12 @@ def choose_layout(ds: xr.Dataset, encoding: Mapping[str, Mapping[str, Any]]) -> 
     for dim, cuts in label.variable.chunksizes.items():
         even = all(size == cuts[0] for size in cuts[:-1]) and cuts[-1] <= cuts[0]
         lengths[str(dim)] = cuts[0] if even else min(lengths[str(dim)], max(cuts))
-    for name in FEATURE_NAMES:
+    for name in VARIABLE_BY_NAME:
         chunks = encoding.get(name, {}).get("shards") or encoding.get(name, {}).get("chunks")
         if chunks is not None:
             lengths = dict(zip(sizes, _check_lengths(name, chunks, sizes), strict=True))
             break
-    for name in FEATURE_NAMES:
+    for name in VARIABLE_BY_NAME:
         for key in ("chunks", "shards"):
             chunks = encoding.get(name, {}).get(key)
             if chunks is None:
@@ -161,7 +162,7 @@ def check_encoding(ds: xr.Dataset, encoding: Any) -> dict[str, Mapping[str, Any]
             )
         if not isinstance(values, Mapping):
             raise InputTypeError(f"encoding[{name!r}] is {format_value(values)}; expected a dict")
-        for key in values if name in FEATURE_NAMES else ():
+        for key in values if name in VARIABLE_BY_NAME else ():
             if key not in _ENCODINGS:
                 raise StoreError(f"encoding[{name!r}] has {format_value(key)}; {suggest(key, _ENCODINGS)}")
     return dict(encoding)
@@ -171,7 +172,8 @@ def choose_codecs(name: str, layout: Layout, encoding: Mapping[str, Any]) -> dic
     """Return the codecs that pack and write best, see docs/design.md, unless others are given."""
     from zarr.codecs import BloscCodec, TransposeCodec
 
-    packing = {"cname": "zstd", "clevel": 1} if FEATURE_BY_NAME[name].dtype == bool else {"cname": "lz4", "clevel": 5}
+    is_real = VARIABLE_BY_NAME[name].dtype.kind == "f"
+    packing = {"cname": "lz4", "clevel": 5} if is_real else {"cname": "zstd", "clevel": 1}
     axes = len(layout.sizes)
     defaults = {
         "chunks": tuple(layout.lengths.values()),
@@ -183,18 +185,18 @@ def choose_codecs(name: str, layout: Layout, encoding: Mapping[str, Any]) -> dic
 
 
 class ChunkRows:
-    """Where the digests of chunk files are: after those of the features' values, a row for each chunk of a block."""
+    """Where the digests of chunk files are: after those of the variables' values, a row for each chunk of a block."""
 
-    def __init__(self, chunk_shapes: Sequence[Sequence[int]], layout: Layout) -> None:
+    def __init__(self, chunk_shapes: Mapping[str, Sequence[int]], layout: Layout) -> None:
         self._grids: dict[str, tuple[int, tuple[int, ...]]] = {}
-        self.features = list(range(len(FEATURE_NAMES)))  # the number of the feature of each row
-        for i, shape in enumerate(chunk_shapes):
+        self.variables = list(range(len(chunk_shapes)))  # the number of the variable of each row
+        for i, (name, shape) in enumerate(chunk_shapes.items()):
             grid = tuple(n // c for n, c in zip(layout.lengths.values(), shape, strict=True))
-            self._grids[FEATURE_NAMES[i]] = len(self.features), grid
-            self.features += [i] * prod(grid)
+            self._grids[name] = len(self.variables), grid
+            self.variables += [i] * prod(grid)
 
     def find(self, key: str) -> tuple[int, Block] | None:
-        """Return the row and the block of a chunk of a feature; None for any other key."""
+        """Return the row and the block of a chunk of a variable; None for any other key."""
         name, *parts = key.split("/")
         if name not in self._grids or parts[:1] != ["c"]:
             return None
@@ -212,7 +214,7 @@ class Records:
     layout: Layout
     metadata: dict[str, Document]  # a copy of each document, by path
     user_attrs: dict[str, list[str]]  # which of their attributes are the user's
-    files: dict[str, str]  # digests of the chunk files of all arrays but the features
+    files: dict[str, str]  # digests of the chunk files of all other arrays
     digests: np.ndarray  # uint64, (rows, *blocks), see ChunkRows; 0 where nothing has been written
     readable: bool = True  # whether the digests could be read
 
@@ -227,14 +229,25 @@ class Records:
     ) -> "Records":
         """Return the records of a store without any block."""
         records = cls(identity, layout, metadata, user_attrs, files, np.zeros(0, np.uint64))
-        records.digests = np.zeros((len(records.rows.features), *layout.shape), np.uint64)
+        records.digests = np.zeros((len(records.rows.variables), *layout.shape), np.uint64)
         return records
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The variables that are written block by block: features and extra variables, in order."""
+        return [name for name in VARIABLE_BY_NAME if name in self.metadata]
+
+    @property
+    def pair_bytes(self) -> int:
+        """How many bytes a pair has in all of them."""
+        return sum(VARIABLE_BY_NAME[name].dtype.itemsize for name in self.names)
 
     @cached_property
     def rows(self) -> ChunkRows:
         """Where the digests of chunk files are."""
-        documents = [self.metadata[name] for name in FEATURE_NAMES]
-        return ChunkRows([d["chunk_grid"]["configuration"]["chunk_shape"] for d in documents], self.layout)
+        documents = {name: self.metadata[name] for name in self.names}
+        shapes = {name: d["chunk_grid"]["configuration"]["chunk_shape"] for name, d in documents.items()}
+        return ChunkRows(shapes, self.layout)
 
     def get_file_digest(self, key: str) -> int | None:
         """Return the digest of a chunk file; 0 if it is not known, None for a file that the store should not have."""
@@ -318,8 +331,8 @@ class Records:
         array.with_config({"write_empty_chunks": True})[...] = self.digests
 
     def find_missing(self) -> np.ndarray:
-        """Return which blocks of which features have not been written."""
-        return self.digests[: len(FEATURE_NAMES)] == 0
+        """Return which blocks of which variables have not been written."""
+        return self.digests[: len(self.names)] == 0
 
 
 def _digest_json(value: Any) -> str:
@@ -356,13 +369,14 @@ def identify(ds: xr.Dataset, layout: Layout, encoding: Mapping[str, Any]) -> dic
     The values are None only where the dataset is what its specification simulates, label by label and value by value;
     otherwise a token of them. The attribute alone proves nothing.
     """
-    names = [str(name) for name in ds.data_vars if name not in FEATURE_NAMES]
+    own = list_variables(ds)
+    names = [str(name) for name in ds.data_vars if name not in own]
     is_simulation = is_simulated(ds)
     if names or not is_simulation:
         from dask.base import tokenize
     identity = {
         "specification": ds.attrs.get(SPECIFICATION),
-        "values": None if is_simulation else tokenize(*(ds[name].data for name in FEATURE_NAMES)),
+        "values": None if is_simulation else tokenize(*(ds[name].data for name in own)),
         "sizes": layout.sizes,
         "blocks": layout.lengths,
         "encoding": {name: {key: str(value) for key, value in values.items()} for name, values in encoding.items()},
@@ -416,7 +430,7 @@ def read_root_attrs(location: Location) -> dict[str, Any]:
 
 
 def check_storable(ds: xr.Dataset, layout: Layout, encoding: Mapping[str, Mapping[str, Any]]) -> Location:
-    """Refuse what can't be stored, or would come back changed: all but the features is written to memory first.
+    """Refuse what can't be stored, or would come back changed: what is not in blocks is written to memory first.
 
     Returns that place, with all metadata, and those coordinates and variables that are in memory.
     """
@@ -436,7 +450,7 @@ def check_storable(ds: xr.Dataset, layout: Layout, encoding: Mapping[str, Mappin
     from zarr.storage import MemoryStore
 
     memory = Location(MemoryStore(), "memory")
-    others = ds.drop_vars(FEATURE_NAMES)
+    others = ds.drop_vars(list_variables(ds))
     try:
         write_template(ds, memory, layout, encoding, compute=False)
         stored = xr.open_zarr(memory.store, consolidated=False, chunks=None)
@@ -520,11 +534,11 @@ def write_template(
     zarr.create_group(location.store, attributes={COMPLETE: False}, overwrite=False)  # with the mark from the start
     write_others(ds, location, encoding, compute=compute)
     group = zarr.open_group(location.store, mode="r+", use_consolidated=False)
-    for name in FEATURE_NAMES:
+    for name in list_variables(ds):
         group.create_array(
             name,
             shape=tuple(layout.sizes.values()),
-            dtype=FEATURE_BY_NAME[name].dtype,
+            dtype=VARIABLE_BY_NAME[name].dtype,
             dimension_names=tuple(layout.sizes),
             attributes=to_plain_attrs(ds[name].attrs, f"the attributes of {name}"),
             **choose_codecs(name, layout, encoding.get(name, {})),
@@ -537,23 +551,24 @@ def list_paths(ds: xr.Dataset) -> list[str]:
 
 
 def list_others(ds: xr.Dataset) -> list[str]:
-    """Return the names of the coordinates and the variables of a dataset that are no features."""
-    return [name for name in map(str, ds.variables) if name not in FEATURE_NAMES]
+    """Return the names of the coordinates of a dataset, and of variables that the data model does not have."""
+    own = list_variables(ds)
+    return [name for name in map(str, ds.variables) if name not in own]
 
 
 def write_others(
     ds: xr.Dataset, location: Location, encoding: Mapping[str, Mapping[str, Any]], *, compute: bool = True
 ) -> None:
-    """Write attributes, coordinates and all variables but the features."""
-    rest = ds.drop_vars(FEATURE_NAMES).assign_attrs({COMPLETE: False})
-    own = {name: dict(values) for name, values in encoding.items() if name not in FEATURE_NAMES}
+    """Write attributes, coordinates and variables that the data model does not have."""
+    rest = ds.drop_vars(list_variables(ds)).assign_attrs({COMPLETE: False})
+    own = {name: dict(values) for name, values in encoding.items() if name in rest.variables}
     options: dict[str, Any] = {"encoding": own, "compute": compute}
     rest.to_zarr(location.store, mode="a", zarr_format=3, consolidated=False, **options)
 
 
 def find_damaged_files(location: Location, records: Records) -> list[str]:
     """Return the keys of chunks of coordinates and other variables that are missing, damaged or were not saved."""
-    names = [path for path in records.metadata if path and path not in FEATURE_NAMES]
+    names = [path for path in records.metadata if path and path not in records.names]
     files = digest_others(location, names)
     return sorted(key for key in {**files, **records.files} if files.get(key) != records.files.get(key))
 

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlparse
 from zipfile import BadZipFile
 
 from yeastxr.errors import InputError, InputTypeError, StoreError, StoreExistsError, describe_error, format_value
-from yeastxr.schema import FEATURE_NAMES
+from yeastxr.schema import VARIABLE_BY_NAME
 
 if TYPE_CHECKING:
     import zarr.abc.store
@@ -93,7 +93,7 @@ class Location:
         else:
             keys, strange = _walk(self.path)
         arrays = {key.rpartition("/")[0] for key in keys if key.endswith("/zarr.json")} - {RECORDS}
-        arrays |= {*FEATURE_NAMES, *_RECORD_ARRAYS}
+        arrays |= {*VARIABLE_BY_NAME, *_RECORD_ARRAYS}
         own = [key for key in keys if _is_own(key, arrays)]
         return own, sorted({*keys, *strange}.difference(own))
 

@@ -13,7 +13,7 @@ from typing import Any
 import xarray as xr
 
 from yeastxr.errors import format_value
-from yeastxr.schema import FEATURE_BY_NAME, PARAMETERS
+from yeastxr.schema import PARAMETERS, VARIABLE_BY_NAME
 from yeastxr.simulation.simulate import SPECIFICATION, SWEEP
 from yeastxr.storage.location import COMPLETE, Location, wait
 
@@ -95,7 +95,7 @@ def _is_own(path: str, name: str) -> bool:
     """Return whether an attribute is one that yeastxr writes."""
     if not path:
         return name in _ROOT
-    return name == PARAMETERS or (path in FEATURE_BY_NAME and name in FEATURE_BY_NAME[path].attrs)
+    return name == PARAMETERS or (path in VARIABLE_BY_NAME and name in VARIABLE_BY_NAME[path].attrs)
 
 
 def compare(path: str, saved: Document, document: Document | None, user: Iterable[str]) -> tuple[list[str], list[str]]:

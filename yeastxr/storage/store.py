@@ -22,8 +22,20 @@ from yeastxr.errors import (
     describe_error,
     format_value,
 )
-from yeastxr.schema import CORE_DIMS, FEATURE, FEATURE_NAMES, GENE, REPLICATE, TF, convert_text, validate
+from yeastxr.schema import (
+    BINDING,
+    CORE_DIMS,
+    FEATURE,
+    MEASUREMENT,
+    REPLICATE,
+    TF,
+    VARIABLE_BY_NAME,
+    convert_text,
+    list_variables,
+    validate,
+)
 from yeastxr.simulation.simulate import SimulationSpec
+from yeastxr.simulation.steps import get_sizes
 from yeastxr.storage.layout import (
     Layout,
     Records,
@@ -160,14 +172,14 @@ def save(
 
 def _resume(ds: xr.Dataset, target: Location, records: Records, memory: Location) -> None:
     """Bring metadata and coordinates of an unfinished store up to those of the dataset, whose attributes may be new."""
-    absent = find_absent(target, records.layout)
+    absent = find_absent(target, records)
     restore_files(target, records, read_template(memory, list_others(ds)))
     before = records.metadata
     documents = read_documents(memory, before)
     attrs = {path: document["attributes"] for path, document in documents.items() if document is not None}
     records.metadata = {path: {**saved, "attributes": attrs[path]} for path, saved in before.items()}
     records.user_attrs = list_user_attrs(ds)
-    records.digests[: len(FEATURE_NAMES)][absent] = 0
+    records.digests[: len(records.names)][absent] = 0
     if records.metadata != before:
         records.write(target)
     documents = read_documents(target, records.metadata)
@@ -192,8 +204,9 @@ def _prepare(ds: xr.Dataset, encoding: Any) -> tuple[xr.Dataset, Layout, dict[st
         check_name(label)
     encodings = check_encoding(ds, encoding)
     plain = ds.transpose(..., *CORE_DIMS, FEATURE, missing_dims="ignore").drop_encoding()
+    own = list_variables(plain)
     for name, array in plain.variables.items():
-        if name not in FEATURE_NAMES and array.chunks:  # zarr's chunks are even
+        if name not in own and array.chunks:  # zarr's chunks are even
             plain[name] = array.chunk({dim: max(sizes) for dim, sizes in array.chunksizes.items()})
     layout = choose_layout(plain, encodings)
     return plain, layout, encodings, identify(plain, layout, encodings)
@@ -213,7 +226,7 @@ def _find_records(location: Location, identity: dict[str, Any], *, overwrite: bo
         records = Records.read(location)
     except StoreError:
         own = location.list_keys()[0]
-        has_blocks = any(key.partition("/")[0] in FEATURE_NAMES and not key.endswith(_NO_BLOCKS) for key in own)
+        has_blocks = any(key.partition("/")[0] in VARIABLE_BY_NAME and not key.endswith(_NO_BLOCKS) for key in own)
         if has_blocks and not overwrite:
             raise StoreExistsError(
                 f"store is {location.name}, which holds blocks and no records of them; expected overwrite to replace it"
@@ -235,7 +248,7 @@ def _holds(location: Location, ds: xr.Dataset, identity: dict[str, Any]) -> bool
     try:
         records = Records.read(location)
         stored = open(location.handle)
-        absent = find_absent(location, records.layout) | records.find_missing()
+        absent = find_absent(location, records) | records.find_missing()
     except (InputError, OSError, KeyError, TypeError, ValueError):
         return False
     keys = ("specification", "values", "coordinates", "others")
@@ -326,7 +339,8 @@ def open(
     except Exception as error:  # whatever readers raise for metadata that is not what it must be
         raise StoreError(f"store is {location.name}, which can't be read: {describe_error(error)}") from error
     ds.attrs.pop(COMPLETE, None)
-    order = sorted(ds.data_vars, key=lambda name: FEATURE_NAMES.index(name) if name in FEATURE_NAMES else len(ds))
+    known = list(VARIABLE_BY_NAME)
+    order = sorted(ds.data_vars, key=lambda name: known.index(str(name)) if name in known else len(known))
     encoding = ds.encoding
     ds = xr.Dataset({name: ds.variables[name] for name in order}, ds.coords, ds.attrs)  # stores keep no order
     ds.encoding = encoding
@@ -361,7 +375,7 @@ def _rechunk(ds: xr.Dataset, chunks: Any) -> xr.Dataset:
     from dask.array.core import normalize_chunks
 
     if isinstance(chunks, str):
-        effect = ds[FEATURE_NAMES[1]].variable
+        effect = ds[BINDING].variable
         cuts = normalize_chunks("auto", effect.shape, dtype=effect.dtype, previous_chunks=effect.chunks)
         chunks = dict(zip(effect.dims, cuts, strict=True))
     else:
@@ -452,7 +466,7 @@ def extend(
         spec = _enlarge(old, bound, n_sample, tfs, replicates, tf_relationships)
         if spec == old:
             raise StoreError("extend is given nothing to add; expected bound fractions of new TFs, or more replicates")
-        sizes = {REPLICATE: spec.replicates or 1, GENE: spec.n_genes, TF: len(spec.tf_labels)}
+        sizes = get_sizes(spec)
         layout = Layout({dim: sizes[dim] for dim in records.layout.sizes}, records.layout.lengths)
         ds = spec.simulate(chunks=layout.lengths)
         own = sorted(set(records.identity["coordinates"]) - set(map(str, ds.coords)))
@@ -483,7 +497,7 @@ def _enlarge_records(
     memory = check_storable(ds, layout, {})
     template = read_template(memory, list_others(ds))
     current, metadata, user_attrs = read_documents(location, records.metadata), {}, {}
-    grown = {str(name) for name, coord in ds.coords.items() if {TF, REPLICATE} & set(coord.dims)}
+    grown = {str(name) for name, coord in ds.coords.items() if {TF, REPLICATE, MEASUREMENT} & set(coord.dims)}
     for path, document in read_documents(memory, list_paths(ds)).items():
         new = cast("Document", document)
         saved = records.metadata.get(path, new)
@@ -494,7 +508,7 @@ def _enlarge_records(
         }
         if path not in grown:
             attrs = old["attributes"]
-            new = {**old, "attributes": new["attributes"]} | ({"shape": new["shape"]} if path in FEATURE_NAMES else {})
+            new = {**old, "attributes": new["attributes"]} | ({"shape": new["shape"]} if path in records.names else {})
         metadata[path] = {**new, "attributes": attrs | new["attributes"]}
         user_attrs[path] = [key for key in attrs if key in user or key not in {**saved, **new}["attributes"]]
     kept = {path for path in metadata if path in records.metadata and path not in grown}

@@ -26,6 +26,7 @@ class StrictStore(WrapperStore[Store]):
         super().__init__(store)
         self._name, self._records, self._partial, self._saved = name, records, partial, saved
         paths = {} if records is None else records.metadata
+        self._blocks = FEATURE_NAMES if records is None else records.names
         self._documents = {get_key(path): path for path in paths}
         self._names = {path.partition("/")[0] for path in paths}
 
@@ -43,9 +44,9 @@ class StrictStore(WrapperStore[Store]):
             return data
         expected = None if self._records is None else self._records.get_file_digest(key)
         if data is None:
-            if not self._partial and (expected or name in FEATURE_NAMES):
+            if not self._partial and (expected or name in self._blocks):
                 self._refuse(f"lacks the chunk {key}")
-        elif expected is None and name in self._names and name not in FEATURE_NAMES:
+        elif expected is None and name in self._names and name not in self._blocks:
             self._refuse(f"has a chunk {key} that was not saved")
         elif expected and byte_range is None and digest_file(data) != expected:  # of shards, parts are read
             self._refuse(f"has a damaged chunk {key}, or one that was changed since the store was opened")

@@ -11,9 +11,10 @@ import xarray as xr
 from yeastxr._utils import show_progress
 from yeastxr._validate import check_choice
 from yeastxr.errors import InputTypeError, StoreError, describe_error, format_value
-from yeastxr.schema import FEATURE, FEATURE_NAMES, GENE, PAIR_BYTES, REPLICATE, TF
+from yeastxr.schema import FEATURE
 from yeastxr.simulation.draws import SCHEME_VERSION
 from yeastxr.simulation.simulate import SimulationSpec, spec_of
+from yeastxr.simulation.steps import get_sizes
 from yeastxr.storage.layout import (
     Block,
     Layout,
@@ -35,7 +36,7 @@ from yeastxr.storage.writer import (
     finish,
     for_each_block,
     list_chunk_keys,
-    open_features,
+    open_arrays,
     write_missing,
 )
 
@@ -172,14 +173,14 @@ def verify(
         for i, *block in np.argwhere(states != _INTACT).tolist():
             state = "missing" if states[(i, *block)] == _MISSING else "damaged"
             described = records.layout.describe(tuple(block))
-            problems.append(f"{FEATURE_NAMES[i]}, block {'.'.join(map(str, block))} ({described}): {state}")
+            problems.append(f"{records.names[i]}, block {'.'.join(map(str, block))} ({described}): {state}")
         repaired = False
         if repair and spec is not None and simulated is not None and (problems or not complete):
             _repair(location, records, spec, simulated, states, progress)
             repaired = complete = True
     blocks = {
         name: (state.size, *(int((state == code).sum()) for code in (_INTACT, _MISSING, _DAMAGED)))
-        for name, state in zip(FEATURE_NAMES, states, strict=True)
+        for name, state in zip(records.names, states, strict=True)
     }
     return Verification(location.name, blocks, tuple(problems), repaired, complete, tuple(changes))
 
@@ -210,7 +211,7 @@ def _compare_metadata(location: Location, records: Records) -> tuple[list[str], 
 def _compare_with_simulation(records: Records, simulated: xr.Dataset) -> list[str]:
     """Return what differs between the metadata that was saved and that of the simulation."""
     problems = []
-    for name in FEATURE_NAMES:
+    for name in records.names:
         saved, array = records.metadata[name], simulated[name].variable
         facts = {"dims": array.dims, "shape": array.shape, "dtype": str(array.dtype)}
         stored = {"dims": tuple(saved["dimension_names"]), "shape": tuple(saved["shape"]), "dtype": saved["data_type"]}
@@ -272,13 +273,13 @@ def _find_states(
     layout = records.layout
     try:
         store = StrictStore(location.store, location.name, records, saved=True)
-        reader = _Reader(open_features(store), layout, records.digests[: len(FEATURE_NAMES)])
+        reader = _Reader(open_arrays(store, records.names), layout, records.digests[: len(records.names)])
     except Exception as error:
         raise StoreError(f"store is {location.name}, whose arrays can't be opened: {describe_error(error)}") from None
-    states = np.full((len(FEATURE_NAMES), *layout.shape), _MISSING, np.uint8)
+    states = np.full((len(records.names), *layout.shape), _MISSING, np.uint8)
     blocks = list(layout.list_blocks())
     pairs = sum(map(layout.count_pairs, blocks))
-    with show_progress("verifying", pairs, pair_bytes=PAIR_BYTES, show=progress) as advance:
+    with show_progress("verifying", pairs, pair_bytes=records.pair_bytes, show=progress) as advance:
 
         def collect(block: Block, found: np.ndarray) -> None:
             states[index_block(block)] = found.reshape(-1)
@@ -308,7 +309,7 @@ def _repair(
     files = dict(records.files)
     restore_files(location, records, template)
     restore_documents(location, records)
-    records.digests[: len(FEATURE_NAMES)][states != _INTACT] = 0
+    records.digests[: len(records.names)][states != _INTACT] = 0
     if records.files != files or not records.readable:
         records.write(location)
     write_missing(simulated, location, records, progress=progress, title="repairing")
@@ -327,7 +328,7 @@ def find_simulation(location: Location, records: Records) -> SimulationSpec:
             f"store is {location.name}, simulated with random-number scheme {format_value(scheme)}; "
             f"expected {SCHEME_VERSION}, that of this version of yeastxr"
         )
-    sizes = {REPLICATE: spec.replicates, GENE: spec.n_genes, TF: len(spec.tf_labels)}
+    sizes = get_sizes(spec)
     stored = records.layout.sizes
     for dim in {**sizes, **stored}:
         if sizes.get(dim) != stored.get(dim):
@@ -360,7 +361,7 @@ def check_values(location: Location, records: Records, spec: SimulationSpec, blo
     changed: list[Block] = []
 
     def compare(block: Block, found: np.ndarray) -> None:
-        if (found.reshape(-1) != records.digests[: len(FEATURE_NAMES)][index_block(block)]).any():
+        if (found.reshape(-1) != records.digests[: len(records.names)][index_block(block)]).any():
             changed.append(block)
 
     for_each_block(_digest_block, spec.simulate(chunks=records.layout.lengths), records.layout, blocks, compare)

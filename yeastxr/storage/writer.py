@@ -19,7 +19,7 @@ import xarray as xr
 from yeastxr._blocks import choose_scheduler
 from yeastxr._utils import count_threads, run_in_threads, show_progress
 from yeastxr.errors import InputError, StoreError, format_value
-from yeastxr.schema import FEATURE_NAMES, PAIR_BYTES
+from yeastxr.schema import list_variables
 from yeastxr.storage.layout import Block, Layout, Records, digest, index_block, mark
 from yeastxr.storage.location import Location, sync_to_disk, wait
 
@@ -38,11 +38,11 @@ def get_record_interval() -> float:
     return float(setting)
 
 
-def open_features(store: Any, mode: str = "r") -> list[Any]:
-    """Return the zarr arrays of the features, in order; they are read TF by TF, as digests are computed."""
+def open_arrays(store: Any, names: Iterable[str], mode: str = "r") -> list[Any]:
+    """Return the zarr arrays of some variables, in order; they are read TF by TF, as digests are computed."""
     import zarr
 
-    arrays = [zarr.open_array(store, path=name, mode=mode) for name in FEATURE_NAMES]
+    arrays = [zarr.open_array(store, path=name, mode=mode) for name in names]
     # Every chunk is a file, so that a missing one is seen.
     return [array.with_config({"write_empty_chunks": True, "order": "F"}) for array in arrays]
 
@@ -54,7 +54,11 @@ class BlockWriter:
         from yeastxr.storage.strict import DigestingStore
 
         self._store = DigestingStore(store)
-        self._arrays, self._layout, self._rows = open_features(self._store, "r+"), records.layout, records.rows
+        self._arrays, self._layout, self._rows = (
+            open_arrays(self._store, records.names, "r+"),
+            records.layout,
+            records.rows,
+        )
         self._missing = records.find_missing()
 
     def __call__(self, *values: np.ndarray, block_id: Block) -> np.ndarray:
@@ -62,7 +66,7 @@ class BlockWriter:
         block = block_id[1:]
         region = self._layout.get_region(block)
         features = np.flatnonzero(self._missing[index_block(block)]).tolist()
-        digests = np.zeros(len(self._rows.features), np.uint64)
+        digests = np.zeros(len(self._rows.variables), np.uint64)
         for i in features:
             digests[i] = digest(values[i])
 
@@ -86,10 +90,10 @@ def write_missing(
     missing, layout = records.find_missing(), records.layout
     blocks = [block for block in layout.list_blocks() if missing[index_block(block)].any()]
     writer = BlockWriter(location.store, records)
-    written = missing[records.rows.features]
+    written = missing[records.rows.variables]
     recorded = time.monotonic()
     pairs = sum(map(layout.count_pairs, blocks))
-    with show_progress(title, pairs, pair_bytes=PAIR_BYTES, show=progress) as advance:
+    with show_progress(title, pairs, pair_bytes=records.pair_bytes, show=progress) as advance:
 
         def record(block: Block, digests: np.ndarray) -> None:
             nonlocal recorded
@@ -110,9 +114,9 @@ def write_missing(
 
 def finish(location: Location, records: Records, *, sync: bool) -> None:
     """Mark a store as complete, once each of its blocks is seen and, by default, all is on the disk."""
-    absent = find_absent(location, records.layout) | records.find_missing()
+    absent = find_absent(location, records) | records.find_missing()
     if absent.any():
-        name = FEATURE_NAMES[np.argwhere(absent)[0][0]]
+        name = records.names[np.argwhere(absent)[0][0]]
         raise StoreError(
             f"store is {location.name}, which lacks {int(absent.sum())} blocks after writing, the first of {name}; "
             "expected a place that all workers share, such as a network file system or an object store"
@@ -125,14 +129,15 @@ def finish(location: Location, records: Records, *, sync: bool) -> None:
         sync_to_disk(location.path / "zarr.json", location.path, location.path.parent)
 
 
-def find_absent(location: Location, layout: Layout) -> np.ndarray:
-    """Return which blocks of which features lack a chunk in the store, as this process sees it."""
+def find_absent(location: Location, records: Records) -> np.ndarray:
+    """Return which blocks of which variables lack a chunk in the store, as this process sees it."""
 
     async def list_keys(prefix: str) -> set[str]:
         return {key async for key in location.store.list_prefix(prefix)}
 
-    absent = np.zeros((len(FEATURE_NAMES), *layout.shape), bool)
-    for i, array in enumerate(open_features(location.store)):
+    layout = records.layout
+    absent = np.zeros((len(records.names), *layout.shape), bool)
+    for i, array in enumerate(open_arrays(location.store, records.names)):
         keys = wait(list_keys(f"{array.path}/"))
         for block in layout.list_blocks():
             absent[(i, *block)] = not keys.issuperset(list_chunk_keys(array, layout.get_region(block)))
@@ -149,16 +154,17 @@ def list_chunk_keys(array: Any, region: tuple[slice, ...]) -> list[str]:
 def for_each_block(
     function: BlockFunction, ds: xr.Dataset, layout: Layout, blocks: Iterable[Block], done: Done
 ) -> None:
-    """Call a function with some blocks of all features, in parallel, and pass on each result as it comes.
+    """Call a function with some blocks of all variables, in parallel, and pass on each result as it comes.
 
     The function takes the plain arrays and ``block_id``, a 0 and the block; it returns some uint64, followed by axes of
     length 1 for the block. Unlike :func:`yeastxr._blocks.for_each_block` it runs on the workers.
     """
     blocks = list(blocks)
-    if any(ds[name].chunks for name in FEATURE_NAMES):
+    names = list_variables(ds)
+    if any(ds[name].chunks for name in names):
         _run_by_dask(function, ds.chunk(layout.lengths), layout, blocks, done)
         return
-    data = [ds[name].values for name in FEATURE_NAMES]
+    data = [ds[name].values for name in names]
 
     def work(block: Block) -> np.ndarray:
         region = layout.get_region(block)
@@ -183,7 +189,7 @@ def check_workers(ds: xr.Dataset, location: Location) -> None:
     """Refuse a store in this process's memory if dask computes a dataset in other processes."""
     import dask
 
-    if any(ds[name].chunks for name in FEATURE_NAMES):
+    if any(ds[name].chunks for name in list_variables(ds)):
         get = choose_scheduler([ds])
         if get is not None and get not in (dask.threaded.get, dask.local.get_sync):
             location.check_shared()
@@ -194,14 +200,14 @@ def _run_by_dask(function: BlockFunction, ds: xr.Dataset, layout: Layout, blocks
     import dask.array as da
     from dask.callbacks import Callback
 
-    axes = len(layout.sizes)
+    axes, names = len(layout.sizes), list_variables(ds)
     result = da.map_blocks(
         function,
-        *(ds[name].data for name in FEATURE_NAMES),
+        *(ds[name].data for name in names),
         dtype=np.uint64,
         meta=np.empty((0,) * (axes + 1), np.uint64),
         new_axis=0,
-        chunks=((len(FEATURE_NAMES),), *((1,) * n for n in layout.shape)),
+        chunks=((len(names),), *((1,) * n for n in layout.shape)),
         token="block",
     )
     keys = {(result.name, 0, *block): block for block in blocks}
