@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import yeastxr as yx
-from tests.reference.injected import ERRORS, ODD, make_spec
+from tests.reference.injected import ERRORS, EXTENDED, EXTENDED_ERRORS, ODD, make_extended_spec, make_spec
 from yeastxr.demo import METHODS, POPULATION
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "validation.md"
@@ -26,8 +26,8 @@ Made by `make studies` on {date}; a smaller version of both studies runs in the 
 CALIBRATION = """\
 ## Correct datasets
 
-The tutorial's configuration (1,000 genes, 10 TFs) by each method, and unusual specifications, {seeds:,} seeds each:
-how many of the tables have a check that fails, at each level (0.001 is the default). A level bounds the expected
+The tutorial's configuration (1,000 genes, 10 TFs) by each method, unusual specifications, and what extends the tutorial
+(300 genes, 10 TFs), {seeds:,} seeds each: how many of the tables have a check that fails, at each level (0.001 is the default). A level bounds the expected
 number: tests share it by Bonferroni's inequality, and many p-values are conservative. An observed number varies by
 about its square root.
 
@@ -37,15 +37,20 @@ about its square root.
 POWER = """\
 ## Incorrect datasets
 
-One error each, injected into {genes:,} genes x {tfs:,} TFs of method 4; the attributes claim what the values do not
-follow. The second column lists the checks that fail at the level of 0.001; the others belong to the first of them.
+One error each, injected into {genes:,} genes x {tfs:,} TFs of method 4, and then of what extends the tutorial, five for
+each parameter; the attributes claim what the values do not follow. The second column lists the checks that fail at the
+level of 0.001; the others belong to the first of them.
 
 | injected error | failed checks | statistic | p-value |
 |---|---|---:|---:|
 """
 
 
-SIMULATIONS = {f"method {method}: {name}": {**POPULATION, **extra} for method, (name, extra) in METHODS.items()} | ODD
+SIMULATIONS = (
+    {f"method {method}: {name}": {**POPULATION, **extra} for method, (name, extra) in METHODS.items()}
+    | ODD
+    | {name: {"genes": 300, "bound": [0.1, 0.3], "n_sample": [5, 5], **extra} for name, extra in EXTENDED.items()}
+)
 
 
 def find_smallest_pvalue(job: tuple[str, int]) -> tuple[str, float, list[str]]:
@@ -78,8 +83,12 @@ def study_power() -> Iterator[str]:
     """Yield the lines of the study of injected errors."""
     spec = make_spec()
     yield POWER.format(genes=spec.n_genes, tfs=len(spec.tf_labels))
-    for name, (inject, _) in ERRORS.items():
-        failed = [row for row in yx.check(inject(spec)).rows if row.passed is False]
+    cases = [(name, inject, spec) for name, (inject, _) in ERRORS.items()]
+    cases += [
+        (name, inject, make_extended_spec(**parameters)) for name, (parameters, inject, _) in EXTENDED_ERRORS.items()
+    ]
+    for name, inject, claimed in cases:
+        failed = [row for row in yx.check(inject(claimed)).rows if row.passed is False]
         if not failed:
             yield f"| {name} | **none** | | |\n"
             continue

@@ -330,7 +330,7 @@ class _Offsets(Topic):
         if not block.expected.spec.batch_std:
             return None
         offsets = block.expected.find_offsets(block.plane, slice(block.first, block.first + block.n_tfs))
-        effect = block.values[PERTURBATION].astype(np.float64) - offsets
+        effect = block.values[PERTURBATION].astype(np.float64, order="C") - offsets  # sums in one order
         effect[~np.isfinite(effect)] = 0.0
         magnitude = np.abs(effect)
         return cls(effect.sum(axis=0), magnitude.sum(axis=0), (effect**2).sum(axis=0), magnitude.max(axis=0))
