@@ -511,7 +511,7 @@ HOPS: dict[str, Any] = {
     "experiment_hops_dispersion": 0.5,
     "total_background_hops": 103_922,
     "total_experiment_hops": 17_183,
-    "pseudocount": 0.1,
+    "pseudocount": 1e-6,  # a tenth of a hop
     "promoter_dispersion": 0.5,
 }
 RELATIONS: dict[int, Any] = {0: [1], 2: [Not(2), 3], 5: [Or(6, 7)]}

@@ -27,9 +27,9 @@ CALIBRATION = """\
 ## Correct datasets
 
 The tutorial's configuration (1,000 genes, 10 TFs) by each method, unusual specifications, and what extends the tutorial
-(300 genes, 10 TFs), {seeds:,} seeds each: how many of the tables have a check that fails, at each level (0.001 is the default). A level bounds the expected
-number: tests share it by Bonferroni's inequality, and many p-values are conservative. An observed number varies by
-about its square root.
+(300 genes, 10 TFs), {seeds:,} seeds each: how many of the tables have a check that fails, at each level (0.001 is the
+default). A level bounds the expected number: tests share it by Bonferroni's inequality, and many p-values are
+conservative. An observed number varies by about its square root.
 
 | simulation | at 0.05: expected up to {fifty:,.0f} | at 0.01: up to {ten:,.0f} | at 0.001: up to {one:,.0f} |
 |---|---:|---:|---:|

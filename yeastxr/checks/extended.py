@@ -209,7 +209,8 @@ class _Hops(Topic):
         return cls(
             np.array([np.count_nonzero(outside), wrong_effects]),
             np.bincount(background.ravel(), minlength=last + 1),
-            *(np.bincount(experiment[group], minlength=last_experiment + 1) for group in (~label, label)),
+            np.bincount(experiment[~label], minlength=last_experiment + 1),
+            np.bincount(experiment[label], minlength=last_experiment + 1),
             block.level_counts,
         )
 

@@ -282,10 +282,12 @@ def _thin(ds: xr.Dataset, feature: str, limit: int) -> xr.Dataset:
 
 
 def _describe_pvalues(ds: xr.Dataset) -> str:
-    """Say what p-values mean: those of a simulation follow a rule that knows only which effects are large."""
+    """Say what p-values mean: the tutorial's follow a rule that knows only which effects are large."""
     spec = find_spec(ds)
     if spec is None:
         return "p-values as measured"
+    if spec.tests_effects:
+        return "p-values of two-sided tests under the distribution of unbound pairs"
     share, upper = 100 * (1 - spec.large_effect_percentile), spec.large_effect_upper_pval
     return f"p-values: uniform, up to {upper:g} for a TF's {share:.3g} % largest |effects|, else up to 1"
 

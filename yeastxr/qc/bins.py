@@ -29,6 +29,7 @@ from yeastxr.schema import (
 )
 from yeastxr.simulation.adjustment import MeanModel
 from yeastxr.simulation.simulate import SimulationSpec, read_specs
+from yeastxr.theory.pairs import make_binding_distributions
 
 BIN, X_BIN, Y_BIN, PAIRS = "bin", "x_bin", "y_bin", "pairs"
 BINS = 60
@@ -155,7 +156,7 @@ def _find_limits(ds: xr.Dataset, measures: Sequence[str]) -> dict[str, Any]:
     specs = read_specs(ds)
     largest: dict[str, float] = {}
     if specs:
-        largest[BINDING] = max(spec.largest_effect for spec in specs) * (1 + 1e-6)  # float32 may round up
+        largest[BINDING] = max(map(_find_largest_binding, specs)) * (1 + 1e-6)  # float32 may round up
         largest[PERTURBATION] = max(map(_find_largest_perturbation, specs))
     missing = [name for name in dict.fromkeys((*measures, BINDING, PERTURBATION)) if name not in largest]
     if missing:
@@ -169,7 +170,15 @@ def _find_limits(ds: xr.Dataset, measures: Sequence[str]) -> dict[str, Any]:
 def _find_largest_perturbation(spec: SimulationSpec) -> float:
     """Return what a perturbation effect will hardly exceed: 6 standard deviations beyond the largest mean."""
     model = MeanModel.from_spec(spec)
-    return max(abs(model.unbound_mean) + 6 * model.unbound_std, model.largest_abs_mean + 6 * model.bound_std)
+    largest = max(abs(model.unbound_mean) + 6 * model.unbound_std, model.largest_abs_mean + 6 * model.bound_std)
+    return largest + 6 * spec.batch_std
+
+
+def _find_largest_binding(spec: SimulationSpec) -> float:
+    """Return the largest binding effect that the ranges of hops allow, or what one of a million exceeds."""
+    if not spec.is_tabulated:
+        return spec.largest_effect
+    return max(lattice.quantile(1 - 1e-6) for lattice in make_binding_distributions(spec))
 
 
 def largest_effects(ds: xr.Dataset, *features: str) -> dict[str, float]:

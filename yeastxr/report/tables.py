@@ -1,7 +1,7 @@
 """The numbers of a page: observed beside expected, for each group of pairs and for each TF."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from yeastxr.schema import (
     BOUND_FRACTION,
     LABEL,
     MAGNITUDE,
+    MEASUREMENT,
     PERTURBATION,
     QUANTITIES,
     STATUSES,
@@ -95,6 +96,7 @@ def summarize_tfs(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
         columns["bound_expected"] = ("bound genes, expected", [round(genes * b) for b in ds[BOUND_FRACTION].values])
     columns["bound"] = ("bound genes, observed", bound / datasets)
     deviations = []
+    repeats = ds.sizes.get(MEASUREMENT, 1)  # measurements share labels and signs
     chance = np.ones(bound.shape)
     if theory_spec is not None and theory_spec.tf_relationships is not None:
         chance = theory.adjusted_probability(theory_spec).sel({TF: ds.indexes[TF]}).values
@@ -102,14 +104,15 @@ def summarize_tfs(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
         active = summary["status_cells"].sel(status=_ACTIVE).sum(lead).values
         if theory_spec is not None:
             columns["active_expected"] = (f"share {_ACTIVE}, expected", chance)
-            deviations.append(_compute_deviation(active, bound * chance, np.sqrt(bound * chance * (1 - chance))))
+            error = np.sqrt(repeats * bound * chance * (1 - chance))
+            deviations.append(_compute_deviation(active, bound * chance, error))
         columns["active"] = (f"share {_ACTIVE}, observed", active / np.where(bound, bound, np.nan))
     for quantity in (BINDING, MAGNITUDE):
         name, _ = describe_quantity(quantity)
         for group in reversed(LABELS):
             observed = pooled.sel(quantity=quantity, label=LABELS[group])
             if theory_spec is not None:
-                mean, std = _expect_moments(theory_spec, quantity, group, chance)
+                mean, std = _expect_moments(theory_spec, quantity, group, chance, ds.indexes[TF])
                 if group == "bound" and quantity == MAGNITUDE:  # the one mean that depends on the TF
                     columns[f"{quantity}_expected"] = (f"mean {name}, {group}, expected", mean)
                 error = std / np.sqrt(np.maximum(observed["count"].values, 1))
@@ -118,8 +121,13 @@ def summarize_tfs(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
     effect = pooled.sel(quantity=PERTURBATION)
     count, positive = (effect[name].sum(LABEL).values for name in ("count", "positive"))
     columns["positive"] = ("share positive", positive / np.where(count, count, np.nan))
-    if theory_spec is not None and min(theory_spec.unbound_std, theory_spec.bound_std) > 0:  # else effects may be 0
-        deviations.append(_compute_deviation(positive, count / 2, np.sqrt(count) / 2))
+    noisy = theory_spec is not None and min(theory_spec.unbound_std, theory_spec.bound_std) > 0  # else 0 is possible
+    if theory_spec is not None and noisy and not theory_spec.batch_std:
+        tfs = [to_python(tf) for tf in theory_spec.tf_labels]
+        fractions = dict(zip(tfs, theory_spec.list_positive_fractions(len(tfs)), strict=True))
+        share = np.array([fractions[to_python(tf)] for tf in ds.indexes[TF]])
+        error = np.sqrt(repeats * count * share * (1 - share))
+        deviations.append(_compute_deviation(positive, count * share, error))
     if deviations:
         largest = np.max(np.nan_to_num(deviations, posinf=np.inf), axis=0)
         columns["deviation"] = ("largest deviation, standard errors", largest)
@@ -130,9 +138,13 @@ def summarize_tfs(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
 
 
 def _expect_moments(
-    spec: SimulationSpec, quantity: str, group: str, chance: np.ndarray
+    spec: SimulationSpec, quantity: str, group: str, chance: np.ndarray, tfs: Iterable[Hashable]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean and standard deviation that theory has for each TF, given the chance that conditions hold."""
+    if spec.has_responses and quantity == MAGNITUDE:  # those of unbound pairs depend on the TF, too
+        moments = [_get_moments(find_distribution(spec, quantity, tf=tf, **GROUPS[group])) for tf in tfs]
+        means, stds = np.array(moments).T
+        return means, stds
     weights: Sequence[tuple[str, np.ndarray]] = [(group, np.ones(chance.shape))]
     if group == "bound" and quantity == MAGNITUDE:
         weights = list(zip(STATUSES[1:], (chance, 1 - chance), strict=True))

@@ -265,16 +265,20 @@ def find_spec(ds: xr.Dataset) -> SimulationSpec | None:
         return None
 
 
-def find_distribution(data: xr.Dataset | SimulationSpec, quantity: str, **group: bool) -> Distribution | None:
+def find_distribution(
+    data: xr.Dataset | SimulationSpec, quantity: str, *, tf: Hashable = None, **group: bool
+) -> Distribution | None:
     """Return the distribution of a quantity in a group of pairs, or None if there is no specification or no such pair.
 
-    Of a dataset, only the TFs that it has count, each with equal weight. The group is ``label`` and ``adjusted``.
+    Of a dataset, only the TFs that it has count, each with equal weight; or that of one TF. The group is ``label`` and
+    ``adjusted``.
     """
     spec = data if isinstance(data, SimulationSpec) else find_spec(data)
     if spec is None:
         return None
     try:
-        pairs = _count_pairs_or_refuse(spec, tfs=data.indexes[TF] if isinstance(data, xr.Dataset) else None, **group)
+        tfs = data.indexes[TF] if isinstance(data, xr.Dataset) else None
+        pairs = _count_pairs_or_refuse(spec, tfs=tfs if tf is None else [tf], **group)
         return _make_distribution(spec, quantity, pairs, every="label" not in group)
     except InputError:
         return None
