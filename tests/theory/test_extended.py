@@ -290,3 +290,41 @@ def test_every_group_of_everything_has_moments():
     expected = yx.theory.expected(spec)
     assert set(expected.group.values) == set(GROUPS)
     assert bool(expected.to_array().notnull().all())
+
+
+def test_simulated_data_have_the_distributions():
+    spec = yx.SimulationSpec(
+        **RESPONSES | HOPS | {"genes": 60_000, "bound": [0.3, 0.5, 0.2]},
+        promoter_dispersion=0.5,
+        gene_responsiveness=0.2,
+        positive_fraction=[0.2, 0.5, 0.9],
+        pvalues="test",
+        missing_gene_fraction=0.1,
+        bound_concentration=30.0,
+        bound_std=0.7,
+        seed=6,
+    )
+    ds = spec.simulate()
+    label = ds["label"].values
+    one, two, three = label.T
+    holds = np.stack([two & one, ~two & three, ~one], axis=1)
+    groups = {
+        "unbound": ~label,
+        "bound": label,
+        "bound_active": label & holds,
+        "bound_inactive": label & ~holds,
+    }
+    for feature in ("binding_effect", "binding_pvalue", "perturbation_effect", "perturbation_pvalue"):
+        values = ds[feature].values.astype(np.float64)
+        for name, group in groups.items():
+            for tf in range(3):
+                sample = values[:, tf][group[:, tf]]
+                sample = sample[np.isfinite(sample)]
+                if sample.size < 1000:
+                    continue
+                d = distribution(spec, feature, tf=tf, **GROUPS[name])
+                at = np.quantile(sample, [0.02, 0.2, 0.5, 0.8, 0.98])
+                chances, n = np.array([d.cdf(x) for x in at]), sample.size
+                observed = np.array([(sample <= x).mean() for x in at])
+                assert (np.abs(observed - chances) < 6 * np.sqrt(0.25 / n)).all()
+                assert abs(sample.mean() - d.mean) < 6 * sample.std() / np.sqrt(n) + 1e-6
