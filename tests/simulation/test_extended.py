@@ -470,6 +470,10 @@ def test_steps__refuse_what_does_not_go_together() -> None:
         yx.generate_pvalues(effect, hops=hops)
     with pytest.raises(yx.InputError, match="hops and pvalues='test' of perturbation_pvalue do not go together"):
         yx.generate_pvalues(response, pvalues="test", hops=hops)
+    with pytest.raises(yx.InputError, match=r"experiment_hops are from 1000 to 100.*, and the parameters .* 0 to 6"):
+        yx.generate_pvalues(effect, pvalues="test", hops=hops.assign(experiment_hops=hops.experiment_hops + 1000))
+    with pytest.raises(yx.SchemaError, match="lacks the variable 'background_hops'"):
+        yx.generate_pvalues(effect, pvalues="test", hops=hops[["experiment_hops"]])
     with pytest.raises(yx.InputError, match="hops has no parameters"):
         yx.generate_pvalues(effect, pvalues="test", hops=hops.drop_attrs())
     with pytest.raises(yx.InputError, match="expected unbound_mean and unbound_std, to test it"):
