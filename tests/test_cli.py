@@ -73,6 +73,33 @@ def test_simulate__every_option(tmp_path: Path) -> None:
     xr.testing.assert_identical(yx.open(out).compute(), expected)
 
 
+def test_simulate__flags_texts_and_what_extends_the_tutorial(tmp_path: Path) -> None:
+    out = tmp_path / "sim.zarr"
+    args = ["--hops", "--adjusted", "--pvalues", "test", "--positive-fraction", "0.2,0.7", "--measurements", "2"]
+    result = run(
+        "simulate", out, "--genes", "20", "--bound", "0.2,0.4", "--responsive-fraction", "0.5", "--seed", "1", *args
+    )
+    assert result.exit_code == 0, result.output
+    expected = yx.simulate(
+        genes=20,
+        bound=[0.2, 0.4],
+        hops=True,
+        adjusted=True,
+        pvalues="test",
+        positive_fraction=[0.2, 0.7],
+        measurements=2,
+        responsive_fraction=0.5,
+        seed=1,
+    )
+    xr.testing.assert_identical(yx.open(out).compute(), expected)
+    assert "hops: true" in run("info", out, "--spec").output
+    (tmp_path / "spec.yaml").write_text(run("info", out, "--spec").output)
+    assert run("simulate", tmp_path / "again.zarr", "--spec", tmp_path / "spec.yaml").exit_code == 0
+    xr.testing.assert_identical(yx.open(tmp_path / "again.zarr").compute(), expected)
+    result = run("simulate", out, "--genes", "20", "--bound", "0.2", "--pvalues", "exact")
+    assert "expected 'tutorial' or 'test'" in result.output
+
+
 def test_simulate__has_an_option_for_every_parameter() -> None:
     options = {parameter.name: parameter for parameter in main.commands["simulate"].params}
     for field in fields(yx.SimulationSpec):

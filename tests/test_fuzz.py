@@ -155,15 +155,30 @@ TARGETS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "from_dict": (yx.SimulationSpec.from_dict, {"values": SMALL}),
     "sweep": (yx.sweep, {"spec": yx.SimulationSpec(**SMALL), "bound_mean": [1.0, 2.0]}),
     "generate_gene_population": (yx.generate_gene_population, SMALL),
+    "generate_hops": (yx.generate_hops, {"labels": PLAIN["label"], "seed": 1}),
+    "generate_responses": (yx.generate_responses, {"labels": PLAIN["label"], "indirect_fraction": 0.5, "seed": 1}),
+    "mask_missing": (yx.mask_missing, {"array": PLAIN["perturbation_effect"], "missing_pair_fraction": 0.5, "seed": 1}),
     "generate_binding_effects": (yx.generate_binding_effects, {"labels": PLAIN["label"], "seed": 1}),
     "generate_pvalues": (yx.generate_pvalues, {"effect": PLAIN["binding_effect"], "seed": 1}),
+    "generate_pvalues, tested": (
+        yx.generate_pvalues,
+        {
+            "effect": PLAIN["binding_effect"],
+            "pvalues": "test",
+            "hops": yx.generate_hops(PLAIN["label"], seed=1),
+            "seed": 1,
+        },
+    ),
     "generate_perturbation_effects": (
         yx.generate_perturbation_effects,
         {"labels": PLAIN["label"], "binding_effect": PLAIN["binding_effect"], "seed": 1},
     ),
     "assemble": (
         yx.assemble,
-        dict(zip(inspect.signature(yx.assemble).parameters, PLAIN.data_vars.values(), strict=True)),
+        {
+            **dict(zip(ARRAYS_OF_ASSEMBLE, PLAIN.data_vars.values(), strict=False)),
+            "responsive": PLAIN["label"].rename(None),
+        },
     ),
     "adjusted_pairs": (yx.adjusted_pairs, {"labels": PLAIN["label"], "tf_relationships": {"GAL4": ["MIG1"]}}),
     "from_torch": (yx.from_torch, {"tensor": TENSOR}),

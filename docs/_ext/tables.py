@@ -9,6 +9,7 @@ from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
 from yeastxr import FEATURES, SimulationSpec
+from yeastxr.schema import EXTRAS
 
 
 def feature_rows() -> list[tuple[str, ...]]:
@@ -18,6 +19,11 @@ def feature_rows() -> list[tuple[str, ...]]:
         ends = "True, False" if feature.dtype == bool else f"[{feature.least:g}, {feature.most:g}]".replace("inf", "∞")
         rows.append((str(column), feature.name, str(feature.dtype), feature.units, ends, feature.description))
     return rows
+
+
+def extra_rows() -> list[tuple[str, ...]]:
+    """Return the extra variables of the data model as rows of text, the head first."""
+    return [("variable", "dtype", "meaning"), *((extra.name, str(extra.dtype), extra.description) for extra in EXTRAS)]
 
 
 def parameter_rows() -> list[tuple[str, ...]]:
@@ -33,7 +39,7 @@ def parameter_rows() -> list[tuple[str, ...]]:
     known = {field.name: field.default for field in fields(SimulationSpec)}
     rows: list[tuple[str, ...]] = [("parameter", "default", "meaning")]
     for name, text in meaning.items():  # step by step, as the docstring has them; dataclasses inherit in another order
-        stated = isinstance(known[name], int | float | tuple)
+        stated = isinstance(known[name], int | float | tuple | str)
         default = "required" if name in ("genes", "bound") else repr(known[name]) if stated else "none"
         rows.append((name, default, text.replace("``", "")))
     return rows
@@ -63,8 +69,14 @@ class _Parameters(_Table):
     literal: ClassVar[tuple[int, ...]] = (0, 1)
 
 
+class _Extras(_Table):
+    rows: ClassVar = staticmethod(extra_rows)
+    literal: ClassVar[tuple[int, ...]] = (0, 1)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Add the directives ``features-table`` and ``parameters-table``."""
+    """Add the directives ``features-table``, ``extras-table`` and ``parameters-table``."""
+    app.add_directive("extras-table", _Extras)
     app.add_directive("features-table", _Table)
     app.add_directive("parameters-table", _Parameters)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

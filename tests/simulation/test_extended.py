@@ -388,7 +388,7 @@ def test_sweep__over_the_numbers() -> None:
 
 def test_stores__have_extra_variables(tmp_path: Any) -> None:
     ds = yx.simulate(**FULL)
-    options = choose({"tf_relationships": None}, positive_fraction=0.5)
+    options = choose({"tf_relationships": None})
     for source in (ds, yx.simulate(**FULL, chunks={"tf": 2})):
         path = yx.save(source, tmp_path / "a.zarr", overwrite=True)
         opened = yx.open(path)
@@ -401,7 +401,12 @@ def test_stores__have_extra_variables(tmp_path: Any) -> None:
     assert yx.verify(path, repair=True).repaired
     xr.testing.assert_identical(yx.open(path).compute(), ds)
     path = yx.save(yx.simulate(**options, chunks={"tf": 2}), tmp_path / "b.zarr")
-    yx.extend(path, bound=[0.3], n_sample=[2], replicates=3)
+    with pytest.raises(yx.InputError, match="positive_fraction is missing; expected those of the new TFs"):
+        yx.extend(path, bound=[0.3])
+    with pytest.raises(yx.InputError, match="positive_fraction has 3 entries; expected one, or 2"):
+        yx.extend(path, bound=[0.3], n_sample=[2], positive_fraction=[0.1, 0.2, 0.3])
+    yx.extend(path, bound=[0.3], n_sample=[2], replicates=3, positive_fraction=0.4)
+    options = {**options, "positive_fraction": [*FULL["positive_fraction"], 0.4, 0.4]}
     larger = {**options, "bound": [*FULL["bound"], 0.3], "n_sample": [*FULL["n_sample"], 2], "replicates": 3}
     xr.testing.assert_identical(yx.open(path).compute(), yx.simulate(**larger))
 
@@ -470,6 +475,10 @@ def test_steps__refuse_what_does_not_go_together() -> None:
         yx.generate_pvalues(effect, hops=hops)
     with pytest.raises(yx.InputError, match="hops and pvalues='test' of perturbation_pvalue do not go together"):
         yx.generate_pvalues(response, pvalues="test", hops=hops)
+    with pytest.raises(yx.InputError, match=r"experiment_hops are from 1000 to 100.*, and the parameters .* 0 to 6"):
+        yx.generate_pvalues(effect, pvalues="test", hops=hops.assign(experiment_hops=hops.experiment_hops + 1000))
+    with pytest.raises(yx.SchemaError, match="lacks the variable 'background_hops'"):
+        yx.generate_pvalues(effect, pvalues="test", hops=hops[["experiment_hops"]])
     with pytest.raises(yx.InputError, match="hops has no parameters"):
         yx.generate_pvalues(effect, pvalues="test", hops=hops.drop_attrs())
     with pytest.raises(yx.InputError, match="expected unbound_mean and unbound_std, to test it"):

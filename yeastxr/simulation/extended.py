@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from yeastxr._utils import run_in_threads
+from yeastxr.errors import InputError
 from yeastxr.simulation.draws import (
     FindPlane,
     Part,
@@ -207,9 +208,19 @@ def draw_enrichment(
 def find_binding_pvalues(
     experiment: np.ndarray, background: np.ndarray, *, params: BindingParameters, pseudocount: float, threads: int = 1
 ) -> np.ndarray:
-    """Return the p-values of hops, float32, in the shape of hops; the hops must be among those of the parameters."""
-    table, first_background, first_experiment = make_tails(params, pseudocount)
-    return table[background - first_background, experiment - first_experiment]
+    """Return the p-values of hops, float32, in the shape of hops; refuse hops that the parameters do not allow."""
+    table, *firsts = make_tails(params, pseudocount)
+    index = []
+    for name, hops, first, n in zip(
+        ("background", "experiment"), (background, experiment), firsts, table.shape, strict=True
+    ):
+        if hops.min() < first or hops.max() >= first + n:
+            raise InputError(
+                f"{name}_hops are from {hops.min()} to {hops.max()}, and the parameters in their attributes allow "
+                f"{first} to {first + n - 1}; expected the dataset of generate_hops, unchanged"
+            )
+        index.append(hops - first)
+    return table[index[0], index[1]]
 
 
 def draw_responses(

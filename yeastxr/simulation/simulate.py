@@ -27,6 +27,7 @@ from yeastxr.schema import (
     PERTURBATION,
     VARIABLE_BY_NAME,
     check_array,
+    get_feature,
     list_extras,
     make_feature_coordinate,
     match_to,
@@ -565,8 +566,8 @@ def assemble(
     if hops is not None and not isinstance(hops, xr.Dataset):
         raise SchemaError(f"hops is of type {type(hops).__name__}; expected the xarray.Dataset of generate_hops")
     features = [labels, binding_effect, binding_pvalue, perturbation_effect, perturbation_pvalue]
-    extras = [None, None] if hops is None else [hops.get(name) for name in EXTRA_NAMES[:2]]
-    given = zip(EXTRA_NAMES, [*extras, responsive, adjusted], strict=True)
+    extras = {} if hops is None else {name: get_feature(hops, name) for name in EXTRA_NAMES[:2]}
+    given = [*extras.items(), ("responsive", responsive), ("adjusted", adjusted)]
     arrays = dict(zip(FEATURE_NAMES, features, strict=True)) | {
         name: array for name, array in given if array is not None
     }

@@ -32,6 +32,7 @@ from yeastxr.schema import (
     TF,
     VARIABLE_BY_NAME,
     check_array,
+    get_feature,
     match_to,
     order_dims,
     to_text_array,
@@ -387,12 +388,12 @@ def generate_pvalues(
     not depend on the effect, as in the tutorial of yeastdnnexplorer: they are the outcome of a rule, not of a test.
 
     With ``pvalues="test"`` nothing is drawn. The p-value of binding is ``P(N >= experiment_hops)`` of a Poisson number
-    N with the mean ``background_hops * total_experiment_hops / total_background_hops + poisson_pseudocount``, the
-    definition of calling cards (Wang et al., Genome Research 21, 2011; ``callingcardstools`` of the Brent lab). It
-    comes from a table made in 50-digit arithmetic. The p-value of a perturbation effect is two-sided,
-    ``P(|X| >= |effect|)`` of a normal number X with the mean and standard deviation of unbound pairs:
-    ``Q((|effect| - mean) / std) + Q((|effect| + mean) / std)``, with a relative error below 1e-9. Both are rounded to
-    float32.
+    N with the mean ``background_hops * total_experiment_hops / total_background_hops + poisson_pseudocount``, the test
+    of calling cards (Wang et al., Genome Research 21, 2011) with the pseudocount of ``pycallingcards``;
+    ``callingcardstools`` adds its own, 0.1, to the background hops. It comes from a table made in 50-digit arithmetic.
+    The p-value of a perturbation effect is two-sided, ``P(|X| >= |effect|)`` of a normal number X with the mean and
+    standard deviation of unbound pairs: ``Q((|effect| - mean) / std) + Q((|effect| + mean) / std)``, with a relative
+    error below 1e-9. Both are rounded to float32.
 
     Parameters
     ----------
@@ -456,7 +457,7 @@ def generate_pvalues(
         return make_perturbation_tests(effect, _find_unbound(effect, unbound_mean, unbound_std), params, seed)
     if not isinstance(hops, xr.Dataset):
         raise InputTypeError(f"hops is {format_value(hops)}; expected the dataset of generate_hops, to test binding")
-    arrays = {n: match_to(check_array(hops.get(n), n), n, effect, "effect") for n in (EXPERIMENT_HOPS, BACKGROUND_HOPS)}
+    arrays = {n: match_to(get_feature(hops, n), n, effect, "effect") for n in (EXPERIMENT_HOPS, BACKGROUND_HOPS)}
     return make_binding_tests(arrays, _find_binding_parameters(arrays[EXPERIMENT_HOPS]), params, seed)
 
 

@@ -34,6 +34,7 @@ from yeastxr.schema import (
     list_variables,
     validate,
 )
+from yeastxr.simulation.parameters import PerturbationParameters
 from yeastxr.simulation.simulate import SimulationSpec
 from yeastxr.simulation.steps import get_sizes
 from yeastxr.storage.layout import (
@@ -405,6 +406,7 @@ def extend(
     tfs: Any = None,
     replicates: int | None = None,
     tf_relationships: Mapping[Any, Any] | None = None,
+    positive_fraction: Any = None,
     sync: bool = True,
     progress: bool | None = None,
     storage_options: Mapping[str, Any] | None = None,
@@ -425,6 +427,9 @@ def extend(
         The number of replicates in all.
     tf_relationships
         Conditions of the new TFs.
+    positive_fraction
+        Fractions of positive effects of the new TFs: one for all of them, or a list of one for each; by default that of
+        the others, where all have the same.
     sync, progress, storage_options
         As for :func:`save`.
 
@@ -463,7 +468,7 @@ def extend(
         location.check_links()
         records = Records.read(location)
         old = find_simulation(location, records)
-        spec = _enlarge(old, bound, n_sample, tfs, replicates, tf_relationships)
+        spec = _enlarge(old, bound, n_sample, tfs, replicates, tf_relationships, positive_fraction)
         if spec == old:
             raise StoreError("extend is given nothing to add; expected bound fractions of new TFs, or more replicates")
         sizes = get_sizes(spec)
@@ -518,8 +523,31 @@ def _enlarge_records(
     return Records.create(identity, layout, metadata, {k: v for k, v in user_attrs.items() if v}, files), template
 
 
+def _add_positive_fractions(old: SimulationSpec, given: Any, counts: list[Any]) -> dict[str, Any]:
+    """Return the positive fractions of old and new TFs, where they are not one for all."""
+    before = old.list_positive_fractions(len(old.tf_labels))
+    if given is None:
+        if isinstance(old.positive_fraction, tuple):
+            raise InputError("positive_fraction is missing; expected those of the new TFs, as each TF has its own")
+        return {}
+    n_new = sum(check_integer(f"n_sample[{i}]", n, least=1) for i, n in enumerate(counts))
+    group = PerturbationParameters(positive_fraction=given)
+    if isinstance(group.positive_fraction, tuple) and len(group.positive_fraction) != n_new:
+        raise InputError(
+            f"positive_fraction has {len(group.positive_fraction)} entries; "
+            f"expected one, or {n_new}, one for each new TF"
+        )
+    return {"positive_fraction": [*before, *group.list_positive_fractions(n_new)]}
+
+
 def _enlarge(
-    old: SimulationSpec, bound: Any, n_sample: Any, tfs: Any, replicates: Any, tf_relationships: Any
+    old: SimulationSpec,
+    bound: Any,
+    n_sample: Any,
+    tfs: Any,
+    replicates: Any,
+    tf_relationships: Any,
+    positive_fraction: Any,
 ) -> SimulationSpec:
     """Return the specification of the larger simulation."""
     changes: dict[str, Any] = {}
@@ -542,7 +570,8 @@ def _enlarge(
             wanted = "names, as the others have them" if tfs is None else "no names, as the others have none"
             raise InputError(f"tfs is {format_value(tfs)}; expected {wanted}")
         changes |= {} if tfs is None else {"tfs": [*(old.tfs or ()), *check_sequence("tfs", tfs, "a list of names")]}
-    elif n_sample is not None or tfs is not None:
+        changes |= _add_positive_fractions(old, positive_fraction, counts)
+    elif n_sample is not None or tfs is not None or positive_fraction is not None:
         raise InputError("bound is missing; expected bound fractions of the new TFs")
     if replicates is not None:
         if old.replicates is None:
