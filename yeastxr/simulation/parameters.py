@@ -4,6 +4,7 @@ The functions of :mod:`yeastxr.simulation.steps`, :class:`yeastxr.SimulationSpec
 here.
 """
 
+import json
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
@@ -21,7 +22,7 @@ from yeastxr._validate import (
     unwrap,
 )
 from yeastxr.errors import InputError, InputTypeError, format_value
-from yeastxr.simulation.relations import check_relationships, to_json
+from yeastxr.simulation.relations import check_relationships, to_json, to_plain
 
 LARGEST_NORMAL = 9.5  # above the largest normal number that the kernels draw
 _TOTAL_END = 2**53  # float64 counts exactly up to here
@@ -52,9 +53,16 @@ class Parameters:
             values["tf_relationships"] = to_json(values["tf_relationships"])
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
+    def write_values(self) -> dict[str, str]:
+        """Return the JSON of each parameter; :func:`join_json` makes that of :meth:`to_dict` of it."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        if values.get("tf_relationships") is not None:
+            values["tf_relationships"] = {str(tf): entries for tf, entries in values["tf_relationships"].items()}
+        return {name: json.dumps(value, default=to_plain) for name, value in values.items()}
+
     @classmethod
     def pick(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return this group's entries of plain values of a whole specification."""
+        """Return this group's entries of values of a whole specification."""
         return {field.name: values[field.name] for field in fields(cls)}
 
     @classmethod
@@ -66,6 +74,11 @@ class Parameters:
         group = object.__new__(cls)
         group._set(**{name: getattr(source, name) for name in names})
         return group
+
+
+def join_json(values: Mapping[str, str]) -> str:
+    """Return a JSON object of the JSON of its values."""
+    return f"{{{', '.join(f'{json.dumps(name)}: {text}' for name, text in values.items())}}}"
 
 
 def fits_float32(value: float) -> bool:

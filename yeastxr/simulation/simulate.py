@@ -35,6 +35,7 @@ from yeastxr.simulation.parameters import (
     PerturbationParameters,
     PopulationParameters,
     PvalueParameters,
+    join_json,
     make_help,
 )
 from yeastxr.simulation.relations import from_json
@@ -140,7 +141,7 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
         str
             One JSON object: every parameter by its name.
         """
-        return json.dumps(self.to_dict())
+        return join_json(self.write_values())
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -212,8 +213,8 @@ class SimulationSpec(PerturbationParameters, PvalueParameters, BindingParameters
         lengths = chunk_sizes(sizes, chunks)
         if lengths is not None and len(lengths[GENE]) > 1:
             return self._simulate_by_steps(chunks)
-        seed, values = check_seed(self.seed), self.to_dict()
-        attrs = _make_attrs(self, json.dumps(values))
+        seed, values = check_seed(self.seed), self.write_values()
+        attrs = _make_attrs(self, join_json(values))
         pvalues = PvalueParameters.pick(values)
         made_by = (
             describe_population(self, values),

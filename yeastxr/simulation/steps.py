@@ -44,6 +44,7 @@ from yeastxr.simulation.parameters import (
     PerturbationParameters,
     PopulationParameters,
     PvalueParameters,
+    join_json,
 )
 
 _EFFECT_OF = {"binding_pvalue": BINDING, "perturbation_pvalue": PERTURBATION}
@@ -115,12 +116,12 @@ def make_labels(params: PopulationParameters, seed: int, chunks: Chunks) -> xr.D
         labels = map_blocks(draws.draw_labels, dims, [limits, replicate, gene, tf], dtype=np.bool_, seed=seed)
     else:
         labels = map_blocks(draws.draw_label_columns, dims, [counts, replicate, gene, tf], dtype=np.bool_, seed=seed)
-    return _wrap(labels, template, LABEL, describe_population(params, params.to_dict()), seed)
+    return _wrap(labels, template, LABEL, describe_population(params, params.write_values()), seed)
 
 
-def describe_population(params: PopulationParameters, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of step 1, out of plain values, without names, which are in the coordinates."""
-    return {**PopulationParameters.pick(values), "genes": params.n_genes, "tfs": None}
+def describe_population(params: PopulationParameters, values: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters of step 1, out of the JSON of each, without names, which are in the coordinates."""
+    return {**PopulationParameters.pick(values), "genes": str(params.n_genes), "tfs": "null"}
 
 
 def generate_binding_effects(
@@ -195,7 +196,7 @@ def make_binding_effects(labels: xr.DataArray, params: BindingParameters, seed: 
         factors=params.factors,
         seed=seed,
     )
-    return _wrap(effect, labels, BINDING, params.to_dict(), seed)
+    return _wrap(effect, labels, BINDING, params.write_values(), seed)
 
 
 def generate_pvalues(
@@ -271,7 +272,7 @@ def make_pvalues(effect: xr.DataArray, name: str, params: PvalueParameters, seed
         upper=params.large_effect_upper_pval,
         seed=seed,
     )
-    return _wrap(pvalues, effect, name, params.to_dict(), seed)
+    return _wrap(pvalues, effect, name, params.write_values(), seed)
 
 
 def generate_perturbation_effects(
@@ -366,8 +367,8 @@ def generate_perturbation_effects(
         stds=(params.unbound_std, params.bound_std),
         seed=seed,
     )
-    name = getattr(adjustment_function, "__qualname__", "a callable")
-    return _wrap(response, labels, PERTURBATION, {**params.to_dict(), "adjustment_function": name}, seed)
+    name = json.dumps(getattr(adjustment_function, "__qualname__", "a callable"))
+    return _wrap(response, labels, PERTURBATION, {**params.write_values(), "adjustment_function": name}, seed)
 
 
 def make_perturbation_effects(
@@ -385,7 +386,7 @@ def make_perturbation_effects(
         model=MeanModel.from_parameters(params, 0.0),
         seed=seed,
     )
-    return _wrap(response, labels, PERTURBATION, params.to_dict(), seed)
+    return _wrap(response, labels, PERTURBATION, params.write_values(), seed)
 
 
 def _draw_perturbation_block(
@@ -428,7 +429,7 @@ def _choose_pvalues(effect: xr.DataArray, feature: str | None) -> str:
     return feature
 
 
-def _wrap(result: xr.Variable, like: xr.DataArray, name: str, made_by: Mapping[str, Any], seed: int) -> xr.DataArray:
+def _wrap(result: xr.Variable, like: xr.DataArray, name: str, made_by: Mapping[str, str], seed: int) -> xr.DataArray:
     """Return a labelled array, with attributes that say what it is and what made it."""
     array = like.copy(deep=False, data=result.data)
     array.name = name
@@ -436,9 +437,9 @@ def _wrap(result: xr.Variable, like: xr.DataArray, name: str, made_by: Mapping[s
     return array
 
 
-def make_feature_attrs(name: str, made_by: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """Return the attributes of a feature, with the parameters of its step."""
-    return {**FEATURE_BY_NAME[name].attrs, PARAMETERS: json.dumps({**made_by, "seed": seed})}
+def make_feature_attrs(name: str, made_by: Mapping[str, str], seed: int) -> dict[str, Any]:
+    """Return the attributes of a feature, with the JSON of each parameter of its step."""
+    return {**FEATURE_BY_NAME[name].attrs, PARAMETERS: join_json({**made_by, "seed": str(seed)})}
 
 
 def make_template(params: PopulationParameters, chunks: Chunks) -> xr.DataArray:
