@@ -114,8 +114,12 @@ def test_iterate_tfs__in_order_with_repeats() -> None:
     assert list(relations.iterate_tfs([yx.And(5, yx.Or(7, 8)), 5])) == [5, 7, 8, 5]
 
 
-def test_evaluate_conditions__bools_and_bits() -> None:
-    columns = {1: np.array([True, False]), 2: np.array([True, True])}
-    np.testing.assert_array_equal(relations.evaluate_conditions(columns, [2, yx.Not(1)]), [False, True])
-    bits = {1: np.array([0b10], np.uint8), 2: np.array([0b11], np.uint8)}
-    np.testing.assert_array_equal(relations.evaluate_conditions(bits, [2, yx.Not(1)]), [0b01])
+def test_compile_conditions__postfix() -> None:
+    entries = (2, yx.Not(1), yx.Or(2, yx.And(1, 1), 1))
+    programs = relations.compile_conditions([(5, ()), (2, entries)], {1: 10, 2: 20})
+    and_, or_, not_ = relations.AND, relations.OR, relations.NOT
+    assert programs.code.tolist() == [20, 10, not_, and_, 20, 10, 10, and_, or_, 10, or_, and_]
+    assert programs.starts.tolist() == [0, 0, 12]
+    assert programs.n_waiting == 4
+    assumed = relations.compile_conditions([(2, entries)], {1: 10, 2: 20}, assume_bound=True)
+    assert assumed.code.tolist() == [relations.TRUE if step == 20 else step for step in programs.code]

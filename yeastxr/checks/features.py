@@ -173,7 +173,7 @@ class _Magnitudes(Topic):
     def measure(cls, block: Block) -> Self | None:
         if not block.has_conditions or not block.expected.noisy:
             return None
-        magnitude, score, squares, *of_active = block.status_sums.sum(axis=0).T
+        magnitude, score, squares, *of_active = block.status_sums.T
         binding, binding_squares, binding_score = (sums[STATUSES.index("bound_active")] for sums in of_active)
         return cls(
             n=block.histogram.sum(axis=1),

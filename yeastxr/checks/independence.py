@@ -8,6 +8,7 @@ from typing import Self
 
 import numpy as np
 
+from yeastxr._utils import count_threads, run_in_threads
 from yeastxr.checks import significance
 from yeastxr.checks.significance import combine_pvalues
 from yeastxr.checks.table import Check, count_noun, make_test
@@ -16,7 +17,7 @@ from yeastxr.schema import MEASURES, PERTURBATION
 
 _MOST_APART = 32  # genes, for coins that are compared
 _LEAST_SYMMETRIC, _MOST_SYMMETRIC = 24, 1000  # bits of a word; words that are looked at, as chance makes few
-_KEPT_WORDS = 1 << 19  # at most about this number of each kind and direction, 4 MB
+_LEAST_PATTERN, _ALL_WORDS = 6, 1 << 22  # bits before a word; pairs up to which these are enough
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class _Repeats(Topic):
     """Words of 64 coins along genes and along TFs, of all kinds together, which never repeat by chance.
 
     Words begin behind a pattern in the coins, wherever that is, and are read both ways, so stretches that are moved,
-    inverted or reversed are found, too. Of many words, those with a rare hash are kept.
+    inverted or reversed are found, too. The pattern of large datasets is longer, so that words are fewer.
     """
 
     along_genes: Joined
@@ -139,22 +140,24 @@ class _Repeats(Topic):
     def measure(cls, block: Block) -> Self:
         from yeastxr.checks import kernels
 
-        zeros = max(0, math.ceil(math.log2(block.expected.n_pairs / 64 / _KEPT_WORDS)))
+        excess = max(0.0, math.log2(block.expected.n_pairs / _ALL_WORDS))
+        pattern = _LEAST_PATTERN + math.ceil(excess / 1.5)
         along_genes: list[np.ndarray] = []
         along_tfs: list[np.ndarray] = []
         by_gene = np.zeros((block.n_genes, -(-block.n_tfs // 64)), np.uint64)
         for name in block.expected.coin_tolerances:
             coins = block.coins[DRAWS.index(name)]
-            along_genes.extend(_cut_words(coins, block.n_genes, zeros))
+            along_genes.extend(_cut_words(coins, block.n_genes, pattern))
             if block.n_tfs > 64:
                 kernels.transpose_bits(coins, by_gene)
-                along_tfs.extend(_cut_words(by_gene, block.n_tfs, zeros))
+                along_tfs.extend(_cut_words(by_gene, block.n_tfs, pattern))
         return cls(*(np.concatenate([np.zeros(0, np.uint64), *parts]) for parts in (along_genes, along_tfs)))
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         if self.along_genes.size + self.along_tfs.size:
-            words = map(np.sort, (self.along_genes, self.along_tfs))
-            repeated = np.concatenate([ordered[1:][ordered[1:] == ordered[:-1]] for ordered in words])
+            arrays = [self.along_genes.copy(), self.along_tfs.copy()]
+            run_in_threads(np.ndarray.sort, arrays, count_threads())
+            repeated = np.concatenate([ordered[1:][ordered[1:] == ordered[:-1]] for ordered in arrays])
             again = repeated.size - int(np.count_nonzero(find_symmetric(repeated[:_MOST_SYMMETRIC])))
             observed = f"{count_noun(again, 'stretch', 'es')} of 64" if again else "none"
             yield Check("draws that are repeated", "none", observed, again == 0)
@@ -196,16 +199,15 @@ def find_symmetric(words: np.ndarray) -> np.ndarray:
     return symmetric
 
 
-def _cut_words(rows: np.ndarray, n_bits: int, zeros: int) -> Iterator[np.ndarray]:
-    """Yield the 64 bits behind each pattern in rows of packed bits, read both ways; one in ``2**zeros`` is kept."""
+def _cut_words(rows: np.ndarray, n_bits: int, pattern: int) -> Iterator[np.ndarray]:
+    """Yield the 64 bits behind each pattern of some bits in rows of packed bits, read both ways."""
     from yeastxr.checks import kernels
 
     backward = np.empty_like(rows)
     kernels.reverse_bits(rows, n_bits, backward)
     for direction in (rows, backward):
-        # Chance lets one bit in 64 begin a word.
-        words = np.empty(round(len(rows) * n_bits / 64 * 1.1 / 2**zeros) + 64, np.uint64)
-        while (n := kernels.cut_words(direction, n_bits, zeros, words)) > words.size:
+        words = np.empty(round(len(rows) * n_bits / 2**pattern * 1.1) + 64, np.uint64)
+        while (n := kernels.cut_words(direction, n_bits, pattern, words)) > words.size:
             words = np.empty(n, np.uint64)
         yield words[:n]
 

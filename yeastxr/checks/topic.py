@@ -35,7 +35,7 @@ LOW_BITS = 13  # as the kernels have it; what rounding to float16 sets to 0
 COUNTS = ("bound", "active", "holding", "valid", "runs", "positive", "positive_bound", *(f"large_{p}" for p in PVALUES))
 RESPONSIVE, ADJUSTED = "responsive", "adjusted"
 _SLAB_PAIRS = 1 << 17
-_GUIDE_BITS = 12  # of a guide to possible binding effects, which stays in a cache
+_MANY_VALUES = 1 << 16  # possible binding effects, whose table is to be less sparse
 _MOST_UNFAIR = 0.1
 _FLOAT32_STEPS = 10.0  # what rounding to float32 may add to a chi-square statistic
 
@@ -99,23 +99,20 @@ class BindingSteps:
     def tables(self) -> tuple[Any, ...]:
         """The possible binding effects, of unbound and then of bound pairs, with their scores and distances by level.
 
-        A guide says where the values begin that share their leading bits: int32 (labels, slots + 1), with the bits that
-        belong to its first slot, and by how many bits the others of a slot vary.
+        A hash table says where they are: for each slot ``2 * bits + label`` and the place of that value, or -1; then
+        the shift of hashes, and where the values of each label begin and end.
         """
+        from yeastxr.checks import kernels
+
         values = [lattice.values.astype(np.float32) for lattice in self.lattices]
-        bits = np.concatenate(values).view(np.int32)
-        least, most = (int(end(bits[bits > 0], initial=0x7F800000 * (end is np.min))) for end in (np.min, np.max))
-        span = max(0, most - least)
-        shift = max(0, span.bit_length() - _GUIDE_BITS)
-        first, slots = least - (1 << shift), (span >> shift) + 2
-        edges = np.minimum(first + (np.arange(slots + 1, dtype=np.int64) << shift), 0x7F800000)
-        edges = edges.astype(np.int32).view(np.float32)
-        guide = np.array([np.searchsorted(array, edges) for array in values], np.int32)
-        guide[:, 0], guide[:, -1] = 0, [array.size for array in values]
-        guide[1] += values[0].size
-        both = (self.scores, self.distances)
-        scores = (np.concatenate(tables, axis=1) * math.sqrt(12) for tables in both)
-        return guide, np.int32(first), np.int32(shift), np.concatenate(values), *scores
+        keys = np.concatenate([2 * array.view(np.int32).astype(np.int64) + i for i, array in enumerate(values)])
+        n_bits = ((16 if keys.size < _MANY_VALUES else 2) * keys.size).bit_length()
+        slots, places = np.zeros(1 << n_bits, np.int64), np.full(1 << n_bits, -1, np.int32)
+        shift = np.uint64(64 - n_bits)
+        kernels.fill_slots(keys, shift, slots, places)
+        ends = np.cumsum([0, *(array.size for array in values)]).astype(np.int32)
+        scores = (np.concatenate(tables, axis=1) * math.sqrt(12) for tables in (self.scores, self.distances))
+        return slots, places, shift, ends, np.concatenate(values), *(table.astype(np.float32) for table in scores)
 
 
 @lru_cache(maxsize=4)
@@ -335,6 +332,16 @@ class Block:
                 [np.bincount(self.levels, n, expected.steps.n_levels) for n in (self.n_tfs - bound, bound)]
             )
 
+    @property
+    def histogram(self) -> np.ndarray:
+        """How many scores of |effects| lie in each bin, by status."""
+        return self._histogram[:-1].reshape(len(STATUSES), BINS)
+
+    @property
+    def lattice_counts(self) -> np.ndarray:
+        """How many pairs have each possible binding effect, of unbound and then of bound pairs."""
+        return np.asarray(self._lattice_counts.sum(axis=0))
+
     def _allocate(self, expected: Expectation) -> tuple[tuple[np.ndarray, ...], ...]:
         """Make room for what is measured, and return it in the groups that the kernel takes."""
         genes, tfs, kinds, statuses, words = self.n_genes, self.n_tfs, len(DRAWS), len(STATUSES), -(-self.n_genes // 64)
@@ -342,18 +349,18 @@ class Block:
         self.counts = dict(zip(COUNTS, counts.T, strict=True))
         self.tf_sums = np.zeros((kinds, tfs, 2))
         self.coins, self.labels = np.zeros((kinds, tfs, words), np.uint64), np.zeros((tfs, words), np.uint64)
-        self.lattice_counts = np.zeros(sum(lattice.values.size for lattice in expected.lattices), np.int64)
+        self._lattice_counts = np.zeros((4, sum(lattice.values.size for lattice in expected.lattices)), np.int64)
         self.others, self.inexact, self.broken = np.zeros(2, np.int64), np.zeros(1, np.int64), np.zeros(2, np.int64)
-        self.histogram, self.far = np.zeros((statuses, BINS), np.int64), np.zeros((statuses, 2), np.int64)
-        self.nearest, self.status_sums = np.ones((statuses, 2)), np.zeros((4, statuses, 6))
+        self._histogram, self.far = np.zeros(statuses * BINS + 1, np.int64), np.zeros((statuses, 2), np.int64)
+        self.nearest, self.status_sums = np.ones((statuses, 2)), np.zeros((statuses, 6))
         self.pvalue_histogram, self.extremes = np.zeros((2, 2 * BINS), np.int64), np.ones((2, 2))
         self.bound_by_gene, self.valid_by_gene = np.zeros((2, genes), np.int64), np.zeros(genes, np.int64)
         self.gene_sums, self.gene_spreads = np.zeros((2, kinds, genes))
         self.products, self.weights = np.zeros((2, kinds, 2))
         return (
             (counts, self.tf_sums, self.coins, self.labels),
-            (self.lattice_counts, self.others),
-            (self.inexact, self.histogram, self.far, self.nearest, self.status_sums),
+            (self._lattice_counts, self.others),
+            (self.inexact, self._histogram, self.far, self.nearest, self.status_sums),
             (self.pvalue_histogram, self.broken, self.extremes),
             (
                 self.bound_by_gene,
@@ -363,7 +370,7 @@ class Block:
                 self.products,
                 self.weights,
                 np.zeros((kinds, 2)),
-                np.zeros((2, kinds, genes)),
+                np.zeros((2, kinds, genes), np.float32),
             ),
         )
 

@@ -1,8 +1,7 @@
 """The mean of each pair: methods 1 to 4 (:class:`MeanModel`), which pairs are active, and user-defined rules."""
 
 import json
-from collections import ChainMap
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,7 +23,7 @@ from yeastxr.schema import (
     order_dims,
 )
 from yeastxr.simulation.parameters import BindingParameters, PerturbationParameters, fits_float32
-from yeastxr.simulation.relations import check_relationships, evaluate_conditions, iterate_tfs, to_json
+from yeastxr.simulation.relations import Programs, check_relationships, compile_conditions, iterate_tfs, to_json
 
 if TYPE_CHECKING:
     from yeastxr.simulation.simulate import SimulationSpec
@@ -266,31 +265,33 @@ def _evaluate_block(
     """Evaluate the conditions of a block's TFs on label columns ``(..., gene, 1, named)``."""
     own = [conditions.get(int(position), (None, ())) for position in tf.reshape(-1)]
     needed = dict.fromkeys(name for _, entries in own for name in iterate_tfs(entries))
-    packed = {name: np.packbits(columns[..., 0, named[name]], axis=-1) for name in needed}
-    holds = evaluate_columns(own, packed, (*label.shape[:-2], label.shape[-2]), assume_bound=not bound_only)
-    active = np.moveaxis(holds, 0, -1)
-    if bound_only:
-        active &= label if responsive is None else responsive  # in place: fresh memory costs more than the work
-    return active
+    places = {name: place for place, name in enumerate(needed)}
+    programs = compile_conditions(own, places, assume_bound=not bound_only)
+    taken = np.moveaxis(columns[..., 0, [named[name] for name in needed]], -1, -2)
+    responses = label if responsive is None else responsive
+    out = np.empty((*label.shape[:-2], *label.shape[:-3:-1]), np.uint8)
+    for lead in np.ndindex(label.shape[:-2]):
+        plane = responses[lead].T if bound_only else np.broadcast_to(True, out[lead].shape)
+        evaluate_programs(programs, taken[lead], plane, out[lead])
+    return out.swapaxes(-1, -2).view(bool)
 
 
-def evaluate_columns(
-    conditions: Sequence[tuple[Hashable, Iterable[Any]]],
-    columns: dict[Hashable, np.ndarray],
-    shape: tuple[int, ...],
-    *,
-    assume_bound: bool = False,
-) -> np.ndarray:
-    """Return where the conditions of each TF hold, bool ``[TF, ..., gene]``, given TFs with their conditions.
+def evaluate_programs(
+    programs: Programs, columns: np.ndarray, label: np.ndarray, out: np.ndarray, others: np.ndarray | None = None
+) -> None:
+    """Fill ``out`` [TF, gene] with where conditions hold and ``label`` is True, given the columns that they name.
 
-    ``columns`` has the labels of named TFs, eight genes to a byte; with ``assume_bound`` the TF's own are True.
+    Columns are rows of ``columns`` and then of ``others``, as :meth:`compile_conditions` got them.
     """
-    holds = np.full((len(conditions), *shape[:-1], -(-shape[-1] // 8)), 0xFF, np.uint8)
-    for t, (own, entries) in enumerate(conditions):
-        if entries:
-            known = ChainMap({own: np.full_like(holds[t], 0xFF)}, columns) if assume_bound else columns
-            holds[t] = evaluate_conditions(known, entries)
-    return np.unpackbits(holds, axis=-1, count=shape[-1]).view(bool)
+    from yeastxr.simulation import kernels
+
+    def view(rows: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(rows).view(np.uint8)
+
+    columns = view(columns)
+    others = columns[:0] if others is None else view(others)
+    stack = np.empty((programs.n_waiting, out.shape[1]), np.uint8)
+    kernels.evaluate_conditions(programs.code, programs.starts, columns, others, view(label), stack, out)
 
 
 def compute_custom_mean(

@@ -5,7 +5,7 @@ conditions name are drawn again. The steps by hand (:mod:`yeastxr.simulation.ste
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,8 +13,8 @@ import numpy as np
 from yeastxr._utils import count_threads
 from yeastxr.schema import MEASUREMENT, REPLICATE, TF, VARIABLE_BY_NAME
 from yeastxr.simulation import draws, extended
-from yeastxr.simulation.adjustment import evaluate_columns
-from yeastxr.simulation.relations import iterate_tfs
+from yeastxr.simulation.adjustment import evaluate_programs
+from yeastxr.simulation.relations import compile_conditions, iterate_tfs
 
 if TYPE_CHECKING:
     from yeastxr.simulation.simulate import SimulationSpec
@@ -77,11 +77,17 @@ class BlockMaker:
     def _make(self, tfs: range) -> Block:
         relationships = self._spec.tf_relationships or {}
         labels = self._spec.tf_labels if relationships else ()
-        own = {t: (labels[tf], relationships.get(labels[tf])) for t, tf in enumerate(tfs) if relationships}
-        conditions = {t: (tf, tuple(entries)) for t, (tf, entries) in own.items() if entries}
-        named = dict.fromkeys(name for _, entries in conditions.values() for name in iterate_tfs(entries))
-        positions = {name: self._positions[name] for name in named}
-        others = {position: i for i, position in enumerate(p for p in positions.values() if p not in tfs)}
+        own = ((t, labels[tf]) for t, tf in enumerate(tfs if relationships else ()))
+        conditions = {t: (tf, entries) for t, tf in own if (entries := relationships.get(tf))}
+        columns, others = self._positions if conditions else {}, {}
+        if len(tfs) < len(self._counts) and conditions:
+            named = dict.fromkeys(name for _, entries in conditions.values() for name in iterate_tfs(entries))
+            positions = {name: self._positions[name] for name in named}
+            others = {position: i for i, position in enumerate(p for p in positions.values() if p not in tfs)}
+            columns = {
+                name: position - tfs.start if position in tfs else len(tfs) + others[position]
+                for name, position in positions.items()
+            }
         return Block(
             names=self.names,
             genes=self._spec.n_genes,
@@ -92,10 +98,7 @@ class BlockMaker:
             conditions=conditions,
             others=list(others),
             other_counts=[self._counts[tf] for tf in others],
-            columns={
-                name: position - tfs.start if position in tfs else len(tfs) + others[position]
-                for name, position in positions.items()
-            },
+            columns=columns,
             negative_from=() if self._negative_from is None else self._negative_from[tfs.start : tfs.stop],
             parameters=self._parameters,
         )
@@ -124,20 +127,19 @@ def _find_active(
     """
     labels = label.swapaxes(-1, -2)
     responses = labels if responsive is None else responsive.swapaxes(-1, -2)
-    packed = np.packbits(labels, axis=-1)
+    others = labels[..., :0, :]
     if block.others:
         counts, seed = np.array(block.other_counts)[None], block.parameters["seed"]
         others = draws.draw_label_columns(counts, *block.locate(block.others), seed=seed, threads=threads)
-        packed = np.concatenate([packed, np.packbits(others.swapaxes(-1, -2), axis=-1)], axis=-2)
-
-    @cache
-    def get_columns(lead: tuple[int, ...]) -> dict[Hashable, np.ndarray]:
-        return {name: packed[lead][column] for name, column in block.columns.items()}
+        others = others.swapaxes(-1, -2)
+    conditions = [block.conditions.get(t, (None, ())) for t in range(len(block.tfs))]
+    programs = compile_conditions(conditions, block.columns)
 
     def find(lead: tuple[int, ...], slab: slice) -> np.ndarray:
-        conditions = [block.conditions.get(t, (None, ())) for t in range(slab.start, slab.stop)]
-        active = evaluate_columns(conditions, get_columns(lead), (block.genes,))
-        active &= responses[lead][slab]  # in place: fresh memory costs more than the work
+        active = np.empty((slab.stop - slab.start, block.genes), np.bool_)
+        evaluate_programs(
+            programs.select(slab), labels[lead], responses[lead][slab], active.view(np.uint8), others[lead]
+        )
         return active
 
     return find

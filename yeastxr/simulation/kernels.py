@@ -9,6 +9,7 @@ import numpy as np
 from numba import float32, float64, int32, int64, uint32, uint64
 
 from yeastxr._utils import compile_kernel, inline_kernel
+from yeastxr.simulation.relations import AND, NOT, OR
 
 # Philox4x32-10: multipliers and key increments of Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -331,6 +332,65 @@ def set_perturbation_effects(words, label, active, effect, numbers, out):
         mean = bound_mean + slope * float64(effect[g]) if active[g] else unbound_mean
         std = bound_std if label[g] else unbound_std
         out[g] = draw_signed_normal(words[0, g], words[1, g], words[2, g], mean, std)
+
+
+@compile_kernel
+def copy_row(row, out):
+    """Copy truth values; a kernel of its own, as the next ones, so that the loop is vectorized."""
+    for g in range(out.size):
+        out[g] = row[g]
+
+
+@compile_kernel
+def and_row(row, out):
+    """Keep truth values where others hold, too."""
+    for g in range(out.size):
+        out[g] &= row[g]
+
+
+@compile_kernel
+def or_row(row, out):
+    """Set truth values where others hold."""
+    for g in range(out.size):
+        out[g] |= row[g]
+
+
+@compile_kernel
+def not_row(out):
+    """Negate truth values."""
+    for g in range(out.size):
+        out[g] ^= np.uint8(1)
+
+
+@compile_kernel
+def evaluate_conditions(code, starts, columns, others, label, stack, out):
+    """Fill ``out[t]`` with where the program of TF t holds and ``label[t]`` is True.
+
+    Programs are those of :class:`yeastxr.simulation.relations.Programs`. A column is a row of ``columns`` or, from
+    there on, of ``others``. Truth values are bytes, 0 or 1; ``stack`` has a row for each value that waits.
+    """
+    n = columns.shape[0]
+    for t in range(out.shape[0]):
+        copy_row(label[t], out[t])
+        top = -1
+        for i in range(starts[t], starts[t + 1]):
+            step = code[i]
+            if step >= 0:
+                top += 1
+                copy_row(columns[step] if step < n else others[step - n], stack[top])
+            elif step == AND:
+                top -= 1
+                and_row(stack[top + 1], stack[top])
+            elif step == OR:
+                top -= 1
+                or_row(stack[top + 1], stack[top])
+            elif step == NOT:
+                not_row(stack[top])
+            else:
+                top += 1
+                stack[top] = 1
+        if top >= 0:
+            and_row(stack[0], out[t])
 
 
 # Planes: columns of several TFs, ``[tf, gene]``. First the steps by hand, each from what the one before returned.

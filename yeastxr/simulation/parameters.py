@@ -4,6 +4,7 @@ The functions of :mod:`yeastxr.simulation.steps`, :class:`yeastxr.SimulationSpec
 here.
 """
 
+import json
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
@@ -23,7 +24,7 @@ from yeastxr._validate import (
     unwrap,
 )
 from yeastxr.errors import InputError, InputTypeError, format_value
-from yeastxr.simulation.relations import check_relationships, to_json
+from yeastxr.simulation.relations import check_relationships, to_json, to_plain
 from yeastxr.simulation.tables import MOST_HOPS
 
 LARGEST_NORMAL = 9.5  # above the largest normal number that the kernels draw
@@ -63,18 +64,29 @@ class Parameters:
             From names to numbers, texts, lists and None. Parameters that extend the tutorial are left out where they
             have their defaults, so that the tutorial's data keep their attributes.
         """
-        values = {
-            field.name: getattr(self, field.name)
-            for field in fields(self)
-            if not field.metadata["extends"] or getattr(self, field.name) != field.default
-        }
+        values = self._list_values()
         if values.get("tf_relationships") is not None:
             values["tf_relationships"] = to_json(values["tf_relationships"])
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
+    def write_values(self) -> dict[str, str]:
+        """Return the JSON of each parameter; :func:`join_json` makes that of :meth:`to_dict` of it."""
+        values = self._list_values()
+        if values.get("tf_relationships") is not None:
+            values["tf_relationships"] = {str(tf): entries for tf, entries in values["tf_relationships"].items()}
+        return {name: json.dumps(value, default=to_plain) for name, value in values.items()}
+
+    def _list_values(self) -> dict[str, Any]:
+        """Return the parameters, but for those that extend the tutorial and have their defaults."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if not field.metadata["extends"] or getattr(self, field.name) != field.default
+        }
+
     @classmethod
     def pick(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return this group's entries of plain values of a whole specification."""
+        """Return this group's entries of values of a whole specification."""
         return {field.name: values[field.name] for field in fields(cls) if field.name in values}
 
     @classmethod
@@ -91,6 +103,11 @@ class Parameters:
 def scale_chance(chance: float) -> int:
     """Return the number below which 32 random bits lie with a chance, from 0 to 2**32."""
     return round(chance * 2**32)
+
+
+def join_json(values: Mapping[str, str]) -> str:
+    """Return a JSON object of the JSON of its values."""
+    return f"{{{', '.join(f'{json.dumps(name)}: {text}' for name, text in values.items())}}}"
 
 
 def fits_float32(value: float) -> bool:

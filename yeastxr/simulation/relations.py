@@ -6,8 +6,7 @@ A mapping from a TF to a list of conditions, all of which must hold for a gene: 
 
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from functools import reduce
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -27,6 +26,8 @@ class _Relation:
     depth: int = field(compare=False)
     n_terms: int = field(compare=False)
     named: tuple[Hashable, ...] = field(compare=False)  # every TF that it names, repeats included
+    steps: tuple[Any, ...] = field(compare=False)  # how to evaluate it, in postfix order: TFs, And, Or and Not
+    n_waiting: int = field(compare=False)  # the most values that wait at a time when it is evaluated
 
     def __init__(self, *entries: Any) -> None:
         name = type(self).__name__
@@ -44,6 +45,9 @@ class _Relation:
         if self.n_terms > _MAX_TERMS:
             raise InputError(f"{name}() has {self.n_terms:,} terms; expected at most {_MAX_TERMS:,}")
         object.__setattr__(self, "named", tuple(iterate_tfs(entries)))
+        steps, n_waiting = _list_steps(entries, type(self))
+        object.__setattr__(self, "steps", (*steps, Not) if isinstance(self, Not) else tuple(steps))
+        object.__setattr__(self, "n_waiting", n_waiting)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.entries))})"
@@ -122,9 +126,9 @@ class Not(_Relation):
 class Relationships(Mapping[Hashable, tuple[Any, ...]]):
     """Checked relationships, immutable: from TFs to tuples of conditions, all labels plain Python."""
 
-    def __init__(self, conditions: Mapping[Hashable, tuple[Any, ...]]) -> None:
-        self._conditions = dict(conditions)
-        self.tfs = frozenset(self._conditions).union(*map(iterate_tfs, self._conditions.values()))  # keys and named
+    def __init__(self, conditions: dict[Hashable, tuple[Any, ...]], tfs: Set[Hashable]) -> None:
+        self._conditions = conditions
+        self.tfs = tfs  # keys and named
 
     def __getitem__(self, tf: Hashable) -> tuple[Any, ...]:
         return self._conditions[tf]
@@ -159,10 +163,11 @@ def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
         raise InputTypeError(
             f"tf_relationships is {format_value(value)}; expected a dict from a TF to TFs, And, Or and Not"
         )
-    known = {to_python(tf): None for tf in tfs}
+    known = dict.fromkeys(tfs if isinstance(tfs, range) else map(to_python, tfs))
     if isinstance(value, Relationships) and value.tfs <= known.keys():
         return value
     checked: dict[Hashable, tuple[Any, ...]] = {}
+    named: set[Hashable] = set()
     n_terms = 0
     for tf, entries in value.items():
         if not isinstance(entries, list | tuple):
@@ -177,20 +182,32 @@ def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
         if n_terms > _MAX_TERMS_IN_ALL:
             raise InputError(f"tf_relationships has more than {_MAX_TERMS_IN_ALL:,} terms; expected at most as many")
         for entry in conditions:
-            if not isinstance(entry, _Relation) and type(entry) not in (int, str):
-                _check_label(entry, _describe_key(tf))
+            if isinstance(entry, _Relation):
+                named.update(entry.named)
+            else:
+                _check_label(entry, "", tf)
+                named.add(entry)
         _check_label(tf, "the keys of tf_relationships")
-        if to_python(tf) not in known:
+        checked[to_python(tf)] = conditions
+    named.update(checked)
+    if not named <= known.keys():
+        _refuse_unknown(checked, known)
+    return Relationships(checked, named)
+
+
+def _refuse_unknown(relationships: Mapping[Hashable, Iterable[Any]], known: Collection[Hashable]) -> NoReturn:
+    """Refuse the first TF of relationships that is not known."""
+    for tf, entries in relationships.items():
+        if tf not in known:
             raise InputError(
                 f"tf_relationships names the TF {format_value(tf)}, which is not known; {suggest(tf, known)}"
             )
-        for name in iterate_tfs(conditions):
+        for name in iterate_tfs(entries):
             if name not in known:
                 raise InputError(
                     f"{_describe_key(tf)} names the TF {format_value(name)}, which is not known; {suggest(name, known)}"
                 )
-        checked[to_python(tf)] = conditions
-    return Relationships(checked)
+    raise AssertionError(relationships)
 
 
 def _collect_entries(tf: Hashable, entries: Any) -> Collection[Any]:
@@ -271,40 +288,96 @@ def from_json(value: Any, *, named: bool) -> dict[Hashable, list[Any]]:
     return relationships
 
 
-def evaluate_conditions(columns: Mapping[Hashable, np.ndarray], entries: Iterable[Any]) -> np.ndarray:
-    """Return where all conditions of a TF hold, from the label columns of the TFs that they name.
+AND, OR, NOT, TRUE = -1, -2, -3, -4  # instructions of programs, beside the columns to push, from 0
 
-    Columns have one shape; they are bool, or unsigned integers with one gene to a bit.
+
+class Programs(NamedTuple):
+    """Conditions of several TFs in postfix order, for the kernel that evaluates them.
+
+    ``code[starts[t] : starts[t + 1]]`` is the program of TF ``t``: columns to push, and instructions. It is empty
+    without conditions. ``n_waiting`` is the most values that wait at a time.
     """
-    return reduce(np.bitwise_and, [_evaluate_entry(columns, entry) for entry in entries])
+
+    code: np.ndarray
+    starts: np.ndarray
+    n_waiting: int
+
+    def select(self, tfs: slice) -> "Programs":
+        """Return the programs of some of the TFs."""
+        return self._replace(starts=self.starts[tfs.start : tfs.stop + 1])
 
 
-def _evaluate_entry(columns: Mapping[Hashable, np.ndarray], entry: Any) -> np.ndarray:
-    if isinstance(entry, Not):
-        return ~_evaluate_entry(columns, entry.entries[0])
-    if isinstance(entry, _Relation):
-        operation = np.bitwise_and if isinstance(entry, And) else np.bitwise_or
-        return reduce(operation, [_evaluate_entry(columns, e) for e in entry.entries])
-    return columns[entry]
+def compile_conditions(
+    conditions: Iterable[tuple[Hashable, Iterable[Any]]],
+    columns: Mapping[Hashable, int],
+    *,
+    assume_bound: bool = False,
+) -> Programs:
+    """Compile the conditions of several TFs, given as TFs with their conditions, and the columns of named TFs.
+
+    With ``assume_bound`` a TF that its own conditions name is bound there.
+    """
+    codes: dict[Any, int] = {And: AND, Or: OR, Not: NOT, **columns}
+    code: list[int] = []
+    starts = [0]
+    most_waiting = 0
+    for tf, entries in conditions:
+        if entries:
+            steps, n_waiting = _list_steps(entries, And)
+            own = {**codes, tf: TRUE} if assume_bound and tf in columns else codes
+            code.extend(map(own.__getitem__, steps))
+            most_waiting = max(most_waiting, n_waiting)
+        starts.append(len(code))
+    return Programs(np.array(code, np.int32), np.array(starts), most_waiting)
+
+
+def _list_steps(entries: Iterable[Any], operator: type[_Relation]) -> tuple[list[Any], int]:
+    """Return how to evaluate entries that an operator joins, in postfix order, and the most values that wait."""
+    steps: list[Any] = []
+    most_waiting = 0
+    for i, entry in enumerate(entries):
+        if isinstance(entry, _Relation):
+            steps += entry.steps
+            n_waiting = entry.n_waiting
+        else:
+            steps.append(entry)
+            n_waiting = 1
+        if i:
+            steps.append(operator)
+            n_waiting += 1
+        most_waiting = max(most_waiting, n_waiting)
+    return steps, most_waiting
 
 
 def _describe_key(tf: object) -> str:
     return f"tf_relationships[{format_value(tf)}]"
 
 
-def _check_label(label: Any, holder: str) -> None:
+def _check_label(label: Any, holder: str, key: object = None) -> None:
+    """Refuse what is no label; ``key`` is the TF whose conditions hold it, where there is no ``holder``."""
+    kind = type(label)
+    if kind is int or kind is str:
+        return
     if isinstance(label, bool | np.bool_) or not isinstance(label, str | int | np.integer):
         raise InputTypeError(
-            f"{holder} holds {format_value(label)}; expected a TF's label (an integer or text), And, Or or Not"
+            f"{holder or _describe_key(key)} holds {format_value(label)}; "
+            "expected a TF's label (an integer or text), And, Or or Not"
         )
 
 
 def _entry_to_json(entry: Any) -> Any:
+    if not isinstance(entry, _Relation):
+        return entry
     if isinstance(entry, Not):
         return {"not": _entry_to_json(entry.entries[0])}
-    if isinstance(entry, _Relation):
-        return {type(entry).__name__.lower(): [_entry_to_json(e) for e in entry.entries]}
-    return entry
+    return {name: [_entry_to_json(e) for e in entries] for name, entries in to_plain(entry).items()}
+
+
+def to_plain(relation: _Relation) -> dict[str, Any]:
+    """Return the JSON form of a relation, its entries as they are: for an encoder, which goes on with these."""
+    if isinstance(relation, Not):
+        return {"not": relation.entries[0]}
+    return {"and" if isinstance(relation, And) else "or": relation.entries}
 
 
 def _entry_from_json(value: Any, made: dict[int, _Relation], level: int = 0) -> Any:

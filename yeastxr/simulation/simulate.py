@@ -44,6 +44,7 @@ from yeastxr.simulation.parameters import (
     PopulationParameters,
     PvalueParameters,
     ResponseParameters,
+    join_json,
     make_help,
 )
 from yeastxr.simulation.relations import from_json
@@ -208,7 +209,7 @@ class SimulationSpec(
         str
             One JSON object: every parameter by its name.
         """
-        return json.dumps(self.to_dict())
+        return join_json(self.write_values())
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -281,8 +282,8 @@ class SimulationSpec(
         lengths = chunk_sizes(sizes, chunks)
         if lengths is not None and len(lengths[GENE]) > 1:
             return self._simulate_by_steps(chunks)
-        seed, values = check_seed(self.seed), self.to_dict()
-        attrs = _make_attrs(self, json.dumps(values))
+        seed, values = check_seed(self.seed), self.write_values()
+        attrs = _make_attrs(self, join_json(values))
         made_by = self._describe_steps(values)
         names = [*FEATURE_NAMES, *self.extras]
         arrays = simulate_arrays(self, names, self._make_draw_parameters(), lengths, attrs[SPECIFICATION])
@@ -298,8 +299,8 @@ class SimulationSpec(
         wanted = {"responsive": self.has_responses, "adjusted": self.adjusted}
         return [name for name in EXTRA_NAMES if wanted.get(name, self.hops)]
 
-    def _describe_steps(self, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        """Return the parameters of the step that makes each variable, out of plain values."""
+    def _describe_steps(self, values: Mapping[str, str]) -> dict[str, dict[str, str]]:
+        """Return the parameters of the step that makes each variable, out of the JSON of each."""
         binding, perturbation = describe_step(BindingParameters, values), describe_step(PerturbationParameters, values)
         pvalues, missing = PvalueParameters.pick(values), MissingParameters.pick(values)
         return {

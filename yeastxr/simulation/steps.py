@@ -55,6 +55,7 @@ from yeastxr.simulation.parameters import (
     PopulationParameters,
     PvalueParameters,
     ResponseParameters,
+    join_json,
 )
 
 _EFFECT_OF = {"binding_pvalue": BINDING, "perturbation_pvalue": PERTURBATION}
@@ -148,16 +149,16 @@ def make_labels(params: PopulationParameters, seed: int, chunks: Chunks) -> xr.D
     else:
         positions = [counts, replicate, gene, tf, *measurement]
         labels = map_blocks(draws.draw_label_columns, dims, positions, dtype=np.bool_, seed=seed)
-    return _wrap(labels, template, LABEL, describe_population(params, params.to_dict()), seed)
+    return _wrap(labels, template, LABEL, describe_population(params, params.write_values()), seed)
 
 
-def describe_population(params: PopulationParameters, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of step 1, out of plain values, without names, which are in the coordinates."""
-    return {**PopulationParameters.pick(values), "genes": params.n_genes, "tfs": None}
+def describe_population(params: PopulationParameters, values: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters of step 1, out of the JSON of each, without names, which are in the coordinates."""
+    return {**PopulationParameters.pick(values), "genes": str(params.n_genes), "tfs": "null"}
 
 
-def describe_step(group: type[Parameters], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a step, out of plain values, without those that say what a dataset keeps."""
+def describe_step(group: type[Parameters], values: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters of a step, out of the JSON of each, without those that say what a dataset keeps."""
     return {name: value for name, value in group.pick(values).items() if name not in KEPT}
 
 
@@ -261,7 +262,7 @@ def make_hops(labels: xr.DataArray, params: BindingParameters, seed: int) -> dic
             params=params,
             seed=seed,
         )
-        hops[name] = _wrap(values, labels, name, describe_step(BindingParameters, params.to_dict()), seed)
+        hops[name] = _wrap(values, labels, name, describe_step(BindingParameters, params.write_values()), seed)
     return hops
 
 
@@ -365,7 +366,7 @@ def make_binding_effects(labels: xr.DataArray, params: BindingParameters, seed: 
             factors=params.factors,
             seed=seed,
         )
-    return _wrap(effect, labels, BINDING, describe_step(BindingParameters, params.to_dict()), seed)
+    return _wrap(effect, labels, BINDING, describe_step(BindingParameters, params.write_values()), seed)
 
 
 def generate_pvalues(
@@ -502,7 +503,7 @@ def make_binding_tests(
         params=binding,
         pseudocount=params.poisson_pseudocount,
     )
-    return _wrap(pvalues, experiment, "binding_pvalue", params.to_dict(), seed)
+    return _wrap(pvalues, experiment, "binding_pvalue", params.write_values(), seed)
 
 
 def make_perturbation_tests(
@@ -510,7 +511,7 @@ def make_perturbation_tests(
 ) -> xr.DataArray:
     """Test all perturbation effects against a normal distribution; their dimensions are in order."""
     pvalues = map_blocks(extended.find_tail_pvalues, effect.dims, [effect], dtype=np.float32, normal=normal)
-    return _wrap(pvalues, effect, "perturbation_pvalue", params.to_dict(), seed)
+    return _wrap(pvalues, effect, "perturbation_pvalue", params.write_values(), seed)
 
 
 def generate_responses(
@@ -575,7 +576,7 @@ def make_responses(labels: xr.DataArray, params: ResponseParameters, seed: int) 
         params=params,
         seed=seed,
     )
-    return _wrap(responsive, labels, RESPONSIVE, params.to_dict(), seed)
+    return _wrap(responsive, labels, RESPONSIVE, params.write_values(), seed)
 
 
 def make_adjusted(
@@ -650,8 +651,8 @@ def mask_array(array: xr.DataArray, params: MissingParameters, seed: int) -> xr.
     except (KeyError, TypeError, ValueError):
         return result
     made_by.pop("seed", None)
-    described = {**made_by, **params.to_dict(), "seed": seed}
-    return result.assign_attrs({PARAMETERS: json.dumps(described)})
+    described = {name: json.dumps(value) for name, value in made_by.items()} | params.write_values()
+    return result.assign_attrs({PARAMETERS: join_json({**described, "seed": str(seed)})})
 
 
 def make_pvalues(effect: xr.DataArray, name: str, params: PvalueParameters, seed: int) -> xr.DataArray:
@@ -674,7 +675,7 @@ def make_pvalues(effect: xr.DataArray, name: str, params: PvalueParameters, seed
         upper=params.large_effect_upper_pval,
         seed=seed,
     )
-    return _wrap(pvalues, effect, name, params.to_dict(), seed)
+    return _wrap(pvalues, effect, name, params.write_values(), seed)
 
 
 def generate_perturbation_effects(
@@ -796,8 +797,8 @@ def generate_perturbation_effects(
         inputs = [labels if responsive is None else responsive, mean, _list_signs(labels, params), *positions]
         options["batch_std"] = params.batch_std
         response = map_blocks(_draw_custom_block, labels.dims, inputs, **options)
-    name = getattr(adjustment_function, "__qualname__", "a callable")
-    described = {**describe_step(PerturbationParameters, params.to_dict()), "adjustment_function": name}
+    name = json.dumps(getattr(adjustment_function, "__qualname__", "a callable"))
+    described = {**describe_step(PerturbationParameters, params.write_values()), "adjustment_function": name}
     return _wrap(response, labels, PERTURBATION, described, seed)
 
 
@@ -849,7 +850,7 @@ def make_perturbation_effects(
         seed=seed,
         **extra,
     )
-    return _wrap(response, labels, PERTURBATION, describe_step(PerturbationParameters, params.to_dict()), seed)
+    return _wrap(response, labels, PERTURBATION, describe_step(PerturbationParameters, params.write_values()), seed)
 
 
 def _draw_extended_block(
@@ -922,7 +923,7 @@ def _choose_pvalues(effect: xr.DataArray, feature: str | None) -> str:
     return feature
 
 
-def _wrap(result: xr.Variable, like: xr.DataArray, name: str, made_by: Mapping[str, Any], seed: int) -> xr.DataArray:
+def _wrap(result: xr.Variable, like: xr.DataArray, name: str, made_by: Mapping[str, str], seed: int) -> xr.DataArray:
     """Return a labelled array, with attributes that say what it is and what made it."""
     array = like.copy(deep=False, data=result.data)
     array.name = name
@@ -930,10 +931,10 @@ def _wrap(result: xr.Variable, like: xr.DataArray, name: str, made_by: Mapping[s
     return array
 
 
-def make_attrs(name: str, made_by: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """Return the attributes of a variable, with the parameters of its step; that of adjusted pairs has no seed."""
-    own = {} if name == ADJUSTED else {"seed": seed}
-    return {**VARIABLE_BY_NAME[name].attrs, PARAMETERS: json.dumps({**made_by, **own})}
+def make_attrs(name: str, made_by: Mapping[str, str], seed: int) -> dict[str, Any]:
+    """Return the attributes of a variable, with the JSON of each parameter of its step; adjusted pairs have no seed."""
+    own = {} if name == ADJUSTED else {"seed": str(seed)}
+    return {**VARIABLE_BY_NAME[name].attrs, PARAMETERS: join_json({**made_by, **own})}
 
 
 def make_template(params: PopulationParameters, chunks: Chunks, seed: int | None = None) -> xr.DataArray:
