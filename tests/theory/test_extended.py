@@ -214,20 +214,14 @@ def test_large_effects_with_responses(related):
     magnitude = draw_magnitudes(spec, label, holds, responsive, rng)
     large = magnitude >= np.quantile(magnitude, 0.9, axis=-1, keepdims=True)
     for tf in range(3):
-        for group in (label & holds, label & ~holds, ~label):
+        groups = {"unbound": ~label, "bound_active": label & holds, "bound_inactive": label & ~holds}
+        for name, group in groups.items():
             n = group[:, tf].sum()
-            if not n:
-                continue
-            expected = yx.theory.large_fraction(
-                spec,
-                "perturbation_effect",
-                tf=tf,
-                **({"label": False} if group is not None and not (group & label).any() else {"label": True}),
-                **({"adjusted": bool((group & holds)[:, tf].any())} if (group & label).any() else {}),
-            )
-            observed = large[:, tf][group[:, tf]].mean()
-            error = 6 * np.sqrt(expected * (1 - expected) / n) * 1.2  # effects of one TF are not independent
-            assert abs(observed - expected) < error + (0.002 if related else 0)
+            if n:
+                expected = yx.theory.large_fraction(spec, "perturbation_effect", tf=tf, **GROUPS[name])
+                observed = large[:, tf][group[:, tf]].mean()
+                error = 6 * np.sqrt(expected * (1 - expected) / n) * 1.2  # effects of one TF are not independent
+                assert abs(observed - expected) < error + (0.002 if related else 0)
 
 
 def test_signs_of_tfs():

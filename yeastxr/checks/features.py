@@ -289,7 +289,7 @@ class _Signs(Topic):
         yield from self._test_fair_coins(expected) if expected.has_fair_signs else self._test_coins(expected)
 
     def _test_coins(self, expected: Expectation) -> Iterator[Check]:
-        """Test signs that are positive with the chance of their TF: exactly, by TF and by gene."""
+        # The chance is that of the TF: exact tests, by TF and by gene.
         chances = np.broadcast_to(expected.positive_fractions, self.positive.shape)
         n = np.full(self.positive.shape, expected.n_genes)
         share, mean = self.positive.sum() / n.sum(), float(chances.mean())
