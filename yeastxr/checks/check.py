@@ -324,8 +324,8 @@ def _expect(ds: xr.Dataset, spec: SimulationSpec) -> tuple[dict[str, xr.DataArra
 
 
 def _list_positions(ds: xr.Dataset, dim: str) -> tuple[int, ...]:
-    """Return the numbers along a dimension, which are its labels; 0 without it."""
-    if dim in ds.coords:
+    """Return the numbers along a dimension, which are its labels if these are integers; 0 without it."""
+    if dim in ds.coords and np.issubdtype(ds.coords[dim].dtype, np.integer):
         return tuple(int(label) for label in np.atleast_1d(ds.coords[dim].values))
     return tuple(range(ds.sizes.get(dim, 1)))
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from yeastxr._validate import to_python
 from yeastxr.checks.table import Check
+from yeastxr.errors import InputError
 from yeastxr.schema import BINDING, FEATURE_BY_NAME, LABEL, MAGNITUDE, MEASURES, PERTURBATION, STATUSES
 from yeastxr.simulation import draws, extended
 from yeastxr.simulation.adjustment import MeanModel
@@ -36,6 +37,7 @@ COUNTS = ("bound", "active", "holding", "valid", "runs", "positive", "positive_b
 RESPONSIVE, ADJUSTED = "responsive", "adjusted"
 _SLAB_PAIRS = 1 << 17
 _MANY_VALUES = 1 << 16  # possible binding effects, whose table is to be less sparse
+_MOST_CHANCES = 2 * 10**7  # of binding effects by level: 160 MB a table
 _MOST_UNFAIR = 0.1
 _FLOAT32_STEPS = 10.0  # what rounding to float32 may add to a chi-square statistic
 
@@ -61,6 +63,12 @@ class BindingSteps:
         """The probabilities of possible binding effects, of unbound and of bound pairs, by level, ``(levels, n)``."""
         if self.n_levels == 1:
             return tuple(lattice.probabilities[None] for lattice in self.lattices)
+        n_chances = self.n_levels * max(lattice.values.size for lattice in self.lattices)
+        if n_chances > _MOST_CHANCES:
+            raise InputError(
+                f"the hops give {n_chances} binding effects at {self.n_levels} levels of the promoter's factor; "
+                f"checks expect at most {_MOST_CHANCES}"
+            )
         chances = []
         for lattice, bound in zip(self.lattices, (False, True), strict=True):
             background, experiment, _ = tabulate_hops(self.binding, bound=bound)
