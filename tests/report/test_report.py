@@ -122,7 +122,7 @@ def test_report__says_what_the_dataset_is(chunks: object, tmp_path: Path) -> Non
     assert {"parameter": "max_mean_adjustment", "value": "10.0"} in Parsed(page).table("parameter")
     assert "A correct dataset fails with a chance of at most 0.001." in page
     assert f"All {len(table.rows)} checks passed." in page
-    assert page.count("data-root-id") == 7
+    assert page.count("data-root-id") == 9
     assert '<meta name="viewport"' in page
 
 
