@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import xarray as xr
 
@@ -11,7 +11,6 @@ from yeastxr import analysis as methods
 from yeastxr import plot as plots
 from yeastxr.checks import check
 from yeastxr.export import export, to_dataframe
-from yeastxr.plot.style import Labels, Options
 from yeastxr.report import report
 from yeastxr.schema import MAGNITUDE, validate
 from yeastxr.simulation import SimulationSpec, spec_of
@@ -19,8 +18,6 @@ from yeastxr.storage import save
 from yeastxr.training import Batches, split, to_dataarray, to_torch, xy
 
 if TYPE_CHECKING:
-    import holoviews as hv
-
     from yeastxr.training import SampleDataset
 
 _P = ParamSpec("_P")
@@ -173,19 +170,7 @@ class YeastPlots:
     roc = _as_method(plots.roc)
     volcano = _as_method(plots.volcano)
     correlation = _as_method(plots.correlation)
+    scores = _as_method(plots.scores)
     enrichment = _as_method(plots.enrichment)
     dual_threshold = _as_method(plots.dual_threshold)
     qc = _as_method(plots.qc)
-
-    def scores(
-        self,
-        prediction: xr.DataArray,
-        *,
-        tf: Labels = None,
-        gene: Labels = None,
-        score: str = "r2",
-        target: str = MAGNITUDE,
-        **options: Unpack[Options],
-    ) -> "hv.Overlay":
-        """Draw how well a prediction does for each TF of the dataset; see :func:`yeastxr.plot.scores`."""
-        return plots.scores(prediction, self._ds, tf=tf, gene=gene, score=score, target=target, **options)

@@ -125,7 +125,7 @@ def test_scores__points_stand_beside_the_ceiling(score: str, chunks: dict[str, i
     ds = simulate_tutorial(chunks=chunks)
     prediction = 2.2 * ds.label + 0.8
     with Counting() as counting:
-        mean, best, points = plot.scores(prediction, ds, score=score)
+        mean, best, points = plot.scores(ds, prediction, score=score)
     assert counting.computed == (1 if chunks else 0)
     expected = yx.analysis.scores(prediction, ds).compute()
     np.testing.assert_allclose(points.dimension_values("score"), expected[score])
@@ -134,7 +134,7 @@ def test_scores__points_stand_beside_the_ceiling(score: str, chunks: dict[str, i
     assert mean.dimension_values("score").tolist() == ([1, 1] if score == "smse" else [0, 0])
     names = ["the mean", "floor by theory" if score == "smse" else "ceiling by theory", "prediction"]
     assert [layer.label for layer in (mean, best, points)] == names
-    assert [layer.label for layer in plot.scores(prediction, ds, score=score, theory=False)] == [names[0], names[2]]
+    assert [layer.label for layer in plot.scores(ds, prediction, score=score, theory=False)] == [names[0], names[2]]
 
 
 def test_scores__of_measured_data_and_selections() -> None:
@@ -144,9 +144,9 @@ def test_scores__of_measured_data_and_selections() -> None:
     np.testing.assert_allclose(points.dimension_values("score"), expected.sel(tf=["TF2", "TF0"]))
     assert points.dimension_values("name").tolist() == ["TF2", "TF0"]
     both = xr.concat([ds, make_measured(4)], "replicate")
-    _, points = plot.scores(both.binding_effect, both)
+    _, points = plot.scores(both, both.binding_effect)
     assert len(points) == 3
-    assert plot.scores(ds.binding_effect * np.float32(np.nan), ds).get(1).dimension_values("score").size == 3
+    assert plot.scores(ds, ds.binding_effect * np.float32(np.nan)).get(1).dimension_values("score").size == 3
     for prediction, arguments, message in (
         (None, {}, "prediction is None; expected a DataArray"),
         (ds.binding_effect[:4], {}, "prediction has other labels along 'gene'"),
@@ -154,7 +154,7 @@ def test_scores__of_measured_data_and_selections() -> None:
         (ds.binding_effect, {"target": "label"}, "target is 'label'"),
     ):
         with pytest.raises(yx.InputError, match=message):
-            plot.scores(prediction, ds, **arguments)
+            plot.scores(ds, prediction, **arguments)
 
 
 @pytest.mark.parametrize("chunks", [None, {"gene": 40}], ids=["numpy", "dask"])
@@ -238,7 +238,7 @@ def test_enrichment__refuses() -> None:
 
 DRAWINGS: dict[str, Any] = {
     "correlation": lambda **options: plot.correlation(simulate_tutorial(genes=60), **options),
-    "scores": lambda **options: plot.scores((ds := simulate_tutorial(genes=60)).binding_effect, ds, **options),
+    "scores": lambda **options: plot.scores(ds := simulate_tutorial(genes=60), ds.binding_effect, **options),
     "enrichment": lambda **options: make_hops(30).yeast.plot.enrichment(**options),
 }
 

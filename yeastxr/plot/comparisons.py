@@ -110,8 +110,8 @@ def correlation(
     dims = [hv.Dimension("correlation", label=f"{method.capitalize()} correlation"), hv.Dimension("tfs", label=TFS)]
     roots = np.sqrt(np.maximum(genes - 1.0, 1))
     end = _find_end(roots, level)
-    ends = [min(-1.8 * end, *values), max(1.8 * end, *values)] if values.size else [-1.0, 1.0]
-    edges = np.linspace(*ends, 1 + int(np.clip(2 * np.sqrt(values.size), 24, 60)))
+    first, last = (min(-1.8 * end, *values), max(1.8 * end, *values)) if values.size else (-1.0, 1.0)
+    edges = np.linspace(first, last, 1 + int(np.clip(2 * np.sqrt(values.size), 24, 60)))
     width = edges[1] - edges[0]
     counts, _ = np.histogram(values, edges)
 
@@ -120,7 +120,7 @@ def correlation(
         upper, lower = (side.sum(axis=1) for side in sides)
         return upper - lower
 
-    line, inside = np.linspace(*ends, 401), np.linspace(-end, end, 101)
+    line, inside = np.linspace(first, last, 401), np.linspace(-end, end, 101)
     bars = hv.Histogram((edges, counts), kdims=dims[:1], vdims=dims[1:], label="TFs")
     band = hv.Area(
         (inside, expect_counts(inside)), kdims=dims[:1], vdims=dims[1:], label=f"{100 * level:g} % by chance"
@@ -176,8 +176,8 @@ def _find_end(roots: np.ndarray, level: float) -> float:
 
 
 def scores(
-    prediction: xr.DataArray,
     ds: xr.Dataset,
+    prediction: xr.DataArray,
     *,
     tf: Labels = None,
     gene: Labels = None,
@@ -189,10 +189,10 @@ def scores(
 
     Parameters
     ----------
-    prediction
-        Numbers, dims ``(..., gene, tf)``, of the dataset's genes and TFs; NumPy or dask.
     ds
         A dataset with the target; no ``label`` is needed. It is read once.
+    prediction
+        Numbers, dims ``(..., gene, tf)``, of the dataset's genes and TFs; NumPy or dask.
     tf, gene
         A label or a list of labels to draw; all by default.
     score
@@ -220,7 +220,7 @@ def scores(
     >>> import yeastxr as yx
     >>> from yeastxr import plot
     >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], seed=42)
-    >>> [layer.label for layer in plot.scores(2.2 * ds.label + 0.8, ds)]
+    >>> [layer.label for layer in plot.scores(ds, 2.2 * ds.label + 0.8)]
     ['the mean', 'ceiling by theory', 'prediction']
     """
     check_choice("score", score, tuple(_SCORES))
@@ -411,8 +411,8 @@ def _draw_hops(result: xr.Dataset, limit: float, subtitle: str, *, logx: bool) -
             (f"p ≤ {limit:g}", COLOURS["bound"], known & (p <= limit)),
         )
     ]
-    ends = (expected[known].min(), expected[known].max()) if known.any() else (0.1, 10.0)
-    means = np.geomspace(*ends, 400) if ends[1] > ends[0] else np.array([0.8, 1.25]) * ends[0]
+    least, most = (expected[known].min(), expected[known].max()) if known.any() else (0.1, 10.0)
+    means = np.geomspace(least, most, 400) if most > least else np.array([0.8, 1.25]) * least
     limits = (("chance", means), (f"limit, p = {limit:g}", _find_limits(means, limit)))
     layers += [
         draw_line((means, hops), dims, name, DARK["bound"] if i else GREY, dashed=not i)

@@ -15,7 +15,7 @@ from yeastxr import analysis, qc
 from yeastxr.analysis.curves import expect_roc
 from yeastxr.plot.maps import space_evenly
 from yeastxr.plot.methods import draw_responses
-from yeastxr.plot.style import GREY, SERIES, describe_quantity, draw_line, draw_overlay, load_holoviews
+from yeastxr.plot.style import GREY, SERIES, draw_line, draw_overlay, load_holoviews
 from yeastxr.qc.bins import X_BIN, Y_BIN
 from yeastxr.schema import BINDING, GENE, LABEL, MAGNITUDE, MEASURES, TF, get_feature, restore_dims
 from yeastxr.simulation.simulate import read_sweep
@@ -24,7 +24,7 @@ from yeastxr.theory.features import find_spec
 _MOST_TFS = 64
 _MOST_PAIRS = 2_000_000
 _LEAST_MAGNITUDE = 2.0  # noise s.d.; 4.6 % of unbound pairs have more
-_SCORES = (BINDING, MAGNITUDE)
+_SCORES = {BINDING: "binding", MAGNITUDE: "perturbation"}  # a phone has no room for more words side by side
 
 
 def select_sample(ds: xr.Dataset) -> xr.Dataset:
@@ -94,11 +94,10 @@ def draw_curves(ds: xr.Dataset, subtitle: str, summary: xr.Dataset) -> Any | Non
     hv = load_holoviews()
     dims = [hv.Dimension("fpr", label="false positive rate"), hv.Dimension("tpr", label="true positive rate")]
     layers, lines = [], []
-    for colour, score in zip(SERIES, _SCORES, strict=False):
+    for colour, (score, name) in zip(SERIES, _SCORES.items(), strict=False):
         rates = _count_rates(summary, score)
         if rates is None:
             continue
-        name = describe_quantity(score)[0]
         area = np.trapezoid(rates[1], rates[0])
         layers.append(draw_line(rates, dims, f"{name}: {area:.2f}", colour, widths=(2, 1.6), hover=True))
         expected = expect_roc(ds, score)
