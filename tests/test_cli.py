@@ -9,6 +9,7 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import xarray as xr
@@ -524,12 +525,41 @@ def test_analyze__table_is_that_of_the_function(method: str, store: Path, tmp_pa
     assert run("analyze", store, "--method", method, "-o", out, "--overwrite", "--permutations", 5).exit_code == 0
 
 
+def test_analyze__points_of_curves(store: Path, tmp_path: Path) -> None:
+    import pandas as pd
+
+    ds = yx.open(store)
+    out = tmp_path / "points.csv.gz"
+    result = run("analyze", store, "--method", "curves", "--score", "perturbation_magnitude", "--points", 7, "-o", out)
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(out)
+    assert table.columns.tolist() == ["tf", "fpr", "tpr", "threshold", "precision"]
+    assert len(table) == 5 * 7
+    curves = yx.analysis.curves(ds, score="perturbation_magnitude", points=7).compute()
+    assert f"  pooled_auroc: {curves.pooled_auroc.item():.4g}\n" in result.output
+    for i, tf in enumerate(ds.tf.values):
+        own = table[table.tf == tf]
+        np.testing.assert_allclose(own.fpr, curves.fpr)
+        np.testing.assert_allclose(own.tpr, curves.tpr[i])
+        np.testing.assert_allclose(own.threshold, curves.threshold[i])
+        label, score = ds.label.values[:, i], abs(ds.perturbation_effect.values[:, i])
+        assert own.precision.iloc[-1] == pytest.approx(label.mean())
+        for row in own[np.isfinite(own.threshold)].itertuples():  # scores do not tie
+            called = score >= row.threshold
+            assert (called & ~label).sum() <= row.fpr * (~label).sum() + 1e-9
+        n_true, n_false = label.sum(), (~label).sum()
+        expected = own.tpr * n_true / (own.tpr * n_true + own.fpr * n_false)
+        np.testing.assert_allclose(own.precision, expected)
+
+
 def test_analyze__refuses(store: Path, tmp_path: Path) -> None:
     for arguments, message in (
         (("--method", "curves", "-o", tmp_path / "x.txt"), "expected a name that ends in .csv or .csv.gz"),
         (("--method", "curves", "-o", tmp_path / "x.csv", "--score", "label"), "score is 'label'"),
         (("--method", "lasso", "-o", tmp_path / "x.csv"), "'lasso' is not one of"),
         (("--method", "rank-response", "-o", tmp_path / "x.csv", "--bins", 0), "bins is 0"),
+        (("--method", "curves", "-o", tmp_path / "x.csv", "--points", 1), "points is 1; expected an integer from 2"),
+        (("--method", "dual-threshold", "-o", tmp_path / "x.csv", "--points", 9), "--points is of --method curves"),
     ):
         result = run("analyze", store, *arguments)
         assert (result.exit_code, message in result.output) == (2, True), result.output

@@ -78,15 +78,26 @@ def test_scalars__reports(tmp_path: Path) -> None:
     assert METHODS["report"](simulate_pair(SELECTIONS["tf"])[0], tmp_path)
 
 
+def make_options(name: str, ds: xr.Dataset) -> dict[str, Any]:
+    """Return what a picture needs besides a dataset."""
+    if name == "scores":
+        return {"prediction": yx.validate(ds).binding_effect}
+    return {"compare": {"by": "replicate"}, "enrichment": dict.fromkeys(HOPS, "hops")}.get(name, {})
+
+
+HOPS = ("experiment_hops", "background_hops")
+
+
 @pytest.mark.parametrize("selection", ["tf", "gene", "both"])
 @pytest.mark.parametrize("name", [name for name in vars(YeastPlots) if not name.startswith("_")])
 def test_scalars__plots_are_those_of_lists(name: str, selection: str) -> None:
-    options = {"by": "replicate"} if name == "compare" else {}
     scalars, lists = simulate_pair(SELECTIONS[selection])
+    if name == "enrichment":  # the variables that it takes for counts of hops
+        scalars, lists = (ds.assign(hops=(ds.binding_effect * 9).round()) for ds in (scalars, lists))
 
     def draw(ds: xr.Dataset) -> str:
         try:
-            return repr(getattr(ds.yeast.plot, name)(**options))
+            return repr(getattr(ds.yeast.plot, name)(**make_options(name, ds)))
         except yx.InputError as error:  # the TFs that T3's conditions name may be left out
             assert name == "relation_status"
             return str(error)

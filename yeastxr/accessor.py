@@ -169,5 +169,8 @@ class YeastPlots:
     rank_response = _as_method(plots.rank_response)
     roc = _as_method(plots.roc)
     volcano = _as_method(plots.volcano)
+    correlation = _as_method(plots.correlation)
+    scores = _as_method(plots.scores)
+    enrichment = _as_method(plots.enrichment)
     dual_threshold = _as_method(plots.dual_threshold)
     qc = _as_method(plots.qc)

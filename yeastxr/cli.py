@@ -455,6 +455,13 @@ def export(store: str, out: Path, features: list[str] | None, overwrite: bool) -
 @click.option("--bins", type=int, default=5, show_default=True, help="Genes of a bin (rank-response).")
 @click.option("--permutations", type=int, default=1000, show_default=True, help="How many (dual-threshold).")
 @click.option("--seed", type=int, help="Of the permutations; drawn by default.")
+@click.option(
+    "--points",
+    type=int,
+    metavar="N",
+    help="Write N points of the ROC curve of each TF instead of areas: a row for each, with the false and the true "
+    "positive rate, the threshold, and the precision at these rates (curves).",
+)
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 def analyze(
     store: str,
@@ -467,6 +474,7 @@ def analyze(
     bins: int,
     permutations: int,
     seed: int | None,
+    points: int | None,
     overwrite: bool,
 ) -> None:
     """Write a table by TF of one of the field's methods: rank response, dual thresholds, or areas under curves.
@@ -477,22 +485,34 @@ def analyze(
     from yeastxr.export import check_result_path, write_result
     from yeastxr.storage.store import open as open_store
 
+    if points is not None and method != "curves":
+        raise click.UsageError(f"--points is of --method curves; --method is {method}")
     ds = open_store(store)
     check_result_path(out, overwrite)
     if method == "rank-response":
         result = analysis.rank_response(ds, bins=bins, responsive=responsive, by=binding)
     elif method == "dual-threshold":
         result = analysis.dual_threshold(ds, permutations=permutations, seed=seed, binding=binding, response=response)
-    else:
+    elif points is None:
         result = analysis.curves(ds, score=score).drop_dims(["fpr", "recall"])
+    else:
+        result = analysis.curves(ds, score=score, points=points).drop_dims("recall")
     result = result.compute()
     pooled = {name: array.item() for name, array in result.data_vars.items() if array.ndim == 0}
-    write_result(result.drop_vars(list(pooled)), out, overwrite=overwrite)
+    table = result.drop_vars(list(pooled)) if points is None else _list_points(result)
+    write_result(table, out, overwrite=overwrite)
     _echo(f"{out}: {result.sizes['tf']:,} TFs by {method}")
     for name, value in pooled.items():
         _echo(f"  {name}: {value:.4g}")
     if "seed" in result.attrs and method == "dual-threshold":
         _echo(f"  seed: {result.attrs['seed']}")
+
+
+def _list_points(curves: Any) -> Any:
+    """Return the points of ROC curves by TF, with the precision that follows from rates and the base rate."""
+    true, false = curves["tpr"] * curves["base_rate"], curves["fpr"] * (1 - curves["base_rate"])
+    precision = (true / (true + false)).transpose(*curves["tpr"].dims)
+    return curves[["tpr", "threshold"]].assign(precision=precision)
 
 
 @main.command()

@@ -46,13 +46,16 @@ def test_correlate__any_chunks_give_the_same() -> None:
 def test_correlate__constants_and_bad_input() -> None:
     ds = make_measured(1)
     assert yx.analysis.correlate(ds, x=xr.zeros_like(ds.binding_effect)).correlation.isnull().all()
-    assert yx.analysis.correlate(ds * np.float32(np.nan)).correlation.isnull().all()
+    for method, transform in (("spearman", "none"), ("pearson", "log_rank")):
+        empty = yx.analysis.correlate(ds * np.float32(np.nan), method=method, transform=transform)
+        assert empty.correlation.isnull().all()
     perfect = yx.analysis.correlate(ds, x=ds.binding_effect, y="binding_effect", method="pearson")
     assert (perfect.correlation > 1 - 1e-12).all()
     for arguments, message in (
         ({"method": "kendall"}, "method is 'kendall'"),
         ({"transform": "log"}, "transform is 'log'"),
         ({"x": "binding"}, "x is 'binding'; did you mean"),
+        ({"x": ds.binding_effect.values}, "x is array.*; expected 'binding_effect', .* or a DataArray of pairs"),
     ):
         with pytest.raises(yx.InputError, match=message):
             yx.analysis.correlate(ds, **arguments)

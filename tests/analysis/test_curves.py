@@ -155,6 +155,8 @@ def test_curves__refuses() -> None:
         ({"score": "binding"}, "score is 'binding'; did you mean"),
         ({"score": ds.label}, "score has dtype bool"),
         ({"truth": "bound"}, "truth is 'bound'"),
+        ({"truth": ds.label.values}, "truth is array.*; expected 'label' or a bool DataArray"),
+        ({"score": ds.binding_effect.values}, "score is array.*, or a DataArray of pairs"),
         ({"points": 1}, "points is 1"),
         ({"pool": "all"}, "pool is 'all'"),
         ({"score": ds.binding_effect[:5]}, "score has other labels along 'gene' than the dataset"),

@@ -109,17 +109,41 @@ def test_adjust_pvalues__any_chunks_and_dims_give_the_same(no_compute: None) -> 
             xr.testing.assert_identical(lazy.compute(), expected)
 
 
-def test_enrichment__refuses() -> None:
-    experiment, background = make_counts(1)
+def test_enrichment__leading_dims_and_totals_by_them() -> None:
+    both = [make_counts(seed) for seed in (1, 2)]
+    experiment, background = (xr.concat(parts, "replicate") for parts in zip(*both, strict=True))
+    together = yx.analysis.enrichment(experiment, background)
+    totals = {"total_experiment_hops": experiment.sum("gene"), "total_background_hops": background.sum("gene")}
+    xr.testing.assert_allclose(yx.analysis.enrichment(experiment, background, **totals), together)
+    for i, counts in enumerate(both):
+        xr.testing.assert_allclose(yx.analysis.enrichment(*counts), together.isel(replicate=i))
+
+
+@pytest.mark.parametrize("chunks", [None, {"gene": 5}], ids=["numpy", "dask"])
+def test_enrichment__refuses(chunks: dict[str, int] | None) -> None:
+    experiment, background = (counts.chunk(chunks) if chunks else counts for counts in make_counts(1))
     for arguments, message in (
         ((experiment.values, background), "experiment_hops is array"),
-        ((experiment, -1 - background), "background_hops has a count below 0"),
+        ((experiment, -1 - background), "background_hops has a count of -.*; expected counts of at least 0"),
+        ((experiment / 2, background), "experiment_hops has a count of .*; expected whole numbers"),
+        ((experiment, background[:5]), "background_hops has other labels along 'gene' than experiment_hops"),
+        ((experiment, background.assign_coords(tf=["A", "C"])), "background_hops has other labels along 'tf'"),
+        ((experiment.isel(tf=0, drop=True), background), "experiment_hops has no dimension 'tf'"),
+        ((experiment.drop_vars("gene"), background), "experiment_hops has no index coordinate 'gene'"),
     ):
         with pytest.raises(yx.InputError, match=message):
-            yx.analysis.enrichment(*arguments)
-    with pytest.raises(yx.InputError, match="total_experiment_hops is 0"):
-        yx.analysis.enrichment(experiment, background, total_experiment_hops=0)
+            yx.analysis.enrichment(*arguments).compute()
+    for total, message in (
+        (0, "total_experiment_hops is 0"),
+        (3, "experiment_hops has a count of .*; expected at most the total"),
+        (background, "total_experiment_hops has the dims"),
+        (xr.DataArray([9.0, -5.0], dims="tf"), "total_experiment_hops has -5; expected totals of at least 0"),
+        (xr.DataArray([9.0, 9.0], {"tf": ["B", "A"]}, "tf"), "total_experiment_hops has other labels along 'tf'"),
+        (xr.DataArray([9.0], dims="tf"), "total_experiment_hops has other labels along 'tf'"),
+    ):
+        with pytest.raises(yx.InputError, match=message):
+            yx.analysis.enrichment(experiment, background, total_experiment_hops=total).compute()
     with pytest.raises(yx.InputError, match="method is 'holm'; expected 'bh', 'by' or 'bonferroni'"):
         yx.analysis.adjust_pvalues(background / 20.0, "holm")
     with pytest.raises(yx.InputError, match=r"a p-value is outside \[0, 1\]"):
-        yx.analysis.adjust_pvalues(background * 2.0)
+        yx.analysis.adjust_pvalues(background * 2.0).compute()

@@ -9,6 +9,7 @@ import xarray as xr
 
 import yeastxr as yx
 from tests.analysis.common import make_measured
+from yeastxr.plot.style import load_holoviews
 
 ds = make_measured(11)
 METHODS: dict[str, Callable[[], Any]] = {
@@ -44,3 +45,21 @@ def test_measured__methods_work(name: str) -> None:
 def test_measured__what_needs_truth_says_so(name: str) -> None:
     with pytest.raises(yx.InputError, match=r"^the dataset has no 'label', and so no truth; expected [^.]*$"):
         NEED_TRUTH[name]()
+
+
+PLOTS: dict[str, Callable[[], Any]] = {
+    "rank_response": ds.yeast.plot.rank_response,
+    "roc": partial(ds.yeast.plot.roc, truth=ds.binding_pvalue < 0.1),
+    "volcano": ds.yeast.plot.volcano,
+    "binding volcano": partial(ds.yeast.plot.volcano, "binding"),
+    "dual_threshold": ds.yeast.plot.dual_threshold,
+    "correlation": ds.yeast.plot.correlation,
+    "scores": partial(ds.yeast.plot.scores, ds.binding_effect),
+}
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_measured__pictures_are_drawn(name: str) -> None:
+    hv = load_holoviews()
+    assert sum(map(len, PLOTS[name]())) > 0
+    hv.render(PLOTS[name](), backend="bokeh")

@@ -83,6 +83,8 @@ def test_rank_response__refuses() -> None:
     for arguments, message in (
         ({"bins": 0}, "bins is 0"),
         ({"responsive": "truth"}, "responsive is 'truth'"),
+        ({"responsive": None}, "responsive is None; expected 'measured', 'label' or a bool DataArray of pairs"),
+        ({"responsive": np.ones((23, 3), bool)}, "responsive is array.*; expected 'measured', 'label' or"),
         ({"by": "label"}, "by is 'label'"),
         ({"level": 1}, "level is 1"),
         ({"largest_pvalue": 2}, "largest_pvalue is 2"),

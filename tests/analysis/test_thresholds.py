@@ -145,6 +145,40 @@ def test_dual_threshold__pvalues_are_uniform_when_independent(tfs: int) -> None:
     assert 0 < (pvalue <= 0.01 + 1e-9).mean() < 0.01 + 6 * (0.01 / tfs) ** 0.5
 
 
+@pytest.mark.parametrize(
+    ("seeds", "tfs"), [(25, 16), pytest.param(1000, 1, marks=pytest.mark.slow)], ids=["25-seeds", "1000-seeds"]
+)
+def test_dual_threshold__pvalues_of_many_seeds_are_uniform(seeds: int, tfs: int) -> None:
+    """Data and permutations have seeds of their own, so p-values are independent, and one of j / 200 each.
+
+    Their distribution function is within the band that Dvoretzky, Kiefer, Wolfowitz and Massart leave with a chance of
+    2e-9 (6 s.d.), below it by 0.005 more at most: ties of the least p-values make them conservative. Their mean is
+    within 6 s.d. of 1/2. Neither holds where binding and response depend on each other.
+    """
+    ranked = {"binding": "binding_effect", "response": "perturbation_magnitude"}
+
+    def compute(bound: float) -> np.ndarray:
+        values = []
+        for seed in range(seeds):
+            ds = yx.simulate(genes=60, bound=[bound], n_sample=[tfs], seed=seed)
+            values.append(yx.analysis.dual_threshold(ds, permutations=199, seed=seed, **ranked).permutation_pvalue)
+        return np.sort(np.concatenate(values))
+
+    def is_uniform(pvalues: np.ndarray) -> bool:
+        n, levels = pvalues.size, np.arange(1, 201) / 200
+        excess = np.searchsorted(pvalues, levels + 1e-9) / n - levels
+        band = np.sqrt(np.log(1e9) / (2 * n))
+        centred = abs(pvalues.mean() - 0.5025) < 6 / np.sqrt(12 * n) + 0.005
+        return bool(excess.max() < band and excess.min() > -band - 0.005 and centred)
+
+    pvalues = compute(0.0)
+    assert pvalues.size == seeds * tfs
+    assert is_uniform(pvalues)
+    assert not is_uniform(np.square(pvalues))
+    seeds = 3
+    assert compute(0.3).mean() < 0.2
+
+
 def test_dual_threshold__permutations_depend_on_the_tf_alone() -> None:
     ds = make_measured(3, tfs=4)
     result = yx.analysis.dual_threshold(ds, permutations=200, seed=5)

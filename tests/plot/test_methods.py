@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.image import imread
 
 import yeastxr as yx
@@ -49,6 +50,41 @@ def test_rank_response__of_many_tfs_is_their_mean() -> None:
     assert line.label == "mean of 10 TFs"
     np.testing.assert_allclose(line.dimension_values("ratio"), result.ratio.mean("tf"))
     np.testing.assert_allclose(band.dimension_values("upper"), result.ratio.quantile(0.9, "tf"))
+
+
+def test_rank_response__says_what_responds_and_leaves_out_ranks_without_genes() -> None:
+    ds = make_measured(2, label=True)
+    for arguments, note in (
+        ({}, "rank by binding p-value\nresponse: p ≤ 0.05; bands: 95 % intervals"),
+        ({"least_magnitude": 1.5, "largest_pvalue": 1.0, "by": "binding_effect"}, "response: |effect| ≥ 1.5; "),
+        ({"responsive": "label", "by": "binding_effect"}, "rank by binding effect\nresponse: by label; "),
+        ({"responsive": ds.label.rename("ChIP")}, "response: ChIP; "),
+    ):
+        assert note in get_options(plot.rank_response(ds, **arguments))["xlabel"]
+    several = xr.concat([ds, make_measured(3, label=True)], "replicate")
+    band, line, _ = plot.rank_response(several, bins=1)
+    known = np.isfinite(line.dimension_values("ratio"))
+    assert known[0]
+    assert not known[-1]  # some genes have a NaN
+    np.testing.assert_array_equal(np.isfinite(band.dimension_values("upper")), known)
+    for other in (ds.label[:5], ds.label.isel(tf=[0])):
+        with pytest.raises(yx.InputError, match="responsive has other labels along"):
+            plot.rank_response(ds, responsive=other)
+
+
+def test_roc__of_predictions_and_other_truths() -> None:
+    ds = make_measured(4, label=True)
+    truth, model = ds.label.rename("ChIP"), ds.binding_effect.rename("model")
+    picture = plot.roc(ds.drop_vars("label"), score=model, truth=truth, tf=["TF0", "TF1"])
+    curves = yx.analysis.curves(ds.sel(tf=["TF0", "TF1"]), score=model.sel(tf=["TF0", "TF1"]))
+    assert get_options(picture)["title"] == "model as a score of ChIP\n2 of 3 TFs"
+    assert [layer.label for layer in picture] == [
+        *(f"{tf}: {curves.auroc.sel(tf=tf).item():.2f}" for tf in ("TF0", "TF1")),
+        f"all pairs: {curves.pooled_auroc.item():.3f}",
+        "chance",
+    ]
+    with pytest.raises(yx.InputError, match="score has other labels along 'gene'"):
+        plot.roc(ds, score=model[:4])
 
 
 def test_roc__draws_data_chance_and_theory() -> None:
@@ -106,6 +142,9 @@ def test_dual_threshold__draws_errors_by_tf() -> None:
     np.testing.assert_allclose(realised.dimension_values("fdr"), result.realised_fdr)
     np.testing.assert_allclose(accepted.dimension_values("fdr"), result.expected_fdr[result.acceptable.values])
     assert len(rejected) + len(accepted) == 2
+    for wrong in (ds, 3):
+        with pytest.raises(yx.InputError, match=r"result is of type [a-zA-Z]+; expected what"):
+            plot.dual_threshold(ds, result=wrong)
     with pytest.raises(yx.InputError, match="result is given together with tf"):
         plot.dual_threshold(ds, result=result, tf=0)
 

@@ -4,6 +4,7 @@ import itertools
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import indent
@@ -16,6 +17,7 @@ import xarray as xr
 import yeastxr as yx
 from yeastxr import plot, qc, theory
 from yeastxr.demo import METHODS
+from yeastxr.plot.sample import SampleBlocks, select_sample
 from yeastxr.plot.style import COLOURS, load_holoviews
 
 hv = load_holoviews()
@@ -124,7 +126,7 @@ def test_qc__standard_set(chunks: dict[str, int] | None) -> None:
     ds = made(chunks=chunks)
     layout = plot.qc(ds)
     assert isinstance(layout, hv.Layout)
-    binding, perturbation, pairs, binding_pvalue, _, fractions, _ = layout
+    binding, perturbation, pairs, binding_pvalue, _, fractions, _, curves, responses = layout
     for picture in (perturbation, binding_pvalue):
         assert sum(int(layer.dimension_values("pairs").sum()) for layer in list(picture)[:2]) == 10_000
     assert sum(map(len, list(pairs)[:2])) == 10_000
@@ -132,8 +134,70 @@ def test_qc__standard_set(chunks: dict[str, int] | None) -> None:
     alone = plot.binding_histogram(ds)
     for layer, other in zip(binding, alone, strict=True):
         np.testing.assert_allclose(layer.dimension_values("pairs"), other.dimension_values("pairs"), rtol=1e-12)
-    assert len(plot.qc(ds.drop_attrs(deep=True))) == 6
-    assert len(plot.qc(made(**METHODS[4][1]))) == 8
+    for score, line in zip(("binding_effect", "perturbation_magnitude"), curves, strict=False):
+        area = float(yx.analysis.curves(ds, score=score).pooled_auroc)
+        assert np.trapezoid(line.dimension_values("tpr"), line.dimension_values("fpr")) == pytest.approx(area, abs=1e-3)
+        assert line.label.endswith(f": {area:.2f}")
+    expected = yx.analysis.rank_response(ds, by="binding_effect", largest_pvalue=1, least_magnitude=2, most=150)
+    np.testing.assert_allclose(responses.get(1).dimension_values("ratio"), expected.ratio.mean("tf"))
+
+
+def test_qc__leaves_few_places_empty() -> None:
+    related, unknown = made(genes=100, **METHODS[4][1]), made(genes=100).drop_attrs(deep=True)
+    summary = qc.summarize(unknown).compute()
+    numbers = {(len(picture), picture._max_cols) for picture in (plot.qc(ds) for ds in (related, unknown))}
+    assert numbers == {(10, 2), (8, 4)}
+    alone = plot.qc(unknown, summary=summary)
+    assert (len(alone), alone._max_cols) == (7, 4)
+    assert len(plot.qc(made(genes=100, bound=[0.0], n_sample=[2]))) == 8  # no ROC curves
+
+
+def test_qc__reads_each_block_once() -> None:
+    ds = made(genes=200, chunks={"tf": 3})
+    reads: Counter[tuple[str, tuple[int, ...]]] = Counter()
+
+    def count(values: np.ndarray, name: str, block_id: tuple[int, ...]) -> np.ndarray:
+        reads[name, block_id] += 1
+        return values
+
+    counted = {
+        name: array.copy(data=array.data.map_blocks(count, name, dtype=array.dtype, meta=array.data._meta))
+        for name, array in ds.data_vars.items()
+    }
+    plot.qc(ds.assign(counted))
+    assert set(reads.values()) == {1}
+    assert len(reads) == 5 * 4
+
+
+def test_sample__of_many_tfs_is_spaced_evenly_and_says_so() -> None:
+    ds = made(genes=20, bound=[0.3], n_sample=[100], replicates=2, chunks={"tf": 7})
+    lazy = select_sample(ds)
+    assert lazy.binding_effect.chunks
+    assert (lazy.sizes["tf"], lazy.binding_effect.dims) == (64, ("gene", "tf"))
+    title = hv.Store.lookup_options("bokeh", list(plot.qc(ds))[-1], "plot").kwargs["title"]
+    assert title == "Rank response\nreplicate 0, 64 of 100 TFs"
+    several = SampleBlocks(ds)
+    xr.testing.assert_identical(several.finish(), lazy.compute())  # it has seen nothing
+    for replicate, first in itertools.product(range(2), range(0, 100, 25)):
+        region = (slice(replicate, replicate + 1), slice(0, 20), slice(first, first + 25))
+        values = {name: ds[name][region].values for name in ds.data_vars}
+        several.add({}, region, values)
+    assert len(several._values) == 64
+    xr.testing.assert_identical(several.finish(), lazy.compute())
+
+
+def test_qc__curves_of_many_bins_and_missing_values() -> None:
+    ds = made(genes=400)
+    holes = ds.assign(binding_effect=ds.binding_effect.where(np.arange(400)[:, None] % 7 > 0))
+    exact = yx.analysis.curves(holes)
+    [line, *_] = next(p for p in plot.qc(holes, max_points=0) if "scores" in repr(titled(p)))
+    fpr, tpr = (line.dimension_values(i) for i in range(2))
+    assert np.trapezoid(tpr, fpr) == pytest.approx(float(exact.pooled_auroc), abs=0.01)
+    assert (np.diff(fpr) >= 0).all()
+
+
+def titled(picture: object) -> str:
+    return hv.Store.lookup_options("bokeh", picture, "plot").kwargs["title"]
 
 
 def test_qc__reads_once_and_not_at_all_with_a_summary() -> None:
@@ -159,13 +223,13 @@ def test_qc__linked_where_they_show_the_same() -> None:
     from bokeh.models import Plot
 
     figures = list(drawn(plot.qc(made(genes=100)), "bokeh").select({"type": Plot}))
-    binding, perturbation, pairs, pvalue, other_pvalue, fractions, quantiles = sorted(
+    binding, perturbation, pairs, pvalue, other_pvalue, fractions, quantiles, curves, _ = sorted(
         figures, key=lambda figure: TITLES.index(figure.title.text)
     )
     assert pvalue.x_range is other_pvalue.x_range
     assert pairs.y_range is quantiles.y_range
     assert pairs.x_range is not binding.x_range
-    assert len({id(figure.y_range) for figure in (binding, perturbation, pvalue, fractions, pairs)}) == 5
+    assert len({id(figure.y_range) for figure in (binding, perturbation, pvalue, fractions, pairs, curves)}) == 6
 
 
 TITLES = [
@@ -176,6 +240,8 @@ TITLES = [
     "Perturbation p-values",
     "Bound fraction by TF",
     "Quantiles: |perturbation effect|",
+    "Effects as scores of binding",
+    "Rank response",
 ]
 
 
@@ -537,7 +603,8 @@ def test_save__replaces_only_with_overwrite(suffix: str, tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [path]
 
 
-NAMES_OF_PLOTS = [name for name in plot.__all__ if name not in ("MAX_POINTS", "save", "compare")]
+MORE_THAN_A_DATASET = ("MAX_POINTS", "save", "compare", "scores", "enrichment")
+NAMES_OF_PLOTS = [name for name in plot.__all__ if name not in MORE_THAN_A_DATASET]
 
 
 @pytest.mark.parametrize("name", NAMES_OF_PLOTS)

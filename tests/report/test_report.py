@@ -122,7 +122,7 @@ def test_report__says_what_the_dataset_is(chunks: object, tmp_path: Path) -> Non
     assert {"parameter": "max_mean_adjustment", "value": "10.0"} in Parsed(page).table("parameter")
     assert "A correct dataset fails with a chance of at most 0.001." in page
     assert f"All {len(table.rows)} checks passed." in page
-    assert page.count("data-root-id") == 7
+    assert page.count("data-root-id") == 9
     assert '<meta name="viewport"' in page
 
 
@@ -156,6 +156,8 @@ def test_report__reads_each_block_once(tmp_path: Path) -> None:
     named = {("label", (replicate, 0, tf)) for replicate in range(2) for tf in (0, 1)}  # labels that relations name
     assert {read for read, n in reads.items() if n > 1} == named
     assert max(reads.values()) == 2
+    assert "Effects as scores of binding" in page
+    assert re.search(r"Rank response\\+nreplicate 0", page)
     apart = written(ds, tmp_path, checks=yx.check(ds))
     assert Parsed(without_scripts(page)).tables == Parsed(without_scripts(apart)).tables
 

@@ -10,7 +10,7 @@ import xarray as xr
 from yeastxr._blocks import CHUNK_CELLS, align_features, chunk_like, cut_slabs, map_blocks
 from yeastxr._utils import run_in_threads
 from yeastxr._validate import check_number
-from yeastxr.errors import InputError, SchemaError, format_value, suggest
+from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value, suggest
 from yeastxr.schema import (
     BINDING,
     CORE_DIMS,
@@ -35,6 +35,7 @@ PARTNERS = {
     MAGNITUDE: PERTURBATION_PVALUE,
 }
 """What ranks genes, and what then breaks ties."""
+_QUANTITIES = ", ".join(map(repr, QUANTITIES))
 _SLAB_CELLS = 1 << 17
 _COLUMN = "column"
 
@@ -51,18 +52,20 @@ def take_quantity(ds: xr.Dataset, quantity: object, argument: str, known: Sequen
 
 def take_values(ds: xr.Dataset, values: str | xr.DataArray, argument: str) -> xr.DataArray:
     """Return numbers of each pair: a quantity of the dataset, or an array of its genes and TFs."""
-    if not isinstance(values, xr.DataArray):
+    if not isinstance(values, str | xr.DataArray):
+        raise InputTypeError(f"{argument} is {format_value(values)}; expected {_QUANTITIES}, or a DataArray of pairs")
+    if isinstance(values, str):
         return take_quantity(ds, values, argument)
     if values.dtype.kind not in "fiu":
         raise SchemaError(f"{argument} has dtype {values.dtype}; expected numbers")
-    return _match(values, ds, argument)
+    return match_pairs(values, ds, argument)
 
 
 def take_truth(ds: xr.Dataset, truth: str | xr.DataArray, argument: str) -> xr.DataArray:
     """Return which pairs are true: the dataset's label, or a bool array; refuse a dataset that has no label."""
     if isinstance(truth, xr.DataArray):
-        return _match(check_array(truth, LABEL, argument=argument), ds, argument)
-    if truth != LABEL:
+        return match_pairs(check_array(truth, LABEL, argument=argument), ds, argument)
+    if not isinstance(truth, str) or truth != LABEL:
         raise InputError(f"{argument} is {format_value(truth)}; expected 'label' or a bool DataArray")
     if LABEL not in ds.data_vars:
         raise InputError(
@@ -82,7 +85,7 @@ def find_responsive(
         magnitude = match_to(take_quantity(ds, MAGNITUDE, "responsive"), MAGNITUDE, pvalue, PERTURBATION_PVALUE)
         passes = (pvalue <= most) & (magnitude >= least)
         return passes.astype(np.float32).where(pvalue.notnull() & magnitude.notnull())
-    if isinstance(responsive, str) and responsive != LABEL:
+    if not isinstance(responsive, xr.DataArray) and not (isinstance(responsive, str) and responsive == LABEL):
         raise InputError(
             f"responsive is {format_value(responsive)}; expected 'measured', 'label' or a bool DataArray of pairs"
         )
@@ -166,7 +169,7 @@ def _map_block(
     return table.reshape(*lead, tfs, -1).swapaxes(-1, -2)
 
 
-def _match(array: xr.DataArray, ds: xr.Dataset, argument: str) -> xr.DataArray:
+def match_pairs(array: xr.DataArray, ds: xr.Dataset, argument: str) -> xr.DataArray:
     """Return an array of the dataset's pairs, or refuse it: its genes and TFs must be those of the dataset."""
     check_dims(array, argument)
     for dim in (GENE, TF):

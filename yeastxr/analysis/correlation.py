@@ -79,7 +79,7 @@ def _correlate_columns(x: np.ndarray, y: np.ndarray, *, ranked: bool, log: bool)
         values = [column[own].astype(np.float64) for column in pair]
         if ranked:
             values = [rankdata(column) for column in values]
-        if log:
+        if log and n:
             values = [np.log10(n) - np.log10(rank) for rank in values]
         centred = [column - column.mean() if n else column for column in values]
         spread = np.sqrt(np.prod([column @ column for column in centred])) if n else 0.0

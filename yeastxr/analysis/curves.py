@@ -196,11 +196,10 @@ def _find_bin_starts() -> np.ndarray:
 
 def _expect_curves(ds: xr.Dataset, score: str, grid: np.ndarray) -> dict[str, Any]:
     """Return what theory expects of a feature as a score, if the dataset has a specification."""
-    spec = find_spec(ds)
-    bound, unbound = (find_distribution(ds, score, label=label) for label in (True, False))
-    if spec is None or bound is None or unbound is None:
+    spec, expected = find_spec(ds), expect_roc(ds, score)
+    if spec is None or expected is None:
         return {}
-    fpr, tpr = _compute_roc(bound, unbound, rising=score.endswith("pvalue"))
+    fpr, tpr = expected
     kinds = classify_tfs(spec)
     areas = _expect_areas(spec, score)
     by_tf = [areas[kinds[tf]] for tf in ds.indexes[TF].tolist()]
@@ -209,6 +208,14 @@ def _expect_curves(ds: xr.Dataset, score: str, grid: np.ndarray) -> dict[str, An
         "pooled_theory_auroc": np.trapezoid(tpr, fpr),
         "pooled_theory_tpr": (FPR, _interpolate(grid, fpr, tpr)),
     }
+
+
+def expect_roc(ds: xr.Dataset, score: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the false and true positive rates that theory expects of a feature over all pairs; None if unknown."""
+    bound, unbound = (find_distribution(ds, score, label=label) for label in (True, False))
+    if bound is None or unbound is None:
+        return None
+    return _compute_roc(bound, unbound, rising=score.endswith("pvalue"))
 
 
 def _expect_areas(spec: SimulationSpec, score: str) -> dict[TFKind, float]:

@@ -9,7 +9,7 @@ from yeastxr._blocks import map_blocks
 from yeastxr._validate import check_choice, check_number
 from yeastxr.analysis.columns import align_columns
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value
-from yeastxr.schema import GENE, TF, check_dims, match_to, order_dims
+from yeastxr.schema import GENE, check_dims, match_to, order_dims
 
 METHODS = ("bh", "by", "bonferroni")
 
@@ -35,10 +35,10 @@ def enrichment(
     Parameters
     ----------
     experiment_hops, background_hops
-        Counts of hops, at least 0, dims ``(..., gene, tf)``, NumPy or dask; the background may lack ``tf``. NaN gives
-        NaN.
+        Counts of hops, dims ``(..., gene, tf)``, NumPy or dask; the background may lack ``tf``. NaN gives NaN.
     total_experiment_hops, total_background_hops
-        Hops in all: a number, or an array by TF. By default the sums over genes.
+        Hops in all, at least those of any gene: a number, or an array by TF, and by leading dims if counts have them.
+        By default the sums over genes.
     pseudocount
         At least 0. With 0, genes without background hops have an infinite enrichment, or NaN where there are no hops.
 
@@ -51,7 +51,8 @@ def enrichment(
     Raises
     ------
     InputError
-        If counts are no numbers of genes and TFs, or an argument is not what it must be.
+        If counts are no numbers of genes and TFs, have different labels, or an argument is not what it must be. Counts
+        that are negative, no whole numbers, or above the total are refused when they are computed.
 
     Examples
     --------
@@ -70,9 +71,14 @@ def enrichment(
     """
     experiment = _check_counts(experiment_hops, "experiment_hops")
     background = _check_counts(background_hops, "background_hops")
+    for dim in experiment.indexes.keys() & background.indexes.keys():
+        if not experiment.indexes[dim].equals(background.indexes[dim]):
+            raise SchemaError(
+                f"background_hops has other labels along {dim!r} than experiment_hops; expected the same, in order"
+            )
+    check_dims(experiment, "experiment_hops")
     experiment, background = xr.broadcast(experiment, background)
     experiment, background = order_dims(experiment), order_dims(background)
-    check_dims(experiment, "experiment_hops")
     c = check_number("pseudocount", pseudocount, least=0)
     total_experiment = _check_total(total_experiment_hops, "total_experiment_hops", experiment)
     total_background = _check_total(total_background_hops, "total_background_hops", background)
@@ -100,8 +106,6 @@ def _check_counts(counts: object, argument: str) -> xr.DataArray:
         raise InputTypeError(f"{argument} is {format_value(counts)}; expected a DataArray of counts by gene and TF")
     if GENE not in counts.dims or GENE not in counts.indexes:
         raise SchemaError(f"{argument} has no index coordinate 'gene'; expected counts by gene and TF")
-    if not counts.chunks and bool((counts < 0).any()):
-        raise InputError(f"{argument} has a count below 0; expected counts of at least 0")
     return counts.astype(np.float64)
 
 
@@ -110,8 +114,15 @@ def _check_total(total: Any, argument: str, counts: xr.DataArray) -> xr.DataArra
     if total is None:
         return counts.sum(GENE)
     if isinstance(total, xr.DataArray) and total.ndim:
-        if total.dims != (TF,) or not total.indexes.get(TF, counts.indexes[TF]).equals(counts.indexes[TF]):
+        if not set(total.dims) <= set(counts.dims) - {GENE}:
             raise SchemaError(f"{argument} has the dims {total.dims}; expected a number, or one for each TF")
+        for dim in total.dims:
+            if not total.get_index(dim).equals(counts.get_index(dim)) and (
+                dim in total.indexes or total.sizes[dim] != counts.sizes[dim]
+            ):
+                raise SchemaError(f"{argument} has other labels along {dim!r} than the counts; expected the same")
+        if not total.chunks and bool((total < 0).any()):
+            raise InputError(f"{argument} has {float(total.min()):g}; expected totals of at least 0")
         return total.astype(np.float64)
     return xr.DataArray(check_number(argument, total, least=1))
 
@@ -121,9 +132,23 @@ def _compute_poisson(
 ) -> np.ndarray:
     from scipy.special import gammainc
 
+    _check_hops(x, total_x, "experiment_hops")
+    _check_hops(b, total_b, "background_hops")
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = (b + pseudocount) * total_x / total_b
         return np.where((x == 0) & ~np.isnan(mean), 1.0, gammainc(np.where(x == 0, 1.0, x), mean))
+
+
+def _check_hops(counts: np.ndarray, total: np.ndarray, argument: str) -> None:
+    """Refuse hops that are no counts; it is done block by block, as those of dask are not known before."""
+    for wrong, expected in (
+        (counts < 0, "counts of at least 0"),
+        (np.floor(counts) != counts, "whole numbers"),
+        (counts > total, "at most the total"),
+    ):
+        wrong = wrong & ~np.isnan(counts)
+        if wrong.any():
+            raise InputError(f"{argument} has a count of {counts[wrong][0]:g}; expected {expected}")
 
 
 def _compute_hypergeometric(

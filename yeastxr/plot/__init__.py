@@ -4,6 +4,7 @@ Data are reduced first, lazily and in one pass, and then drawn: a dataset of 10^
 Options are set for both backends on each element, and the user's current backend stays as it is.
 """
 
+from yeastxr.plot.comparisons import correlation, enrichment, scores
 from yeastxr.plot.histograms import (
     binding_histogram,
     compare,
@@ -24,7 +25,9 @@ __all__ = [
     "bound_fraction",
     "cobinding",
     "compare",
+    "correlation",
     "dual_threshold",
+    "enrichment",
     "label_map",
     "perturbation_histogram",
     "pvalue_histogram",
@@ -34,5 +37,6 @@ __all__ = [
     "relation_status",
     "roc",
     "save",
+    "scores",
     "volcano",
 ]

@@ -15,6 +15,7 @@ from yeastxr.plot.style import (
     DARK,
     DIM_TITLES,
     DIVERGING,
+    GREY,
     SEQUENTIAL,
     Labels,
     Options,
@@ -85,45 +86,68 @@ def bound_fraction(
 
 
 def draw_fractions(ds: xr.Dataset, subtitle: str, observed: np.ndarray) -> Any:
-    """Draw the fraction of genes that each TF binds: observed as points, expected as a line of steps.
+    """Draw the fraction of genes that each TF binds: observed as points, expected as a line of steps."""
+    expected = ds[BOUND_FRACTION].values if BOUND_FRACTION in ds.coords else None
+    dim = load_holoviews().Dimension("fraction", label="bound fraction")
+    most = float(max(observed.max(), 0 if expected is None else expected.max()))
+    limits = {"ylim": (0, max(1e-9, 1.1 * most))}
+    return draw_tfs(ds[TF].values, observed, expected, dim, "Bound fraction by TF", subtitle, limits=limits)
+
+
+def draw_tfs(
+    tfs: np.ndarray,
+    observed: np.ndarray,
+    expected: np.ndarray | None,
+    dim: Any,
+    title: str,
+    subtitle: str,
+    *,
+    names: tuple[str, str] = ("expected", "observed"),
+    level: tuple[str, float] | None = None,
+    note: str = "",
+    limits: dict[str, Any],
+) -> Any:
+    """Draw a number of each TF as a point, and the expected ones as a line of steps; and a level, by name, of all.
 
     Of more than 2,000 TFs as many are drawn: half of them evenly spaced, half those that are furthest from what is
     expected, or else from the median.
     """
     hv = load_holoviews()
-    tfs = ds[TF].values
-    expected = ds[BOUND_FRACTION].values if BOUND_FRACTION in ds.coords else None
-    dims = [hv.Dimension("position", label="TF"), hv.Dimension("fraction", label="bound fraction")]
-    drawn = _choose_positions(abs(observed - (np.median(observed) if expected is None else expected)), _MOST_FRACTIONS)
+    dims = [hv.Dimension("position", label="TF"), dim]
+    known = observed[np.isfinite(observed)]
+    centre = expected if expected is not None else np.median(known) if known.size else 0.0
+    drawn = _choose_positions(np.nan_to_num(abs(observed - centre)), _MOST_FRACTIONS)
     if drawn.size < tfs.size:
         subtitle = _join(subtitle, f"{drawn.size:,} of {tfs.size:,} TFs, the furthest off among them")
     layers = []
+    if level is not None:
+        line = ([-0.5, tfs.size - 0.5], [level[1]] * 2)
+        layers.append(draw_line(line, dims, level[0], GREY, dashed=True))
     if expected is not None:
         steps = (drawn, expected[drawn])
-        layers.append(draw_line(steps, dims, "expected", DARK["bound"], interpolation="steps-mid"))
+        layers.append(draw_line(steps, dims, names[0], DARK["bound"], interpolation="steps-mid"))
     columns = (drawn, observed[drawn], flatten(xr.DataArray(tfs[drawn])))
     size = 7 if tfs.size < 200 else 3
-    tips = [("TF", "@name"), ("bound fraction", "@fraction")]
+    tips = [("TF", "@name"), (dim.label, f"@{dim.name}")]
     layers.append(
         set_options(
-            hv.Scatter(columns, kdims=dims[:1], vdims=[dims[1], "name"], label="observed"),
+            hv.Scatter(columns, kdims=dims[:1], vdims=[dims[1], "name"], label=names[1]),
             color=COLOURS["bound"],
             bokeh={"size": size, "line_color": None, "tools": ["hover"], "hover_tooltips": tips},
             matplotlib={"s": 2.5 * size, "linewidth": 0},
         )
     )
-    most = float(max(observed.max(), 0 if expected is None else expected.max()))
     ticks = _make_ticks(tfs, _MOST_UPRIGHT)
-    limits: dict[str, Any] = {"xticks": ticks, "ylim": (0, max(1e-9, 1.1 * most))}
+    limits = limits | {"xticks": ticks}
     if sum(len(name) for _, name in ticks) > _MOST_LETTERS:
         limits["xrotation"] = 60
-    xlabel = _make_dim_label(TF, tfs.size)
-    return draw_overlay(layers, "Bound fraction by TF", subtitle, xlabel, "bound fraction", limits)
+    xlabel = _make_dim_label(TF, tfs.size) + (f"\n{note}" if note else "")
+    return draw_overlay(layers, title, subtitle, xlabel, dim.label, limits)
 
 
 def _choose_positions(off: np.ndarray, most: int) -> np.ndarray:
     """Return at most that many positions: all, or half evenly spaced, and of the others those that are off most."""
-    even = _space_evenly(off.size, most if off.size <= most else most // 2)
+    even = space_evenly(off.size, most if off.size <= most else most // 2)
     others = np.setdiff1d(np.arange(off.size), even)
     furthest = others[np.argsort(-off[others], kind="stable")[: most - even.size]]
     return np.sort(np.concatenate([even, furthest]))
@@ -197,7 +221,7 @@ def label_map(
 
 def _cluster(label: xr.DataArray) -> tuple[xr.DataArray, str]:
     """Return labels with similar genes, and TFs, next to each other, and a note of what was left out."""
-    kept = {dim: _space_evenly(label.sizes[dim], most) for dim, most in _MOST_CLUSTERED.items()}
+    kept = {dim: space_evenly(label.sizes[dim], most) for dim, most in _MOST_CLUSTERED.items()}
     notes = [
         f"{positions.size:,} of {label.sizes[dim]:,} {DIM_TITLES[dim]}s"
         for dim, positions in kept.items()
@@ -263,7 +287,7 @@ def cobinding(ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None, **optio
     """
     ds, subtitle = select(ds, tf, gene)
     label = _get_label(ds)
-    kept = _space_evenly(label.sizes[TF], _MOST_TFS)
+    kept = space_evenly(label.sizes[TF], _MOST_TFS)
     if kept.size < label.sizes[TF]:
         subtitle = _join(subtitle, f"{kept.size} of {label.sizes[TF]:,} TFs")
         label = label.isel({TF: kept})
@@ -395,7 +419,7 @@ def _make_dim_label(dim: str, count: int) -> str:
     return f"{DIM_TITLES[dim]} ({count:,})" if count > _MOST_NAMES else DIM_TITLES[dim]
 
 
-def _space_evenly(size: int, most: int) -> np.ndarray:
+def space_evenly(size: int, most: int) -> np.ndarray:
     """Return at most that many positions, evenly spaced."""
     return np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(int))
 

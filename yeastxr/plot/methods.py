@@ -8,10 +8,11 @@ import xarray as xr
 from yeastxr import analysis
 from yeastxr._validate import check_choice, check_integer
 from yeastxr.errors import InputError
-from yeastxr.plot.scatter import MAX_POINTS, draw_groups
+from yeastxr.plot.scatter import MAX_POINTS, draw_groups, space_pairs
 from yeastxr.plot.style import (
     COLOURS,
     DARK,
+    GREY,
     SERIES,
     Labels,
     Options,
@@ -24,16 +25,16 @@ from yeastxr.plot.style import (
     make_dimension,
     make_title,
     select,
+    select_with,
     set_options,
     shorten_name,
 )
-from yeastxr.schema import BINDING, CORE_DIMS, GENE, LABEL, TF, get_feature, match_to
+from yeastxr.schema import BINDING, LABEL, TF, get_feature, match_to
 from yeastxr.theory.features import find_spec
 
 if TYPE_CHECKING:
     import holoviews as hv
 
-_GREY = "#555555"
 _LEAST_PVALUE = np.finfo(np.float32).tiny
 
 
@@ -85,20 +86,27 @@ def rank_response(
     >>> [layer.label for layer in plot.rank_response(ds, responsive="label", by="binding_effect")]
     ['GAL4, band', 'GAL4', 'MIG1, band', 'MIG1', 'chance']
     """
-    hv = load_holoviews()
-    if isinstance(responsive, xr.DataArray):
-        ds = ds.assign(_responsive=responsive)
-    ds, subtitle = select(ds, tf, gene)
-    given = ds["_responsive"] if isinstance(responsive, xr.DataArray) else responsive
+    ds, subtitle, given = select_with(ds, tf, gene, responsive=responsive)
     result = analysis.rank_response(
-        ds,
-        bins=bins,
-        most=most,
-        responsive=given,
-        by=by,
-        largest_pvalue=largest_pvalue,
-        least_magnitude=least_magnitude,
+        ds, bins=bins, most=most, by=by, largest_pvalue=largest_pvalue, least_magnitude=least_magnitude, **given
     ).compute()
+    note = _describe_response(responsive, largest_pvalue, least_magnitude)
+    return customize(draw_responses(result, subtitle, note), **options)
+
+
+def _describe_response(responsive: str | xr.DataArray, largest_pvalue: float, least_magnitude: float) -> str:
+    """Say which genes are taken to respond."""
+    if isinstance(responsive, xr.DataArray):
+        return shorten_name(responsive.name or "as given")
+    if responsive == LABEL:
+        return "by label"
+    rules = [f"p ≤ {largest_pvalue:g}"] if largest_pvalue < 1 or not least_magnitude else []
+    return ", ".join(rules + ([f"|effect| ≥ {least_magnitude:g}"] if least_magnitude else []))
+
+
+def draw_responses(result: xr.Dataset, subtitle: str, note: str) -> "hv.Overlay":
+    """Draw a rank response: a line and a band for each TF, or for their mean, and chance."""
+    hv = load_holoviews()
     dims = [hv.Dimension("rank", label="rank by binding"), hv.Dimension("ratio", label="share that responds")]
     ranks = result["rank"].values
     layers = []
@@ -117,11 +125,10 @@ def rank_response(
             draw_line((ranks, columns[0]), dims, name, colour, widths=(2, 1.6), hover=True),
         ]
     chance = float(result["chance"].mean())
-    layers.append(draw_line(([0, ranks[-1]], [chance, chance]), dims, "chance", _GREY, dashed=True))
-    xlabel = f"{dims[0].label}\nbands: {_describe_band(result)}"
-    return customize(
-        draw_overlay(layers, "Rank response", subtitle, xlabel, dims[1].label, {"ylim": (0, None)}), **options
-    )
+    layers.append(draw_line(([0, ranks[-1]], [chance, chance]), dims, "chance", GREY, dashed=True))
+    by = "binding p-value" if result.attrs["by"].endswith("pvalue") else "binding effect"
+    xlabel = f"rank by {by}\nresponse: {note}; bands: {_describe_band(result)}"
+    return draw_overlay(layers, "Rank response", subtitle, xlabel, dims[1].label, {"ylim": (0, None)})
 
 
 def _list_lines(result: xr.Dataset) -> list[tuple[str, xr.Dataset]]:
@@ -130,7 +137,11 @@ def _list_lines(result: xr.Dataset) -> list[tuple[str, xr.Dataset]]:
     if not lead and result.sizes[TF] <= len(SERIES):
         return [(shorten_name(label), result.isel({TF: i})) for i, label in enumerate(result[TF].values)]
     ratio = result["ratio"]
-    lower, upper = (ratio.quantile(q, [*lead, TF]).drop_vars("quantile") for q in (0.1, 0.9))
+    known = ratio.notnull().any([*lead, TF])
+    inner = ratio.isel(rank=np.flatnonzero(known)) if known.any() else ratio.fillna(0)
+    lower, upper = (
+        inner.quantile(q, [*lead, TF]).drop_vars("quantile").reindex_like(known).where(known) for q in (0.1, 0.9)
+    )
     mean = xr.Dataset({"ratio": ratio.mean([*lead, TF]), "lower": lower, "upper": upper})
     return [(f"mean of {ratio.isel(rank=0).size:,} TFs", mean)]
 
@@ -145,19 +156,21 @@ def roc(
     *,
     tf: Labels = None,
     gene: Labels = None,
-    score: str = BINDING,
+    score: str | xr.DataArray = BINDING,
+    truth: str | xr.DataArray = LABEL,
     **options: Unpack[Options],
 ) -> "hv.Overlay":
-    """Draw ROC curves of a score against the label: of all pairs, of up to 8 TFs, by theory, and by chance.
+    """Draw ROC curves of a score against the truth: of all pairs, of up to 8 TFs, by theory, and by chance.
 
     Parameters
     ----------
     ds
-        A dataset with ``label``, dims ``(..., gene, tf)``, NumPy or dask.
+        A dataset with dims ``(..., gene, tf)``, NumPy or dask; with ``label``, unless another truth is given.
     tf, gene
         A label or a list of labels to draw; all by default.
-    score
-        A feature, or ``"perturbation_magnitude"``; see :func:`yeastxr.analysis.curves`.
+    score, truth
+        As of :func:`yeastxr.analysis.curves`: a feature or an array of pairs, such as a model's prediction; and
+        ``"label"`` or a bool array of pairs.
     **options
         ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
 
@@ -181,8 +194,8 @@ def roc(
     ['GAL4: 0.90', 'MIG1: 0.91', 'all pairs: 0.903', 'chance', 'area 0.899 by theory']
     """
     hv = load_holoviews()
-    ds, subtitle = select(ds, tf, gene)
-    result = analysis.curves(ds, score=score, points=401).compute()
+    ds, subtitle, given = select_with(ds, tf, gene, score=score, truth=truth)
+    result = analysis.curves(ds, points=401, **given).compute()
     dims = [hv.Dimension("fpr", label="false positive rate"), hv.Dimension("tpr", label="true positive rate")]
     fpr = result["fpr"].values
     layers = []
@@ -193,12 +206,13 @@ def roc(
     name = f"all pairs: {result['pooled_auroc'].item():.3f}"
     pooled = np.concatenate([[0], result["pooled_tpr"].values])
     layers.append(draw_line((np.concatenate([[0], fpr]), pooled), dims, name, "#000000", widths=(2.5, 2), hover=True))
-    layers.append(draw_line(([0, 1], [0, 1]), dims, "chance", _GREY, dashed=True))
+    layers.append(draw_line(([0, 1], [0, 1]), dims, "chance", GREY, dashed=True))
     if "pooled_theory_tpr" in result:
         name = f"area {result['pooled_theory_auroc'].item():.3f} by theory"
         tpr = np.concatenate([[0], result["pooled_theory_tpr"].values])
         layers.append(draw_line((np.concatenate([[0], fpr]), tpr), dims, name, DARK["unbound"], dashed=True))
-    title = f"{make_title(score)} as a score of binding"
+    name = make_title(score) if isinstance(score, str) else shorten_name(score.name or "Scores")
+    title = f"{name} as a score of {'binding' if isinstance(truth, str) else shorten_name(truth.name or 'truth')}"
     xlabel = f"{dims[0].label}\nnumbers: area under the curve"
     return customize(
         draw_overlay(layers, title, subtitle, xlabel, dims[1].label, {"xlim": (0, 1), "ylim": (0, 1)}), **options
@@ -258,7 +272,7 @@ def volcano(
         match_to(get_feature(ds, name), name, effect, names[0])
     total = effect.size
     if total > limit:
-        ds = _thin(ds, names[0], limit)
+        ds = space_pairs(ds, names[0], limit)
         subtitle = ", ".join(filter(None, [subtitle, f"{ds[names[0]].size:,} of {total:,} pairs"]))
     pairs = ds[names].compute()
     effect = pairs[names[0]]
@@ -271,14 +285,6 @@ def volcano(
     xlabel = make_axis_label(f"{kind}_effect") + f"\n{note}"
     title = f"{kind.capitalize()}: p-values over effects"
     return customize(draw_overlay(layers, title, subtitle, xlabel, dims[1].label, {"ylim": (0, None)}), **options)
-
-
-def _thin(ds: xr.Dataset, feature: str, limit: int) -> xr.Dataset:
-    """Return evenly spaced genes of a dataset, and TFs and others where needed, with at most ``limit`` pairs."""
-    for dim in (GENE, TF, *(dim for dim in ds[feature].dims if dim not in CORE_DIMS)):
-        kept = max(1, limit // (ds[feature].size // ds.sizes[dim]))
-        ds = ds.isel({dim: slice(None, None, -(-ds.sizes[dim] // kept))})
-    return ds
 
 
 def _describe_pvalues(ds: xr.Dataset) -> str:
@@ -336,8 +342,11 @@ def dual_threshold(
     if result is not None and not (tf is None and gene is None):
         raise InputError("result is given together with tf or gene; expected one of them")
     ds, subtitle = select(ds, tf, gene)
+    needed = ("permutation_pvalue", "expected_fdr", "acceptable")
     if result is None:
         result = analysis.dual_threshold(ds, seed=0)
+    elif not isinstance(result, xr.Dataset) or not set(needed) <= set(result.data_vars):
+        raise InputError(f"result is of type {type(result).__name__}; expected what analysis.dual_threshold returned")
     result = result.compute()
     hv = load_holoviews()
     dims = [hv.Dimension("pvalue", label="permutation p-value"), hv.Dimension("fdr", label="false discovery rate")]
@@ -350,7 +359,7 @@ def dual_threshold(
     ]
     if "realised_fdr" in result:
         realised = [columns[0], flatten(result["realised_fdr"]), columns[2]]
-        groups.insert(0, ("realised", _GREY, realised, np.isfinite(realised[1])))
+        groups.insert(0, ("realised", GREY, realised, np.isfinite(realised[1])))
     layers = [
         set_options(
             hv.Points(

@@ -12,6 +12,7 @@ from yeastxr._validate import check_integer, check_overwrite, check_path
 from yeastxr.errors import InputError, InputTypeError, format_value
 from yeastxr.plot.histograms import draw_histogram, draw_quantiles, draw_statuses, take_histogram
 from yeastxr.plot.maps import draw_fractions
+from yeastxr.plot.sample import draw_curves, draw_sample, select_sample
 from yeastxr.plot.scatter import MAX_POINTS, are_points, draw_bins, draw_points
 from yeastxr.plot.style import Labels, load_holoviews, render_page, select
 from yeastxr.qc import summarize
@@ -51,7 +52,10 @@ def qc(
     holoviews.Layout
         :func:`binding_histogram`, :func:`perturbation_histogram`, :func:`binding_vs_perturbation`, both
         :func:`pvalue_histogram`, and :func:`bound_fraction`; with a specification :func:`quantile_quantile`, and with
-        relationships :func:`relation_status`.
+        relationships :func:`relation_status`. Then, where some pairs are bound and some are not, ROC curves of both
+        effects over all pairs, from the summary's counts; and without a summary :func:`rank_response` of up to 64 TFs,
+        evenly spaced, of the first of leading dims. It takes p-values, or in a simulation effects, to which genes with
+        |effects| of at least 2 respond. Columns are as many as leave the fewest places empty.
 
     Raises
     ------
@@ -65,7 +69,7 @@ def qc(
     >>> from yeastxr import plot
     >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], seed=42)
     >>> len(plot.qc(ds))
-    7
+    9
     """
     import dask
 
@@ -75,8 +79,9 @@ def qc(
     ds, subtitle = select(ds, tf, gene)
     as_points = are_points(ds, max_points)
     pairs = ds[[LABEL, BINDING, PERTURBATION]] if as_points else xr.Dataset()
+    sample = None
     if summary is None:
-        summary, pairs = dask.compute(summarize(ds), pairs)  # in one pass
+        summary, pairs, sample = dask.compute(summarize(ds), pairs, select_sample(ds))  # in one pass
     else:
         pairs = pairs.compute()
     cells = summary["cells"].sum([dim for dim in summary["cells"].dims if dim not in (TF, LABEL)])
@@ -93,6 +98,11 @@ def qc(
         pictures.append(draw_quantiles(ds, subtitle, summary))
     if "status_histogram" in summary:
         pictures.append(draw_statuses(ds, subtitle, summary))
+    curves = draw_curves(ds, subtitle, summary)
+    if curves is not None:
+        pictures.append(curves)
+    if sample is not None:
+        pictures.append(draw_sample(ds, subtitle, sample))
     # Pictures say themselves which are linked: a histogram of binding effects ends at 5, their scatter does not.
     return (
         hv.Layout(pictures)
@@ -100,8 +110,13 @@ def qc(
             hv.opts.Layout(shared_axes=True, backend="bokeh"),
             hv.opts.Layout(shared_axes=False, sublabel_format="", hspace=0.35, vspace=0.6, backend="matplotlib"),
         )
-        .cols(3)
+        .cols(_choose_columns(len(pictures)))
     )
+
+
+def _choose_columns(pictures: int) -> int:
+    """Return how many columns leave the fewest places empty, of these the number nearest 3."""
+    return min((3, 4, 2, 5), key=lambda columns: -pictures % columns)
 
 
 def _count_pairs(summary: xr.Dataset) -> xr.Dataset:

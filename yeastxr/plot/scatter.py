@@ -26,7 +26,7 @@ from yeastxr.plot.style import (
     set_options,
     shorten_name,
 )
-from yeastxr.schema import BINDING, CORE_DIMS, LABEL, MAGNITUDE, PERTURBATION
+from yeastxr.schema import BINDING, CORE_DIMS, GENE, LABEL, MAGNITUDE, PERTURBATION, TF
 from yeastxr.theory.features import compute_mean_magnitudes, find_spec
 
 if TYPE_CHECKING:
@@ -192,3 +192,11 @@ def _draw_means(ds: xr.Dataset, most: float) -> list[Any]:
 def _make_plane() -> list[Any]:
     """Return the axes of the scatter."""
     return [make_dimension(BINDING), make_dimension(MAGNITUDE)]
+
+
+def space_pairs(ds: xr.Dataset, feature: str, limit: int) -> xr.Dataset:
+    """Return evenly spaced genes of a dataset, and TFs and others where needed, with at most ``limit`` pairs."""
+    for dim in (GENE, TF, *(dim for dim in ds[feature].dims if dim not in CORE_DIMS)):
+        kept = max(1, limit // (ds[feature].size // ds.sizes[dim]))
+        ds = ds.isel({dim: slice(None, None, -(-ds.sizes[dim] // kept))})
+    return ds

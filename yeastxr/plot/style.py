@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from yeastxr._validate import check_integer, check_number, check_sequence, to_python, unwrap
+from yeastxr.analysis.columns import check_dataset, match_pairs
 from yeastxr.errors import InputError, InputTypeError, SchemaError, escape_controls, format_value, shorten, suggest
 from yeastxr.schema import FEATURE_BY_NAME, GENE, MAGNITUDE, PERTURBATION, STATUSES, TF, restore_dims
 
@@ -20,9 +21,10 @@ COLOURS = {"bound": _BLUE, **dict(zip(STATUSES, (_ORANGE, _BLUE, _GREEN), strict
 _DARK_ORANGE, _DARK_BLUE, _DARK_GREEN = "#7a4f00", "#003a5c", "#00513b"  # the same hues, for theory over data
 DARK = {"bound": _DARK_BLUE, **dict(zip(STATUSES, (_DARK_ORANGE, _DARK_BLUE, _DARK_GREEN), strict=True))}
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999")
+GREY = "#555555"  # of chance
 SEQUENTIAL, DIVERGING = "Blues", "RdBu_r"  # ColorBrewer's, safe for the colour-blind; bokeh and matplotlib know them
 DIM_TITLES = {GENE: "gene", TF: "TF"}
-PAIRS = "gene–TF pairs"
+PAIRS, TFS = "gene–TF pairs", "TFs"  # axes of counts
 _LONGEST_NAME = 60
 
 
@@ -272,7 +274,7 @@ def finish_bokeh(plot: Any, element: Any) -> None:
     xaxis, yaxis = plot.handles["xaxis"], plot.handles["yaxis"]
     xaxis.axis_label_text_font_style = yaxis.axis_label_text_font_style = "normal"
     plot.handles["plot"].toolbar.logo = None
-    if yaxis.axis_label == PAIRS:
+    if yaxis.axis_label in (PAIRS, TFS):
         yaxis.formatter = NumeralTickFormatter(format="0,0")
         yaxis.ticker = BasicTicker(min_interval=1, num_minor_ticks=0)
         for grid in plot.handles["plot"].ygrid:
@@ -293,7 +295,7 @@ def _finish_matplotlib(plot: Any, element: Any) -> None:
     axis.grid(True, color="#dddddd", linewidth=0.6)
     axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)
-    if axis.get_ylabel() == PAIRS:
+    if axis.get_ylabel() in (PAIRS, TFS):
         axis.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
         axis.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
@@ -331,6 +333,17 @@ def select(ds: xr.Dataset, tf: Labels, gene: Labels) -> tuple[xr.Dataset, str]:
         title = DIM_TITLES[dim]
         words.append(f"{title} {labels[0]}" if plain else f"{ds.sizes[dim]:,} of {len(index):,} {title}s")
     return ds, ", ".join(words)
+
+
+def select_with(ds: xr.Dataset, tf: Labels, gene: Labels, **values: Any) -> tuple[xr.Dataset, str, dict[str, Any]]:
+    """Select TFs and genes of a dataset, and of those values that are arrays of its pairs; others stay as they are."""
+    arrays = {f"_{name}": array for name, array in values.items() if isinstance(array, xr.DataArray)}
+    if arrays:
+        ds = check_dataset(ds)
+        ds = ds.assign({name: match_pairs(array, ds, name[1:]) for name, array in arrays.items()})
+    ds, subtitle = select(ds, tf, gene)
+    selected = {name[1:]: ds[name].rename(array.name) for name, array in arrays.items()}
+    return ds.drop_vars(list(arrays)), subtitle, values | selected
 
 
 def _list_labels(index: Any, selection: Any, dim: str) -> list[Any]:

@@ -2,6 +2,7 @@
 
 import html
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from yeastxr._validate import check_overwrite, check_path
 from yeastxr.checks.check import LEVEL, check_blocks
 from yeastxr.checks.table import CheckTable
 from yeastxr.errors import InputError, InputTypeError, escape_controls, format_value, shorten
+from yeastxr.plot.sample import SampleBlocks, draw_sample, select_sample
 from yeastxr.plot.style import DIM_TITLES, load_holoviews, render_page
 from yeastxr.qc.summary import BlockSummary, summarize
 from yeastxr.report import provenance
@@ -51,9 +53,9 @@ def report(
     Parameters
     ----------
     ds
-        A yeastxr dataset, dims ``(..., gene, tf)``, NumPy or dask; it is read once, block by block, for the checks and
-        for the summary that all else is drawn from. At most 20,000 pairs are read again, to be drawn as points;
-        without a specification, the largest effects are found in a pass before.
+        A yeastxr dataset, dims ``(..., gene, tf)``, NumPy or dask; it is read once, block by block, for the checks, for
+        the summary that nearly all else is drawn from, and for the rank response of up to 64 TFs. At most 20,000 pairs
+        are read again, to be drawn as points; without a specification, the largest effects are found in a pass before.
     path
         The file to write, whose name ends in .html.
     checks
@@ -89,6 +91,7 @@ def report(
     ...     page.name, " checks passed" in page.read_text(encoding="utf-8")
     ('qc.html', True)
     """
+    import dask
     from markupsafe import Markup
 
     path = check_page_path(path, overwrite)
@@ -99,18 +102,18 @@ def report(
     if checks is None:
         # A specification that can't be read is shown as it is; the rest can be checked.
         known = spec is not None or read_sweep(ds) is not None
-        blocks = BlockSummary(ds)
+        blocks, sampled = BlockSummary(ds), SampleBlocks(ds)
         checked = ds if known else ds.drop_attrs(deep=False)
-        checks = check_blocks(checked, level=level, progress=progress, visit=blocks.add)
-        summary = blocks.finish()
+        checks = check_blocks(checked, level=level, progress=progress, visit=_join_visits(blocks.add, sampled.add))
+        summary, sample = blocks.finish(), sampled.finish()
     else:
-        summary = summarize(ds).compute()
+        summary, sample = dask.compute(summarize(ds), select_sample(ds))
     tfs = format_tfs(summarize_tfs(ds, summary))
     shown, more_checks = _limit_checks(checks)
     points = _list_points(ds, checks)
     table = "" if checks is False else shown._repr_html_()
     text = render_page(
-        _render_figures(plot.qc(ds, summary=summary)),
+        _render_figures([*plot.qc(ds, summary=summary), draw_sample(ds, "", sample)]),
         str(title),
         package="yeastxr.report",
         template="report.html",
@@ -130,6 +133,16 @@ def report(
     with replace_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return path
+
+
+def _join_visits(*visits: Callable[..., None]) -> Callable[..., None]:
+    """Return a function that lets several see each block."""
+
+    def visit(*block: Any) -> None:
+        for own in visits:
+            own(*block)
+
+    return visit
 
 
 def check_page_path(path: str | Path, overwrite: bool) -> Path:

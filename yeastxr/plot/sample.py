@@ -1,0 +1,138 @@
+"""The pictures of the field's methods that an overview can draw without reading a dataset again.
+
+ROC curves come from the counts of a summary, and rank response from the columns of some TFs, which are taken while
+blocks are read for something else.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from yeastxr import analysis, qc
+from yeastxr.analysis.curves import expect_roc
+from yeastxr.plot.maps import space_evenly
+from yeastxr.plot.methods import draw_responses
+from yeastxr.plot.style import GREY, SERIES, draw_line, draw_overlay, load_holoviews
+from yeastxr.qc.bins import X_BIN, Y_BIN
+from yeastxr.schema import BINDING, GENE, LABEL, MAGNITUDE, MEASURES, TF, get_feature, restore_dims
+from yeastxr.simulation.simulate import read_sweep
+from yeastxr.theory.features import find_spec
+
+_MOST_TFS = 64
+_MOST_PAIRS = 2_000_000
+_LEAST_MAGNITUDE = 2.0  # noise s.d.; 4.6 % of unbound pairs have more
+_SCORES = {BINDING: "binding", MAGNITUDE: "perturbation"}  # a phone has no room for more words side by side
+
+
+def select_sample(ds: xr.Dataset) -> xr.Dataset:
+    """Return the measures of up to 64 evenly spaced TFs, the first along leading dims; lazy for dask."""
+    ds = restore_dims(ds)
+    first = dict.fromkeys((dim for dim in get_feature(ds, BINDING).dims if dim not in (GENE, TF)), 0)
+    most = int(np.clip(_MOST_PAIRS // ds.sizes[GENE], 1, _MOST_TFS))
+    return ds[list(MEASURES)].isel(first | {TF: space_evenly(ds.sizes[TF], most)})
+
+
+class SampleBlocks:
+    """What :func:`select_sample` returns for a dataset, whose blocks another function reads."""
+
+    def __init__(self, ds: xr.Dataset) -> None:
+        self._ds = restore_dims(ds)
+        self._sample = select_sample(self._ds)
+        self._tfs = space_evenly(self._ds.sizes[TF], self._sample.sizes[TF])
+        self._values: dict[int, list[np.ndarray]] = {}
+        self._lock = Lock()
+
+    def add(self, positions: Mapping[Hashable, int], region: Sequence[slice], values: Mapping[str, np.ndarray]) -> None:
+        """Take columns of a block ``(..., gene, tf)`` with all genes; arguments are as of the summary's blocks."""
+        *lead, genes, tfs = region
+        if any(positions.values()) or any(part.start for part in lead) or genes != slice(0, self._ds.sizes[GENE]):
+            return
+        chosen = self._tfs[(self._tfs >= tfs.start) & (self._tfs < tfs.stop)]
+        first = (0,) * len(lead)
+        columns = {int(tf): [values[name][first][:, tf - tfs.start].copy() for name in MEASURES] for tf in chosen}
+        with self._lock:
+            self._values |= columns
+
+    def finish(self) -> xr.Dataset:
+        """Return the sample, in memory; it reads what it has not seen."""
+        if len(self._values) < self._tfs.size:
+            return self._sample.compute()
+        columns = [self._values[int(tf)] for tf in self._tfs]
+        sample = self._sample.transpose(GENE, TF)
+        data = {name: np.stack([own[i] for own in columns], axis=1) for i, name in enumerate(MEASURES)}
+        return sample.assign({name: sample[name].copy(data=values) for name, values in data.items()})
+
+
+def draw_sample(ds: xr.Dataset, subtitle: str, sample: xr.Dataset) -> Any:
+    """Draw the rank response of some TFs of a dataset.
+
+    Effects rank the genes of a simulation and tell which respond, as its p-values say little; else p-values do.
+    """
+    simulated = find_spec(ds) is not None or read_sweep(ds) is not None
+    rules: dict[str, Any] = {"by": BINDING, "largest_pvalue": 1.0, "least_magnitude": _LEAST_MAGNITUDE}
+    result = analysis.rank_response(sample, most=150, **(rules if simulated else {}))
+    note = f"|effect| ≥ {_LEAST_MAGNITUDE:g}" if simulated else "p ≤ 0.05"
+    notes = [subtitle, *(f"{dim} {sample[dim].item()}" for dim in _list_lead(sample))]
+    if sample.sizes[TF] < ds.sizes[TF]:
+        notes.append(f"{sample.sizes[TF]:,} of {ds.sizes[TF]:,} TFs")
+    return draw_responses(result.compute(), ", ".join(filter(None, notes)), note)
+
+
+def _list_lead(sample: xr.Dataset) -> list[Hashable]:
+    """Return the leading dims of which a sample has the first."""
+    return [name for name, coord in sample.coords.items() if coord.ndim == 0]
+
+
+def draw_curves(ds: xr.Dataset, subtitle: str, summary: xr.Dataset) -> Any | None:
+    """Draw ROC curves of both effects over all pairs, from a summary; None where all are bound, or none is.
+
+    Curves are exact at the ends of bins, and straight between them.
+    """
+    hv = load_holoviews()
+    dims = [hv.Dimension("fpr", label="false positive rate"), hv.Dimension("tpr", label="true positive rate")]
+    layers, lines = [], []
+    for colour, (score, name) in zip(SERIES, _SCORES.items(), strict=False):
+        rates = _count_rates(summary, score)
+        if rates is None:
+            continue
+        area = np.trapezoid(rates[1], rates[0])
+        layers.append(draw_line(rates, dims, f"{name}: {area:.2f}", colour, widths=(2, 1.6), hover=True))
+        expected = expect_roc(ds, score)
+        if expected is not None:
+            lines.append(draw_line(expected, dims, f"{name}, theory", "#000000", dashed=True, show_legend=False))
+    if not layers:
+        return None
+    layers += [*lines, draw_line(([0, 1], [0, 1]), dims, "chance", GREY, dashed=True)]
+    xlabel = f"{dims[0].label}\n{'dashed: theory; ' if lines else ''}numbers: area, from counts in bins"
+    limits = {"xlim": (0, 1), "ylim": (0, 1)}
+    return draw_overlay(layers, "Effects as scores of binding", subtitle, xlabel, dims[1].label, limits)
+
+
+def _count_rates(summary: xr.Dataset, score: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the shares of unbound and of bound pairs at or above the ends of bins, from 0 to 1.
+
+    Binding effects beyond the histogram's limit are in the bins of pairs, if no pair lacks the other effect.
+    """
+    counts = qc.histogram_of(summary, score)
+    counts = counts.sum([dim for dim in counts["above"].dims if dim != LABEL])
+    cells, above, below = (counts[name].transpose(LABEL, ...).values for name in ("cells", "above", "below"))
+    called = above[:, None] + np.cumsum(cells[:, ::-1], axis=1)
+    if score == BINDING:
+        outer = _count_beyond(summary, float(counts["right"].values[-1]))
+        called = np.concatenate([outer, above[:, None], called], axis=1)
+    called = np.concatenate([np.zeros((2, 1), int), called, called[:, -1:] + below[:, None]], axis=1)
+    total = called[:, -1]
+    return None if not total.all() else (called[0] / total[0], called[1] / total[1])
+
+
+def _count_beyond(summary: xr.Dataset, end: float) -> np.ndarray:
+    """Return how many pairs of each label have binding effects at or above the starts of bins beyond an end."""
+    names = [name for name in summary["pairs_outside"].dims if name != LABEL]
+    if int(summary["pairs_outside"].sum()) or int(summary["pairs_missing"].sum()):
+        return np.zeros((2, 0), int)
+    cells = summary["pairs"].sum([*names, Y_BIN]).transpose(LABEL, X_BIN).values
+    starts = summary["x_left"].values
+    return np.cumsum(cells[:, ::-1], axis=1)[:, starts[::-1] > end]
