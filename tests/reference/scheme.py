@@ -249,7 +249,7 @@ def extended(
     if p["pvalues"] == "test":
         ratio = p["total_experiment_hops"] / p["total_background_hops"]
         tested = [
-            [poisson_tail(b * ratio + p["poisson_pseudocount"], int(k)) for b, k in zip(*pair, strict=True)]
+            [poisson_tail((b + p["poisson_pseudocount"]) * ratio, int(k)) for b, k in zip(*pair, strict=True)]
             for pair in zip(background, experiment, strict=True)
         ]
         made["binding_pvalue"] = np.array(tested, np.float32)

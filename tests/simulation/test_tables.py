@@ -185,7 +185,7 @@ def test_poisson_tails_are_exact_down_to_the_least_float32():
     tails = make_poisson_tails(background, experiment, 103922, 17183, pseudocount)
     assert tails.shape == (41, 91)
     assert tails.dtype == np.float32
-    expected = stats.poisson.sf(np.arange(91) - 1, np.arange(41)[:, None] * ratio + pseudocount)
+    expected = stats.poisson.sf(np.arange(91) - 1, (np.arange(41)[:, None] + pseudocount) * ratio)
     with np.errstate(under="ignore"):
         np.testing.assert_allclose(tails, expected.astype(np.float32), rtol=2e-7, atol=2e-45)
     assert (tails == 0).any()

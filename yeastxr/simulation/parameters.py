@@ -397,7 +397,9 @@ class PvalueParameters(Parameters):
     )
     poisson_pseudocount: float = field(
         default=0.1,
-        metadata=make_help("What is added to the expected hops of a binding test (pvalues=test).", float, extends=True),
+        metadata=make_help(
+            "What is added to the background hops of a binding test (pvalues=test).", float, extends=True
+        ),
     )
 
     def __post_init__(self) -> None:

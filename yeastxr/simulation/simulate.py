@@ -131,7 +131,7 @@ class SimulationSpec(
         least as many experiment hops by a Poisson distribution whose mean the background hops give, perturbation
         p-values that of at least as large an effect by the distribution of unbound pairs.
     poisson_pseudocount
-        What is added to the mean of that Poisson distribution, at least 0.
+        What is added to the background hops, of which that mean is a multiple, at least 0.
     responsive_fraction, indirect_fraction
         Fractions of bound and of unbound pairs that respond, in [0, 1]. Unless they are 1 and 0, the variable
         ``responsive`` is kept, and decides the perturbation effect in place of the label.
@@ -467,7 +467,7 @@ def simulate(
     large_effect_percentile, large_effect_upper_pval
         The quantile of ``|effect|`` from which on a p-value is small, and the upper end of small p-values.
     pvalues, poisson_pseudocount
-        ``"tutorial"`` (drawn) or ``"test"``, and what is added to the expected hops of a binding test.
+        ``"tutorial"`` (drawn) or ``"test"``, and what is added to the background hops of a binding test.
     responsive_fraction, indirect_fraction, gene_responsiveness
         Fractions of bound and of unbound pairs that respond, and the correlation of a gene's responses.
     unbound_mean, unbound_std, bound_mean, bound_std

@@ -389,9 +389,9 @@ def generate_pvalues(
     not depend on the effect, as in the tutorial of yeastdnnexplorer: they are the outcome of a rule, not of a test.
 
     With ``pvalues="test"`` nothing is drawn. The p-value of binding is ``P(N >= experiment_hops)`` of a Poisson number
-    N with the mean ``background_hops * total_experiment_hops / total_background_hops + poisson_pseudocount``, the test
-    of calling cards (Wang et al., Genome Research 21, 2011) with the pseudocount of ``pycallingcards``;
-    ``callingcardstools`` adds its own, 0.1, to the background hops. It comes from a table made in 50-digit arithmetic.
+    N with the mean ``(background_hops + poisson_pseudocount) * total_experiment_hops / total_background_hops``, the
+    test of calling cards (Wang et al., Genome Research 21, 2011) with the pseudocount of ``callingcardstools``, as
+    :func:`yeastxr.analysis.enrichment` has it. It comes from a table made in 50-digit arithmetic.
     The p-value of a perturbation effect is two-sided, ``P(|X| >= |effect|)`` of a normal number X with the mean and
     standard deviation of unbound pairs: ``Q((|effect| - mean) / std) + Q((|effect| + mean) / std)``, with a relative
     error below 1e-9. Both are rounded to float32.
@@ -407,7 +407,7 @@ def generate_pvalues(
     pvalues
         ``"tutorial"`` or ``"test"``.
     poisson_pseudocount
-        What is added to the expected hops of a binding test, at least 0.
+        What is added to the background hops of a binding test, at least 0.
     hops
         The outcome of :func:`generate_hops`, which a binding test needs.
     unbound_mean, unbound_std

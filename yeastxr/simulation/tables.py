@@ -227,13 +227,13 @@ def make_poisson_tails(
     total_background_hops, total_experiment_hops
         At least 1.
     pseudocount
-        At least 0; what is added to the expected count.
+        At least 0; what is added to background hops.
 
     Returns
     -------
     numpy.ndarray
         float32 in [0, 1], shape (background counts, experiment counts): the probability of at least as many experiment
-        hops, if ``background * total_experiment_hops / total_background_hops + pseudocount`` are expected. Rounded to
+        hops, if ``(background + pseudocount) * total_experiment_hops / total_background_hops`` are expected. Rounded to
         float64 and then to float32, which makes 0 of what is below 7e-46.
 
     Raises
@@ -258,7 +258,7 @@ def make_poisson_tails(
     with localcontext(_CONTEXT):
         counts = [Decimal(k) for k in range(max(first, 1), last + 1)]
         for row, background in enumerate(range(background_hops[0], background_hops[1] + 1)):
-            mean = Decimal(background) * total_experiment_hops / total_background_hops + Decimal(pseudocount)
+            mean = (Decimal(background) + Decimal(pseudocount)) * total_experiment_hops / total_background_hops
             if mean:
                 tails[row] = _sum_tails(mean, first, counts)
             else:
