@@ -26,7 +26,7 @@ FPR, RECALL = "fpr", "recall"
 EXACT_PAIRS = 10**7
 _POOLS = ("auto", "exact", "histogram")
 _HISTOGRAM_BITS = 18  # of the 32 of a float32: 512 bins for each power of two
-_POINTS = 513  # of a distribution's quantiles, for curves by theory
+_QUANTILES = 513  # of a distribution's quantiles, for curves by theory
 
 
 def curves(
@@ -210,12 +210,15 @@ def _expect_curves(ds: xr.Dataset, score: str, grid: np.ndarray) -> dict[str, An
     }
 
 
-def expect_roc(ds: xr.Dataset, score: str) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the false and true positive rates that theory expects of a feature over all pairs; None if unknown."""
+def expect_roc(ds: xr.Dataset, score: str, quantiles: int = _QUANTILES) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the false and true positive rates that theory expects of a feature over all pairs; None if unknown.
+
+    They are exact at their points; quantiles take most of the time.
+    """
     bound, unbound = (find_distribution(ds, score, label=label) for label in (True, False))
     if bound is None or unbound is None:
         return None
-    return _compute_roc(bound, unbound, rising=score.endswith("pvalue"))
+    return _compute_roc(bound, unbound, rising=score.endswith("pvalue"), quantiles=quantiles)
 
 
 def _expect_areas(spec: SimulationSpec, score: str) -> dict[TFKind, float]:
@@ -252,12 +255,14 @@ def _compute_area(bound: Distribution, unbound: Distribution, *, rising: bool = 
     return float(np.trapezoid(tpr, fpr))
 
 
-def _compute_roc(bound: Distribution, unbound: Distribution, *, rising: bool) -> tuple[np.ndarray, np.ndarray]:
+def _compute_roc(
+    bound: Distribution, unbound: Distribution, *, rising: bool, quantiles: int = _QUANTILES
+) -> tuple[np.ndarray, np.ndarray]:
     """Return a ROC curve by theory, exact at its points: all atoms, and quantiles of what has a density.
 
     With ``rising``, small values are called.
     """
-    parts = [_list_points(d) for d in (bound, unbound)]
+    parts = [_list_points(d, quantiles) for d in (bound, unbound)]
     points = np.unique(np.concatenate(parts))
     points = np.union1d(points, np.nextafter(points, -np.inf))
     fpr, tpr = (np.asarray(d.cdf(points) if rising else d.sf(points)) for d in (unbound, bound))
@@ -266,13 +271,13 @@ def _compute_roc(bound: Distribution, unbound: Distribution, *, rising: bool) ->
     return np.concatenate([[0.0], fpr, [1.0]]), np.concatenate([[0.0], tpr, [1.0]])
 
 
-def _list_points(d: Distribution) -> np.ndarray:
+def _list_points(d: Distribution, quantiles: int) -> np.ndarray:
     """Return the values between which a distribution has no atom, and where its curve is smooth."""
     if isinstance(d, Lattice):
         return d.values
     if isinstance(d, UniformMixture):
         return np.union1d(d.ends, 0.0)
-    q = np.linspace(0, 1, _POINTS)[1:-1]
+    q = np.linspace(0, 1, quantiles)[1:-1]
     points = np.asarray(d.quantile(np.concatenate([[1e-6, 1e-4], q, [1 - 1e-4, 1 - 1e-6]])))
     atoms = d.atoms if isinstance(d, FoldedNormals) else None
     return points if atoms is None else np.union1d(points, atoms.values)

@@ -23,6 +23,7 @@ from yeastxr.theory.features import find_spec
 
 _MOST_TFS = 64
 _MOST_PAIRS = 2_000_000
+_QUANTILES = 65  # of a curve by theory
 _LEAST_MAGNITUDE = 2.0  # noise s.d.; 4.6 % of unbound pairs have more
 _SCORES = {BINDING: "binding", MAGNITUDE: "perturbation"}  # a phone has no room for more words side by side
 
@@ -100,7 +101,7 @@ def draw_curves(ds: xr.Dataset, subtitle: str, summary: xr.Dataset) -> Any | Non
             continue
         area = np.trapezoid(rates[1], rates[0])
         layers.append(draw_line(rates, dims, f"{name}: {area:.2f}", colour, widths=(2, 1.6), hover=True))
-        expected = expect_roc(ds, score)
+        expected = expect_roc(ds, score, quantiles=_QUANTILES)
         if expected is not None:
             lines.append(draw_line(expected, dims, f"{name}, theory", "#000000", dashed=True, show_legend=False))
     if not layers:
