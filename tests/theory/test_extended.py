@@ -14,7 +14,7 @@ from yeastxr.simulation.parameters import BindingParameters
 from yeastxr.simulation.tables import make_poisson_tails
 from yeastxr.theory import FoldedNormals, SignedFoldedNormals, TailPvalues, binding_lattice, distribution
 from yeastxr.theory.features import GROUPS, compute_mean_magnitudes, find_distribution
-from yeastxr.theory.pairs import classify_tfs, make_group_magnitudes
+from yeastxr.theory.pairs import _merge_near, classify_tfs, make_group_magnitudes
 
 HOPS = {
     "hop_distribution": "negative_binomial",
@@ -322,3 +322,14 @@ def test_simulated_data_have_the_distributions():
                 observed = np.array([(sample <= x).mean() for x in at])
                 assert (np.abs(observed - chances) < 6 * np.sqrt(0.25 / n)).all()
                 assert abs(sample.mean() - d.mean) < 6 * sample.std() / np.sqrt(n) + 1e-6
+
+
+def test_many_components_that_lie_near_are_merged():
+    rng = np.random.default_rng(1)
+    weights, means = rng.random(20_000), np.sort(rng.random(20_000)) * 3 - 0.1
+    merged = FoldedNormals(*_merge_near(weights / weights.sum(), means, np.float64(0.8)))
+    exact = FoldedNormals(weights, means, 0.8)
+    assert merged.weights.size < 4000
+    x = np.linspace(0, 7, 50)
+    np.testing.assert_allclose(merged.cdf(x), exact.cdf(x), atol=1e-9)
+    assert merged.mean == pytest.approx(exact.mean, rel=1e-9)

@@ -5,6 +5,7 @@
 
 from collections.abc import Hashable, Iterable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 import xarray as xr
@@ -40,6 +41,7 @@ from yeastxr.theory.pairs import (
     classify_tfs,
     compute_large_fraction,
     count_pairs,
+    list_magnitude_parts,
     make_binding_distributions,
     make_group_magnitudes,
     make_pvalue_lattices,
@@ -355,10 +357,7 @@ def _make_distribution(
     if quantity == MAGNITUDE:
         return effect.magnitude()
     if quantity != PERTURBATION:
-        null = FoldedNormals(np.ones(1), np.array([spec.unbound_mean]), np.array([spec.unbound_std]))
-        magnitude = effect.magnitude()
-        same = magnitude.weights.size == 1 and (magnitude.means, magnitude.stds) == (null.means, null.stds)
-        return UniformMixture.of([1.0], [1.0]) if same else TailPvalues(null, magnitude)
+        return _make_tail_pvalues(spec, effect.magnitude())
     if effect.kind != "discrete":
         return effect
     values, weights = [], []
@@ -388,10 +387,53 @@ def _compute_moments(spec: SimulationSpec, pairs: Mapping[TFKind, Pairs], *, eve
     moments = np.full((len(FEATURE_NAMES), len(_MOMENTS)), np.nan)
     for i, feature in enumerate(FEATURE_NAMES if _sum_pairs(pairs) else ()):
         try:
-            d = _make_distribution(spec, feature, pairs, every=every)
+            parts = _list_moments(spec, feature, pairs, every=every)
         except InputError:  # theory knows no distribution under these parameters
             continue
-        magnitude_mean = d.magnitude().mean if isinstance(d, SignedFoldedNormals | Lattice) else d.mean
-        magnitude_variance = max(d.std**2 + d.mean**2 - magnitude_mean**2, 0.0)
-        moments[i] = d.mean, d.std, magnitude_mean, np.sqrt(magnitude_variance)
+        weights, tilts, means, stds = np.array(parts).T
+        weights = weights / weights.sum()
+        mean, magnitude_mean = weights @ (tilts * means), weights @ means
+        # Within and between parts: only the first can cancel.
+        spread = np.sqrt(weights @ (stds**2 + (means - magnitude_mean) ** 2))
+        std = np.sqrt(weights @ (stds**2 + means**2) - mean**2) if (tilts < 1).any() else spread
+        moments[i] = mean, std, magnitude_mean, spread
     return moments
+
+
+def _list_moments(
+    spec: SimulationSpec, feature: str, pairs: Mapping[TFKind, Pairs], *, every: bool
+) -> list[tuple[float, float, float, float]]:
+    """Return the parts of a feature's distribution over pairs, of which TFs share most.
+
+    Each has its weight, by how much more often than not it is positive, and the mean and s.d. of its magnitude.
+    """
+    counts = [float(sum(column)) for column in zip(*pairs.values(), strict=True)]
+    if feature == LABEL or (feature.endswith("pvalue") and not spec.tests_effects):
+        return [(1.0, 1.0, *_get_moments(_make_distribution(spec, feature, pairs, every=every)))]
+    if feature in (BINDING, BINDING_PVALUE):
+        lattices = make_binding_distributions(spec) if feature == BINDING else make_pvalue_lattices(spec)
+        numbers = (counts[0], sum(counts[1:]))
+        return [(n, 1.0, *_get_moments(lattice)) for n, lattice in zip(numbers, lattices, strict=True) if n]
+    refuse_batches(spec)
+    parts = []
+    for kind, by_status in pairs.items():
+        tilt = 2 * kind.positive - 1 if feature == PERTURBATION else 1.0
+        for number, magnitudes in zip(by_status, list_magnitude_parts(spec, kind), strict=True):
+            for weight, magnitude in magnitudes:
+                if number and weight:
+                    d = magnitude if feature == PERTURBATION else _make_tail_pvalues(spec, magnitude)
+                    parts.append((float(number) * weight, tilt, *_get_moments(d)))
+    return parts
+
+
+@lru_cache(maxsize=256)
+def _get_moments(d: Distribution) -> tuple[float, float]:
+    return d.mean, d.std
+
+
+@lru_cache(maxsize=64)
+def _make_tail_pvalues(spec: SimulationSpec, magnitude: FoldedNormals) -> Distribution:
+    """Return the distribution of the two-sided p-values of a magnitude."""
+    null = FoldedNormals(np.ones(1), np.array([spec.unbound_mean]), np.array([spec.unbound_std]))
+    same = magnitude.weights.size == 1 and (magnitude.means, magnitude.stds) == (null.means, null.stds)
+    return UniformMixture.of([1.0], [1.0]) if same else TailPvalues(null, magnitude)

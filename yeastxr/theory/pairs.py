@@ -30,6 +30,7 @@ _MOST_VALUES = 10**7
 _ROUNDING = 1e-14
 _COARSE = 2.0**10  # steps of float32 per s.d. below which stored values are taken one by one
 _MOST_STEPS = 2**17
+_MOST_COMPONENTS, _NEAR = 2**13, 1e-3  # in s.d.
 _WIDEST = 9.0  # s.d. beyond which no value is drawn
 
 
@@ -242,8 +243,24 @@ def _make_magnitudes(binding: BindingParameters, model: MeanModel, *, bound: boo
         if std == 0:
             with np.errstate(over="ignore"):
                 means = means.astype(np.float32)
-        magnitudes.append(FoldedNormals(lattice.probabilities if lattice else np.ones(1), means, std))
+        weights = lattice.probabilities if lattice else np.ones(1)
+        magnitudes.append(FoldedNormals(*_merge_near(weights, means, std)))
     return tuple(magnitudes)
+
+
+def _merge_near(weights: np.ndarray, means: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Merge components of many, whose means lie within 0.001 s.d., to ones of the same mean and variance.
+
+    The third moment is what that changes: probabilities by less than 1e-9.
+    """
+    if weights.size <= _MOST_COMPONENTS or std == 0:
+        return weights, means, std
+    means = np.abs(means)  # as folding does
+    _, groups = np.unique(np.floor(means / (_NEAR * std)), return_inverse=True)
+    merged = np.bincount(groups, weights)
+    centres = np.bincount(groups, weights * means) / merged
+    variances = np.bincount(groups, weights * (means - centres[groups]) ** 2) / merged
+    return merged, centres, np.sqrt(std**2 + variances)
 
 
 def make_group_magnitudes(spec: SimulationSpec, kind: TFKind) -> tuple[FoldedNormals, ...]:
@@ -261,26 +278,46 @@ def make_group_magnitudes(spec: SimulationSpec, kind: TFKind) -> tuple[FoldedNor
     )
 
 
+Parts = list[tuple[float, FoldedNormals]]  # of a mixture: weights that sum to 1, and distributions
+
+
+def list_magnitude_parts(spec: SimulationSpec, kind: TFKind) -> tuple[Parts, ...]:
+    """Return what the distributions of :func:`make_group_magnitudes` are mixtures of, few and the same for all TFs."""
+    return _list_parts(
+        BindingParameters.extract(spec),
+        MeanModel.from_spec(spec),
+        ResponseParameters.extract(spec),
+        float(kind.indirect),
+        stored=False,
+    )
+
+
+def _list_parts(
+    binding: BindingParameters, model: MeanModel, responses: ResponseParameters, indirect: float, *, stored: bool
+) -> tuple[Parts, ...]:
+    make = _round_magnitudes if stored else _make_magnitudes
+    unbound, active, inactive = make(binding, model)
+    if not responses.has_responses:
+        return [(1.0, unbound)], [(1.0, active)], [(1.0, inactive)]
+    _, elsewhere, _ = make(binding, model, bound=False)
+    direct, share = responses.responsive_fraction, responses.indirect_fraction
+    return (
+        [(1 - share, unbound), (share * indirect, elsewhere), (share * (1 - indirect), inactive)],
+        [(1 - direct, unbound), (direct, active)],
+        [(1 - direct, unbound), (direct, inactive)],
+    )
+
+
 @lru_cache(maxsize=256)
 def _mix_magnitudes(
     binding: BindingParameters, model: MeanModel, responses: ResponseParameters, indirect: float, *, stored: bool
 ) -> tuple[FoldedNormals, ...]:
     """Return the distributions by label and conditions; where they are ``stored`` and steps are coarse, atoms."""
-    unbound, active, inactive = _round_magnitudes(binding, model) if stored else _make_magnitudes(binding, model)
-    if not responses.has_responses:
-        return unbound, active, inactive
-    _, elsewhere, _ = (
-        _round_magnitudes(binding, model, bound=False) if stored else _make_magnitudes(binding, model, bound=False)
-    )
-    direct, share = responses.responsive_fraction, responses.indirect_fraction
-    return (
-        _mix([(1 - share, unbound), (share * indirect, elsewhere), (share * (1 - indirect), inactive)]),
-        _mix([(1 - direct, unbound), (direct, active)]),
-        _mix([(1 - direct, unbound), (direct, inactive)]),
-    )
+    parts = _list_parts(binding, model, responses, indirect, stored=stored)
+    return tuple(_mix(part) if len(part) > 1 else part[0][1] for part in parts)
 
 
-def _mix(parts: list[tuple[float, FoldedNormals]]) -> FoldedNormals:
+def _mix(parts: Parts) -> FoldedNormals:
     return FoldedNormals(
         np.concatenate([weight * d.weights for weight, d in parts]),
         np.concatenate([d.means for _, d in parts]),
