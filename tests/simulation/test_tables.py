@@ -194,7 +194,7 @@ def test_poisson_tails_are_exact_down_to_the_least_float32():
     assert (np.diff(tails, axis=0) >= 0).all()
     with mpmath.workdps(50):
         for b, x in ((0, 3), (7, 1), (7, 40), (40, 20)):
-            mean = mpmath.mpf(b) * 17183 / 103922 + mpmath.mpf(pseudocount)
+            mean = (b + mpmath.mpf(pseudocount)) * 17183 / 103922
             assert tails[b, x] == np.float32(float(mpmath.gammainc(x, 0, mean, regularized=True)))
 
 
@@ -228,5 +228,5 @@ def test_tables_are_read_only_and_the_same_on_every_machine():
         2988659533,
         2769962183,
         4057235081,
-        1673671275,
+        2118912073,
     ]
