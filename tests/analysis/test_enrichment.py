@@ -147,3 +147,22 @@ def test_enrichment__refuses(chunks: dict[str, int] | None) -> None:
         yx.analysis.adjust_pvalues(background / 20.0, "holm")
     with pytest.raises(yx.InputError, match=r"a p-value is outside \[0, 1\]"):
         yx.analysis.adjust_pvalues(background * 2.0).compute()
+
+
+def test_adjusted_pvalues__of_tests_hold_the_false_discovery_rate() -> None:
+    ds = yx.simulate(genes=6600, bound=[0.1], n_sample=[20], pvalues="test", bound_mean=5.0, seed=3)
+    called, label = (yx.analysis.adjust_pvalues(ds.perturbation_pvalue) < 0.05).values, ds.label.values
+    false = (called & ~label).sum() / called.sum()
+    # Benjamini and Hochberg: 5 % of the share that is unbound; the number of false calls is nearly Poisson.
+    assert false < 0.05 * 0.9 + 6 * np.sqrt(0.05 / called.sum())
+    assert (called & label).sum() > 0.8 * label.sum()
+
+
+def test_binding_pvalues__of_tests_are_those_of_enrichment() -> None:
+    ds = yx.simulate(genes=2000, bound=[0.1], n_sample=[5], pvalues="test", hops=True, seed=3)
+    tested = yx.analysis.enrichment(
+        ds.experiment_hops, ds.background_hops, total_experiment_hops=76, total_background_hops=1000, pseudocount=0.1
+    )
+    np.testing.assert_allclose(ds.binding_pvalue, tested.poisson_pvalue, rtol=1e-6)
+    strongest = yx.analysis.top_ratio(ds, n=25, responsive="label")
+    assert (strongest.ratio > 0.85).all()
