@@ -70,7 +70,7 @@ class Parameters:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def write_values(self) -> dict[str, str]:
-        """Return the JSON of each parameter; :func:`join_json` makes that of :meth:`to_dict` of it."""
+        """Return the JSON of each parameter; ``join_json`` makes that of :meth:`to_dict` of it."""
         values = self._list_values()
         if values.get("tf_relationships") is not None:
             values["tf_relationships"] = {str(tf): entries for tf, entries in values["tf_relationships"].items()}
