@@ -1,10 +1,12 @@
 """What tests share: the tutorial's parameters and datasets of them, kinds of chunks, and the files of a folder."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import dask
+import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import settings
@@ -52,3 +54,18 @@ def no_compute() -> Iterator[None]:
 
     with dask.config.set(scheduler=refuse):
         yield
+
+
+def count_reads(ds: xr.Dataset) -> tuple[xr.Dataset, Counter[tuple[str, tuple[int, ...]]]]:
+    """Return a dask-backed dataset that counts how often each block of its variables is read, and the counts."""
+    reads: Counter[tuple[str, tuple[int, ...]]] = Counter()
+
+    def count(values: np.ndarray, name: str, block_id: tuple[int, ...]) -> np.ndarray:
+        reads[name, block_id] += 1
+        return values
+
+    counted = {
+        name: array.copy(data=array.data.map_blocks(count, name, dtype=array.dtype, meta=array.data._meta))
+        for name, array in ds.data_vars.items()
+    }
+    return ds.assign(counted), reads

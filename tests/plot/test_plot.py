@@ -4,7 +4,6 @@ import itertools
 import re
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import indent
@@ -15,6 +14,7 @@ import pytest
 import xarray as xr
 
 import yeastxr as yx
+from tests.conftest import count_reads
 from yeastxr import plot, qc, theory
 from yeastxr.demo import METHODS
 from yeastxr.plot.sample import SampleBlocks, select_sample
@@ -154,17 +154,8 @@ def test_qc__leaves_few_places_empty() -> None:
 
 def test_qc__reads_each_block_once() -> None:
     ds = made(genes=200, chunks={"tf": 3})
-    reads: Counter[tuple[str, tuple[int, ...]]] = Counter()
-
-    def count(values: np.ndarray, name: str, block_id: tuple[int, ...]) -> np.ndarray:
-        reads[name, block_id] += 1
-        return values
-
-    counted = {
-        name: array.copy(data=array.data.map_blocks(count, name, dtype=array.dtype, meta=array.data._meta))
-        for name, array in ds.data_vars.items()
-    }
-    plot.qc(ds.assign(counted))
+    counted, reads = count_reads(ds)
+    plot.qc(counted)
     assert set(reads.values()) == {1}
     assert len(reads) == 5 * 4
 

@@ -20,6 +20,7 @@ from hatchling.builders.wheel import WheelBuilder
 
 import yeastxr as yx
 from tests.browser import CHROMIUM, Tab, browser
+from tests.conftest import count_reads
 from yeastxr import plot, qc
 from yeastxr.checks.table import Check, CheckTable
 from yeastxr.cli import main
@@ -140,17 +141,8 @@ def test_report__reads_each_block_once(tmp_path: Path) -> None:
     ds = made(
         genes=500, bound=[0.1, 0.3], n_sample=[30, 30], tf_relationships={0: [1, 31]}, replicates=2, chunks={"tf": 20}
     )
-    reads: Counter[tuple[str, tuple[int, ...]]] = Counter()
-
-    def count(values: np.ndarray, name: str, block_id: tuple[int, ...]) -> np.ndarray:
-        reads[name, block_id] += 1
-        return values
-
-    counted = {
-        name: array.copy(data=array.data.map_blocks(count, name, dtype=array.dtype, meta=array.data._meta))
-        for name, array in ds.data_vars.items()
-    }
-    page = written(ds.assign(counted), tmp_path, pictures=True)
+    counted, reads = count_reads(ds)
+    page = written(counted, tmp_path, pictures=True)
     blocks = {(name, block) for name in ds.data_vars for block in np.ndindex(*ds[name].data.numblocks)}
     assert set(reads) == blocks
     named = {("label", (replicate, 0, tf)) for replicate in range(2) for tf in (0, 1)}  # labels that relations name
