@@ -1,0 +1,19 @@
+"""The command ``yeastxr``; options are the functions' parameters."""
+
+import atexit
+import gc
+
+from yeastxr.cli.group import main
+from yeastxr.cli.results import analyze, check, demo, export, report
+from yeastxr.cli.stores import info, simulate, verify
+
+__all__ = ["main", "run"]
+
+for _command in (simulate, info, verify, check, report, export, analyze, demo):
+    main.add_command(_command)
+
+
+def run() -> None:
+    """Run the command; the process ends with it."""
+    atexit.register(gc.freeze)  # collecting garbage at exit takes a fifth of a short run
+    main()
