@@ -4,12 +4,14 @@ import atexit
 import gc
 
 from yeastxr.cli.group import main
-from yeastxr.cli.results import analyze, check, demo, export, report
-from yeastxr.cli.stores import info, simulate, verify
+from yeastxr.cli.plots import plot
+from yeastxr.cli.results import analyze, check, demo, export, report, split
+from yeastxr.cli.stores import extend, info, simulate, verify
+from yeastxr.cli.sweeps import sweep
 
 __all__ = ["main", "run"]
 
-for _command in (simulate, info, verify, check, report, export, analyze, demo):
+for _command in (simulate, sweep, extend, info, verify, check, report, plot, export, split, analyze, demo):
     main.add_command(_command)
 
 

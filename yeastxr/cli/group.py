@@ -1,4 +1,4 @@
-"""The group of commands: how they end when their input is bad, and how they print."""
+"""The group of commands: what all of them have, how they end, and how they print."""
 
 import os
 import select
@@ -13,6 +13,8 @@ import click
 from yeastxr._version import __version__
 from yeastxr.errors import InputError, describe_error, escape_controls
 
+_QUIET = "yeastxr.quiet"  # whether nothing but errors is printed, in the context of a command
+
 
 class Refused(click.ClickException):
     """Bad input: one sentence, and the exit status of a wrong command line."""
@@ -22,6 +24,19 @@ class Refused(click.ClickException):
 
 class Group(click.Group):
     """A group whose commands end in one sentence, not a traceback, when their input is bad."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a command, and the option ``--quiet``, which all have."""
+        quiet = click.Option(
+            ["-q", "--quiet"],
+            is_flag=True,
+            is_eager=True,  # before --progress
+            expose_value=False,
+            callback=_keep_quiet,
+            help="Print nothing but errors; the exit status says how it ended.",
+        )
+        cmd.params.append(quiet)
+        super().add_command(cmd, name)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command, and print what is wrong."""
@@ -39,11 +54,37 @@ class Group(click.Group):
             return super().invoke(ctx)
 
 
+def _keep_quiet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    ctx.meta[_QUIET] = value
+
+
+def is_quiet() -> bool:
+    """Return whether the command that runs prints nothing but errors."""
+    ctx = click.get_current_context(silent=True)
+    return ctx is not None and bool(ctx.meta.get(_QUIET))
+
+
+def echo(text: object, **settings: Any) -> None:
+    """Print a text, line by line, with control characters of names escaped; nothing if the command is quiet."""
+    if not is_quiet():
+        click.echo("\n".join(map(escape_controls, str(text).split("\n"))), **settings)
+
+
+@contextmanager
+def explain_interrupt(hint: str) -> Iterator[None]:
+    """Turn Ctrl-C into a sentence that says what it leaves."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise click.ClickException(f"interrupted; {hint}") from None
+
+
 @contextmanager
 def _explain_errors() -> Iterator[None]:
     """Turn errors that a user can do something about into one sentence."""
     try:
-        yield
+        with explain_interrupt("nothing was changed"):
+            yield
     except InputError as error:
         raise Refused(str(error)) from error
     except BrokenPipeError:
@@ -90,12 +131,11 @@ def _is_from_codec(error: Exception) -> bool:
     return any(name.partition(".")[0] == "numcodecs" or name.startswith("zarr.codecs") for name in modules)
 
 
-def echo(text: object, **settings: Any) -> None:
-    """Print a text, line by line, with control characters of names escaped."""
-    click.echo("\n".join(map(escape_controls, str(text).split("\n"))), **settings)
-
-
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="yeastxr")
 def main() -> None:
-    """Simulate transcription-factor binding and perturbation data of yeast, as labelled datasets."""
+    """Simulate transcription-factor binding and perturbation data of yeast, as labelled datasets.
+
+    Exit status: 0 where all is well; 1 where a check fails, a store is incomplete or damaged, or a run was
+    interrupted; 2 where the input is bad.
+    """
