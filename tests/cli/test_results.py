@@ -1,13 +1,16 @@
 """Commands that make something of stores: what they write and print, and how they refuse."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 import yeastxr as yx
 from tests.cli.common import run
+from tests.conftest import read_files
 
 
 def test_check__passes_and_fails(store: Path, tmp_path: Path) -> None:
@@ -129,3 +132,86 @@ def test_analyze__refuses(store: Path, tmp_path: Path) -> None:
         result = run("analyze", store, *arguments)
         assert (result.exit_code, message in result.output) == (2, True), result.output
     assert not list(tmp_path.glob("x.*"))
+
+
+def test_split__table_and_store_are_those_of_the_function(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pandas as pd
+
+    monkeypatch.chdir(tmp_path)
+    before = read_files(store)
+    ds = yx.open(store)
+    result = run("split", store, "--train", 0.7, "--val", 0.1, "--seed", 1, "--stratify")
+    assert result.exit_code == 0, result.output
+    assert result.output == "sim-split.csv: 140 train, 20 val, 40 test of 200 along gene, seed 1\n"
+    expected = yx.split(ds, 0.7, 0.1, seed=1, stratify=True)
+    table = pd.read_csv("sim-split.csv")
+    assert table.columns.tolist() == ["gene", "split"]
+    assert table.gene.tolist() == ds.gene.values.tolist()
+    assert table.split.tolist() == list(expected.split.values)
+    out = tmp_path / "split.zarr"
+    words = ["split", store, out, "--by", "tf", "--train", 0.4, "--test", 0.6]
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    seed = int(result.output.rsplit("seed ", 1)[1])  # drawn, and shown
+    xr.testing.assert_identical(yx.open(out).compute(), yx.split(ds, 0.4, test=0.6, by="tf", seed=seed).compute())
+    assert run(*words, "--seed", seed).exit_code == 2  # it is there
+    assert run(*words, "--seed", seed + 1, "--overwrite", "--quiet").output == ""
+    assert read_files(store) == before
+
+
+def test_split__interrupted_goes_on(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "split.zarr"
+    with monkeypatch.context() as patch:
+        patch.setattr("yeastxr.storage.store.finish", stop)
+        ended = run("split", store, out)
+    assert ended.exit_code == 1
+    [seed] = re.findall(r"interrupted; the same command with --seed (\d+) resumes", ended.output)
+    assert run("split", store, out, "--seed", seed).exit_code == 0
+    assert yx.open(out).sizes["gene"] == 200
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["x.txt"], "OUT is 'x.txt'; expected a name that ends in .csv, .csv.gz or .zarr"),
+        (["sim.zarr", "--overwrite"], "OUT is 'sim.zarr', the store itself; expected another place"),
+        (["there.csv"], "which exists; expected a new name, or overwrite"),
+        (["x.csv", "--train", "2"], "train is 2.0; expected a number from 0 to 1"),
+        (["x.csv", "--train", "0.5"], "train=0.5 sum to 0.5, and val and test are not given"),
+        (["x.csv", "--by", "genes"], "by is 'genes', which is no dim of the dataset; did you mean 'gene'?"),
+        (["x.csv", "--by", "tf"], "test is 0.1 of 5 along 'tf', which is none"),
+        (["x.csv", "--seed", "-1"], "seed is -1; expected an integer"),
+        (["x.zarr", "--seed", "x"], "'x' is not a valid integer"),
+    ],
+    ids=str,
+)
+def test_split__bad_input(
+    words: list[str], message: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.csv").write_text("mine")
+    before = read_files(tmp_path)
+    result = run("split", "sim.zarr", *words)
+    assert result.exit_code == 2
+    assert message in result.output, result.output
+    assert read_files(tmp_path) == before
+
+
+@pytest.mark.parametrize("command", ["check", "export", "analyze"])
+def test_commands__read_in_other_chunks(command: str, store: Path, tmp_path: Path) -> None:
+    """The result does not depend on how much is read at a time."""
+    outs = []
+    for chunks in ("stored", "tf=2", "auto"):
+        out = tmp_path / chunks / "out.csv"
+        out.parent.mkdir()
+        more = {"check": [], "export": [out]}
+        words = more.get(command, ["--method", "curves", "-o", out])
+        result = run(command, store, *words, "--chunks", chunks)
+        assert result.exit_code == 0, result.output
+        outs.append(result.output if command == "check" else out.read_text() if out.exists() else "")
+    assert outs[0] == outs[1] == outs[2]

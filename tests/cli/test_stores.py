@@ -328,3 +328,134 @@ def test_simulate__a_finished_run_is_done(store: Path) -> None:
     assert "already complete" in result.output
     assert run("simulate", store, *SIMULATE, "--quiet").output == ""
     assert read_files(store) == before
+
+
+def test_simulate__chunks(tmp_path: Path) -> None:
+    out = tmp_path / "sim.zarr"
+    assert run("simulate", out, *SIMULATE, "--chunks", "tf=2,gene=-1").exit_code == 0
+    assert yx.open(out)["label"].chunks == ((200,), (2, 2, 1))
+    xr.testing.assert_identical(
+        yx.open(out).compute(), yx.simulate(genes=200, bound=[0.1, 0.2], n_sample=[2, 3], seed=42)
+    )
+    for chunks, message in (
+        ("tfs=2", "chunks names the dimension 'tfs', which is not known; did you mean 'tf'"),
+        ("tf=0", "'tf=0' is not auto, and no list of sizes of at least 1, or -1 for all"),
+        ("tf", "'tf' is not auto"),
+        ("tf=2,tf=3", "of different dims"),
+        ("stored", "'stored' is not auto"),
+    ):
+        result = run("simulate", tmp_path / "other.zarr", *SIMULATE, "--chunks", chunks)
+        assert (result.exit_code, message in result.output) == (2, True), result.output
+    assert not (tmp_path / "other.zarr").exists()
+
+
+def test_info__as_json(store: Path) -> None:
+    result = run("info", store, "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.output)
+    assert list(found) == [
+        *("store", "complete", "sizes", "variables", "coordinates", "specification", "sweep", "versions", "bytes"),
+    ]
+    ds = yx.open(store)
+    assert (found["store"], found["complete"], found["sweep"]) == (str(store), True, None)
+    assert found["sizes"] == {"gene": 200, "tf": 5, "feature": 5}
+    assert found["variables"]["binding_pvalue"] == {
+        "dims": ["gene", "tf"], "shape": [200, 5], "dtype": "float32", "chunks": [200, 5], "units": "1",
+    }  # fmt: skip
+    assert list(found["variables"]) == list(ds.data_vars)
+    assert found["coordinates"]["feature"]["dtype"] == "string"
+    assert yx.SimulationSpec.from_dict(found["specification"]) == yx.spec_of(ds)
+    assert found["versions"] == {"yeastxr": yx.__version__, "random_number_scheme": 2}
+    on_disk = sum(len(data) for data in read_files(store).values())
+    assert found["bytes"] == {"values": ds.nbytes, "on_disk": on_disk}
+    assert run("info", store, "--json", "--spec").exit_code == 2
+
+
+def test_info__as_json_of_a_sweep_unfinished_and_in_memory(tmp_path: Path) -> None:
+    import zarr
+
+    spec = yx.SimulationSpec(genes=["YAL001C", "b"], bound=[0.5], seed=1)
+    yx.save(yx.sweep(spec, bound_mean=[3, 5]), tmp_path / "sweep.zarr")
+    zarr.open_group(tmp_path / "sweep.zarr", mode="r+").attrs["yeastxr_complete"] = False
+    found = json.loads(run("info", tmp_path / "sweep.zarr", "--json").output)
+    assert (found["complete"], found["specification"]) == (False, None)
+    assert found["sweep"]["values"] == {"bound_mean": [3, 5]}
+    assert found["coordinates"]["gene"]["dtype"] == "string"
+    yx.save(spec.simulate(), "memory://info-as-json")
+    assert json.loads(run("info", "memory://info-as-json", "--json").output)["bytes"]["on_disk"] > 500
+
+
+def test_extend__same_as_a_larger_simulation(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "rules.json").write_text('{"5": [0, {"not": 6}]}')
+    rules = ["--tf-relationships", tmp_path / "rules.json", "--positive-fraction", "0.5"]
+    result = run("extend", store, "--bound", "0.3", "--n-sample", "2", *rules, "--no-progress")
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith(f"{store}: 200 genes x 7 tfs, seed 42, in ")
+    expected = yx.simulate(
+        genes=200,
+        bound=[0.1, 0.2, 0.3],
+        n_sample=[2, 3, 2],
+        tf_relationships={5: [0, yx.Not(6)]},
+        positive_fraction=[0.5] * 7,
+        seed=42,
+    )
+    xr.testing.assert_identical(yx.open(store).compute(), expected)
+    assert run("extend", store, "--bound", "0.3").exit_code == 2  # each TF has its own positive fraction
+    assert run("extend", store, "--bound", "0.3", "--positive-fraction", "0.5").exit_code == 0
+    assert yx.open(store).sizes["tf"] == 8
+
+
+def test_extend__same_command_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ended early goes on; one that ended is done where TFs have names."""
+    from yeastxr.storage import store as module
+
+    out = tmp_path / "sim.zarr"
+    args = ["--genes", "30", "--tfs", "a,b", "--bound", "0.1,0.2", "--replicates", "1", "--seed", "1"]
+    assert run("simulate", out, *args, "--chunks", "tf=1").exit_code == 0
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for words in (["--bound", "0.5", "--n-sample", "2", "--tfs", "c,d"], ["--replicates", "3"]):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "write_missing", stop)
+            ended = run("extend", out, *words)
+        assert ended.exit_code == 1
+        assert f"Error: interrupted; the same command resumes {out}" in ended.output
+        assert run("verify", out).exit_code == 1
+        other = run("extend", out, "--bound", "0.25", "--tfs", "e")
+        assert (other.exit_code, "which is unfinished" in other.output) == (2, True), other.output
+        for _ in range(2):
+            assert run("extend", out, *words).exit_code == 0
+            assert run("verify", out, "--against-spec").exit_code == 0
+        before = read_files(out)
+        assert run("extend", out, *words).exit_code == 0
+        assert read_files(out) == before
+    expected = yx.simulate(
+        genes=30, tfs=["a", "b", "c", "d"], bound=[0.1, 0.2, 0.5], n_sample=[1, 1, 2], replicates=3, seed=1
+    )
+    xr.testing.assert_identical(yx.open(out).compute(), expected)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "Missing option '--bound' with fractions of new TFs, or '--replicates'."),
+        (["--n-sample", "2"], "Missing option '--bound'"),
+        (["--bound", "2"], "bound[0] is 2.0; expected a number from 0 to 1"),
+        (["--bound", "0.1,x"], "'0.1,x' is not a list of the form number,..."),
+        (["--bound", "0.1", "--n-sample", "2,3"], "expected the same number"),
+        (["--bound", "0.1", "--tfs", "a"], "tfs is ['a']; expected no names"),
+        (["--replicates", "3"], "the store has no such dimension"),
+        (["--bound", "0.1", "--positive-fraction", "0.1,0.2"], "positive_fraction has 2 entries"),
+        (["--bound", "0.1", "--tf-relationships", "no.json"], "'no.json' does not exist"),
+        (["--bound", "0.1", "--workers", "1", "--scheduler", "tcp://127.0.0.1:1"], "expected one of them"),
+    ],
+    ids=str,
+)
+def test_extend__bad_input(words: list[str], message: str, store: Path) -> None:
+    before = read_files(store)
+    result = run("extend", store, *words)
+    assert result.exit_code == 2
+    assert message in result.output, result.output
+    assert read_files(store) == before

@@ -33,10 +33,12 @@ class _Over(click.ParamType):
             self.fail(f"{format_value(value)} is not of the form {self.name}, such as bound_mean=3,5", param, ctx)
         if name == _RELATIONS:
             self.fail(f"{name} takes conditions, not words; expected --sweep with a file that has them", param, ctx)
+        parse = _find_parser(name)
         try:
-            return name, list(map(_find_parser(name), items))
+            return name, list(map(parse, items))
         except ValueError:
-            self.fail(f"{format_value(value)} has a value that is no number; expected numbers", param, ctx)
+            expected = "integers" if parse is int else "numbers"
+            self.fail(f"{format_value(value)} has a value that is none of the {expected} that {name} takes", param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Complete the names of parameters that take numbers or texts."""

@@ -191,7 +191,7 @@ def _read_store(location: Location, repair: bool) -> tuple[bool, Records]:
     if attrs is None or COMPLETE not in attrs:
         try:
             return False, Records.read(location, without_digests=repair)
-        except StoreError:
+        except (StoreError, OSError):
             read_root_attrs(location)  # says what is wrong
             raise
     return attrs[COMPLETE] is True, Records.read(location, without_digests=repair)
