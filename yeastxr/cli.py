@@ -343,7 +343,7 @@ def info(store: str, as_spec: bool) -> None:
     import yaml
 
     from yeastxr.errors import StoreError
-    from yeastxr.simulation.simulate import spec_of
+    from yeastxr.simulation.sweeps import spec_of
     from yeastxr.storage.layout import read_root_attrs
     from yeastxr.storage.location import COMPLETE, locate
     from yeastxr.storage.store import open as open_store

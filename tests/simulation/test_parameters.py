@@ -13,7 +13,7 @@ from yeastxr.schema import STATUSES
 from yeastxr.simulation import parameters, relations
 from yeastxr.simulation.adjustment import MeanModel
 from yeastxr.simulation.parameters import BindingParameters, PerturbationParameters, PopulationParameters
-from yeastxr.simulation.simulate import read_specs, read_sweep
+from yeastxr.simulation.sweeps import read_specs, read_sweep
 
 
 def test_simulate__has_the_parameters_of_a_specification() -> None:

@@ -44,7 +44,8 @@ from yeastxr.schema import (
 )
 from yeastxr.simulation.adjustment import evaluate_relationships
 from yeastxr.simulation.relations import iterate_tfs
-from yeastxr.simulation.simulate import SimulationSpec, read_sweep, spec_of
+from yeastxr.simulation.simulate import SimulationSpec
+from yeastxr.simulation.sweeps import read_sweep, spec_of
 
 LEVEL = 0.001
 _BLOCK_TFS = 250  # TFs that are compared with each other: two blocks are a default chunk

@@ -18,7 +18,7 @@ from yeastxr.plot.methods import draw_responses
 from yeastxr.plot.style import GREY, SERIES, draw_line, draw_overlay, load_holoviews
 from yeastxr.qc.bins import X_BIN, Y_BIN
 from yeastxr.schema import BINDING, GENE, LABEL, MAGNITUDE, MEASURES, TF, get_feature, restore_dims
-from yeastxr.simulation.simulate import read_sweep
+from yeastxr.simulation.sweeps import read_sweep
 from yeastxr.theory.features import find_spec
 
 _MOST_TFS = 64

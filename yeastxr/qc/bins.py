@@ -28,7 +28,8 @@ from yeastxr.schema import (
     restore_dims,
 )
 from yeastxr.simulation.adjustment import MeanModel
-from yeastxr.simulation.simulate import SimulationSpec, read_specs
+from yeastxr.simulation.simulate import SimulationSpec
+from yeastxr.simulation.sweeps import read_specs
 from yeastxr.theory.pairs import make_binding_distributions
 
 BIN, X_BIN, Y_BIN, PAIRS = "bin", "x_bin", "y_bin", "pairs"

@@ -50,7 +50,7 @@ from yeastxr.schema import (
 )
 from yeastxr.simulation.adjustment import evaluate_relationships
 from yeastxr.simulation.relations import Relationships, check_relationships
-from yeastxr.simulation.simulate import read_specs
+from yeastxr.simulation.sweeps import read_specs
 
 QUANTITY, STATUS_DIM, GENE_DIGEST = "quantity", "status", "gene_digest"
 SUMMARY_BINS, SUMMARY_BINS_2D = 600, 60  # divided by many numbers, so that plots can join bins

@@ -20,7 +20,8 @@ from yeastxr.qc.summary import BlockSummary, summarize
 from yeastxr.report import provenance
 from yeastxr.report.tables import format_groups, format_tfs, summarize_groups, summarize_tfs
 from yeastxr.schema import CORE_DIMS, FEATURE_BY_NAME, LABEL, TF, validate
-from yeastxr.simulation.simulate import SPECIFICATION, SimulationSpec, read_sweep
+from yeastxr.simulation.simulate import SPECIFICATION, SimulationSpec
+from yeastxr.simulation.sweeps import read_sweep
 from yeastxr.theory.features import find_spec
 
 TITLE = "Quality report of a yeastxr dataset"

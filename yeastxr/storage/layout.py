@@ -27,7 +27,8 @@ from yeastxr.errors import (
     suggest,
 )
 from yeastxr.schema import CORE_DIMS, GENE, LABEL, TF, VARIABLE_BY_NAME, list_variables
-from yeastxr.simulation.simulate import SPECIFICATION, has_values_of, matches_spec, spec_of
+from yeastxr.simulation.simulate import SPECIFICATION, has_values_of, matches_spec
+from yeastxr.simulation.sweeps import spec_of
 from yeastxr.storage.location import COMPLETE, RECORDS, Location, wait
 from yeastxr.storage.metadata import (
     Document,

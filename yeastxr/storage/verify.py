@@ -13,8 +13,9 @@ from yeastxr._validate import check_choice
 from yeastxr.errors import InputTypeError, StoreError, describe_error, format_value
 from yeastxr.schema import FEATURE
 from yeastxr.simulation.draws import SCHEME_VERSION
-from yeastxr.simulation.simulate import SimulationSpec, spec_of
+from yeastxr.simulation.simulate import SimulationSpec
 from yeastxr.simulation.steps import get_sizes
+from yeastxr.simulation.sweeps import spec_of
 from yeastxr.storage.layout import (
     Block,
     Layout,
