@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from numbers import Real
@@ -24,6 +24,7 @@ from yeastxr.schema import (
     FEATURE,
     FEATURE_NAMES,
     LABEL,
+    MAGNITUDE,
     MEASUREMENT,
     PARAMETERS,
     PERTURBATION,
@@ -45,6 +46,7 @@ FIXED = ("genes", "tfs", "replicates", "measurements", "hops", "adjusted")
 """Parameters that all points have in common: they decide labels and lengths of dims, and which variables there are."""
 
 _HOPS = ("hop_distribution", "promoter_dispersion", "seed")
+_TOTALS = ("total_experiment_hops", "total_background_hops")
 _LARGE = ("pvalues", "large_effect_percentile", "large_effect_upper_pval", "seed")
 _MISSING = ("missing_gene_fraction", "missing_pair_fraction")
 SOURCES: dict[str, tuple[str, ...]] = {
@@ -60,11 +62,11 @@ SOURCES: dict[str, tuple[str, ...]] = {
         "bound_experiment_hops_mean",
         "experiment_hops_dispersion",
     ),
-    BINDING: (EXPERIMENT_HOPS, BACKGROUND_HOPS, "total_experiment_hops", "total_background_hops", "pseudocount"),
-    "binding_pvalue": (BINDING, *_LARGE, "poisson_pseudocount"),
+    BINDING: (EXPERIMENT_HOPS, BACKGROUND_HOPS, *_TOTALS, "pseudocount"),
+    "binding_pvalue": (BINDING, EXPERIMENT_HOPS, BACKGROUND_HOPS, *_TOTALS, *_LARGE, "poisson_pseudocount"),
     RESPONSIVE: (LABEL, "responsive_fraction", "indirect_fraction", "gene_responsiveness", "seed"),
     ADJUSTED: (LABEL, RESPONSIVE, "tf_relationships"),
-    PERTURBATION: (
+    MAGNITUDE: (
         ADJUSTED,
         BINDING,
         "unbound_mean",
@@ -72,12 +74,11 @@ SOURCES: dict[str, tuple[str, ...]] = {
         "bound_mean",
         "bound_std",
         "max_mean_adjustment",
-        "positive_fraction",
-        "batch_std",
         *_MISSING,
         "seed",
     ),
-    "perturbation_pvalue": (PERTURBATION, *_LARGE),
+    PERTURBATION: (MAGNITUDE, "positive_fraction", "batch_std"),
+    "perturbation_pvalue": (MAGNITUDE, PERTURBATION, *_LARGE),
 }
 """What each variable, and the coordinate ``bound_fraction``, is made of: parameters, and other variables.
 
@@ -151,17 +152,23 @@ class Sweep:
 
     def _list_sources(self, name: str) -> tuple[str, ...]:
         """Return what a variable is made of; what no point uses is left out."""
-        sources = SOURCES.get(name, ())
-        if name == BOUND_FRACTION and not self._has("bound_concentration", lambda value: value is not None):
-            sources = tuple(source for source in sources if source != "seed")
-        if name == PERTURBATION and not self._has("max_mean_adjustment", bool):
-            sources = tuple(source for source in sources if source != BINDING)
-        return sources
+        unused = set[str]()
+        if name == BOUND_FRACTION and self._list_field("bound_concentration") == {None}:
+            unused = {"seed"}
+        elif name == MAGNITUDE and self._list_field("max_mean_adjustment") == {0}:
+            unused = {BINDING}
+        elif name == "perturbation_pvalue" and self._list_field("batch_std") == {0}:
+            unused = {PERTURBATION}  # signs do not matter where no offset is added
+        elif name == "binding_pvalue" and self._list_field("pvalues") == {"test"}:
+            unused = {BINDING}  # the hops are tested
+        return tuple(source for source in SOURCES.get(name, ()) if source not in unused)
 
-    def _has(self, field: str, test: Callable[[Any], bool]) -> bool:
-        """Return whether a field passes a test in any point."""
-        changed = [change for changes in self.changes.values() for change in changes]
-        return test(getattr(self.spec, field)) or any(test(change[field]) for change in changed if field in change)
+    def _list_field(self, name: str) -> set[Any]:
+        """Return the values that a field has in any point."""
+        for changes in self.changes.values():
+            if any(name in change for change in changes):
+                return {change.get(name, getattr(self.spec, name)) for change in changes}
+        return {getattr(self.spec, name)}
 
     @cached_property
     def extras(self) -> list[str]:
