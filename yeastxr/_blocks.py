@@ -182,7 +182,8 @@ def is_in_memory(array: xr.DataArray) -> bool:
 def broadcast_dims(ds: xr.Dataset) -> xr.Dataset:
     """Return a dataset whose features and extra variables all have the same dims: those that lack some as views."""
     dims = list_dims(ds)
-    lacking = [name for name in VARIABLE_BY_NAME if name in ds.data_vars and set(ds[name].dims) != set(dims)]
+    pairs = [name for name in VARIABLE_BY_NAME if name in ds.data_vars and {GENE, TF} <= set(ds[name].dims)]
+    lacking = [name for name in pairs if len(ds[name].dims) < len(dims)]
     if not lacking:
         return ds
     arrays = {name: ds[name] if is_in_memory(ds[name]) else _as_dask(ds[name]) for name in lacking}

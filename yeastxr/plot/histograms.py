@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from yeastxr import qc
+from yeastxr._blocks import broadcast_dims
 from yeastxr._validate import check_choice
 from yeastxr.errors import InputError, InputTypeError, format_value, suggest
 from yeastxr.plot.style import (
@@ -38,6 +39,7 @@ from yeastxr.schema import (
     STATUSES,
     check_feature,
     get_feature,
+    list_dims,
     restore_dims,
 )
 from yeastxr.simulation.adjustment import adjusted_pairs
@@ -418,7 +420,7 @@ def relation_status(
     >>> [layer.label for layer in plot.relation_status(ds)][:3]
     ['unbound', 'bound_active', 'bound_inactive']
     """
-    ds = restore_dims(ds)
+    ds = broadcast_dims(restore_dims(ds))
     spec = find_spec(ds)
     if spec is None or not spec.tf_relationships:
         raise InputError("the dataset has no relationships; expected one simulation's dataset by method 3 or 4")
@@ -512,7 +514,7 @@ def compare(
 def _name_series(datasets: Any, by: str | None) -> dict[str, xr.Dataset]:
     """Return the datasets to compare by their names, or refuse them."""
     if isinstance(datasets, xr.Dataset):
-        dims = [str(dim) for dim in get_feature(restore_dims(datasets), LABEL).dims if dim not in CORE_DIMS]
+        dims = [str(dim) for dim in list_dims(restore_dims(datasets)) if dim not in CORE_DIMS]
         if by not in dims:
             raise InputError(f"by is {format_value(by)}; expected a leading dimension, {suggest(by, dims)}")
         labels = datasets[by].values[: _MOST_SERIES + 1]

@@ -10,6 +10,7 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 import xarray as xr
 
+from yeastxr._blocks import broadcast_dims
 from yeastxr._validate import check_integer, check_number, check_sequence, to_python, unwrap
 from yeastxr.analysis.columns import check_dataset, match_pairs
 from yeastxr.errors import InputError, InputTypeError, SchemaError, escape_controls, format_value, shorten, suggest
@@ -306,7 +307,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9 _.,:;+*/()'-]{1,24}")  # no font lacks these, a
 
 def select(ds: xr.Dataset, tf: Labels, gene: Labels) -> tuple[xr.Dataset, str]:
     """Return the selected TFs and genes of a dataset, and a subtitle that says which."""
-    ds = restore_dims(ds)
+    ds = broadcast_dims(restore_dims(ds))
     words = []
     for dim, selection in ((TF, tf), (GENE, gene)):
         if selection is None:
