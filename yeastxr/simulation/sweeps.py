@@ -203,13 +203,15 @@ class Sweep:
                 pieces[name].append(_take_variable(point, name))
         assert first is not None  # the first point has all variables
         variables = {name: self._stack(pieces[name], dims[name]) for name in names}
+        for name in {*variables} - {BOUND_FRACTION} if own else ():
+            variables[name] = variables[name].chunk({dim: own[dim] for dim in own if dim in dims[name]})
         coords = {dim: (dim, _make_index(labels)) for dim, labels in self.labels.items()}
         coords |= {name: first.variables[name] for name in first.coords if name != FEATURE}
         coords[BOUND_FRACTION] = variables.pop(BOUND_FRACTION)
         swept = {name for changes in self.changes.values() for change in changes for name in change}
         attrs = {name: value for name, value in first.attrs.items() if name not in {SPECIFICATION, *swept}}
-        ds = xr.Dataset(variables, xr.Coordinates(coords) | make_feature_coordinate(), attrs | {SWEEP: self.to_json()})
-        return ds.chunk(own) if own else ds
+        coordinates = xr.Coordinates(coords) | make_feature_coordinate()
+        return xr.Dataset(variables, coordinates, attrs | {SWEEP: self.to_json()})
 
     def _stack(self, variables: list[xr.Variable], dims: Sequence[str]) -> xr.Variable:
         """Stack the variables of points, in order, along swept dims."""
@@ -310,7 +312,8 @@ def sweep(
     -------
     xarray.Dataset
         With one dimension for each swept parameter before ``([replicate,] [measurement,] gene, tf)``. It has no single
-        specification; that of a point, ``ds.sel(bound_mean=3.0)``, is :func:`yeastxr.spec_of` of it.
+        specification; that of a point, ``ds.sel(bound_mean=3.0)``, is :func:`yeastxr.spec_of` of it. ``method`` is an
+        option of xarray's ``sel``, so write ``ds.sel({"method": "related"})``.
 
     Raises
     ------
@@ -329,7 +332,7 @@ def sweep(
     >>> spec = yx.SimulationSpec(genes=100, bound=[0.2], n_sample=[3], max_mean_adjustment=10.0,
     ...                          tf_relationships={0: [yx.Or(1, 2)]}, seed=42)
     >>> ds = yx.sweep(spec, method=["none", "binding", "related", "boolean"])
-    >>> yx.spec_of(ds.sel(method="related")).tf_relationships
+    >>> yx.spec_of(ds.sel({"method": "related"})).tf_relationships
     {0: (1, 2)}
     """
     if not isinstance(spec, SimulationSpec):

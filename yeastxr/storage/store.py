@@ -24,6 +24,7 @@ from yeastxr.errors import (
 )
 from yeastxr.schema import (
     BINDING,
+    BOUND_FRACTION,
     CORE_DIMS,
     FEATURE,
     MEASUREMENT,
@@ -31,12 +32,14 @@ from yeastxr.schema import (
     TF,
     VARIABLE_BY_NAME,
     convert_text,
+    list_dims,
     list_variables,
     validate,
 )
 from yeastxr.simulation.parameters import PerturbationParameters
 from yeastxr.simulation.simulate import SimulationSpec
 from yeastxr.simulation.steps import get_sizes
+from yeastxr.simulation.sweeps import Sweep
 from yeastxr.storage.layout import (
     Layout,
     Records,
@@ -204,7 +207,8 @@ def _prepare(ds: xr.Dataset, encoding: Any) -> tuple[xr.Dataset, Layout, dict[st
     for label in (*ds.variables, *ds.dims):
         check_name(label)
     encodings = check_encoding(ds, encoding)
-    plain = ds.transpose(..., *CORE_DIMS, FEATURE, missing_dims="ignore").drop_encoding()
+    dims = list_dims(ds)
+    plain = ds.transpose(*dims[:-2], ..., *CORE_DIMS, FEATURE, missing_dims="ignore").drop_encoding()
     own = list_variables(plain)
     for name, array in plain.variables.items():
         if name not in own and array.chunks:  # zarr's chunks are even
@@ -330,7 +334,8 @@ def open(
         check_codecs(Location(opened, location.name))
         ds = xr.open_zarr(opened, consolidated=False, chunks={} if rechunk or chunks == "stored" else chunks)
         # Short ones are read now: in chunks of their own they would not fit those of the features.
-        if short := [name for name, coord in ds.coords.items() if coord.ndim < 2 and coord.variable.chunks]:
+        lazy = {name: coord for name, coord in ds.coords.items() if coord.variable.chunks}
+        if short := [name for name, coord in lazy.items() if coord.ndim < 2 or name == BOUND_FRACTION]:
             others = [name for name in ds.variables if name not in short]
             loaded = xr.open_zarr(opened, consolidated=False, chunks=None, drop_variables=others).load()
             ds = ds.assign_coords({name: loaded.variables[name] for name in short})
@@ -468,10 +473,11 @@ def extend(
         location.check_links()
         records = Records.read(location)
         old = find_simulation(location, records)
-        spec = _enlarge(old, bound, n_sample, tfs, replicates, tf_relationships, positive_fraction)
+        changes = (bound, n_sample, tfs, replicates, tf_relationships, positive_fraction)
+        spec = _enlarge_sweep(old, *changes) if isinstance(old, Sweep) else _enlarge(old, *changes)
         if spec == old:
             raise StoreError("extend is given nothing to add; expected bound fractions of new TFs, or more replicates")
-        sizes = get_sizes(spec)
+        sizes = spec.sizes if isinstance(spec, Sweep) else get_sizes(spec)
         layout = Layout({dim: sizes[dim] for dim in records.layout.sizes}, records.layout.lengths)
         ds = spec.simulate(chunks=layout.lengths)
         own = sorted(set(records.identity["coordinates"]) - set(map(str, ds.coords)))
@@ -481,7 +487,7 @@ def extend(
                 f"store is {location.name}, which has coordinates of its own ({', '.join(own)}); expected none"
             )
         check_workers(ds, location)
-        check_values(location, records, old, records.layout.list_blocks())
+        check_values(location, records, old, records.existing)
         larger, template = _enlarge_records(ds, layout, location, records)
         for block in records.layout.list_blocks():
             if records.layout.get_region(block) == layout.get_region(block):
@@ -538,6 +544,15 @@ def _add_positive_fractions(old: SimulationSpec, given: Any, counts: list[Any]) 
             f"expected one, or {n_new}, one for each new TF"
         )
     return {"positive_fraction": [*before, *group.list_positive_fractions(n_new)]}
+
+
+def _enlarge_sweep(old: Sweep, bound: Any, *changes: Any) -> Sweep:
+    """Return the larger sweep; its points get the same TFs, so none of their parameters may be of each TF."""
+    swept = {name for changes_of in old.changes.values() for change in changes_of for name in change}
+    own = sorted({"bound", "n_sample", "positive_fraction"} & swept)
+    if own and len(check_sequence("bound", bound, "a list of fractions from 0 to 1")):
+        raise InputError(f"bound is given, and the store is a sweep over {', '.join(own)}; expected replicates alone")
+    return replace(old, spec=_enlarge(old.spec, bound, *changes))
 
 
 def _enlarge(
