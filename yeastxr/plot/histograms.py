@@ -1,6 +1,6 @@
 """Histograms with what theory expects drawn over them; quantiles against quantiles; densities of several groups."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
@@ -9,7 +9,7 @@ import xarray as xr
 from yeastxr import qc
 from yeastxr._blocks import broadcast_dims
 from yeastxr._validate import check_choice
-from yeastxr.errors import InputError, InputTypeError, format_value, suggest
+from yeastxr.errors import InputError, InputTypeError, format_value
 from yeastxr.plot.style import (
     COLOURS,
     DARK,
@@ -29,17 +29,16 @@ from yeastxr.plot.style import (
     select,
     set_options,
     shorten_name,
+    split_by,
 )
 from yeastxr.schema import (
     BINDING,
-    CORE_DIMS,
     LABEL,
     MAGNITUDE,
     PERTURBATION,
     STATUSES,
     check_feature,
     get_feature,
-    list_dims,
     restore_dims,
 )
 from yeastxr.simulation.adjustment import adjusted_pairs
@@ -450,7 +449,7 @@ def compare(
     datasets: Mapping[str, xr.Dataset] | xr.Dataset,
     feature: str = PERTURBATION,
     *,
-    by: str | None = None,
+    by: str | Sequence[str] | None = None,
     label: bool | None = True,
     bins: int = qc.BINS,
     limits: tuple[float, float] | None = None,
@@ -465,7 +464,7 @@ def compare(
     feature
         Any feature but ``label``.
     by
-        A dim of the dataset, such as a swept parameter, with at most 8 labels.
+        A leading dim of the dataset, such as a swept parameter, or a list of them; at most 8 labels, or pairs of them.
     label
         Of bound pairs, of unbound ones (False), or of all (None).
     bins
@@ -511,15 +510,11 @@ def compare(
     return customize(_draw_densities(counts, f"{make_title(feature)} compared", pairs, shares, {}), **options)
 
 
-def _name_series(datasets: Any, by: str | None) -> dict[str, xr.Dataset]:
+def _name_series(datasets: Any, by: str | Sequence[str] | None) -> dict[str, xr.Dataset]:
     """Return the datasets to compare by their names, or refuse them."""
     if isinstance(datasets, xr.Dataset):
-        dims = [str(dim) for dim in list_dims(restore_dims(datasets)) if dim not in CORE_DIMS]
-        if by not in dims:
-            raise InputError(f"by is {format_value(by)}; expected a leading dimension, {suggest(by, dims)}")
-        labels = datasets[by].values[: _MOST_SERIES + 1]
-        series = {shorten_name(f"{by} {label}"): datasets.sel({by: label}) for label in labels}
-    elif isinstance(datasets, Mapping) and by is None:
+        return split_by(datasets, () if by is None else by, _MOST_SERIES)
+    if isinstance(datasets, Mapping) and by is None:
         series = {shorten_name(name): ds for name, ds in datasets.items()}
     else:
         raise InputTypeError(
