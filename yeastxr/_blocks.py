@@ -18,7 +18,7 @@ import xarray as xr
 
 from yeastxr._utils import count_threads
 from yeastxr.errors import InputError, InputTypeError, format_value, suggest
-from yeastxr.schema import GENE, MEASUREMENT, REPLICATE, TF, order_dims
+from yeastxr.schema import GENE, MEASUREMENT, REPLICATE, TF, VARIABLE_BY_NAME, list_dims, order_dims
 
 Chunks = None | Literal["auto"] | Mapping[str, int | tuple[int, ...] | Literal["auto"]]
 CHUNK_CELLS = 3_300_000  # some 13 MB of float32: all of 6,600 genes for 500 TFs
@@ -179,8 +179,24 @@ def is_in_memory(array: xr.DataArray) -> bool:
     return bool(array.variable._in_memory)  # xarray has no public test for lazily indexed arrays
 
 
+def broadcast_dims(ds: xr.Dataset) -> xr.Dataset:
+    """Return a dataset whose features and extra variables all have the same dims: those that lack some as views."""
+    dims = list_dims(ds)
+    pairs = [name for name in VARIABLE_BY_NAME if name in ds.data_vars and {GENE, TF} <= set(ds[name].dims)]
+    lacking = [name for name in pairs if len(ds[name].dims) < len(dims)]
+    if not lacking:
+        return ds
+    arrays = {name: ds[name] if is_in_memory(ds[name]) else _as_dask(ds[name]) for name in lacking}
+    sizes = {dim: ds.sizes[dim] for dim in dims}
+    return ds.assign({name: array.variable.set_dims(sizes) for name, array in arrays.items()})
+
+
 def align_features(ds: xr.Dataset, names: Sequence[str]) -> list[xr.DataArray]:
-    """Return features with dimensions in one order, gene and tf last, and equal chunks unless all are in memory."""
+    """Return features with dimensions in one order, gene and tf last, and equal chunks unless all are in memory.
+
+    Those that lack leading dimensions of the dataset are broadcast.
+    """
+    ds = broadcast_dims(ds)
     arrays = [order_dims(ds[name]) for name in names]
     arrays = [array.transpose(*arrays[0].dims) for array in arrays]
     if all(map(is_in_memory, arrays)):

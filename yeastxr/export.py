@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from yeastxr._blocks import broadcast_dims
 from yeastxr._utils import replace_file
 from yeastxr._validate import check_overwrite, check_path, check_sequence
 from yeastxr.errors import InputError, escape_controls
-from yeastxr.schema import CORE_DIMS, FEATURE, check_feature, get_feature_names, order_dims, to_text_array, validate
+from yeastxr.schema import (
+    CORE_DIMS,
+    FEATURE,
+    check_feature,
+    get_feature_names,
+    list_dims,
+    to_text_array,
+    validate,
+)
 from yeastxr.training.tensors import to_torch
 
 if TYPE_CHECKING:
@@ -49,8 +58,8 @@ def to_dataframe(ds: xr.Dataset) -> "pd.DataFrame":
     >>> yx.to_dataframe(ds.sel(feature=["label", "binding_effect"])).shape
     (200, 3)
     """
-    ds = validate(ds)
-    names, dims = get_feature_names(ds), list(order_dims(ds["label"]).dims)
+    ds = broadcast_dims(validate(ds))
+    names, dims = get_feature_names(ds), list(list_dims(ds))
     coords = sorted(str(name) for name in ds[names].coords if name not in dims and ds[name].ndim)
     return ds[names].to_dataframe(dim_order=dims)[names + coords]
 
@@ -113,17 +122,18 @@ def _write_tensor(ds: xr.Dataset, path: Path) -> None:
 
 
 def _write_arrays(ds: xr.Dataset, path: Path) -> None:
-    names = get_feature_names(ds)
+    ds, names = broadcast_dims(ds), get_feature_names(ds)
     arrays: dict[str, Any] = {name: ds[name].transpose(..., *CORE_DIMS).values for name in names}
     # Labels that are text become fixed-width text: by default numpy.load refuses objects.
-    for dim in ds["label"].dims:
+    for dim in list_dims(ds):
         labels = ds.coords[dim].values
         arrays[str(dim)] = labels if labels.dtype.kind in "iuf" else np.array([str(label) for label in labels])
     np.savez_compressed(path, **arrays)
 
 
 def _write_table(ds: xr.Dataset, path: Path) -> None:
-    dims = order_dims(ds["label"]).dims
+    ds = broadcast_dims(ds)
+    dims = list_dims(ds)
     ds = _make_cells(ds.drop_vars([name for name in ds.coords if name not in (*dims, FEATURE)]), dims)
     # In slabs of the first dim, so that a store larger than memory can be written.
     depth = max(1, 1_000_000 * ds.sizes[dims[0]] // ds["label"].size)

@@ -194,6 +194,16 @@ def order_dims(array: xr.DataArray) -> xr.DataArray:
     return array if array.dims[-2:] == CORE_DIMS else array.transpose(..., *CORE_DIMS)
 
 
+def list_dims(ds: xr.Dataset) -> tuple[str, ...]:
+    """Return the dims of the features and extra variables of a dataset, ``gene`` and ``tf`` last.
+
+    A variable may lack leading dims that others have: its values are the same along them.
+    """
+    arrays = sorted((ds[name] for name in VARIABLE_BY_NAME if name in ds.data_vars), key=lambda array: -array.ndim)
+    lead = dict.fromkeys(str(dim) for array in arrays for dim in array.dims if dim not in CORE_DIMS)
+    return (*lead, *CORE_DIMS)
+
+
 def get_feature_names(ds: xr.Dataset) -> list[str]:
     """Return the names of the features that a dataset selects, in its order.
 
@@ -329,6 +339,9 @@ def restore_dims(ds: xr.Dataset) -> xr.Dataset:
 def validate(ds: xr.Dataset) -> xr.Dataset:
     """Check that a dataset follows the data model, without computing anything.
 
+    Every variable has the dims ``gene`` and ``tf``. It may lack leading dims that others have, as what a swept
+    parameter does not change: its values are then the same along them.
+
     Parameters
     ----------
     ds
@@ -361,12 +374,14 @@ perturbation_effect, perturbation_pvalue
     ds = restore_dims(ds)
     check_dims(ds, "the dataset")
     for name in FEATURE_NAMES:
-        match_to(get_feature(ds, name), name, ds[LABEL], "'label'")
+        get_feature(ds, name)
     for name in list_extras(ds):
-        match_to(check_array(ds[name], name), name, ds[LABEL], "'label'")
+        check_array(ds[name], name)
     get_feature_names(ds)
-    if BOUND_FRACTION in ds.coords and ds.coords[BOUND_FRACTION].dims != (TF,):
-        raise SchemaError(
-            f"the coordinate {BOUND_FRACTION!r} has the dims {ds.coords[BOUND_FRACTION].dims}; expected ('tf',)"
-        )
+    if BOUND_FRACTION in ds.coords:
+        dims = ds.coords[BOUND_FRACTION].dims
+        if TF not in dims or not {*dims} <= {*list_dims(ds)} - {GENE}:
+            raise SchemaError(
+                f"the coordinate {BOUND_FRACTION!r} has the dims {dims}; expected 'tf', and leading dims of features"
+            )
     return ds

@@ -26,7 +26,7 @@ def test_plot__kinds_and_options_are_those_of_the_functions() -> None:
     shown = " ".join(run("plot", "--help").output.split())
     assert f"Kinds: {', '.join(kinds)}." in shown
     assert "[default: 60; 50 for pvalue_histogram; 5 for rank_response]" in shown
-    assert "(compare, rank_response) [default: binding_pvalue for rank_response]" in shown
+    assert "compare, rank_response) [default: binding_pvalue for rank_response]" in shown
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf", "html"])

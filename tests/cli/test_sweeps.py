@@ -19,7 +19,7 @@ def test_sweep__same_as_the_function(tmp_path: Path) -> None:
     over = ["--over", "max-mean-adjustment=0,5.5", "--over", "total_background_hops=900,1000"]
     result = run("sweep", out, *OPTIONS, *over, "--replicates", "2")
     assert result.exit_code == 0, result.output
-    assert "2 max_mean_adjustments x 2 total_background_hopss x 2 replicates x 30 genes x 2 tfs" in result.output
+    assert "2 max_mean_adjustment x 2 total_background_hops x 2 replicates x 30 genes x 2 tfs" in result.output
     values = {"max_mean_adjustment": [0.0, 5.5], "total_background_hops": [900, 1000]}
     expected = yx.sweep(yx.SimulationSpec(**SPEC, replicates=2), **values).compute()
     xr.testing.assert_identical(yx.open(out).compute(), expected)
@@ -52,6 +52,37 @@ def test_sweep__file_before_options(tmp_path: Path) -> None:
     xr.testing.assert_identical(ds, yx.sweep(yx.SimulationSpec(**SPEC), **values).compute())
 
 
+def test_sweep__methods_labels_and_variants(tmp_path: Path) -> None:
+    out = tmp_path / "sweep.zarr"
+    (tmp_path / "rules.json").write_text('{"0": [{"or": [1, 2]}]}')
+    options = ["--genes", "40", "--bound", "0.5", "--n-sample", "3", "--max-mean-adjustment", "10", "--seed", "1"]
+    result = run("sweep", out, *options, "--tf-relationships", tmp_path / "rules.json", "--over", "method=none,boolean")
+    assert result.exit_code == 0, result.output
+    spec = yx.SimulationSpec(
+        genes=40, bound=[0.5], n_sample=[3], max_mean_adjustment=10.0, tf_relationships={0: [yx.Or(1, 2)]}, seed=1
+    )
+    xr.testing.assert_identical(yx.open(out).compute(), yx.sweep(spec, method=["none", "boolean"]).compute())
+    (tmp_path / "grid.yaml").write_text(
+        "method: {binding: {}, boolean: {tf_relationships: {0: [1, {not: 2}]}}}\n"
+        "bound_experiment_hops_range: {few: [1, 6], many: [2, 9]}\n"
+    )
+    words = ["--sweep", tmp_path / "grid.yaml", "--over", "positive-fraction=0.5,0.75", "--chunks", "tf=2"]
+    result = run("sweep", out, *options, *words, "--overwrite")
+    assert result.exit_code == 0, result.output
+    assert ": 2 method x 2 bound_experiment_hops_range x 2 positive_fraction x 40 genes x 3 tfs, " in result.output
+    expected = yx.sweep(
+        yx.SimulationSpec(genes=40, bound=[0.5], n_sample=[3], max_mean_adjustment=10.0, seed=1),
+        method={"binding": {}, "boolean": {"tf_relationships": {0: [1, yx.Not(2)]}}},
+        bound_experiment_hops_range={"few": [1, 6], "many": [2, 9]},
+        positive_fraction=[0.5, 0.75],
+    )
+    xr.testing.assert_identical(yx.open(out).compute(), expected.compute())
+    rules = "tf_relationships: {none: null, one: {0: [1]}}"
+    (tmp_path / "grid.yaml").write_text(rules)
+    assert run("sweep", out, *options, *words[:2], "--overwrite", "--quiet").exit_code == 0
+    assert yx.spec_of(yx.open(out).sel(tf_relationships="one")).tf_relationships == {0: (1,)}
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -71,6 +102,10 @@ def test_sweep__file_before_options(tmp_path: Path) -> None:
         (["--over", "bound_mean=3", "--over", "bound_mean=4"], "bound_mean is swept over twice"),
         (["--over", "tf_relationships=a"], "tf_relationships takes conditions, not words; expected --sweep"),
         (["--over", "bound_mean=3", "--chunks", "tfs=3"], "chunks names the dimension 'tfs', which is not known"),
+        (["--over", "method=none,bindng"], "method 'bindng' is not known; did you mean 'binding'?"),
+        (["--over", "bound_mean=3", "--over", "bound_men=3"], "did you mean 'bound_mean'"),
+        (["--sweep", "@rules"], "names the TF 9, which is not known"),
+        (["--sweep", "@rule"], "expected"),
         (["--sweep", "@list"], "expected parameters with values"),
         (["--sweep", "@empty"], "is empty; expected at least one"),
         (["--sweep", "@scalar"], "bound_mean is 3; expected a list"),
@@ -84,6 +119,8 @@ def test_sweep__file_before_options(tmp_path: Path) -> None:
 def test_sweep__bad_input(words: list[str], message: str, tmp_path: Path) -> None:
     files = {
         "list": "[1, 2]",
+        "rules": "tf_relationships: {a: {0: [9]}}",
+        "rule": "method: {related: {tf_relationships: {0: [{xor: [1]}]}}}",
         "empty": "bound_mean: []",
         "scalar": "bound_mean: 3",
         "twice": "bound_mean: [3]\nbound_std: [1]\nbound_mean: [4]",

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import yeastxr as yx
 from yeastxr import And, Not, Or
 from yeastxr.errors import format_value
-from yeastxr.simulation.simulate import read_specs
+from yeastxr.simulation.sweeps import read_specs
 
 FORMS: dict[str, Callable[[list], object]] = {
     "tuple": tuple,

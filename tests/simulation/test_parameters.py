@@ -13,7 +13,7 @@ from yeastxr.schema import STATUSES
 from yeastxr.simulation import parameters, relations
 from yeastxr.simulation.adjustment import MeanModel
 from yeastxr.simulation.parameters import BindingParameters, PerturbationParameters, PopulationParameters
-from yeastxr.simulation.simulate import read_specs, read_sweep
+from yeastxr.simulation.sweeps import read_specs, read_sweep
 
 
 def test_simulate__has_the_parameters_of_a_specification() -> None:
@@ -102,7 +102,7 @@ def test_mean_model__ignores_binding_effects_of_other_pairs() -> None:
 def test_specs__read_from_datasets_and_sweeps() -> None:
     spec = yx.SimulationSpec(genes=9, bound=[0.5], seed=1)
     ds = yx.sweep(spec, bound_mean=[3.0, 5.0])
-    assert read_sweep(ds) == (spec, {"bound_mean": [3.0, 5.0]})
+    assert (read_sweep(ds).spec, read_sweep(ds).labels) == (spec, {"bound_mean": [3.0, 5.0]})
     assert [point.bound_mean for point in read_specs(ds)] == [3.0, 5.0]
     assert read_specs(spec.simulate()) == [spec]
     assert read_sweep(spec.simulate()) is None

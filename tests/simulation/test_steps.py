@@ -327,21 +327,6 @@ def test_assemble__claims_no_spec_that_does_not_fit() -> None:
         yx.assemble(parts[0], *(part.isel(gene=slice(None, None, -1)) for part in parts[1:]))
 
 
-def test_sweep__points_equal_their_simulations() -> None:
-    spec = yx.SimulationSpec(genes=40, bound=[0.5], max_mean_adjustment=1.0, seed=5)
-    ds = yx.sweep(spec, bound_mean=[3, 5.0], unbound_std=[1.0, 2.0], replicates=2)
-    assert ds["label"].dims == ("bound_mean", "unbound_std", "replicate", "gene", "tf")
-    point = ds.sel(bound_mean=5, unbound_std=2, drop=True).compute()
-    alone = yx.simulate(
-        genes=40, bound=[0.5], max_mean_adjustment=1.0, seed=5, bound_mean=5.0, unbound_std=2.0, replicates=2
-    )
-    for name in FEATURE_NAMES:
-        np.testing.assert_array_equal(point[name].values, alone[name].values)
-    assert yx.spec_of(ds) is None
-    with pytest.raises(yx.InputError, match="did you mean 'bound_mean'"):
-        yx.sweep(spec, bound_meen=[1.0])
-
-
 def test_steps__are_numbered_as_in_the_tutorial() -> None:
     numbered = {
         yx.generate_gene_population: "Step 1: ",

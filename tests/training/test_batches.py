@@ -130,7 +130,10 @@ def test_batches__without_replicates_and_with_more_dims() -> None:
     assert [tuple(x.shape) for x, _ in plain.yeast.batches(1, by="tf")] == [(1, 100), (1, 100)]
     swept = yx.sweep(SPEC, bound_mean=[1.0, 2.0]).transpose("tf", "bound_mean", "gene", "replicate", "feature")
     x = torch.cat([x for x, _ in swept.yeast.batches(300)])
-    expected = swept["binding_effect"].transpose("bound_mean", "replicate", "gene", "tf").values
+    assert "bound_mean" not in swept["binding_effect"].dims
+    expected = (
+        swept["binding_effect"].expand_dims(bound_mean=2).transpose("bound_mean", "replicate", "gene", "tf").values
+    )
     np.testing.assert_array_equal(x.numpy(), expected.reshape(-1, 7))
     planes = torch.cat([x for x, _ in swept.yeast.batches(10, by="bound_mean")])
     np.testing.assert_array_equal(planes.numpy(), expected.reshape(10, 300, 7))

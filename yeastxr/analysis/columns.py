@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from yeastxr._blocks import CHUNK_CELLS, align_features, chunk_like, cut_slabs, map_blocks
+from yeastxr._blocks import CHUNK_CELLS, align_features, broadcast_dims, chunk_like, cut_slabs, map_blocks
 from yeastxr._utils import run_in_threads
 from yeastxr._validate import check_number
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value, suggest
@@ -94,7 +94,7 @@ def find_responsive(
 
 def check_dataset(ds: xr.Dataset) -> xr.Dataset:
     """Return a dataset with the dims gene and tf last, or refuse it."""
-    ds = restore_dims(ds)
+    ds = broadcast_dims(restore_dims(ds))
     check_dims(ds, "the dataset")
     return ds.transpose(..., *CORE_DIMS)
 

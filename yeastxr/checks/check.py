@@ -11,12 +11,11 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Lock
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from yeastxr._blocks import Region, align_features, cut_slabs, for_each_block
+from yeastxr._blocks import Region, align_features, broadcast_dims, cut_slabs, for_each_block
 from yeastxr._utils import count_threads, run_in_threads, show_progress
 from yeastxr._validate import check_number, to_python
 from yeastxr.checks.significance import test_binomial_above
@@ -38,15 +37,18 @@ from yeastxr.schema import (
     check_array,
     check_dims,
     get_feature_names,
+    list_dims,
     list_extras,
     order_dims,
     restore_dims,
 )
 from yeastxr.simulation.adjustment import evaluate_relationships
 from yeastxr.simulation.relations import iterate_tfs
-from yeastxr.simulation.simulate import SimulationSpec, read_sweep, spec_of
+from yeastxr.simulation.simulate import SimulationSpec
+from yeastxr.simulation.sweeps import read_sweep, spec_of
 
 LEVEL = 0.001
+_QUOTES = "'\""
 _BLOCK_TFS = 250  # TFs that are compared with each other: two blocks are a default chunk
 _BLOCK_PAIRS = 4_000_000
 _MERGED = 16  # measurements at a time
@@ -115,7 +117,8 @@ def check_blocks(
         rows.append(Check("values", "", "not checked, as the dataset does not follow the data model", None))
         return CheckTable(tuple(rows), level, checked=False)
     points = list(_split_points(ds))
-    with show_progress("checking", ds[LABEL].size, pair_bytes=PAIR_BYTES, show=progress) as report_done:
+    n_pairs = math.prod(ds.sizes[dim] for dim in list_dims(ds))
+    with show_progress("checking", n_pairs, pair_bytes=PAIR_BYTES, show=progress) as report_done:
         rows += _compare_measurements(ds, points)
         for point in points:
             point_rows = _check_values(point, report_done, visit)
@@ -157,29 +160,30 @@ def _split_points(ds: xr.Dataset) -> Iterator[_Point]:
 
 
 def _split_sweep(ds: xr.Dataset) -> Iterator[_Point]:
-    """Yield the points of a sweep, or the dataset itself."""
-    spec = spec_of(ds)
-    common, values = (None, {}) if spec is not None else read_sweep(ds) or (None, {})
-    if common is None:
+    """Yield the points of a sweep, or the dataset itself; all variables of a point have the same dims."""
+    sweep = read_sweep(ds)
+    if sweep is None:
+        spec = spec_of(ds)
         comment = None if spec is not None else Check(*_UNCHECKED, "no specification", None)
-        yield _make_point("", ds, spec, comment, {})
+        yield _make_point("", broadcast_dims(ds), spec, comment, {})
         return
-    dims = list(dict.fromkeys(dim for name in values if name in ds.coords for dim in ds.coords[name].dims))
+    dims = list(dict.fromkeys(dim for name in sweep.labels if name in ds.coords for dim in ds.coords[name].dims))
     for index in np.ndindex(*(ds.sizes[dim] for dim in dims)):
         positions = dict(zip(dims, index, strict=True))
         point = ds.isel(positions)
-        parameters: dict[str, Any] = {}
+        places: dict[str, int] = {}
         comment, texts = None, []
-        for name, grid in values.items():
+        for name, labels in sweep.labels.items():
             value = to_python(point.coords[name].values[()]) if name in point.coords else None
-            if value is None and len(grid) == 1:
-                value = grid[0]
-            parameters[name] = next((known for known in grid if known == value), None)
-            texts.append(f"{name} unknown" if value is None else f"{name}={format_value(value)}")
-            if parameters[name] is None:
+            if value is None and len(labels) == 1:
+                value = labels[0]
+            texts.append(f"{name} unknown" if value is None else f"{name}={format_value(value).strip(_QUOTES)}")
+            if value in labels:
+                places[name] = list(labels).index(value)
+            else:
                 comment = Check(*_UNCHECKED, f"not a point of the sweep: {texts[-1]}", None if value is None else False)
-        spec = None if comment else replace(common, **parameters)
-        yield _make_point(", ".join(texts), point, spec, comment, positions)
+        spec = None if comment else sweep.make_point(places)
+        yield _make_point(", ".join(texts), broadcast_dims(point), spec, comment, positions)
 
 
 def _make_point(
@@ -282,9 +286,7 @@ def _check_frame(ds: xr.Dataset) -> None:
 def _check_variable(ds: xr.Dataset, name: str) -> None:
     if name not in ds.data_vars:
         raise SchemaError("missing")
-    array = check_array(ds[name], name)
-    if LABEL in ds.data_vars and set(array.dims) != set(ds[LABEL].dims):
-        raise SchemaError(f"dims {array.dims}, unlike label's")
+    check_array(ds[name], name)
 
 
 def _expect(ds: xr.Dataset, spec: SimulationSpec) -> tuple[dict[str, xr.DataArray], Expectation]:

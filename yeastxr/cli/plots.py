@@ -1,7 +1,7 @@
 """The command plot: the functions of :mod:`yeastxr.plot` and their parameters, read off their signatures."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -21,7 +21,7 @@ HELP = {
     "gene": "Genes to draw; all by default.",
     "background_hops": "The variable of background hops.",
     "bins": "Number of bins, or for rank_response genes of a bin.",
-    "by": "The dim to compare along, or what ranks genes by binding (rank_response).",
+    "by": "Leading dims to draw apart, such as bound_mean; or what ranks genes by binding (rank_response).",
     "experiment_hops": "The variable of experiment hops.",
     "feature": "The feature to compare.",
     "kind": "Which effects or p-values: binding or perturbation.",
@@ -159,19 +159,21 @@ def plot(store: str, kind: str, out: Path, dpi: int, overwrite: bool, chunks: An
             raise click.UsageError(f"--{name.replace('_', '-')} is no option of {kind}; {suggest(name, known)}")
     check_picture_path(out, overwrite)  # before the data are read
     ds = open_dataset(store, chunks)
-    words = {"true": True, "false": False, "none": None}
-    values = {
-        name: _match_labels(ds, name, value)
-        if name in CORE_DIMS
-        else words[value]
-        if known[name].annotation == (bool | None)
-        else tuple(value)
-        if isinstance(value, list)
-        else value
-        for name, value in given.items()
-    }
+    values = {name: _convert(ds, known[name], value) for name, value in given.items()}
     functions.save(getattr(functions, kind)(ds, **values), out, overwrite=overwrite, dpi=dpi)
     echo(f"{out}: {kind}, {out.stat().st_size / 1e6:,.2f} MB")
+
+
+def _convert(ds: xr.Dataset, parameter: inspect.Parameter, value: Any) -> Any:
+    """Return the value of an option as the function takes it."""
+    annotation = parameter.annotation
+    if parameter.name in CORE_DIMS:
+        return _match_labels(ds, parameter.name, value)
+    if annotation == (bool | None):
+        return {"true": True, "false": False, "none": None}[value]
+    if Sequence[str] in get_args(annotation) and "," in value:
+        return [name.strip() for name in value.split(",")]
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _match_labels(ds: xr.Dataset, dim: str, names: list[str]) -> list[Any]:

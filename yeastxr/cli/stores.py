@@ -22,6 +22,7 @@ from yeastxr.cli.options import (
     read_relationships,
 )
 from yeastxr.errors import format_value
+from yeastxr.schema import CORE_DIMS, FEATURE, MEASUREMENT, REPLICATE
 from yeastxr.simulation import SimulationSpec
 
 if TYPE_CHECKING:
@@ -90,8 +91,9 @@ def make_specification(out: str, spec: dict[str, Any], parameters: dict[str, Any
 
 
 def describe_sizes(sizes: Mapping[Any, int]) -> str:
-    """Return the sizes of dims as text, such as ``6,600 genes x 200 tfs``."""
-    return " x ".join(f"{n:,} {dim}{'s' if n > 1 else ''}" for dim, n in sizes.items())
+    """Return the sizes of dims as text, such as ``3 bound_mean x 6,600 genes x 200 tfs``."""
+    known = (*CORE_DIMS, REPLICATE, MEASUREMENT)
+    return " x ".join(f"{n:,} {dim}{'s' if n > 1 and dim in known else ''}" for dim, n in sizes.items())
 
 
 @click.command()
@@ -133,7 +135,6 @@ def extend(
 
     For example: yeastxr extend sim.zarr --bound 0.3 --n-sample 20
     """
-    from yeastxr.simulation import spec_of
     from yeastxr.simulation.relations import from_json
     from yeastxr.storage.store import extend as extend_store
     from yeastxr.storage.store import open as open_store
@@ -157,9 +158,9 @@ def extend(
             progress=progress,
         )
     ds = open_store(store)
-    spec = spec_of(ds)
     seconds = time.perf_counter() - start
-    echo(f"{store}: {describe_sizes(ds['label'].sizes)}, seed {spec.seed if spec else None}, in {seconds:.1f} s")
+    sizes = {dim: size for dim, size in ds.sizes.items() if dim != FEATURE}
+    echo(f"{store}: {describe_sizes(sizes)}, seed {ds.attrs.get('seed')}, in {seconds:.1f} s")
 
 
 @click.command()

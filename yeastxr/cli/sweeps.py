@@ -132,8 +132,8 @@ def sweep(
     values = _list_swept(over, grid, named=simulation.tfs is not None)
     start = time.perf_counter()
     with connect(workers, scheduler):
-        ds = make_sweep(simulation, **({} if chunks is None else {"chunks": chunks}), **values)
-        if not overwrite and is_saved(ds, out, is_sweep=True):
+        ds = make_sweep(simulation, chunks=chunks or "auto", **values)
+        if not overwrite and is_saved(ds, out):
             echo(f"{out}: already complete")
             return
         with explain_interrupt(f"the same command resumes {out}"):

@@ -1,14 +1,15 @@
 """Histograms with what theory expects drawn over them; quantiles against quantiles; densities of several groups."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 import xarray as xr
 
 from yeastxr import qc
+from yeastxr._blocks import broadcast_dims
 from yeastxr._validate import check_choice
-from yeastxr.errors import InputError, InputTypeError, format_value, suggest
+from yeastxr.errors import InputError, InputTypeError, format_value
 from yeastxr.plot.style import (
     COLOURS,
     DARK,
@@ -28,10 +29,10 @@ from yeastxr.plot.style import (
     select,
     set_options,
     shorten_name,
+    split_by,
 )
 from yeastxr.schema import (
     BINDING,
-    CORE_DIMS,
     LABEL,
     MAGNITUDE,
     PERTURBATION,
@@ -418,7 +419,7 @@ def relation_status(
     >>> [layer.label for layer in plot.relation_status(ds)][:3]
     ['unbound', 'bound_active', 'bound_inactive']
     """
-    ds = restore_dims(ds)
+    ds = broadcast_dims(restore_dims(ds))
     spec = find_spec(ds)
     if spec is None or not spec.tf_relationships:
         raise InputError("the dataset has no relationships; expected one simulation's dataset by method 3 or 4")
@@ -448,7 +449,7 @@ def compare(
     datasets: Mapping[str, xr.Dataset] | xr.Dataset,
     feature: str = PERTURBATION,
     *,
-    by: str | None = None,
+    by: str | Sequence[str] | None = None,
     label: bool | None = True,
     bins: int = qc.BINS,
     limits: tuple[float, float] | None = None,
@@ -463,7 +464,7 @@ def compare(
     feature
         Any feature but ``label``.
     by
-        A dim of the dataset, such as a swept parameter, with at most 8 labels.
+        A leading dim of the dataset, such as a swept parameter, or a list of them; at most 8 labels, or pairs of them.
     label
         Of bound pairs, of unbound ones (False), or of all (None).
     bins
@@ -509,15 +510,11 @@ def compare(
     return customize(_draw_densities(counts, f"{make_title(feature)} compared", pairs, shares, {}), **options)
 
 
-def _name_series(datasets: Any, by: str | None) -> dict[str, xr.Dataset]:
+def _name_series(datasets: Any, by: str | Sequence[str] | None) -> dict[str, xr.Dataset]:
     """Return the datasets to compare by their names, or refuse them."""
     if isinstance(datasets, xr.Dataset):
-        dims = [str(dim) for dim in get_feature(restore_dims(datasets), LABEL).dims if dim not in CORE_DIMS]
-        if by not in dims:
-            raise InputError(f"by is {format_value(by)}; expected a leading dimension, {suggest(by, dims)}")
-        labels = datasets[by].values[: _MOST_SERIES + 1]
-        series = {shorten_name(f"{by} {label}"): datasets.sel({by: label}) for label in labels}
-    elif isinstance(datasets, Mapping) and by is None:
+        return split_by(datasets, () if by is None else by, _MOST_SERIES)
+    if isinstance(datasets, Mapping) and by is None:
         series = {shorten_name(name): ds for name, ds in datasets.items()}
     else:
         raise InputTypeError(

@@ -87,7 +87,10 @@ def bound_fraction(
 
 def draw_fractions(ds: xr.Dataset, subtitle: str, observed: np.ndarray) -> Any:
     """Draw the fraction of genes that each TF binds: observed as points, expected as a line of steps."""
-    expected = ds[BOUND_FRACTION].values if BOUND_FRACTION in ds.coords else None
+    expected = None
+    if BOUND_FRACTION in ds.coords:
+        fractions = ds[BOUND_FRACTION]
+        expected = fractions.mean([dim for dim in fractions.dims if dim != TF]).values  # of all points of a sweep
     dim = load_holoviews().Dimension("fraction", label="bound fraction")
     most = float(max(observed.max(), 0 if expected is None else expected.max()))
     limits = {"ylim": (0, max(1e-9, 1.1 * most))}

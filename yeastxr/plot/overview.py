@@ -14,7 +14,7 @@ from yeastxr.plot.histograms import draw_histogram, draw_quantiles, draw_statuse
 from yeastxr.plot.maps import draw_fractions
 from yeastxr.plot.sample import draw_curves, draw_sample, select_sample
 from yeastxr.plot.scatter import MAX_POINTS, are_points, draw_bins, draw_points
-from yeastxr.plot.style import Labels, load_holoviews, render_page, select
+from yeastxr.plot.style import Labels, lay_out, load_holoviews, render_page, select
 from yeastxr.qc import summarize
 from yeastxr.schema import BINDING, LABEL, PERTURBATION, TF
 from yeastxr.theory.features import find_spec
@@ -73,7 +73,7 @@ def qc(
     """
     import dask
 
-    hv = load_holoviews()
+    load_holoviews()
     if summary is not None and not (tf is None and gene is None):
         raise InputError("summary is given together with tf or gene; expected one of them")
     ds, subtitle = select(ds, tf, gene)
@@ -104,14 +104,7 @@ def qc(
     if sample is not None:
         pictures.append(draw_sample(ds, subtitle, sample))
     # Pictures say themselves which are linked: a histogram of binding effects ends at 5, their scatter does not.
-    return (
-        hv.Layout(pictures)
-        .opts(
-            hv.opts.Layout(shared_axes=True, backend="bokeh"),
-            hv.opts.Layout(shared_axes=False, sublabel_format="", hspace=0.35, vspace=0.6, backend="matplotlib"),
-        )
-        .cols(_choose_columns(len(pictures)))
-    )
+    return lay_out(pictures, _choose_columns(len(pictures)))
 
 
 def _choose_columns(pictures: int) -> int:

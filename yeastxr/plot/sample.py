@@ -12,13 +12,14 @@ import numpy as np
 import xarray as xr
 
 from yeastxr import analysis, qc
+from yeastxr._blocks import broadcast_dims
 from yeastxr.analysis.curves import expect_roc
 from yeastxr.plot.maps import space_evenly
 from yeastxr.plot.methods import draw_responses
 from yeastxr.plot.style import GREY, SERIES, draw_line, draw_overlay, load_holoviews
 from yeastxr.qc.bins import X_BIN, Y_BIN
 from yeastxr.schema import BINDING, GENE, LABEL, MAGNITUDE, MEASURES, TF, get_feature, restore_dims
-from yeastxr.simulation.simulate import read_sweep
+from yeastxr.simulation.sweeps import read_sweep
 from yeastxr.theory.features import find_spec
 
 _MOST_TFS = 64
@@ -30,7 +31,7 @@ _SCORES = {BINDING: "binding", MAGNITUDE: "perturbation"}  # a phone has no room
 
 def select_sample(ds: xr.Dataset) -> xr.Dataset:
     """Return the measures of up to 64 evenly spaced TFs, the first along leading dims; lazy for dask."""
-    ds = restore_dims(ds)
+    ds = broadcast_dims(restore_dims(ds))
     first = dict.fromkeys((dim for dim in get_feature(ds, BINDING).dims if dim not in (GENE, TF)), 0)
     most = int(np.clip(_MOST_PAIRS // ds.sizes[GENE], 1, _MOST_TFS))
     return ds[list(MEASURES)].isel(first | {TF: space_evenly(ds.sizes[TF], most)})
@@ -40,7 +41,7 @@ class SampleBlocks:
     """What :func:`select_sample` returns for a dataset, whose blocks another function reads."""
 
     def __init__(self, ds: xr.Dataset) -> None:
-        self._ds = restore_dims(ds)
+        self._ds = broadcast_dims(restore_dims(ds))
         self._sample = select_sample(self._ds)
         self._tfs = space_evenly(self._ds.sizes[TF], self._sample.sizes[TF])
         self._values: dict[int, list[np.ndarray]] = {}

@@ -1,6 +1,7 @@
 """Perturbation over binding: every pair as a point, or a marker for every bin, with the mean that theory expects."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
@@ -19,12 +20,14 @@ from yeastxr.plot.style import (
     draw_line,
     draw_overlay,
     flatten,
+    lay_out,
     load_holoviews,
     make_axis_label,
     make_dimension,
     select,
     set_options,
     shorten_name,
+    split_by,
 )
 from yeastxr.schema import BINDING, CORE_DIMS, GENE, LABEL, MAGNITUDE, PERTURBATION, TF
 from yeastxr.theory.features import compute_mean_magnitudes, find_spec
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     import holoviews as hv
 
 MAX_POINTS = 20_000
+_MOST_PANELS, _MOST_COLUMNS, _PANEL = 24, 4, (330, 300)
 _SMALLEST, _LARGEST = 2.0, 7.5  # diameters of the markers of bins, in bokeh's pixels and matplotlib's points
 
 
@@ -43,8 +47,9 @@ def binding_vs_perturbation(
     gene: Labels = None,
     max_points: int = MAX_POINTS,
     bins: int = qc.BINS,
+    by: str | Sequence[str] | None = None,
     **options: Unpack[Options],
-) -> "hv.Overlay":
+) -> "hv.Overlay | hv.Layout":
     """Draw |perturbation effect| against binding effects, coloured by label, with the expected means.
 
     Up to ``max_points`` pairs are drawn as they are, and hovering tells their gene and TF. Above that, each label has
@@ -60,6 +65,9 @@ def binding_vs_perturbation(
         Up to how many pairs are drawn as points.
     bins
         The number of bins along each axis, from 1 to 1,000.
+    by
+        A leading dim, such as a swept parameter, or a list of them: a panel for each combination of their labels, at
+        most 24. By default all are drawn in one.
     **options
         ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
 
@@ -68,7 +76,7 @@ def binding_vs_perturbation(
     holoviews.Overlay
         Two ``Points`` elements, labelled ``unbound`` and ``bound``. If the dataset has a specification, ``Curve``
         elements with the mean magnitude that theory expects: of unbound pairs, of bound ones (whose conditions hold),
-        and of those whose conditions fail.
+        and of those whose conditions fail. With ``by`` a Layout of these, in rows along the last of the dims.
 
     Raises
     ------
@@ -84,6 +92,13 @@ def binding_vs_perturbation(
     >>> [len(layer) for layer in plot.binding_vs_perturbation(ds)][:2]
     [1600, 400]
     """
+    if by is not None:
+        shared: dict[str, Any] = {"tf": tf, "gene": gene, "max_points": max_points, "bins": bins}
+        looks: dict[str, Any] = {"size": _PANEL, **options}
+        parts = split_by(ds, by, _MOST_PANELS)
+        panels = [binding_vs_perturbation(part, **shared, **{"title": name, **looks}) for name, part in parts.items()]
+        last = by if isinstance(by, str) else list(by)[-1]
+        return lay_out(panels, min(_MOST_COLUMNS, ds.sizes[last]))
     ds, subtitle = select(ds, tf, gene)
     if are_points(ds, max_points):
         return customize(draw_points(ds, subtitle, ds[[LABEL, BINDING, PERTURBATION]].compute()), **options)

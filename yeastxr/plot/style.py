@@ -1,5 +1,6 @@
 """What all pictures share: colours, axis labels, titles, legends, selection of TFs and genes, and the HTML page."""
 
+import math
 import os
 import re
 import sys
@@ -10,10 +11,21 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 import xarray as xr
 
+from yeastxr._blocks import broadcast_dims
 from yeastxr._validate import check_integer, check_number, check_sequence, to_python, unwrap
 from yeastxr.analysis.columns import check_dataset, match_pairs
 from yeastxr.errors import InputError, InputTypeError, SchemaError, escape_controls, format_value, shorten, suggest
-from yeastxr.schema import FEATURE_BY_NAME, GENE, MAGNITUDE, PERTURBATION, STATUSES, TF, restore_dims
+from yeastxr.schema import (
+    CORE_DIMS,
+    FEATURE_BY_NAME,
+    GENE,
+    MAGNITUDE,
+    PERTURBATION,
+    STATUSES,
+    TF,
+    list_dims,
+    restore_dims,
+)
 
 LABELS = {"unbound": False, "bound": True}
 _ORANGE, _BLUE, _GREEN = "#E69F00", "#0072B2", "#009E73"  # of Okabe and Ito: the colour-blind can tell them apart
@@ -239,6 +251,19 @@ def _find_least_positive(picture: Any) -> float | None:
     return float(values.min()) if values.size else None
 
 
+def lay_out(pictures: list[Any], columns: int) -> Any:
+    """Return pictures in rows; they say themselves which axes are linked."""
+    hv = load_holoviews()
+    return (
+        hv.Layout(pictures)
+        .opts(
+            hv.opts.Layout(shared_axes=True, backend="bokeh"),
+            hv.opts.Layout(shared_axes=False, sublabel_format="", hspace=0.35, vspace=0.6, backend="matplotlib"),
+        )
+        .cols(columns)
+    )
+
+
 def join_titles(title: str, subtitle: str) -> str:
     """Return the title of a picture, with a second line that says what is drawn if that is not all."""
     return f"{title}\n{subtitle}" if subtitle else title
@@ -306,7 +331,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9 _.,:;+*/()'-]{1,24}")  # no font lacks these, a
 
 def select(ds: xr.Dataset, tf: Labels, gene: Labels) -> tuple[xr.Dataset, str]:
     """Return the selected TFs and genes of a dataset, and a subtitle that says which."""
-    ds = restore_dims(ds)
+    ds = broadcast_dims(restore_dims(ds))
     words = []
     for dim, selection in ((TF, tf), (GENE, gene)):
         if selection is None:
@@ -333,6 +358,25 @@ def select(ds: xr.Dataset, tf: Labels, gene: Labels) -> tuple[xr.Dataset, str]:
         title = DIM_TITLES[dim]
         words.append(f"{title} {labels[0]}" if plain else f"{ds.sizes[dim]:,} of {len(index):,} {title}s")
     return ds, ", ".join(words)
+
+
+def split_by(ds: xr.Dataset, by: str | Sequence[str], most: int) -> dict[str, xr.Dataset]:
+    """Return the parts of a dataset along leading dims, such as the points of a sweep, by their labels."""
+    ds = restore_dims(ds)
+    known = [dim for dim in list_dims(ds) if dim not in CORE_DIMS]
+    dims = [by] if isinstance(by, str) else check_sequence("by", by, "a leading dimension, or a list of them")
+    for dim in dims or [None]:
+        if dim not in known:
+            raise InputError(f"by is {format_value(dim)}; expected a leading dimension, {suggest(dim, known)}")
+    n_parts = math.prod(ds.sizes[dim] for dim in dims)
+    if n_parts > most:
+        raise InputError(f"by has {n_parts:,} combinations of labels; expected from 1 to {most}")
+    parts = {}
+    for index in np.ndindex(*(ds.sizes[dim] for dim in dims)):
+        places = zip(dims, index, strict=True)
+        name = ", ".join(shorten_name(f"{dim} {ds[dim].values[place]}") for dim, place in places)
+        parts[name] = ds.isel(dict(zip(dims, index, strict=True)))
+    return parts
 
 
 def select_with(ds: xr.Dataset, tf: Labels, gene: Labels, **values: Any) -> tuple[xr.Dataset, str, dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from yeastxr._blocks import broadcast_dims
 from yeastxr._validate import check_integer, check_number, check_sequence
 from yeastxr.errors import InputError, format_value, suggest
 from yeastxr.schema import (
@@ -28,7 +29,8 @@ from yeastxr.schema import (
     restore_dims,
 )
 from yeastxr.simulation.adjustment import MeanModel
-from yeastxr.simulation.simulate import SimulationSpec, read_specs
+from yeastxr.simulation.simulate import SimulationSpec
+from yeastxr.simulation.sweeps import read_specs
 from yeastxr.theory.pairs import make_binding_distributions
 
 BIN, X_BIN, Y_BIN, PAIRS = "bin", "x_bin", "y_bin", "pairs"
@@ -249,7 +251,7 @@ def number_of_cells(ds: xr.Dataset, *features: str) -> int:
 
 def get_arrays(ds: xr.Dataset, *features: str) -> list[xr.DataArray]:
     """Return the labels and the features of a dataset, checked, with dims in one order and the same chunks."""
-    ds = restore_dims(ds)
+    ds = broadcast_dims(restore_dims(ds))
     for name in features:
         if check_feature(name).name == LABEL:
             raise InputError(f"the feature 'label' is what counts are split by; expected one of {', '.join(MEASURES)}")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from yeastxr._blocks import CHUNK_CELLS, is_in_memory
+from yeastxr._blocks import CHUNK_CELLS, broadcast_dims, is_in_memory
 from yeastxr._utils import count_threads
 from yeastxr._validate import check_sequence, to_python
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value, suggest
@@ -50,7 +50,7 @@ from yeastxr.schema import (
 )
 from yeastxr.simulation.adjustment import evaluate_relationships
 from yeastxr.simulation.relations import Relationships, check_relationships
-from yeastxr.simulation.simulate import read_specs
+from yeastxr.simulation.sweeps import read_specs
 
 QUANTITY, STATUS_DIM, GENE_DIGEST = "quantity", "status", "gene_digest"
 SUMMARY_BINS, SUMMARY_BINS_2D = 600, 60  # divided by many numbers, so that plots can join bins
@@ -139,7 +139,7 @@ def summarize(
     >>> bool((abs(magnitude["mean"] - 3) < 0.5).all())
     True
     """
-    ds = restore_dims(ds)
+    ds = broadcast_dims(restore_dims(ds))
     label, *features = get_arrays(ds, *MEASURES)
     lead = [str(dim) for dim in label.dims if dim not in (GENE, TF)]
     by = [by] if isinstance(by, str) else check_sequence("by", by, "a dim or a list of dims")
@@ -159,7 +159,7 @@ class BlockSummary:
     """
 
     def __init__(self, ds: xr.Dataset) -> None:
-        self._ds = restore_dims(ds)
+        self._ds = broadcast_dims(restore_dims(ds))
         self._label, *features = get_arrays(self._ds, *MEASURES)
         self._lead = [str(dim) for dim in self._label.dims if dim not in (GENE, TF)]
         self._axes = make_summary_axes(self._ds, None, SUMMARY_BINS, SUMMARY_BINS_2D)
@@ -225,6 +225,8 @@ def _hash_labels(labels: list[Any]) -> str:
 def _find_relationships(ds: xr.Dataset, label: xr.DataArray) -> Relationships | None:
     """Return the relationships of a dataset, if it has any, of these TFs, and the TFs they name."""
     specs = read_specs(ds)
+    if any(spec.tf_relationships != specs[0].tf_relationships for spec in specs[1:]):
+        return None  # a sweep over them: each point has its own
     if not specs or not specs[0].tf_relationships or not label.indexes[TF].isin(list(specs[0].tf_labels)).all():
         return None
     try:

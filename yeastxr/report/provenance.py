@@ -12,6 +12,7 @@ from yeastxr._validate import to_python
 from yeastxr.errors import format_value
 from yeastxr.schema import CORE_DIMS
 from yeastxr.simulation.simulate import SimulationSpec, matches_spec
+from yeastxr.simulation.sweeps import Sweep
 
 SPEC_FILE = "spec.json"
 _MOST_LETTERS = 400  # of a command with options
@@ -85,13 +86,15 @@ def _needs_quotes(name: str) -> bool:
     return "," in name or name != name.strip() or name.startswith(("-", "@")) or not (name.isprintable() and name)
 
 
-def make_python(spec: SimulationSpec, grids: Mapping[str, Any] | None = None) -> str:
-    """Return Python code that makes a simulation again, or a sweep over grids, by itself or from the command's file.
+def make_python(spec: SimulationSpec, sweep: Sweep | None = None) -> str:
+    """Return Python code that makes a simulation, or a sweep of it, again, by itself or from the command's file.
 
     Examples
     --------
     >>> import yeastxr as yx
-    >>> print(make_python(yx.SimulationSpec(genes=9, bound=[0.5] * 99, seed=1), {"bound_mean": [3.0, 5.0]}))
+    >>> from yeastxr.simulation.sweeps import make_sweep
+    >>> spec = yx.SimulationSpec(genes=9, bound=[0.5] * 99, seed=1)
+    >>> print(make_python(spec, make_sweep(spec, {"bound_mean": [3.0, 5.0]})))
     from pathlib import Path
     import yeastxr as yx
     spec = yx.SimulationSpec.from_json(Path("spec.json").read_text(encoding="utf-8"))
@@ -100,15 +103,33 @@ def make_python(spec: SimulationSpec, grids: Mapping[str, Any] | None = None) ->
     imports, text = ["import yeastxr as yx"], repr(spec.to_json())
     if make_command(spec)[1] is not None:
         imports, text = ["from pathlib import Path", *imports], f'Path("{SPEC_FILE}").read_text(encoding="utf-8")'
-    over = "".join(f", {name}={values!r}" for name, values in (grids or {}).items())
-    make = "spec.simulate()" if grids is None else f"yx.sweep(spec{over})"
+    over = "" if sweep is None else "".join(f", {dim}={_write_values(dim, sweep)}" for dim in sweep.labels)
+    make = "spec.simulate()" if sweep is None else f"yx.sweep(spec{over})"
+    if any(name in over for name in ("And(", "Or(", "Not(")):
+        imports.append("from yeastxr import And, Not, Or")
     return "\n".join([*imports, f"spec = yx.SimulationSpec.from_json({text})", f"ds = {make}"])
 
 
-def describe_difference(ds: xr.Dataset, spec: SimulationSpec, grids: Mapping[str, Any] | None = None) -> str:
+def _write_values(dim: str, sweep: Sweep) -> str:
+    """Return the values of a swept dim as Python writes them: a list, or a dict where labels are not the values."""
+    labels, changes = sweep.labels[dim], [_copy_plain(change) for change in sweep.changes[dim]]
+    if all(change == {dim: label} for label, change in zip(labels, changes, strict=True)):
+        return repr(list(labels))
+    values = [change[dim] for change in changes] if all(list(change) == [dim] for change in changes) else changes
+    return repr(dict(zip(labels, values, strict=True)))
+
+
+def _copy_plain(change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields of a specification with relationships as a dict, whose repr is not shortened."""
+    return {name: dict(value) if isinstance(value, Mapping) else value for name, value in change.items()}
+
+
+def describe_difference(ds: xr.Dataset, spec: SimulationSpec, sweep: Sweep | None = None) -> str:
     """Say how the genes and TFs of a dataset, or a sweep, differ from its specification's; empty if they do not."""
-    point = ds.isel({dim: 0 for dim in (grids or {}) if dim in ds.dims}, drop=True)
-    if matches_spec(point, spec):
+    if sweep is not None:
+        first = dict.fromkeys(sweep.labels, 0)
+        ds, spec = ds.isel({dim: 0 for dim in first if dim in ds.dims}, drop=True), sweep.make_point(first)
+    if matches_spec(ds, spec):
         return ""
     genes = range(spec.n_genes) if isinstance(spec.genes, int) else spec.genes
     words = [

@@ -9,6 +9,7 @@ from typing import Any
 import xarray as xr
 
 from yeastxr import plot, theory
+from yeastxr._blocks import broadcast_dims
 from yeastxr._utils import replace_file
 from yeastxr._validate import check_overwrite, check_path
 from yeastxr.checks.check import LEVEL, check_blocks
@@ -20,7 +21,8 @@ from yeastxr.qc.summary import BlockSummary, summarize
 from yeastxr.report import provenance
 from yeastxr.report.tables import format_groups, format_tfs, summarize_groups, summarize_tfs
 from yeastxr.schema import CORE_DIMS, FEATURE_BY_NAME, LABEL, TF, validate
-from yeastxr.simulation.simulate import SPECIFICATION, SimulationSpec, read_sweep
+from yeastxr.simulation.simulate import SPECIFICATION, SimulationSpec
+from yeastxr.simulation.sweeps import read_sweep
 from yeastxr.theory.features import find_spec
 
 TITLE = "Quality report of a yeastxr dataset"
@@ -179,9 +181,9 @@ def _list_points(ds: xr.Dataset, checks: Any) -> list[tuple[str, str]]:
     Where they are more than a page shows, those that failed come first.
     """
     sweep = read_sweep(ds) if isinstance(checks, CheckTable) and find_spec(ds) is None else None
-    if sweep is None or not sweep[1]:
+    if sweep is None or not sweep.labels:
         return []
-    first = next(iter(sweep[1]))
+    first = next(iter(sweep.labels))
     points: dict[str, list[bool | None]] = {}
     for row in checks.rows:
         if row.name.startswith((f"{first}=", f"{first} unknown")):
@@ -208,7 +210,7 @@ def _limit_checks(checks: Any) -> tuple[Any, str]:
 
 def _list_facts(ds: xr.Dataset) -> dict[str, str]:
     """Return sizes, labels and provenance of a dataset by their names."""
-    label = ds[LABEL]
+    label = broadcast_dims(ds)[LABEL]
     dims = [*CORE_DIMS, *(str(dim) for dim in label.dims if dim not in CORE_DIMS)]
     facts = {}
     for dim in dims:
@@ -230,24 +232,25 @@ def _describe_labels(label: xr.DataArray, dim: str) -> str:
 def _make_recipe(ds: xr.Dataset, spec: SimulationSpec | None) -> dict[str, Any]:
     """Return what made the dataset, and how to make it again; the specification's text if it can't be read."""
     sweep = read_sweep(ds) if spec is None else None
+    swept = {}
     if sweep is not None:
-        spec, grids = sweep
-    elif spec is not None:
-        grids = {}
-    else:
+        spec = sweep.spec
+        for dim, changes in sweep.changes.items():
+            swept |= {name: f"set by {dim}" for change in changes for name in change}
+            swept[dim] = f"swept over {format_value(list(sweep.labels[dim]))}"
+    elif spec is None:
         return {"unread": _keep_lines(str(ds.attrs.get(SPECIFICATION, ""))[:10_000])}
     command, file = provenance.make_command(spec)
     text = None if file is None else _keep_lines(file)
-    conditions = provenance.list_conditions(spec)
+    conditions = {} if "tf_relationships" in swept else provenance.list_conditions(spec)
     chances = theory.adjusted_probability(spec) if conditions else None
-    n_conditions = sum(map(bool, (spec.tf_relationships or {}).values()))
-    swept = {name: f"swept over {format_value(grid)}" for name, grid in grids.items()}
+    n_conditions = sum(map(bool, (spec.tf_relationships or {}).values())) if conditions else 0
     return {
-        "difference": provenance.describe_difference(ds, spec, grids),
+        "difference": provenance.describe_difference(ds, spec, sweep),
         "command": command if sweep is None else None,
         "file": text,
         "file_is_long": text is not None and len(text.encode()) > _MOST_BYTES,
-        "python": _keep_lines(provenance.make_python(spec, None if sweep is None else grids)),
+        "python": _keep_lines(provenance.make_python(spec, sweep)),
         "parameters": provenance.list_parameters(spec) | swept,
         "conditions": [
             (tf, words, f"{float(chances.sel({TF: tf})):.4g}")

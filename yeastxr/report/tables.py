@@ -92,7 +92,7 @@ def summarize_tfs(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
     spec = find_spec(ds)
     theory_spec = spec if spec is not None and ds.indexes[TF].isin(list(spec.tf_labels)).all() else None
     columns: dict[str, tuple[str, Any]] = {}
-    if BOUND_FRACTION in ds.coords and (spec is None or genes == spec.n_genes):
+    if BOUND_FRACTION in ds.coords and ds[BOUND_FRACTION].ndim == 1 and (spec is None or genes == spec.n_genes):
         columns["bound_expected"] = ("bound genes, expected", [round(genes * b) for b in ds[BOUND_FRACTION].values])
     columns["bound"] = ("bound genes, observed", bound / datasets)
     deviations = []

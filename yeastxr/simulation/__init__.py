@@ -2,7 +2,7 @@
 
 from yeastxr.simulation.adjustment import adjusted_pairs
 from yeastxr.simulation.relations import And, Not, Or
-from yeastxr.simulation.simulate import SimulationSpec, assemble, simulate, spec_of, sweep
+from yeastxr.simulation.simulate import SimulationSpec, assemble, simulate
 from yeastxr.simulation.steps import (
     generate_binding_effects,
     generate_gene_population,
@@ -12,6 +12,7 @@ from yeastxr.simulation.steps import (
     generate_responses,
     mask_missing,
 )
+from yeastxr.simulation.sweeps import spec_of, sweep
 
 __all__ = [
     "And",

@@ -1,18 +1,16 @@
 """A whole simulation: its specification, and the dataset it makes."""
 
 import json
-import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields, replace
-from functools import lru_cache, wraps
-from itertools import product
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import wraps
 from typing import Any, ParamSpec, Self, TypeVar
 
 import numpy as np
 import xarray as xr
 
 from yeastxr._blocks import CHUNK_CELLS, Chunks, Region, chunk_sizes, for_each_block
-from yeastxr._validate import check_seed, check_sequence, unwrap
+from yeastxr._validate import check_seed
 from yeastxr._version import __version__
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value, suggest
 from yeastxr.schema import (
@@ -68,8 +66,6 @@ from yeastxr.simulation.steps import (
 )
 
 SPECIFICATION = "specification"  # the attribute that holds the complete specification as JSON
-SWEEP = "sweep"  # the attribute that holds the specification and the values of a sweep as JSON
-_MAX_POINTS = 100_000
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -588,42 +584,6 @@ def _combine(arrays: Mapping[str, xr.DataArray]) -> xr.Dataset:
     return xr.Dataset(variables, coords=arrays[LABEL].coords | make_feature_coordinate())
 
 
-def spec_of(ds: xr.Dataset) -> SimulationSpec | None:
-    """Return the specification in a dataset's attributes, or None if there is none.
-
-    Parameters
-    ----------
-    ds
-        The dataset; only its attributes matter.
-
-    Returns
-    -------
-    SimulationSpec or None
-        The specification of the dataset, if its attributes have one.
-
-    Raises
-    ------
-    SchemaError
-        If it is no dataset, or the attribute is not a specification.
-
-    Examples
-    --------
-    >>> import yeastxr as yx
-    >>> ds = yx.simulate(genes=100, bound=[0.2], seed=42)
-    >>> yx.spec_of(ds).simulate().identical(ds)
-    True
-    """
-    if not isinstance(ds, xr.Dataset | xr.DataArray):
-        raise SchemaError(f"ds is of type {type(ds).__name__}; expected an xarray.Dataset")
-    text = ds.attrs.get(SPECIFICATION)
-    if text is None:
-        return None
-    try:
-        return _parse_spec(text) if isinstance(text, str) else SimulationSpec.from_json(text)
-    except ValueError as error:
-        raise SchemaError(f"the attribute {SPECIFICATION!r} is not a specification: {error}") from None
-
-
 def matches_spec(ds: xr.Dataset, spec: SimulationSpec) -> bool:
     """Return whether a dataset has exactly the genes, TFs and replicates of a specification, in order; not the values.
 
@@ -640,11 +600,6 @@ def matches_spec(ds: xr.Dataset, spec: SimulationSpec) -> bool:
         if not np.array_equal(np.asarray(ds.coords[name].values), np.asarray(coord.values)):
             return False
     return True
-
-
-@lru_cache(maxsize=8)  # plots read it many times, and relations of 20,000 TFs take a second
-def _parse_spec(text: str) -> SimulationSpec:
-    return SimulationSpec.from_json(text)
 
 
 def _make_attrs(spec: SimulationSpec, text: str | None = None) -> dict[str, Any]:
@@ -705,117 +660,3 @@ def _get_names(ds: xr.Dataset, dim: str) -> list[str] | None:
     """Return the names along a dim, or None where it has integers."""
     index = ds.indexes[dim]
     return [str(name) for name in index] if index.inferred_type == "string" else None
-
-
-def sweep(spec: SimulationSpec, *, replicates: int | None = None, **values: Collection[float]) -> xr.Dataset:
-    """Simulate over a grid of parameters, each swept one a new leading dimension.
-
-    All points share the seed, so they differ by the parameter alone (common random numbers).
-
-    Parameters
-    ----------
-    spec
-        The specification that the points have in common.
-    replicates
-        How many replicates of each point; those of the specification by default.
-    **values
-        For each swept parameter a list of numbers.
-
-    Returns
-    -------
-    xarray.Dataset
-        Dask-backed, with one dimension for each swept parameter before ``([replicate,] gene, tf)``.
-
-    Raises
-    ------
-    InputError
-        If a parameter is unknown, changes the shape of the data, or a value is invalid.
-
-    Examples
-    --------
-    >>> import yeastxr as yx
-    >>> spec = yx.SimulationSpec(genes=100, bound=[0.2], seed=42)
-    >>> ds = yx.sweep(spec, bound_mean=[3.0, 5.0, 10.0], replicates=2)
-    >>> dict(ds.perturbation_effect.sizes)
-    {'bound_mean': 3, 'replicate': 2, 'gene': 100, 'tf': 1}
-    """
-    if not isinstance(spec, SimulationSpec):
-        raise InputTypeError(f"spec is of type {type(spec).__name__}; expected a SimulationSpec, such as ds.yeast.spec")
-    if replicates is not None:
-        spec = replace(spec, replicates=replicates)
-    sweepable = [f.name for f in fields(spec) if _is_sweepable(f)]
-    grids: dict[str, list[Any]] = {}
-    for name, grid in values.items():
-        if name not in sweepable:
-            known = [*sweepable, "replicates"]
-            raise InputError(f"a sweep over {format_value(name)} is not possible; {suggest(name, known)}")
-        grids[name] = [unwrap(value) for value in check_sequence(name, grid, "a list of numbers to sweep over")]
-        if not grids[name]:
-            raise InputError(f"{name} is empty; expected at least one number to sweep over")
-    datasets = [point.simulate(chunks="auto") for point in _make_points(spec, grids)]
-    if any("responsive" in ds for ds in datasets):  # points in which exactly the bound pairs respond
-        datasets = [_add_responses(ds, datasets) for ds in datasets]
-    attrs = {name: value for name, value in datasets[0].attrs.items() if name != SPECIFICATION}  # it has several
-    for dim, numbers in reversed(grids.items()):
-        n = len(numbers)
-        index = xr.DataArray(np.asarray(numbers), dims=dim, name=dim)
-        datasets = [
-            xr.concat(
-                datasets[i : i + n], dim=index, data_vars="all", coords="minimal", compat="override", join="override"
-            )
-            for i in range(0, len(datasets), n)
-        ]
-    ds = datasets[0].drop_attrs(deep=False)
-    for array in ds.data_vars.values():
-        array.attrs.pop(PARAMETERS, None)  # several sets of parameters made the array
-    description = {SPECIFICATION: spec.to_dict(), "values": grids}
-    return ds.assign_attrs({**attrs, SWEEP: json.dumps(description)})
-
-
-def _is_sweepable(parameter: Field[Any]) -> bool:
-    """Return whether a parameter is a number that leaves dims and coordinates as they are."""
-    default, option = parameter.default, parameter.metadata["option"]
-    if isinstance(default, int | float) and not isinstance(default, bool):
-        return True
-    return option is float and parameter.name != "bound_concentration"
-
-
-def _add_responses(ds: xr.Dataset, others: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Return a point of a sweep with the variable ``responsive`` that other points have, in their order."""
-    if "responsive" in ds:
-        return ds
-    order = next(list(other.data_vars) for other in others if "responsive" in other)
-    attrs = VARIABLE_BY_NAME["responsive"].attrs
-    return ds.assign(responsive=ds[LABEL].variable.copy(deep=False)._replace(attrs=attrs))[order]
-
-
-def _make_points(spec: SimulationSpec, grids: Mapping[str, Sequence[Any]]) -> list[SimulationSpec]:
-    """Return the specification of each point of a sweep, the last parameter varying fastest."""
-    n_points = math.prod(len(grid) for grid in grids.values())
-    if n_points > _MAX_POINTS:
-        raise InputError(f"the sweep has {n_points:,} points; expected at most {_MAX_POINTS:,}")
-    points: list[dict[str, Any]] = [dict(zip(grids, point, strict=True)) for point in product(*grids.values())]
-    return [replace(spec, **point) for point in points]
-
-
-def read_sweep(ds: xr.Dataset) -> tuple[SimulationSpec, dict[str, list[Any]]] | None:
-    """Return what the points of a sweep have in common, and the values swept over; None for any other dataset."""
-    try:
-        description = json.loads(ds.attrs[SWEEP])
-        return SimulationSpec.from_dict(description[SPECIFICATION]), dict(description["values"])
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-def read_specs(ds: xr.Dataset) -> list[SimulationSpec]:
-    """Return every specification that the data may come from: one, those of a sweep, or none that can be read."""
-    try:
-        spec = spec_of(ds)
-        if spec is not None:
-            return [spec]
-        common, values = read_sweep(ds) or (None, {})
-        if common is None:
-            return []
-        return _make_points(common, values)
-    except (TypeError, ValueError):
-        return []

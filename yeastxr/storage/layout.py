@@ -26,8 +26,9 @@ from yeastxr.errors import (
     format_value,
     suggest,
 )
-from yeastxr.schema import CORE_DIMS, GENE, LABEL, TF, VARIABLE_BY_NAME, list_variables
-from yeastxr.simulation.simulate import SPECIFICATION, has_values_of, matches_spec, spec_of
+from yeastxr.schema import CORE_DIMS, GENE, TF, VARIABLE_BY_NAME, list_dims, list_variables
+from yeastxr.simulation.simulate import SPECIFICATION, has_values_of, matches_spec
+from yeastxr.simulation.sweeps import Sweep, read_sweep, spec_of
 from yeastxr.storage.location import COMPLETE, RECORDS, Location, wait
 from yeastxr.storage.metadata import (
     Document,
@@ -107,33 +108,94 @@ class Layout:
         """Return the number of pairs in a block."""
         return prod(part.stop - part.start for part in self.get_region(block))
 
+    def select(self, dims: Iterable[str]) -> "Layout":
+        """Return the blocks of a variable that has only some of the dimensions."""
+        given = set(dims)
+        own = [dim for dim in self.sizes if dim in given]
+        return Layout({dim: self.sizes[dim] for dim in own}, {dim: self.lengths[dim] for dim in own})
+
+
+@dataclass(frozen=True)
+class Group:
+    """Variables that have the same dimensions of a layout, and the blocks of those.
+
+    Along dimensions that they lack, their blocks are the first ones of the layout; the others do not exist.
+    """
+
+    names: tuple[str, ...]
+    numbers: tuple[int, ...]  # of the variables, among all
+    axes: tuple[int, ...]  # of their dimensions, among those of the whole layout
+    layout: Layout
+    ndim: int  # of the whole layout
+
+    def expand(self, block: Block) -> Block:
+        """Return a block of these variables as one of the whole layout."""
+        whole = [0] * self.ndim
+        for axis, place in zip(self.axes, block, strict=True):
+            whole[axis] = place
+        return tuple(whole)
+
+    def index(self, block: Block) -> tuple[Any, ...]:
+        """Return the index of a block of these variables in tables with one row for each variable."""
+        return (list(self.numbers), *self.expand(block))
+
+    def list_blocks(self, wanted: np.ndarray) -> list[Block]:
+        """Return the blocks of which any of these variables is wanted, by a table of all variables and blocks."""
+        return [block for block in self.layout.list_blocks() if wanted[self.index(block)].any()]
+
+
+def group_variables(dims: Mapping[str, Iterable[str]], layout: Layout) -> list[Group]:
+    """Return variables, given their dimensions by name, in groups of the same ones."""
+    groups: dict[tuple[str, ...], list[tuple[int, str]]] = {}
+    for number, (name, given) in enumerate(dims.items()):
+        groups.setdefault(tuple(layout.select(given).sizes), []).append((number, name))
+    whole = list(layout.sizes)
+    return [
+        Group(
+            tuple(name for _, name in members),
+            tuple(number for number, _ in members),
+            tuple(whole.index(dim) for dim in own),
+            layout.select(own),
+            len(whole),
+        )
+        for own, members in groups.items()
+    ]
+
 
 def choose_layout(ds: xr.Dataset, encoding: Mapping[str, Mapping[str, Any]]) -> Layout:
     """Return the blocks to store a dataset in: as encoded, or its own chunks where they are even, else the default."""
-    label = ds[LABEL]
-    sizes = {str(dim): n for dim, n in label.sizes.items()}
+    sizes = {dim: ds.sizes[dim] for dim in list_dims(ds)}
+    chunks_of: dict[str, tuple[int, ...]] = {}
+    for name in list_variables(ds):
+        for dim, cuts in ds[name].variable.chunksizes.items():
+            chunks_of.setdefault(str(dim), cuts)
     lengths = {dim: 1 for dim in sizes if dim not in CORE_DIMS}
     lengths[GENE] = sizes[GENE]
     lengths[TF] = min(sizes[TF], max(1, CHUNK_CELLS // sizes[GENE]))
-    for dim, cuts in label.variable.chunksizes.items():
+    for dim, cuts in chunks_of.items():
         even = all(size == cuts[0] for size in cuts[:-1]) and cuts[-1] <= cuts[0]
-        lengths[str(dim)] = cuts[0] if even else min(lengths[str(dim)], max(cuts))
-    for name in VARIABLE_BY_NAME:
-        chunks = encoding.get(name, {}).get("shards") or encoding.get(name, {}).get("chunks")
+        lengths[dim] = cuts[0] if even else min(lengths[dim], max(cuts))
+    layout = Layout(sizes, lengths)
+    given = [name for name in VARIABLE_BY_NAME if name in ds.data_vars and name in encoding]
+    for name in given:
+        chunks = encoding[name].get("shards") or encoding[name].get("chunks")
         if chunks is not None:
-            lengths = dict(zip(sizes, _check_lengths(name, chunks, sizes), strict=True))
+            own = layout.select(map(str, ds[name].dims)).sizes
+            layout = Layout(sizes, lengths | dict(zip(own, _check_lengths(name, chunks, own), strict=True)))
             break
-    for name in VARIABLE_BY_NAME:
+    for name in given:
+        own_layout = layout.select(map(str, ds[name].dims))
         for key in ("chunks", "shards"):
-            chunks = encoding.get(name, {}).get(key)
+            chunks = encoding[name].get(key)
             if chunks is None:
                 continue
-            if any(n % c for n, c in zip(lengths.values(), _check_lengths(name, chunks, sizes), strict=True)):
+            divisors = _check_lengths(name, chunks, own_layout.sizes)
+            if any(n % c for n, c in zip(own_layout.lengths.values(), divisors, strict=True)):
                 raise StoreError(
                     f"encoding[{name!r}] has {key} {format_value(chunks)}; "
-                    f"expected lengths that divide blocks of {lengths}"
+                    f"expected lengths that divide blocks of {own_layout.lengths}"
                 )
-    return Layout(sizes, lengths)
+    return layout
 
 
 def _check_lengths(name: str, chunks: Any, sizes: Mapping[str, int]) -> list[int]:
@@ -187,12 +249,14 @@ def choose_codecs(name: str, layout: Layout, encoding: Mapping[str, Any]) -> dic
 class ChunkRows:
     """Where the digests of chunk files are: after those of the variables' values, a row for each chunk of a block."""
 
-    def __init__(self, chunk_shapes: Mapping[str, Sequence[int]], layout: Layout) -> None:
-        self._grids: dict[str, tuple[int, tuple[int, ...]]] = {}
+    def __init__(self, chunk_shapes: Mapping[str, Sequence[int]], groups: Iterable[Group]) -> None:
+        self._grids: dict[str, tuple[int, tuple[int, ...], Group]] = {}
         self.variables = list(range(len(chunk_shapes)))  # the number of the variable of each row
+        group_of = {name: group for group in groups for name in group.names}
         for i, (name, shape) in enumerate(chunk_shapes.items()):
-            grid = tuple(n // c for n, c in zip(layout.lengths.values(), shape, strict=True))
-            self._grids[name] = len(self.variables), grid
+            group = group_of[name]
+            grid = tuple(n // c for n, c in zip(group.layout.lengths.values(), shape, strict=True))
+            self._grids[name] = len(self.variables), grid, group
             self.variables += [i] * prod(grid)
 
     def find(self, key: str) -> tuple[int, Block] | None:
@@ -200,10 +264,10 @@ class ChunkRows:
         name, *parts = key.split("/")
         if name not in self._grids or parts[:1] != ["c"]:
             return None
-        row, grid = self._grids[name]
+        row, grid, group = self._grids[name]
         parts = [int(part) for part in parts[1:]]  # type: ignore[misc]
         block, place = zip(*map(divmod, parts, grid), strict=True)  # type: ignore[arg-type]
-        return row + int(np.ravel_multi_index(place, grid)), block
+        return row + int(np.ravel_multi_index(place, grid)), group.expand(block)
 
 
 @dataclass
@@ -238,6 +302,20 @@ class Records:
         """The variables that are written block by block: features and extra variables, in order."""
         return [name for name in VARIABLE_BY_NAME if name in self.metadata]
 
+    @cached_property
+    def groups(self) -> list[Group]:
+        """These variables in groups of the same dimensions."""
+        return group_variables({name: self.metadata[name]["dimension_names"] for name in self.names}, self.layout)
+
+    @cached_property
+    def existing(self) -> np.ndarray:
+        """Which blocks of which variables there are; those that lack a dimension have the first ones along it."""
+        existing = np.zeros((len(self.names), *self.layout.shape), bool)
+        for group in self.groups:
+            for block in group.layout.list_blocks():
+                existing[group.index(block)] = True
+        return existing
+
     @property
     def pair_bytes(self) -> int:
         """How many bytes a pair has in all of them."""
@@ -248,7 +326,7 @@ class Records:
         """Where the digests of chunk files are."""
         documents = {name: self.metadata[name] for name in self.names}
         shapes = {name: d["chunk_grid"]["configuration"]["chunk_shape"] for name, d in documents.items()}
-        return ChunkRows(shapes, self.layout)
+        return ChunkRows(shapes, self.groups)
 
     def get_file_digest(self, key: str) -> int | None:
         """Return the digest of a chunk file; 0 if it is not known, None for a file that the store should not have."""
@@ -334,7 +412,7 @@ class Records:
 
     def find_missing(self) -> np.ndarray:
         """Return which blocks of which variables have not been written."""
-        return self.digests[: len(self.names)] == 0
+        return (self.digests[: len(self.names)] == 0) & self.existing
 
 
 def _digest_json(value: Any) -> str:
@@ -376,14 +454,20 @@ def identify(ds: xr.Dataset, layout: Layout, encoding: Mapping[str, Any]) -> dic
     is_simulation = is_simulated(ds)
     if names or not is_simulation:
         from dask.base import tokenize
+    specification, sweep = ds.attrs.get(SPECIFICATION), None
+    if specification is None and (grid := read_sweep(ds)) is not None:
+        point = spec_of(ds)
+        specification, sweep = (None, grid.to_json()) if point is None else (point.to_json(), None)
     identity = {
-        "specification": ds.attrs.get(SPECIFICATION),
+        "specification": specification,
         "values": None if is_simulation else tokenize(*(ds[name].data for name in own)),
         "sizes": layout.sizes,
         "blocks": layout.lengths,
         "encoding": {name: {key: str(value) for key, value in values.items()} for name, values in encoding.items()},
         "coordinates": {str(name): f"{digest(coord.values):016x}" for name, coord in ds.coords.items()},
     }
+    if sweep is not None:
+        identity["sweep"] = sweep
     if names:
         identity["others"] = {name: tokenize(ds[name].dims, ds[name].data) for name in names}
     return identity
@@ -395,7 +479,27 @@ def is_simulated(ds: xr.Dataset) -> bool:
         spec = spec_of(ds)
     except InputError:
         return False
-    return spec is not None and matches_spec(ds, spec) and has_values_of(ds, spec)
+    if spec is not None:
+        return matches_spec(ds, spec) and has_values_of(ds, spec)
+    sweep = read_sweep(ds)
+    return sweep is not None and _has_graph_of(ds, sweep)
+
+
+def _has_graph_of(ds: xr.Dataset, sweep: Sweep) -> bool:
+    """Return whether a dataset is exactly the lazy one of a sweep: its labels, and its dask graph."""
+    chunks: dict[str, Any] = {}
+    for name in list_variables(ds):
+        if not ds[name].chunks:
+            return False
+        chunks |= ds[name].variable.chunksizes
+    if {dim: ds.sizes[dim] for dim in chunks} != sweep.sizes:
+        return False
+    expected = sweep.simulate(chunks)
+    return all(
+        name in ds.coords and ds.coords[name].variable.equals(coord.variable) for name, coord in expected.coords.items()
+    ) and {name: array.data.name for name, array in expected.data_vars.items()} == {
+        name: ds[name].data.name for name in list_variables(ds)
+    }
 
 
 def describe_differences(stored: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
@@ -537,13 +641,14 @@ def write_template(
     write_others(ds, location, encoding, compute=compute)
     group = zarr.open_group(location.store, mode="r+", use_consolidated=False)
     for name in list_variables(ds):
+        own = layout.select(map(str, ds[name].dims))
         group.create_array(
             name,
-            shape=tuple(layout.sizes.values()),
+            shape=tuple(own.sizes.values()),
             dtype=VARIABLE_BY_NAME[name].dtype,
-            dimension_names=tuple(layout.sizes),
+            dimension_names=tuple(own.sizes),
             attributes=to_plain_attrs(ds[name].attrs, f"the attributes of {name}"),
-            **choose_codecs(name, layout, encoding.get(name, {})),
+            **choose_codecs(name, own, encoding.get(name, {})),
         )
 
 

@@ -14,7 +14,8 @@ import xarray as xr
 
 from yeastxr.errors import format_value
 from yeastxr.schema import PARAMETERS, VARIABLE_BY_NAME
-from yeastxr.simulation.simulate import SPECIFICATION, SWEEP
+from yeastxr.simulation.simulate import SPECIFICATION
+from yeastxr.simulation.sweeps import SWEEP
 from yeastxr.storage.location import COMPLETE, Location, wait
 
 Document = dict[str, Any]

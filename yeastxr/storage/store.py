@@ -5,7 +5,7 @@ and last the root attribute that says that it is complete.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -25,6 +25,7 @@ from yeastxr.errors import (
 )
 from yeastxr.schema import (
     BINDING,
+    BOUND_FRACTION,
     CORE_DIMS,
     FEATURE,
     MEASUREMENT,
@@ -32,12 +33,14 @@ from yeastxr.schema import (
     TF,
     VARIABLE_BY_NAME,
     convert_text,
+    list_dims,
     list_variables,
     validate,
 )
 from yeastxr.simulation.parameters import PerturbationParameters
 from yeastxr.simulation.simulate import SimulationSpec
 from yeastxr.simulation.steps import get_sizes
+from yeastxr.simulation.sweeps import Sweep
 from yeastxr.storage.layout import (
     Layout,
     Records,
@@ -190,22 +193,13 @@ def _resume(ds: xr.Dataset, target: Location, records: Records, memory: Location
             write_document(target, path, document)
 
 
-def is_saved(
-    ds: xr.Dataset,
-    store: StoreLike,
-    *,
-    is_sweep: bool = False,
-    storage_options: Mapping[str, Any] | None = None,
-) -> bool:
-    """Return whether a complete store holds a simulation already: the same specification, labels and attributes.
-
-    ``is_sweep`` says that the dataset is a sweep just made, whose dask graph stands for its values.
-    """
+def is_saved(ds: xr.Dataset, store: StoreLike, *, storage_options: Mapping[str, Any] | None = None) -> bool:
+    """Return whether a complete store holds a simulation already: the same specification, labels and attributes."""
     location = locate(store, storage_options=storage_options, read_only=True)
     if not location.exists() or (location.read_attrs() or {}).get(COMPLETE) is not True:
         return False
     plain, _, _, identity = _prepare(ds, None)
-    return _holds(location, plain, identity, is_sweep=is_sweep)
+    return _holds(location, plain, identity)
 
 
 def _prepare(ds: xr.Dataset, encoding: Any) -> tuple[xr.Dataset, Layout, dict[str, Mapping[str, Any]], dict[str, Any]]:
@@ -214,7 +208,8 @@ def _prepare(ds: xr.Dataset, encoding: Any) -> tuple[xr.Dataset, Layout, dict[st
     for label in (*ds.variables, *ds.dims):
         check_name(label)
     encodings = check_encoding(ds, encoding)
-    plain = ds.transpose(..., *CORE_DIMS, FEATURE, missing_dims="ignore").drop_encoding()
+    dims = list_dims(ds)
+    plain = ds.transpose(*dims[:-2], ..., *CORE_DIMS, FEATURE, missing_dims="ignore").drop_encoding()
     own = list_variables(plain)
     for name, array in plain.variables.items():
         if name not in own and array.chunks:  # zarr's chunks are even
@@ -252,9 +247,9 @@ def _find_records(location: Location, identity: dict[str, Any], *, overwrite: bo
     return None if differences else records
 
 
-def _holds(location: Location, ds: xr.Dataset, identity: dict[str, Any], *, is_sweep: bool = False) -> bool:
+def _holds(location: Location, ds: xr.Dataset, identity: dict[str, Any]) -> bool:
     """Return whether a complete store holds all blocks of the same simulation, with the same labels and attributes."""
-    if identity["values"] is not None and not is_sweep:
+    if identity["values"] is not None:
         return False
     try:
         records = Records.read(location)
@@ -340,7 +335,8 @@ def open(
         check_codecs(Location(opened, location.name))
         ds = xr.open_zarr(opened, consolidated=False, chunks={} if rechunk or chunks == "stored" else chunks)
         # Short ones are read now: in chunks of their own they would not fit those of the features.
-        if short := [name for name, coord in ds.coords.items() if coord.ndim < 2 and coord.variable.chunks]:
+        lazy = {name: coord for name, coord in ds.coords.items() if coord.variable.chunks}
+        if short := [name for name, coord in lazy.items() if coord.ndim < 2 or name == BOUND_FRACTION]:
             others = [name for name in ds.variables if name not in short]
             loaded = xr.open_zarr(opened, consolidated=False, chunks=None, drop_variables=others).load()
             ds = ds.assign_coords({name: loaded.variables[name] for name in short})
@@ -485,12 +481,12 @@ def extend(
         records = Records.read(location)
         old = find_simulation(location, records)
         before = _find_extended(records, added, old)
-        if before is not None and (tfs is not None or before.tf_labels == old.tf_labels):
+        if before is not None and (tfs is not None or _list_tfs(before) == _list_tfs(old)):
             return location.handle  # TFs with names, or replicates: not to be added again
         spec = _enlarge(old, *added)
         if spec == old:
             raise StoreError("extend is given nothing to add; expected bound fractions of new TFs, or more replicates")
-        sizes = get_sizes(spec)
+        sizes = spec.sizes if isinstance(spec, Sweep) else get_sizes(spec)
         layout = Layout({dim: sizes[dim] for dim in records.layout.sizes}, records.layout.lengths)
         ds = spec.simulate(chunks=layout.lengths)
         own = sorted(set(records.identity["coordinates"]) - set(map(str, ds.coords)))
@@ -500,7 +496,7 @@ def extend(
                 f"store is {location.name}, which has coordinates of its own ({', '.join(own)}); expected none"
             )
         check_workers(ds, location)
-        check_values(location, records, old, records.layout.list_blocks())
+        check_values(location, records, old, records.existing)
         larger, template = _enlarge_records(ds, layout, location, records)
         larger.extends = old.to_json()
         for block in records.layout.list_blocks():
@@ -515,13 +511,20 @@ def extend(
     return location.handle
 
 
-def _find_extended(records: Records, added: tuple[Any, ...], spec: SimulationSpec) -> SimulationSpec | None:
+def _find_extended(
+    records: Records, added: tuple[Any, ...], spec: SimulationSpec | Sweep
+) -> SimulationSpec | Sweep | None:
     """Return what the last extension began with, if it added just this and made the specification; else None."""
     try:
-        before = None if records.extends is None else SimulationSpec.from_json(records.extends)
+        before = None if records.extends is None else type(spec).from_json(records.extends)
         return before if before is not None and _enlarge(before, *added) == spec else None
-    except InputError:  # refused for what there was before, which says nothing about what there is now
+    except (InputError, KeyError):  # refused for what there was before, which says nothing about what there is now
         return None
+
+
+def _list_tfs(spec: SimulationSpec | Sweep) -> Sequence[Hashable]:
+    """Return the labels of the TFs."""
+    return (spec.spec if isinstance(spec, Sweep) else spec).tf_labels
 
 
 def _finish_extension(location: Location, added: tuple[Any, ...], *, sync: bool, progress: bool | None) -> None:
@@ -592,7 +595,21 @@ def _add_positive_fractions(old: SimulationSpec, given: Any, counts: list[Any]) 
     return {"positive_fraction": [*before, *group.list_positive_fractions(n_new)]}
 
 
-def _enlarge(
+def _enlarge(old: SimulationSpec | Sweep, *added: Any) -> SimulationSpec | Sweep:
+    """Return the specification of the larger simulation or sweep."""
+    return _enlarge_sweep(old, *added) if isinstance(old, Sweep) else _enlarge_spec(old, *added)
+
+
+def _enlarge_sweep(old: Sweep, bound: Any, *changes: Any) -> Sweep:
+    """Return the larger sweep; its points get the same TFs, so none of their parameters may be of each TF."""
+    swept = {name for changes_of in old.changes.values() for change in changes_of for name in change}
+    own = sorted({"bound", "n_sample", "positive_fraction"} & swept)
+    if own and len(check_sequence("bound", bound, "a list of fractions from 0 to 1")):
+        raise InputError(f"bound is given, and the store is a sweep over {', '.join(own)}; expected replicates alone")
+    return replace(old, spec=_enlarge_spec(old.spec, bound, *changes))
+
+
+def _enlarge_spec(
     old: SimulationSpec,
     bound: Any,
     n_sample: Any,

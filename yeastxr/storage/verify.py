@@ -1,28 +1,30 @@
 """Verification of stores: each block against its digest, or against what its specification simulates; and repair."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
+from yeastxr._blocks import Region
 from yeastxr._utils import show_progress
 from yeastxr._validate import check_choice
 from yeastxr.errors import InputTypeError, StoreError, describe_error, format_value
 from yeastxr.schema import FEATURE
 from yeastxr.simulation.draws import SCHEME_VERSION
-from yeastxr.simulation.simulate import SimulationSpec, spec_of
+from yeastxr.simulation.simulate import SPECIFICATION, SimulationSpec
 from yeastxr.simulation.steps import get_sizes
+from yeastxr.simulation.sweeps import SWEEP, Sweep, read_sweep, spec_of
 from yeastxr.storage.layout import (
     Block,
-    Layout,
+    Group,
     Records,
     check_storable,
     digest,
     find_damaged_files,
-    index_block,
     read_root_attrs,
     read_template,
     restore_documents,
@@ -33,6 +35,7 @@ from yeastxr.storage.metadata import compare, read_documents
 from yeastxr.storage.writer import (
     check_workers,
     collect_in_threads,
+    count_pairs,
     finish,
     for_each_block,
     list_chunk_keys,
@@ -161,7 +164,7 @@ def verify(
         complete, records = _read_store(location, repair)
         damage, changes = _compare_metadata(location, records)
         spec = find_simulation(location, records) if repair or against == "spec" else None
-        simulated = None if spec is None else spec.simulate(chunks=records.layout.lengths)
+        simulated = None if spec is None else simulate_again(spec, records)
         if simulated is not None:
             check_workers(simulated, location)
         states = _find_states(location, records, simulated if against == "spec" else None, progress)
@@ -170,17 +173,19 @@ def verify(
             problems += _compare_with_simulation(records, simulated)
         if not records.readable:
             problems.append("the records' digests can't be read")
-        for i, *block in np.argwhere(states != _INTACT).tolist():
-            state = "missing" if states[(i, *block)] == _MISSING else "damaged"
-            described = records.layout.describe(tuple(block))
+        group_of = {i: group for group in records.groups for i in group.numbers}
+        for i, *whole in np.argwhere(states != _INTACT).tolist():
+            state = "missing" if states[(i, *whole)] == _MISSING else "damaged"
+            block = tuple(whole[axis] for axis in group_of[i].axes)
+            described = group_of[i].layout.describe(block)
             problems.append(f"{records.names[i]}, block {'.'.join(map(str, block))} ({described}): {state}")
         repaired = False
         if repair and spec is not None and simulated is not None and (problems or not complete):
             _repair(location, records, spec, simulated, states, progress)
             repaired = complete = True
     blocks = {
-        name: (state.size, *(int((state == code).sum()) for code in (_INTACT, _MISSING, _DAMAGED)))
-        for name, state in zip(records.names, states, strict=True)
+        name: (int(own.sum()), *(int((state[own] == code).sum()) for code in (_INTACT, _MISSING, _DAMAGED)))
+        for name, state, own in zip(records.names, states, records.existing, strict=True)
     }
     return Verification(location.name, blocks, tuple(problems), repaired, complete, tuple(changes))
 
@@ -224,24 +229,24 @@ def _compare_with_simulation(records: Records, simulated: xr.Dataset) -> list[st
 class _Reader:
     """Finds the state of a block of each feature: against digests, and against simulated values if there are any."""
 
-    def __init__(self, arrays: list[Any], layout: Layout, digests: np.ndarray) -> None:
-        self._arrays, self._layout, self._digests = arrays, layout, digests
+    def __init__(self, arrays: list[Any], digests: np.ndarray) -> None:
+        self._arrays, self._digests = arrays, digests
 
-    def __call__(self, *simulated: np.ndarray, block_id: Block) -> np.ndarray:
+    def __call__(self, *simulated: np.ndarray, block_id: Block, group: Group) -> np.ndarray:
         block = block_id[1:]
+        region = group.layout.get_region(block)
         states = [
-            self._find_state(array, block, int(expected), values)
-            for array, expected, values in zip(
-                self._arrays,
-                self._digests[index_block(block)],
-                simulated or [None] * len(self._arrays),
+            self._find_state(self._arrays[i], region, int(expected), values)
+            for i, expected, values in zip(
+                group.numbers,
+                self._digests[group.index(block)],
+                simulated or [None] * len(group.numbers),
                 strict=True,
             )
         ]
         return np.array(states, np.uint64).reshape(-1, *(1 for _ in block))
 
-    def _find_state(self, array: Any, block: Block, expected: int, simulated: np.ndarray | None) -> int:
-        region = self._layout.get_region(block)
+    def _find_state(self, array: Any, region: Region, expected: int, simulated: np.ndarray | None) -> int:
         if not expected:
             return _MISSING
         try:
@@ -270,32 +275,37 @@ def _find_states(
     """Return the state of each block of each feature."""
     from yeastxr.storage.strict import StrictStore
 
-    layout = records.layout
+    existing = records.existing
     try:
         store = StrictStore(location.store, location.name, records, saved=True)
-        reader = _Reader(open_arrays(store, records.names), layout, records.digests[: len(records.names)])
+        reader = _Reader(open_arrays(store, records.names), records.digests[: len(records.names)])
     except Exception as error:
         raise StoreError(f"store is {location.name}, whose arrays can't be opened: {describe_error(error)}") from None
-    states = np.full((len(records.names), *layout.shape), _MISSING, np.uint8)
-    blocks = list(layout.list_blocks())
-    pairs = sum(map(layout.count_pairs, blocks))
+    states = np.where(existing, _MISSING, _INTACT).astype(np.uint8)
+    pairs = count_pairs(records.groups, existing)
     with show_progress("verifying", pairs, pair_bytes=records.pair_bytes, show=progress) as advance:
 
-        def collect(block: Block, found: np.ndarray) -> None:
-            states[index_block(block)] = found.reshape(-1)
-            advance(layout.count_pairs(block))
+        def collect(group: Group, block: Block, found: np.ndarray) -> None:
+            states[group.index(block)] = found.reshape(-1)
+            advance(group.layout.count_pairs(block))
 
-        if simulated is None:
-            collect_in_threads(lambda block: reader(block_id=(0, *block)), blocks, collect)
-        else:
-            for_each_block(reader, simulated, layout, blocks, collect)
+        if simulated is not None:
+            for_each_block(reader, simulated, records.layout, existing, collect)
+            return states
+        for group in records.groups:
+            read = partial(_read_block, reader, group)
+            collect_in_threads(read, group.list_blocks(existing), partial(collect, group))
     return states
+
+
+def _read_block(reader: _Reader, group: Group, block: Block) -> np.ndarray:
+    return reader(block_id=(0, *block), group=group)
 
 
 def _repair(
     location: Location,
     records: Records,
-    spec: SimulationSpec,
+    spec: SimulationSpec | Sweep,
     simulated: xr.Dataset,
     states: np.ndarray,
     progress: bool | None,
@@ -304,8 +314,7 @@ def _repair(
     saved = records.identity["coordinates"]
     own = [name for name in map(str, simulated.coords) if saved.get(name) == _digest_coordinate(simulated, name)]
     template = read_template(check_storable(simulated, records.layout, {}), own)
-    blocks = sorted({tuple(block) for _, *block in np.argwhere(states != _INTACT).tolist()})
-    check_values(location, records, spec, blocks)
+    check_values(location, records, spec, (states != _INTACT).any(axis=0) & records.existing)
     files = dict(records.files)
     restore_files(location, records, template)
     restore_documents(location, records)
@@ -316,10 +325,12 @@ def _repair(
     finish(location, records, sync=True)
 
 
-def find_simulation(location: Location, records: Records) -> SimulationSpec:
-    """Return the specification of a store that has the labels of one complete simulation, in order, or refuse it."""
-    text = records.identity.get("specification")
-    spec = None if text is None else spec_of(xr.Dataset(attrs={"specification": text}))
+def find_simulation(location: Location, records: Records) -> SimulationSpec | Sweep:
+    """Return the specification, or the sweep, of a store that has its labels, complete and in order, or refuse it."""
+    identity = records.identity
+    attrs = {key: identity[key] for key in (SPECIFICATION, SWEEP) if identity.get(key) is not None}
+    ds = xr.Dataset(attrs=attrs)
+    spec = read_sweep(ds) if SWEEP in attrs else spec_of(ds)
     if spec is None:
         raise StoreError(f"store is {location.name}, which has no specification; expected a simulation")
     scheme = records.metadata[""]["attributes"].get("law_version", SCHEME_VERSION)
@@ -328,7 +339,7 @@ def find_simulation(location: Location, records: Records) -> SimulationSpec:
             f"store is {location.name}, simulated with random-number scheme {format_value(scheme)}; "
             f"expected {SCHEME_VERSION}, that of this version of yeastxr"
         )
-    sizes = get_sizes(spec)
+    sizes = spec.sizes if isinstance(spec, Sweep) else get_sizes(spec)
     stored = records.layout.sizes
     for dim in {**sizes, **stored}:
         if sizes.get(dim) != stored.get(dim):
@@ -343,7 +354,22 @@ def find_simulation(location: Location, records: Records) -> SimulationSpec:
                 f"store is {location.name}, whose {name} is not that of its specification, in order; "
                 "expected a simulation with its own labels"
             )
+    for name in records.names:
+        lacking = set(simulated[name].dims) - set(records.metadata[name]["dimension_names"])
+        if lacking:
+            raise StoreError(
+                f"store is {location.name}, whose {name} has no dimension {lacking.pop()!r}, on which it depends; "
+                "expected a complete simulation"
+            )
     return spec
+
+
+def simulate_again(spec: SimulationSpec | Sweep, records: Records) -> xr.Dataset:
+    """Return what a store holds, lazily and in its blocks; a variable has all dims that it has there."""
+    ds = spec.simulate(chunks=records.layout.lengths)
+    sizes = records.layout.sizes
+    dims = {name: records.metadata[name]["dimension_names"] for name in records.names}
+    return ds.assign({name: ds[name].variable.set_dims({dim: sizes[dim] for dim in own}) for name, own in dims.items()})
 
 
 def _digest_coordinate(ds: xr.Dataset, name: str) -> str | None:
@@ -351,7 +377,7 @@ def _digest_coordinate(ds: xr.Dataset, name: str) -> str | None:
     return f"{digest(ds.coords[name].values):016x}" if name in ds.coords else None
 
 
-def check_values(location: Location, records: Records, spec: SimulationSpec, blocks: Iterable[Block]) -> None:
+def check_values(location: Location, records: Records, spec: SimulationSpec | Sweep, wanted: np.ndarray) -> None:
     """Refuse a store in which blocks are not what the specification simulates, by their digests.
 
     They are simulated only if that is not known: the records of a dataset that was changed, or copied, say so.
@@ -360,11 +386,11 @@ def check_values(location: Location, records: Records, spec: SimulationSpec, blo
         return
     changed: list[Block] = []
 
-    def compare(block: Block, found: np.ndarray) -> None:
-        if (found.reshape(-1) != records.digests[: len(records.names)][index_block(block)]).any():
-            changed.append(block)
+    def compare(group: Group, block: Block, found: np.ndarray) -> None:
+        if (found.reshape(-1) != records.digests[group.index(block)]).any():
+            changed.append(group.expand(block))
 
-    for_each_block(_digest_block, spec.simulate(chunks=records.layout.lengths), records.layout, blocks, compare)
+    for_each_block(_digest_block, simulate_again(spec, records), records.layout, wanted, compare)
     if changed:
         raise StoreError(
             f"store is {location.name}, whose values are not those of its specification "
@@ -372,6 +398,6 @@ def check_values(location: Location, records: Records, spec: SimulationSpec, blo
         )
 
 
-def _digest_block(*values: np.ndarray, block_id: Block) -> np.ndarray:
+def _digest_block(*values: np.ndarray, block_id: Block, group: Group) -> np.ndarray:
     """Return the digests of a block of each feature."""
     return np.array([digest(plane) for plane in values], np.uint64).reshape(-1, *(1 for _ in block_id[1:]))

@@ -9,6 +9,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import product
 from threading import Lock
 from typing import Any
@@ -20,11 +21,11 @@ from yeastxr._blocks import choose_scheduler
 from yeastxr._utils import count_threads, run_in_threads, show_progress
 from yeastxr.errors import InputError, StoreError, format_value
 from yeastxr.schema import list_variables
-from yeastxr.storage.layout import Block, Layout, Records, digest, index_block, mark
+from yeastxr.storage.layout import Block, Group, Layout, Records, digest, group_variables, mark
 from yeastxr.storage.location import Location, sync_to_disk, wait
 
 BlockFunction = Callable[..., np.ndarray]
-Done = Callable[[Block, np.ndarray], None]
+Done = Callable[[Group, Block, np.ndarray], None]
 
 
 def get_record_interval() -> float:
@@ -54,18 +55,15 @@ class BlockWriter:
         from yeastxr.storage.strict import DigestingStore
 
         self._store = DigestingStore(store)
-        self._arrays, self._layout, self._rows = (
-            open_arrays(self._store, records.names, "r+"),
-            records.layout,
-            records.rows,
-        )
+        self._arrays, self._rows = open_arrays(self._store, records.names, "r+"), records.rows
         self._missing = records.find_missing()
 
-    def __call__(self, *values: np.ndarray, block_id: Block) -> np.ndarray:
-        """Write a block; ``block_id`` starts with a 0 for the axis of the digests."""
+    def __call__(self, *arrays: np.ndarray, block_id: Block, group: Group) -> np.ndarray:
+        """Write a block of a group; ``block_id`` starts with a 0 for the axis of the digests."""
         block = block_id[1:]
-        region = self._layout.get_region(block)
-        features = np.flatnonzero(self._missing[index_block(block)]).tolist()
+        region = group.layout.get_region(block)
+        values = dict(zip(group.numbers, arrays, strict=True))
+        features = [i for i in group.numbers if self._missing[(i, *group.expand(block))]]
         digests = np.zeros(len(self._rows.variables), np.uint64)
         for i in features:
             digests[i] = digest(values[i])
@@ -87,29 +85,33 @@ def write_missing(
 ) -> None:
     """Write every block that the records lack, and record it; the dimensions are in the order of the layout."""
     interval = get_record_interval()
-    missing, layout = records.find_missing(), records.layout
-    blocks = [block for block in layout.list_blocks() if missing[index_block(block)].any()]
+    missing, variables = records.find_missing(), np.array(records.rows.variables)
     writer = BlockWriter(location.store, records)
-    written = missing[records.rows.variables]
     recorded = time.monotonic()
-    pairs = sum(map(layout.count_pairs, blocks))
+    pairs = count_pairs(records.groups, missing)
     with show_progress(title, pairs, pair_bytes=records.pair_bytes, show=progress) as advance:
 
-        def record(block: Block, digests: np.ndarray) -> None:
+        def record(group: Group, block: Block, digests: np.ndarray) -> None:
             nonlocal recorded
-            index = index_block(block)
-            records.digests[index] = np.where(written[index], digests.reshape(-1), records.digests[index])
-            advance(layout.count_pairs(block))
+            index = (slice(None), *group.expand(block))
+            written = missing[index][variables] & np.isin(variables, group.numbers)
+            records.digests[index] = np.where(written, digests.reshape(-1), records.digests[index])
+            advance(group.layout.count_pairs(block))
             if time.monotonic() - recorded > interval:
                 records.update(location)
                 recorded = time.monotonic()
 
         try:
-            for_each_block(writer, ds, layout, blocks, record)
+            for_each_block(writer, ds, records.layout, missing, record)
             location.sweep()  # at the end, as workers may have been killed
         finally:
-            if blocks:
+            if pairs:
                 records.update(location)
+
+
+def count_pairs(groups: Iterable[Group], wanted: np.ndarray) -> int:
+    """Return the number of pairs in the blocks of groups of which any variable is wanted."""
+    return sum(group.layout.count_pairs(block) for group in groups for block in group.list_blocks(wanted))
 
 
 def finish(location: Location, records: Records, *, sync: bool) -> None:
@@ -135,12 +137,14 @@ def find_absent(location: Location, records: Records) -> np.ndarray:
     async def list_keys(prefix: str) -> set[str]:
         return {key async for key in location.store.list_prefix(prefix)}
 
-    layout = records.layout
-    absent = np.zeros((len(records.names), *layout.shape), bool)
-    for i, array in enumerate(open_arrays(location.store, records.names)):
-        keys = wait(list_keys(f"{array.path}/"))
-        for block in layout.list_blocks():
-            absent[(i, *block)] = not keys.issuperset(list_chunk_keys(array, layout.get_region(block)))
+    absent = np.zeros(records.existing.shape, bool)
+    arrays = open_arrays(location.store, records.names)
+    for group in records.groups:
+        for i in group.numbers:
+            keys = wait(list_keys(f"{arrays[i].path}/"))
+            for block in group.layout.list_blocks():
+                chunks = list_chunk_keys(arrays[i], group.layout.get_region(block))
+                absent[(i, *group.expand(block))] = not keys.issuperset(chunks)
     return absent
 
 
@@ -151,29 +155,35 @@ def list_chunk_keys(array: Any, region: tuple[slice, ...]) -> list[str]:
     return [f"{array.path}/{array.metadata.encode_chunk_key(chunk)}" for chunk in chunks]
 
 
-def for_each_block(
-    function: BlockFunction, ds: xr.Dataset, layout: Layout, blocks: Iterable[Block], done: Done
-) -> None:
-    """Call a function with some blocks of all variables, in parallel, and pass on each result as it comes.
+def for_each_block(function: BlockFunction, ds: xr.Dataset, layout: Layout, wanted: np.ndarray, done: Done) -> None:
+    """Call a function with blocks of all variables, in parallel, and pass on each result as it comes.
 
-    The function takes the plain arrays and ``block_id``, a 0 and the block; it returns some uint64, followed by axes of
-    length 1 for the block. Unlike :func:`yeastxr._blocks.for_each_block` it runs on the workers.
+    Variables of the same dims are taken together: those blocks in which any of them is wanted, by a table of variables
+    and blocks. The function takes the plain arrays, ``block_id``, a 0 and the block, and ``group``; it returns some
+    uint64, followed by axes of length 1 for the block. Unlike :func:`yeastxr._blocks.for_each_block` it runs on the
+    workers.
     """
-    blocks = list(blocks)
     names = list_variables(ds)
-    if any(ds[name].chunks for name in names):
-        _run_by_dask(function, ds.chunk(layout.lengths), layout, blocks, done)
-        return
-    data = [ds[name].values for name in names]
+    is_lazy = any(ds[name].chunks for name in names)
+    if is_lazy:
+        ds = ds.chunk(layout.lengths)
+    for group in group_variables({name: list(map(str, ds[name].dims)) for name in names}, layout):
+        blocks = group.list_blocks(wanted)
+        if is_lazy:
+            _run_by_dask(partial(function, group=group), ds, group, blocks, partial(done, group))
+            continue
+        data = [ds[name].values for name in group.names]
 
-    def work(block: Block) -> np.ndarray:
-        region = layout.get_region(block)
-        return function(*(values[region] for values in data), block_id=(0, *block))
+        def work(block: Block, group: Group = group, data: Sequence[np.ndarray] = data) -> np.ndarray:
+            region = group.layout.get_region(block)
+            return function(*(values[region] for values in data), block_id=(0, *block), group=group)
 
-    collect_in_threads(work, blocks, done)
+        collect_in_threads(work, blocks, partial(done, group))
 
 
-def collect_in_threads(work: Callable[[Block], np.ndarray], blocks: Sequence[Block], done: Done) -> None:
+def collect_in_threads(
+    work: Callable[[Block], np.ndarray], blocks: Sequence[Block], done: Callable[[Block, np.ndarray], None]
+) -> None:
     """Call a function with each block in threads, and pass on one result at a time."""
     lock = Lock()
 
@@ -195,19 +205,27 @@ def check_workers(ds: xr.Dataset, location: Location) -> None:
             location.check_shared()
 
 
-def _run_by_dask(function: BlockFunction, ds: xr.Dataset, layout: Layout, blocks: list[Block], done: Done) -> None:
-    """Call a function with blocks by dask's scheduler, which may be a cluster."""
+def _run_by_dask(
+    function: BlockFunction,
+    ds: xr.Dataset,
+    group: Group,
+    blocks: list[Block],
+    done: Callable[[Block, np.ndarray], None],
+) -> None:
+    """Call a function with blocks of a group by dask's scheduler, which may be a cluster."""
+    if not blocks:
+        return
     import dask.array as da
     from dask.callbacks import Callback
 
-    axes, names = len(layout.sizes), list_variables(ds)
+    axes, names = len(group.layout.sizes), group.names
     result = da.map_blocks(
         function,
         *(ds[name].data for name in names),
         dtype=np.uint64,
         meta=np.empty((0,) * (axes + 1), np.uint64),
         new_axis=0,
-        chunks=((len(names),), *((1,) * n for n in layout.shape)),
+        chunks=((len(names),), *((1,) * n for n in group.layout.shape)),
         token="block",
     )
     keys = {(result.name, 0, *block): block for block in blocks}

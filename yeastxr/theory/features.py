@@ -24,8 +24,9 @@ from yeastxr.schema import (
     make_feature_coordinate,
 )
 from yeastxr.simulation.adjustment import MeanModel
-from yeastxr.simulation.simulate import SimulationSpec, spec_of
+from yeastxr.simulation.simulate import SimulationSpec
 from yeastxr.simulation.steps import make_template
+from yeastxr.simulation.sweeps import spec_of
 from yeastxr.theory.distributions import (
     Distribution,
     FoldedNormals,

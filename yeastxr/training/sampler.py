@@ -18,7 +18,7 @@ import xarray as xr
 
 from yeastxr._blocks import choose_scheduler, is_in_memory
 from yeastxr.errors import InputError, format_value, suggest
-from yeastxr.schema import CORE_DIMS, GENE, LABEL, TF, order_dims, validate
+from yeastxr.schema import CORE_DIMS, GENE, TF, list_dims, validate
 from yeastxr.simulation import draws
 from yeastxr.storage.store import open as open_store
 from yeastxr.training.split import get_part_positions, select_part
@@ -130,7 +130,7 @@ class SampleReader:
 
     def __init__(self, data: Any, selections: Sequence[Selection], by: str, split: str | None) -> None:
         ds = validate(data if isinstance(data, xr.Dataset) else open_store(data, chunks=None))
-        dims = [str(dim) for dim in order_dims(ds[LABEL]).dims]
+        dims = list(list_dims(ds))
         if by not in dims:
             raise InputError(f"by is {format_value(by)}, which is no dim of the dataset; {suggest(by, dims)}")
         self.by, self._lead, self._selections = by, dims[:-2], selections
@@ -139,7 +139,8 @@ class SampleReader:
             dim, positions = get_part_positions(ds, split)
             if dim != by or by in self._lead:
                 ds, positions = select_part(ds, split), None
-        self._arrays = {name: ds[name].transpose(*dims) for selection in selections for name in selection.names}
+        names = [name for selection in selections for name in selection.names]
+        self._arrays = {name: ds[name].transpose(*dims, missing_dims="ignore") for name in names}
         self._sizes = {str(dim): ds.sizes[dim] for dim in dims}
         self._is_in_memory = all(map(is_in_memory, self._arrays.values()))
         self._process = os.getpid()
@@ -200,7 +201,7 @@ class SampleReader:
         """Return each feature of a part of a plane, ``(gene, tf)``."""
         index = np.unravel_index(plane, [self._sizes[dim] for dim in self._lead])
         indexers = {**dict(zip(self._lead, map(int, index), strict=True)), **region}
-        parts = {name: array.variable.isel(indexers) for name, array in self._arrays.items()}
+        parts = {name: array.variable.isel(indexers, missing_dims="ignore") for name, array in self._arrays.items()}
         lazy = [part.data for part in parts.values() if part.chunks is not None]
         if not lazy:
             return {name: part.values for name, part in parts.items()}

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import xarray as xr
 
+from yeastxr._blocks import broadcast_dims
 from yeastxr._validate import check_number, check_seed
 from yeastxr.errors import InputError, SchemaError, format_value, suggest
-from yeastxr.schema import GENE, LABEL, PARAMETERS, SPLIT, order_dims, to_text_array, validate
+from yeastxr.schema import GENE, LABEL, PARAMETERS, SPLIT, list_dims, to_text_array, validate
 from yeastxr.simulation import draws
 
 DEFAULT_FRACTIONS = {"train": 0.8, "val": 0.1, "test": 0.1}
@@ -67,7 +68,7 @@ def split(
     """
     ds = validate(ds)
     fractions = _complete_fractions(dict(zip(PARTS, (train, val, test), strict=True)))
-    dims = [str(dim) for dim in order_dims(ds[LABEL]).dims]
+    dims = list(list_dims(ds))
     if by not in dims:
         raise InputError(f"by is {format_value(by)}, which is no dim of the dataset; {suggest(by, dims)}")
     seed = check_seed(seed)
@@ -78,7 +79,7 @@ def split(
             raise InputError(f"{name} is {fraction:g} of {n} along {by!r}, which is none; expected more, or {name}=0")
     order = np.argsort(draws.draw_keys(np.arange(n), stream=draws.Stream.SPLIT, seed=seed, dim=by), kind="stable")
     if stratify:
-        n_bound = ds[LABEL].sum([dim for dim in dims if dim != by]).values
+        n_bound = broadcast_dims(ds)[LABEL].sum([dim for dim in dims if dim != by]).values
         order = order[np.argsort(n_bound[order], kind="stable")]
         codes = _spread(sizes)
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import xarray as xr
 
-from yeastxr._blocks import Region, align_features, cut_slabs, for_each_block, is_in_memory
+from yeastxr._blocks import Region, align_features, broadcast_dims, cut_slabs, for_each_block, is_in_memory
 from yeastxr._utils import LazyModule, count_threads, run_in_threads
 from yeastxr._validate import check_choice, check_names, check_sequence
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value
@@ -66,7 +66,7 @@ def to_dataarray(ds: xr.Dataset) -> xr.DataArray:
     >>> to_dataarray(ds).dims, to_dataarray(ds).shape
     (('gene', 'tf', 'feature'), (100, 2, 5))
     """
-    ds = validate(ds)
+    ds = broadcast_dims(validate(ds))
     names = get_feature_names(ds)
     columns = [order_dims(ds[name]).astype(np.float32).drop_attrs() for name in names]
     if ds.coords[FEATURE].ndim == 0:
@@ -266,7 +266,7 @@ def from_torch(
     if not isinstance(tensor, torch.Tensor):
         raise InputTypeError(f"tensor is of type {type(tensor).__name__}; expected a torch.Tensor")
     names = [check_feature(name).name for name in check_sequence("features", features, "names of features")]
-    like = None if like is None else restore_dims(like)
+    like = None if like is None else broadcast_dims(restore_dims(like))
     if len(set(names)) != len(names):
         raise InputError(f"features is {format_value(names)}; expected each feature once")
     if tensor.ndim < 3 or tensor.shape[-1] != len(names):

@@ -1,0 +1,244 @@
+"""Sweeps: labels, methods and variants, which variables get a swept dim, and points that equal their simulations."""
+
+import json
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import yeastxr as yx
+from yeastxr.schema import BOUND_FRACTION, EXTRA_NAMES, FEATURE_NAMES
+from yeastxr.simulation.sweeps import FIXED, METHODS, SOURCES, read_sweep
+
+RELATIONS = {0: [yx.And(1, yx.Or(2, 3))], 2: [1]}
+TUTORIAL = yx.SimulationSpec(
+    genes=60, bound=[0.2, 0.5], n_sample=[2, 2], max_mean_adjustment=9.0, tf_relationships=RELATIONS, seed=7
+)
+YEAST = replace(
+    TUTORIAL,
+    hop_distribution="negative_binomial",
+    background_hops_mean=5.0,
+    unbound_experiment_hops_mean=1.0,
+    bound_experiment_hops_mean=6.0,
+    promoter_dispersion=0.4,
+    hops=True,
+    adjusted=True,
+    measurements=2,
+    replicates=2,
+    responsive_fraction=0.6,
+    indirect_fraction=0.2,
+)
+TESTS = replace(YEAST, pvalues="test")
+UNIFORM = replace(TUTORIAL, hops=True, adjusted=True, pvalues="test")
+SCALED = {"total_background_hops", "total_experiment_hops"}  # p-values and means may differ by rounding alone
+
+# Two values of each parameter, and the specification in which it is swept.
+CASES: dict[str, tuple[yx.SimulationSpec, Any]] = {
+    "bound": (YEAST, [[0.2, 0.5], [0.3, 0.4]]),
+    "n_sample": (YEAST, [[2, 2], [1, 3]]),
+    "bound_concentration": (YEAST, [None, 5.0]),
+    "background_hops_range": (UNIFORM, [(1, 100), (2, 50)]),
+    "unbound_experiment_hops_range": (UNIFORM, [(0, 1), (0, 9)]),
+    "bound_experiment_hops_range": (UNIFORM, [(1, 6), (2, 9)]),
+    "total_background_hops": (UNIFORM, [1000, 900]),
+    "total_experiment_hops": (UNIFORM, [76, 100]),
+    "pseudocount": (UNIFORM, [1e-10, 0.1]),
+    "hop_distribution": (UNIFORM, {name: name for name in ("uniform", "negative_binomial")}),
+    "background_hops_mean": (TESTS, [5.0, 7.0]),
+    "unbound_experiment_hops_mean": (TESTS, [1.0, 2.0]),
+    "bound_experiment_hops_mean": (TESTS, [6.0, 8.0]),
+    "background_hops_dispersion": (TESTS, [0.0, 0.5]),
+    "experiment_hops_dispersion": (TESTS, [0.0, 0.5]),
+    "promoter_dispersion": (TESTS, [0.4, 0.0]),
+    "large_effect_percentile": (YEAST, [0.9, 0.5]),
+    "large_effect_upper_pval": (YEAST, [0.2, 0.1]),
+    "pvalues": (YEAST, ["tutorial", "test"]),
+    "poisson_pseudocount": (TESTS, [0.1, 0.5]),
+    "responsive_fraction": (TESTS, [0.6, 0.9]),
+    "indirect_fraction": (TESTS, [0.2, 0.4]),
+    "gene_responsiveness": (TESTS, [0.0, 0.5]),
+    "unbound_mean": (TESTS, [0.0, 1.0]),
+    "unbound_std": (TESTS, [1.0, 2.0]),
+    "bound_mean": (TESTS, [3.0, 5.0]),
+    "bound_std": (TESTS, [1.0, 2.0]),
+    "max_mean_adjustment": (TESTS, [0.0, 5.0]),
+    "tf_relationships": (TESTS, {"one": {0: [1]}, "boolean": RELATIONS}),
+    "positive_fraction": (YEAST, [0.5, 0.9]),
+    "batch_std": (TESTS, [0.0, 0.5]),
+    "missing_gene_fraction": (TESTS, [0.0, 0.3]),
+    "missing_pair_fraction": (TESTS, [0.0, 0.3]),
+    "seed": (YEAST, [1, 2]),
+}
+MEANS = {
+    "hop_distribution": "negative_binomial",
+    "background_hops_mean": 5.0,
+    "unbound_experiment_hops_mean": 1.0,
+    "bound_experiment_hops_mean": 6.0,
+}
+
+
+def sweep_case(name: str) -> tuple[xr.Dataset, list[yx.SimulationSpec]]:
+    """Return the sweep of a parameter, in memory, and the specifications of its points."""
+    spec, values = CASES[name]
+    if name == "hop_distribution":  # with what it needs
+        ds = yx.sweep(spec, hops_of={"uniform": {"hop_distribution": "uniform"}, "counts": MEANS}, chunks=None)
+        return ds, [spec, replace(spec, **MEANS)]
+    listed = values.values() if isinstance(values, dict) else values
+    return yx.sweep(spec, **{name: values}, chunks=None), [replace(spec, **{name: value}) for value in listed]
+
+
+def assert_equal_points(ds: xr.Dataset, points: list[yx.SimulationSpec]) -> None:
+    """Assert that the slices of a dataset along its one swept dim equal the simulations of specifications."""
+    (dim,) = read_sweep(ds).labels
+    for i, spec in enumerate(points):
+        point, alone = ds.isel({dim: i}), spec.simulate()
+        assert yx.spec_of(point) == spec
+        for name in [*alone.data_vars, BOUND_FRACTION]:
+            xr.testing.assert_equal(point[name].drop_vars(dim, errors="ignore").compute(), alone[name])
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(yx.SimulationSpec)])
+def test_sweep__a_variable_has_the_dims_of_what_changes_it(name: str) -> None:
+    assert (name in CASES) != (name in FIXED), "a new parameter is swept here, or the same in all points"
+    if name in FIXED:
+        with pytest.raises(yx.InputError, match=f"a sweep over '{name}' is not possible, as all points"):
+            yx.sweep(TUTORIAL, way={"one": {name: 1}, "two": {name: 2}})
+        return
+    assert any(name in sources for sources in SOURCES.values())
+    ds, points = sweep_case(name)
+    assert_equal_points(ds, points)
+    (dim,) = read_sweep(ds).labels
+    one, other = (point.simulate() for point in points)
+    arrays = [array for array in (*FEATURE_NAMES, *EXTRA_NAMES, BOUND_FRACTION) if array in one.variables]
+    changed = {array for array in arrays if not one[array].variable.equals(other[array].variable)}
+    swept = {array for array in arrays if dim in ds[array].dims}
+    assert changed <= swept
+    assert changed == swept or name in SCALED
+
+
+def test_sweep__what_no_point_uses_is_no_dependency() -> None:
+    spec = replace(UNIFORM, max_mean_adjustment=0.0)
+    ds = yx.sweep(spec, bound_experiment_hops_range=[(1, 6), (2, 9)])
+    assert "bound_experiment_hops_range" not in ds["perturbation_effect"].dims
+    assert ds["bound_experiment_hops_range"].values.tolist() == ["1-6", "2-9"]
+    assert yx.sweep(UNIFORM, max_mean_adjustment=[0.0], pseudocount=[1e-10, 1e-3])["perturbation_effect"].dims[:-2] == (
+        "max_mean_adjustment",
+    )
+
+
+def test_sweep__each_point_equals_its_simulation() -> None:
+    ds = yx.sweep(
+        TUTORIAL, bound_mean=[3, 5.0], pseudocount=[1e-10, 1.0], large_effect_percentile=[0.9, 0.5], replicates=2
+    )
+    assert ds["label"].dims == ("replicate", "gene", "tf")
+    assert ds["binding_pvalue"].dims == ("pseudocount", "large_effect_percentile", "replicate", "gene", "tf")
+    assert ds["perturbation_pvalue"].dims[:3] == ("bound_mean", "pseudocount", "large_effect_percentile")
+    assert all(array.chunks for array in ds.data_vars.values())
+    assert yx.spec_of(ds) is None
+    assert yx.spec_of(ds.sel(bound_mean=3)) is None
+    loaded = ds.compute()
+    for mean, pseudocount, percentile in np.ndindex(2, 2, 2):
+        point = loaded.isel(bound_mean=mean, pseudocount=pseudocount, large_effect_percentile=percentile)
+        spec = yx.spec_of(point)
+        assert (spec.bound_mean, spec.pseudocount) == ([3.0, 5.0][mean], [1e-10, 1.0][pseudocount])
+        alone = spec.simulate()
+        for name in FEATURE_NAMES:
+            np.testing.assert_array_equal(point[name].values, alone[name].values)
+    assert yx.spec_of(point.assign_coords(bound_mean=4.0)) is None
+    assert yx.spec_of(point.drop_vars("bound_mean")) is None
+    xr.testing.assert_identical(
+        yx.sweep(
+            TUTORIAL,
+            bound_mean=[3, 5.0],
+            pseudocount=[1e-10, 1.0],
+            large_effect_percentile=[0.9, 0.5],
+            replicates=2,
+            chunks={"gene": 20, "bound_mean": 2},
+        ).compute(),
+        loaded,
+    )
+
+
+def test_sweep__methods_by_name() -> None:
+    ds = yx.sweep(TUTORIAL, method=list(METHODS), chunks=None)
+    assert ds["perturbation_effect"].dims == ("method", "gene", "tf")
+    assert ds["binding_pvalue"].dims == ("gene", "tf")
+    plain = {0: (1, 2, 3), 2: (1,)}
+    expected = [
+        replace(TUTORIAL, max_mean_adjustment=0.0, tf_relationships=None),
+        replace(TUTORIAL, tf_relationships=None),
+        replace(TUTORIAL, tf_relationships=plain),
+        TUTORIAL,
+    ]
+    assert_equal_points(ds, expected)
+    given = {
+        "binding": {"max_mean_adjustment": 2.0},
+        "related": {"tf_relationships": {0: [3]}},
+        "wide": {"bound_std": 2},
+    }
+    ds = yx.sweep(TUTORIAL, method=given)
+    assert_equal_points(
+        ds,
+        [
+            replace(TUTORIAL, max_mean_adjustment=2.0, tf_relationships=None),
+            replace(TUTORIAL, tf_relationships={0: [3]}),
+            replace(TUTORIAL, bound_std=2.0),
+        ],
+    )
+
+
+def test_sweep__labels() -> None:
+    spec = replace(TUTORIAL, tf_relationships=None)
+    both = {"weak": {"bound_mean": 1.0}, "strong": {"bound_mean": 5, "bound_std": 2}}
+    ds = yx.sweep(spec, response=both, bound={"low": [0.1, 0.2], "high": [0.5, 0.6]})
+    assert ds["response"].values.tolist() == ["weak", "strong"]
+    assert ds["bound_fraction"].dims == ("bound", "tf")
+    point = yx.spec_of(ds.sel(response="strong", bound="low"))
+    assert (point.bound_mean, point.bound_std, point.bound) == (5.0, 2.0, (0.1, 0.2))
+    again = yx.sweep(spec, bound_concentration=[None, 10], positive_fraction=[0.5, (0.1, 0.2, 0.3, 0.4)])
+    assert again["bound_concentration"].values.tolist() == ["none", "10.0"]
+    assert again["positive_fraction"].values.tolist() == ["0.5", "0.1, 0.2, 0.3, 0.4"]
+    assert "seed" not in yx.sweep(spec, seed=[1, 2]).attrs
+    sweep = read_sweep(ds)
+    assert type(sweep).from_json(json.dumps(json.loads(ds.attrs["sweep"]))) == sweep
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"bound_meen": [1.0]}, "a sweep over 'bound_meen' is not possible; did you mean 'bound_mean'"),
+        ({"methods": ["none"]}, "did you mean 'method'"),
+        ({"bound_mean": 3.0}, "bound_mean is 3.0; expected a list of values to sweep over"),
+        ({"bound_mean": []}, "bound_mean is empty; expected at least one value"),
+        ({"bound_mean": [3, 3.0]}, "bound_mean has 3.0 more than once"),
+        ({"n_sample": [[2, 2], [2, 3]]}, "n_sample has points of 4 and of 5 TFs"),
+        ({"tf_relationships": [{0: [1]}, None]}, "tf_relationships has a value that is no short label"),
+        ({"tf_relationships": {}}, "tf_relationships is empty; expected at least one label"),
+        ({"bound_mean": {"a": 1, 2: 2}}, "bound_mean has the labels .*; expected all texts, or all numbers"),
+        ({"method": ["linear"]}, "method 'linear' is not known; known are 'none', 'binding'"),
+        ({"method": {"none": {"max_mean_adjustment": 1}}}, "max_mean_adjustment of method 'none' is 1; expected 0"),
+        ({"method": {"binding": {"tf_relationships": {0: [1]}}}}, "method 'binding' has no relations"),
+        ({"way": {"a": {"bound_meen": 1}}}, "'bound_meen' is not a parameter of a simulation"),
+        ({"way": {"a": 1}}, r"way\['a'\] is 1; expected a dict from parameters to values"),
+        ({"way": {"a": {"genes": 5}}}, "a sweep over 'genes' is not possible"),
+        ({"way": {"a": {"bound_mean": 1}}, "bound_mean": [2]}, "bound_mean is changed by both way and bound_mean"),
+        ({"label": {"a": {"bound_mean": 1}}}, "a sweep over 'label' is not possible, as datasets have that name"),
+    ],
+)
+def test_sweep__refuses(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(yx.InputError, match=message):
+        yx.sweep(TUTORIAL, **values)
+
+
+def test_sweep__refuses_methods_that_the_specification_lacks() -> None:
+    plain = yx.SimulationSpec(genes=9, bound=[0.5, 0.5], seed=1)
+    with pytest.raises(yx.InputError, match="method 'boolean' needs tf_relationships, which the specification lacks"):
+        yx.sweep(plain, method=["none", "boolean"])
+    with pytest.raises(
+        yx.InputError, match=r"max_mean_adjustment of method 'binding' is 0\.0; expected one that is not 0"
+    ):
+        yx.sweep(plain, method=["binding"])
+    with pytest.raises(yx.InputError, match="method 'related' can't be made of the conditions of TF 0, which have Not"):
+        yx.sweep(replace(plain, tf_relationships={0: [yx.And(1, yx.Not(1))]}), method=["related"])

@@ -1,0 +1,607 @@
+"""Sweeps: simulations over grids of parameters as one dataset; and the specifications that attributes hold."""
+
+import json
+import math
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, lru_cache
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+
+from yeastxr._blocks import Chunks
+from yeastxr._validate import check_sequence, to_python, unwrap
+from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value, suggest
+from yeastxr.schema import (
+    ADJUSTED,
+    BACKGROUND_HOPS,
+    BINDING,
+    BOUND_FRACTION,
+    CORE_DIMS,
+    EXPERIMENT_HOPS,
+    FEATURE,
+    FEATURE_NAMES,
+    LABEL,
+    MAGNITUDE,
+    MEASUREMENT,
+    PARAMETERS,
+    PERTURBATION,
+    REPLICATE,
+    RESPONSIVE,
+    SPLIT,
+    VARIABLE_BY_NAME,
+    make_feature_coordinate,
+    to_text_array,
+)
+from yeastxr.simulation.relations import Not, from_json, iterate_tfs, to_json
+from yeastxr.simulation.simulate import SPECIFICATION, SimulationSpec, check_parameter_names
+from yeastxr.simulation.steps import get_sizes
+
+SWEEP = "sweep"  # the attribute that holds a sweep as JSON: what points have in common, labels, and what these set
+METHOD = "method"  # the swept dim whose labels are the methods by name
+METHODS = ("none", "binding", "related", "boolean")
+FIXED = ("genes", "tfs", "replicates", "measurements", "hops", "adjusted")
+"""Parameters that all points have in common: they decide labels and lengths of dims, and which variables there are."""
+
+_HOPS = ("hop_distribution", "promoter_dispersion", "seed")
+_TOTALS = ("total_experiment_hops", "total_background_hops")
+_LARGE = ("pvalues", "large_effect_percentile", "large_effect_upper_pval", "seed")
+_MISSING = ("missing_gene_fraction", "missing_pair_fraction")
+SOURCES: dict[str, tuple[str, ...]] = {
+    BOUND_FRACTION: ("bound", "n_sample", "bound_concentration", "seed"),
+    LABEL: (BOUND_FRACTION, "seed"),
+    BACKGROUND_HOPS: (*_HOPS, "background_hops_range", "background_hops_mean", "background_hops_dispersion"),
+    EXPERIMENT_HOPS: (
+        LABEL,
+        *_HOPS,
+        "unbound_experiment_hops_range",
+        "bound_experiment_hops_range",
+        "unbound_experiment_hops_mean",
+        "bound_experiment_hops_mean",
+        "experiment_hops_dispersion",
+    ),
+    BINDING: (EXPERIMENT_HOPS, BACKGROUND_HOPS, *_TOTALS, "pseudocount"),
+    "binding_pvalue": (BINDING, EXPERIMENT_HOPS, BACKGROUND_HOPS, *_TOTALS, *_LARGE, "poisson_pseudocount"),
+    RESPONSIVE: (LABEL, "responsive_fraction", "indirect_fraction", "gene_responsiveness", "seed"),
+    ADJUSTED: (LABEL, RESPONSIVE, "tf_relationships"),
+    MAGNITUDE: (
+        ADJUSTED,
+        BINDING,
+        "unbound_mean",
+        "unbound_std",
+        "bound_mean",
+        "bound_std",
+        "max_mean_adjustment",
+        *_MISSING,
+        "seed",
+    ),
+    PERTURBATION: (MAGNITUDE, "positive_fraction", "batch_std"),
+    "perturbation_pvalue": (MAGNITUDE, PERTURBATION, *_LARGE),
+}
+"""What each variable, and the coordinate ``bound_fraction``, is made of: parameters, and other variables.
+
+With :data:`FIXED` these are all parameters; a test compares them with what simulations give. A swept parameter is a dim
+of what it reaches, and of nothing else.
+"""
+
+_MOST_POINTS = 100_000
+_MOST_LETTERS = 60  # of a label that is made of a value
+_RESERVED = {*CORE_DIMS, FEATURE, REPLICATE, MEASUREMENT, BOUND_FRACTION, SPLIT, *VARIABLE_BY_NAME}
+Values = Collection[float] | list[Any] | tuple[Any, ...] | Mapping[Any, Any]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A grid of specifications: the one that points have in common, and what each label of each swept dim changes."""
+
+    spec: SimulationSpec
+    labels: Mapping[str, Sequence[Any]]
+    changes: Mapping[str, Sequence[Mapping[str, Any]]]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The number of labels of each swept dim."""
+        return tuple(map(len, self.labels.values()))
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The dims of the dataset, in order, and their sizes."""
+        return dict(zip(self.labels, self.shape, strict=True)) | get_sizes(self.spec)
+
+    def list_positions(self) -> Iterator[dict[str, int]]:
+        """Yield the positions of each point along the swept dims, the last one varying fastest."""
+        for index in np.ndindex(*self.shape):
+            yield dict(zip(self.labels, index, strict=True))
+
+    def make_point(self, positions: Mapping[str, int]) -> SimulationSpec:
+        """Return the specification at these positions; along other dims at that of what points have in common."""
+        values: dict[str, Any] = {}
+        for dim, position in positions.items():
+            values |= self.changes[dim][position]
+        return replace(self.spec, **values)
+
+    def make_points(self) -> list[SimulationSpec]:
+        """Return the specification of each point."""
+        return [self.make_point(positions) for positions in self.list_positions()]
+
+    def locate(self, ds: xr.Dataset) -> dict[str, int] | None:
+        """Return the positions of the one point that a dataset is, by its scalar coordinates; None if it is none."""
+        positions = {}
+        for dim, labels in self.labels.items():
+            if dim in ds.dims:
+                return None
+            value = to_python(ds.coords[dim].values[()]) if dim in ds.coords and ds.coords[dim].ndim == 0 else None
+            if value is None and len(labels) == 1:
+                value = labels[0]
+            if value not in labels:
+                return None
+            positions[dim] = list(labels).index(value)
+        return positions
+
+    def find_dims(self, name: str) -> tuple[str, ...]:
+        """Return the swept dims of a variable: those with a parameter that it depends on."""
+        reached, waiting = set[str](), [name]
+        while waiting:
+            source = waiting.pop()
+            if source not in reached:
+                reached.add(source)
+                waiting += self._list_sources(source)
+        return tuple(dim for dim, changes in self.changes.items() if any(reached & set(change) for change in changes))
+
+    def _list_sources(self, name: str) -> tuple[str, ...]:
+        """Return what a variable is made of; what no point uses is left out."""
+        unused = set[str]()
+        if name == BOUND_FRACTION and self._list_field("bound_concentration") == {None}:
+            unused = {"seed"}
+        elif name == MAGNITUDE and self._list_field("max_mean_adjustment") == {0}:
+            unused = {BINDING}
+        elif name == "perturbation_pvalue" and self._list_field("batch_std") == {0}:
+            unused = {PERTURBATION}  # signs do not matter where no offset is added
+        elif name == "binding_pvalue" and self._list_field("pvalues") == {"test"}:
+            unused = {BINDING}  # the hops are tested
+        return tuple(source for source in SOURCES.get(name, ()) if source not in unused)
+
+    def _list_field(self, name: str) -> set[Any]:
+        """Return the values that a field has in any point."""
+        for changes in self.changes.values():
+            if any(name in change for change in changes):
+                return {change.get(name, getattr(self.spec, name)) for change in changes}
+        return {getattr(self.spec, name)}
+
+    @cached_property
+    def extras(self) -> list[str]:
+        """The names of the extra variables of the dataset, in order: those that any point has."""
+        first = self.make_point(dict.fromkeys(self.labels, 0)).extras
+        has_responses = RESPONSIVE in self.spec.extras or any(
+            RESPONSIVE in self.make_point({dim: i}).extras
+            for dim, changes in self.changes.items()
+            for i, change in enumerate(changes)
+            if {"responsive_fraction", "indirect_fraction"} & set(change)
+        )
+        return [name for name in VARIABLE_BY_NAME if name in first or (name == RESPONSIVE and has_responses)]
+
+    def simulate(self, chunks: Chunks = "auto") -> xr.Dataset:
+        """Make the dataset: each variable of the points in which it differs, along their swept dims."""
+        own: dict[str, Any] = {}
+        if isinstance(chunks, Mapping):
+            own = {dim: chunks[dim] for dim in chunks if dim in self.labels}
+            chunks = {dim: length for dim, length in chunks.items() if dim not in own}
+        names = [*FEATURE_NAMES, *self.extras, BOUND_FRACTION]
+        dims = {name: self.find_dims(name) for name in names}
+        pieces: dict[str, list[xr.Variable]] = {name: [] for name in names}
+        first: xr.Dataset | None = None
+        for positions in self.list_positions():
+            changed = {dim for dim, position in positions.items() if position}
+            wanted = [name for name in names if changed <= set(dims[name])]
+            if not wanted:
+                continue
+            point = self.make_point(positions).simulate(chunks)
+            first = point if first is None else first
+            for name in wanted:
+                pieces[name].append(_take_variable(point, name))
+        assert first is not None  # the first point has all variables
+        variables = {name: self._stack(pieces[name], dims[name]) for name in names}
+        for name in {*variables} - {BOUND_FRACTION} if own else ():
+            variables[name] = variables[name].chunk({dim: own[dim] for dim in own if dim in dims[name]})
+        coords = {dim: (dim, _make_index(labels)) for dim, labels in self.labels.items()}
+        coords |= {name: first.variables[name] for name in first.coords if name != FEATURE}
+        coords[BOUND_FRACTION] = variables.pop(BOUND_FRACTION)
+        swept = {name for changes in self.changes.values() for change in changes for name in change}
+        attrs = {name: value for name, value in first.attrs.items() if name not in {SPECIFICATION, *swept}}
+        coordinates = xr.Coordinates(coords) | make_feature_coordinate()
+        return xr.Dataset(variables, coordinates, attrs | {SWEEP: self.to_json()})
+
+    def _stack(self, variables: list[xr.Variable], dims: Sequence[str]) -> xr.Variable:
+        """Stack the variables of points, in order, along swept dims."""
+        for dim in reversed(dims):
+            n = len(self.labels[dim])
+            variables = [xr.Variable.concat(variables[i : i + n], dim) for i in range(0, len(variables), n)]
+        variable = variables[0].copy(deep=False)
+        variable.attrs = {name: value for name, value in variable.attrs.items() if name != PARAMETERS}  # of one point
+        return variable
+
+    def to_json(self) -> str:
+        """Return the sweep as JSON: an object of the specification, labels, and fields where labels are not values."""
+        named = {
+            dim: [_to_plain(change) for change in changes]
+            for dim, changes in self.changes.items()
+            if any(change != {dim: label} for change, label in zip(changes, self.labels[dim], strict=True))
+        }
+        values = {dim: list(labels) for dim, labels in self.labels.items()}
+        return json.dumps({SPECIFICATION: self.spec.to_dict(), "values": values} | ({"fields": named} if named else {}))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Make a sweep of JSON; the inverse of :meth:`to_json`."""
+        description = json.loads(text)
+        spec, labels = SimulationSpec.from_dict(description[SPECIFICATION]), dict(description["values"])
+        named = description.get("fields", {})
+        changes: dict[str, list[dict[str, Any]]] = {}
+        for dim, values in labels.items():
+            given = named.get(dim) or [{dim: value} for value in values]
+            changes[dim] = [_from_plain(change, spec) for change in given]
+            if len(changes[dim]) != len(values):
+                raise InputError(f"{dim} has {len(values)} labels and {len(changes[dim])} changes")
+        sweep = cls(spec, labels, changes)
+        _check_number(sweep)
+        return sweep
+
+
+def _to_plain(change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields of a specification as values that JSON holds."""
+    return {
+        name: to_json(value) if name == "tf_relationships" and value is not None else value
+        for name, value in change.items()
+    }
+
+
+def _from_plain(change: Mapping[str, Any], spec: SimulationSpec) -> dict[str, Any]:
+    """Return fields of a specification out of values that JSON holds."""
+    check_parameter_names(change)
+    relations = change.get("tf_relationships")
+    if relations is None:
+        return dict(change)
+    return {**change, "tf_relationships": from_json(relations, named=spec.tfs is not None)}
+
+
+def _take_variable(point: xr.Dataset, name: str) -> xr.Variable:
+    """Return a variable of a point; where exactly the bound pairs respond, these are its responses."""
+    if name in point.variables:
+        return point.variables[name]
+    variable = point.variables[LABEL].copy(deep=False)
+    variable.attrs = dict(VARIABLE_BY_NAME[name].attrs)
+    return variable
+
+
+def _make_index(labels: Sequence[Any]) -> np.ndarray:
+    """Return labels as the array of an index: numbers, or texts."""
+    return to_text_array(list(labels)) if isinstance(labels[0], str) else np.asarray(labels)
+
+
+def sweep(
+    spec: SimulationSpec, *, replicates: int | None = None, chunks: Chunks = "auto", **values: Values
+) -> xr.Dataset:
+    """Simulate over a grid of parameters, each swept one a new leading dimension.
+
+    All points share the seed, so they differ by the parameter alone (common random numbers). A variable has the swept
+    dims of the parameters that it depends on: labels, say, have none of ``bound_mean``. Each point equals the
+    simulation of its specification, bit for bit.
+
+    Parameters
+    ----------
+    spec
+        The specification that the points have in common.
+    replicates
+        How many replicates of each point; those of the specification by default.
+    chunks
+        As for :func:`yeastxr.simulate`; by default dask-backed. ``None`` for NumPy.
+    **values
+        By the name of a parameter, the values to sweep over: a list, or a dict from labels to values. Labels of a list
+        are its values, if they are numbers or texts; of a range ``(1, 6)`` it is ``"1-6"``. Relations need a dict.
+
+        By any other name, a dict from labels to dicts of parameters: variants that differ in several of them.
+
+        ``method`` takes a list of ``"none"`` (no adjustment), ``"binding"`` (by ``max_mean_adjustment``, without
+        relations), ``"related"`` (relations in which all TFs that the conditions name must bind) and ``"boolean"`` (the
+        relations as they are), which the specification has what is needed for; or a dict with parameters that replace
+        those, such as ``{"binding": {}, "related": {"tf_relationships": {0: [1]}}}``.
+
+    Returns
+    -------
+    xarray.Dataset
+        With one dimension for each swept parameter before ``([replicate,] [measurement,] gene, tf)``. It has no single
+        specification; that of a point, ``ds.sel(bound_mean=3.0)``, is :func:`yeastxr.spec_of` of it. ``method`` is an
+        option of xarray's ``sel``, so write ``ds.sel({"method": "related"})``.
+
+    Raises
+    ------
+    InputError
+        If a parameter is unknown, changes labels or lengths of the data, or is swept twice, or a value is invalid.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> spec = yx.SimulationSpec(genes=100, bound=[0.2], seed=42)
+    >>> ds = yx.sweep(spec, bound_mean=[3.0, 5.0, 10.0], replicates=2)
+    >>> dict(ds.perturbation_effect.sizes)
+    {'bound_mean': 3, 'replicate': 2, 'gene': 100, 'tf': 1}
+    >>> ds.label.dims
+    ('replicate', 'gene', 'tf')
+    >>> spec = yx.SimulationSpec(genes=100, bound=[0.2], n_sample=[3], max_mean_adjustment=10.0,
+    ...                          tf_relationships={0: [yx.Or(1, 2)]}, seed=42)
+    >>> ds = yx.sweep(spec, method=["none", "binding", "related", "boolean"])
+    >>> yx.spec_of(ds.sel({"method": "related"})).tf_relationships
+    {0: (1, 2)}
+    """
+    if not isinstance(spec, SimulationSpec):
+        raise InputTypeError(f"spec is of type {type(spec).__name__}; expected a SimulationSpec, such as ds.yeast.spec")
+    if replicates is not None:
+        spec = replace(spec, replicates=replicates)
+    return make_sweep(spec, values).simulate(chunks)
+
+
+def make_sweep(spec: SimulationSpec, values: Mapping[str, Any]) -> Sweep:
+    """Return the sweep of a specification over values by dim, see :func:`sweep`, once they are checked."""
+    known = {field.name for field in fields(spec)}
+    labels: dict[str, list[Any]] = {}
+    changes: dict[str, list[dict[str, Any]]] = {}
+    for dim, given in values.items():
+        if dim in known:
+            labels[dim], changes[dim] = _list_values(dim, given)
+        elif dim == METHOD:
+            labels[dim], changes[dim] = _list_methods(spec, given)
+        else:
+            labels[dim], changes[dim] = _list_variants(dim, given, known)
+    grid = Sweep(spec, labels, changes)
+    _check_number(grid)
+    _check_overlaps(changes)
+    return _normalize(grid)
+
+
+def _check_number(grid: Sweep) -> None:
+    """Refuse a sweep of too many points."""
+    n_points = math.prod(grid.shape)
+    if n_points > _MOST_POINTS:
+        raise InputError(f"the sweep has {n_points:,} points; expected at most {_MOST_POINTS:,}")
+
+
+def _check_overlaps(changes: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
+    """Refuse a parameter that two dims change."""
+    owners: dict[str, str] = {}
+    for dim, listed in changes.items():
+        for name in {name: None for change in listed for name in change}:
+            if owners.setdefault(name, dim) != dim:
+                raise InputError(f"{name} is changed by both {owners[name]} and {dim}; expected it in one of them")
+
+
+def _refuse(name: Hashable) -> None:
+    """Refuse a parameter that all points must have in common."""
+    if name in FIXED:
+        raise InputError(
+            f"a sweep over {name!r} is not possible, as all points of a labelled array have the same labels, lengths "
+            "and variables; expected it in the specification"
+        )
+
+
+def _list_values(name: str, given: Any) -> tuple[list[Any], list[dict[str, Any]]]:
+    """Return the labels of the values of a parameter, and the values; labels of a list are made later."""
+    _refuse(name)
+    if isinstance(given, Mapping):
+        return _check_labels(name, given), [{name: value} for value in given.values()]
+    items = [unwrap(value) for value in check_sequence(name, given, "a list of values to sweep over")]
+    if not items:
+        raise InputError(f"{name} is empty; expected at least one value to sweep over")
+    return items, [{name: value} for value in items]
+
+
+def _list_variants(dim: str, given: Any, known: Collection[str]) -> tuple[list[Any], list[dict[str, Any]]]:
+    """Return the labels of variants, and the parameters that each of them changes."""
+    if not isinstance(given, Mapping):
+        names = [name for name in (*sorted(known), METHOD) if name not in FIXED]
+        raise InputError(f"a sweep over {format_value(dim)} is not possible; {suggest(dim, [*names, 'replicates'])}")
+    if dim in _RESERVED or dim != dim.strip():
+        raise InputError(f"a sweep over {dim!r} is not possible, as datasets have that name; expected another name")
+    labels = _check_labels(dim, given)
+    for label, change in given.items():
+        if not isinstance(change, Mapping):
+            raise InputTypeError(
+                f"{dim}[{format_value(label)}] is {format_value(change)}; expected a dict from parameters to values"
+            )
+        check_parameter_names(change)
+        for name in change:
+            _refuse(name)
+    return labels, [dict(change) for change in given.values()]
+
+
+def _list_methods(spec: SimulationSpec, given: Any) -> tuple[list[Any], list[dict[str, Any]]]:
+    """Return the labels of methods, and the adjustment and relations of each; others in a dict are variants."""
+    if not isinstance(given, Mapping):
+        methods = [unwrap(name) for name in check_sequence(METHOD, given, "a list of methods, or a dict")]
+        for name in methods:
+            if not isinstance(name, str) or name not in METHODS:
+                raise InputError(f"method {format_value(name)} is not known; {suggest(name, METHODS)}")
+        given = {name: {} for name in methods}
+    labels, changes = _list_variants(METHOD, given, ())
+    named = zip(labels, changes, strict=True)
+    return labels, [_make_method(spec, label, change) if label in METHODS else change for label, change in named]
+
+
+def _make_method(spec: SimulationSpec, method: str, change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that a method sets, with those that are given for it."""
+    relations = None
+    if method in ("related", "boolean"):
+        relations = change.get("tf_relationships", spec.tf_relationships)
+        if relations is None:
+            raise InputError(
+                f"method {method!r} needs tf_relationships, which the specification lacks; "
+                f"expected them there, or as method={{{method!r}: {{'tf_relationships': ...}}, ...}}"
+            )
+        if method == "related":
+            relations = replace(spec, tf_relationships=relations).tf_relationships
+            relations = {tf: _list_related(tf, entries) for tf, entries in relations.items()}  # type: ignore[union-attr]
+    most = 0.0 if method == "none" else spec.max_mean_adjustment
+    made = {"max_mean_adjustment": most, **change, "tf_relationships": relations}
+    if change.get("tf_relationships") is not None and relations is None:
+        raise InputError(f"method {method!r} has no relations, and is given tf_relationships; expected it without them")
+    if method in ("none", "binding") and bool(unwrap(made["max_mean_adjustment"])) != (method == "binding"):
+        expected = "0" if method == "none" else "one that is not 0, in the specification or for this method"
+        raise InputError(
+            f"max_mean_adjustment of method {method!r} is {format_value(made['max_mean_adjustment'])}; "
+            f"expected {expected}"
+        )
+    return made
+
+
+def _list_related(tf: Hashable, entries: Sequence[Any]) -> tuple[Hashable, ...]:
+    """Return the TFs that conditions name, all of which must bind by the method "related"."""
+    waiting = list(entries)
+    while waiting:
+        entry = waiting.pop()
+        if isinstance(entry, Not):
+            raise InputError(
+                f"method 'related' can't be made of the conditions of TF {format_value(tf)}, which have Not; "
+                "expected relations of its own, as method={'related': {'tf_relationships': ...}, ...}"
+            )
+        waiting += getattr(entry, "entries", ())
+    return tuple(dict.fromkeys(iterate_tfs(entries)))
+
+
+def _check_labels(dim: str, given: Mapping[Any, Any]) -> list[Any]:
+    """Return the labels of a dict, texts or numbers, or refuse them."""
+    if not given:
+        raise InputError(f"{dim} is empty; expected at least one label with a value")
+    labels = [to_python(label) for label in given]
+    if not (all(isinstance(label, str) for label in labels) or all(map(_is_number, labels))):
+        raise InputTypeError(f"{dim} has the labels {format_value(labels)}; expected all texts, or all numbers")
+    return labels
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
+def _normalize(grid: Sweep) -> Sweep:
+    """Return a sweep whose values are as specifications hold them, and whose labels are numbers or texts, each once."""
+    labels: dict[str, list[Any]] = {}
+    changes: dict[str, list[dict[str, Any]]] = {}
+    first = dict.fromkeys(grid.labels, 0)
+    tfs = grid.make_point(first).tf_labels
+    for dim, listed in grid.changes.items():
+        points = [grid.make_point({**first, dim: i}) for i in range(len(listed))]
+        for point in points:
+            if point.tf_labels != tfs:
+                raise InputError(
+                    f"{dim} has points of {len(tfs)} and of {len(point.tf_labels)} TFs, or of other names; "
+                    "expected the same TFs in all, as a labelled array has one length along a dimension"
+                )
+        changes[dim] = [
+            {name: getattr(point, name) for name in change} for point, change in zip(points, listed, strict=True)
+        ]
+        labels[dim] = _make_labels(dim, grid.labels[dim], changes[dim])
+    return Sweep(grid.spec, labels, changes)
+
+
+def _make_labels(dim: str, given: Sequence[Any], changes: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Return labels that are numbers or texts: those that are given, or else texts of the values."""
+    labels = list(given)
+    if not (all(map(_is_number, labels)) or all(isinstance(label, str) for label in labels)):
+        labels = [_write_value(dim, change[dim]) for change in changes]
+    else:
+        labels = list(map(to_python, labels))
+    seen = set[Any]()
+    for label in labels:
+        if label in seen:
+            raise InputError(f"{dim} has {format_value(label)} more than once; expected distinct labels")
+        seen.add(label)
+    return labels
+
+
+def _write_value(name: str, value: Any) -> str:
+    """Return a short text of a value of a parameter, for a label."""
+    if isinstance(value, tuple):
+        text = ("-" if name.endswith("_range") else ", ").join(map(str, value))
+    elif value is None or _is_number(value):
+        text = str(value).lower()
+    else:
+        text = ""
+    if not text or len(text) > _MOST_LETTERS:
+        raise InputError(
+            f"{name} has a value that is no short label, {format_value(value)}; expected a dict from labels to values"
+        )
+    return text
+
+
+def read_sweep(ds: xr.Dataset) -> Sweep | None:
+    """Return the sweep in a dataset's attributes; None for any other dataset."""
+    try:
+        return _parse_sweep(ds.attrs[SWEEP])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+@lru_cache(maxsize=8)
+def _parse_sweep(text: str) -> Sweep:
+    return Sweep.from_json(text)
+
+
+@lru_cache(maxsize=8)  # plots read it many times, and relations of 20,000 TFs take a second
+def _parse_spec(text: str) -> SimulationSpec:
+    return SimulationSpec.from_json(text)
+
+
+@lru_cache(maxsize=8)
+def _parse_point(text: str, positions: tuple[tuple[str, int], ...]) -> SimulationSpec:
+    return _parse_sweep(text).make_point(dict(positions))
+
+
+def spec_of(ds: xr.Dataset) -> SimulationSpec | None:
+    """Return the specification in a dataset's attributes, or None if there is none.
+
+    Parameters
+    ----------
+    ds
+        The dataset; only its attributes matter, and of a point of a sweep its coordinates along swept dims.
+
+    Returns
+    -------
+    SimulationSpec or None
+        The specification of the dataset, if its attributes have one; of a point of a sweep, such as
+        ``ds.sel(bound_mean=3.0)``, that of the point. A sweep has several, and so None.
+
+    Raises
+    ------
+    SchemaError
+        If it is no dataset, or the attribute is not a specification.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> ds = yx.simulate(genes=100, bound=[0.2], seed=42)
+    >>> yx.spec_of(ds).simulate().identical(ds)
+    True
+    """
+    if not isinstance(ds, xr.Dataset | xr.DataArray):
+        raise SchemaError(f"ds is of type {type(ds).__name__}; expected an xarray.Dataset")
+    text = ds.attrs.get(SPECIFICATION)
+    if text is None:
+        grid = read_sweep(ds)
+        positions = None if grid is None else grid.locate(ds)
+        return None if positions is None else _parse_point(ds.attrs[SWEEP], tuple(positions.items()))
+    try:
+        return _parse_spec(text) if isinstance(text, str) else SimulationSpec.from_json(text)
+    except ValueError as error:
+        raise SchemaError(f"the attribute {SPECIFICATION!r} is not a specification: {error}") from None
+
+
+def read_specs(ds: xr.Dataset) -> list[SimulationSpec]:
+    """Return every specification that the data may come from: one, those of a sweep, or none that can be read."""
+    try:
+        spec = spec_of(ds)
+        if spec is not None:
+            return [spec]
+        grid = read_sweep(ds)
+        return [] if grid is None else grid.make_points()
+    except (TypeError, ValueError):
+        return []
