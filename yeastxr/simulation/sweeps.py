@@ -507,7 +507,8 @@ def _make_labels(dim: str, given: Sequence[Any], changes: Sequence[Mapping[str, 
     """Return labels that are numbers or texts: those that are given, or else texts of the values."""
     labels = list(given)
     if not (all(map(_is_number, labels)) or all(isinstance(label, str) for label in labels)):
-        labels = [_write_value(dim, change[dim]) for change in changes]
+        values = (label if _is_number(label) else change[dim] for label, change in zip(labels, changes, strict=True))
+        labels = [_write_value(dim, value) for value in values]
     else:
         labels = list(map(to_python, labels))
     seen = set[Any]()
