@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from click.testing import CliRunner
 
 import yeastxr as yx
 from tests.analysis.common import make_measured
 from yeastxr import analysis, plot, qc, theory, training
 from yeastxr.accessor import YeastAccessor, YeastAnalysis, YeastPlots
+from yeastxr.cli import main
 from yeastxr.plot.style import load_holoviews
 
 FACES = {"analysis": analysis, "plot": plot, "qc": qc, "theory": theory, "training": training}
@@ -210,6 +212,24 @@ def test_without_label__options_say_what_they_need(option: str, call: Callable[[
 @pytest.mark.parametrize("name", TRUTH)
 def test_without_label__something_else_tells_the_truth(name: str) -> None:
     TRUTH[name](DATA)
+
+
+def test_without_label__commands(tmp_path: Path) -> None:
+    store = str(yx.save(DATA, tmp_path / "measured.zarr"))
+    analyze = ["analyze", store, "-o", str(tmp_path / "out.csv"), "--overwrite", "--method"]
+    for arguments in (
+        ["info", store],
+        ["check", store],
+        ["verify", store],
+        ["export", store, str(tmp_path / "data.csv")],
+        [*analyze, "rank-response"],
+        [*analyze, "dual-threshold", "--permutations", "5"],
+    ):
+        result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+    result = CliRunner().invoke(main, [*analyze, "curves"], catch_exceptions=False)
+    assert result.exit_code != 0
+    assert "curves needs the variable 'label', which the dataset lacks; expected" in " ".join(result.output.split())
 
 
 def test_without_label__label_that_is_selected_must_be_there() -> None:
