@@ -17,7 +17,7 @@ from yeastxr.report import report
 from yeastxr.schema import FEATURES, Feature, validate
 from yeastxr.simulation import *  # noqa: F403  (its face lists the names, once)
 from yeastxr.storage import Verification, extend, open, save, verify
-from yeastxr.training import Batches, Pair, SimulatedBatches, from_torch, split, to_dataarray, to_torch, xy
+from yeastxr.training import Batches, MaskedPair, Pair, SimulatedBatches, from_torch, split, to_dataarray, to_torch, xy
 
 __all__ = [
     "FEATURES",
@@ -27,6 +27,7 @@ __all__ = [
     "Feature",
     "InputError",
     "InputTypeError",
+    "MaskedPair",
     "Pair",
     "SchemaError",
     "SimulatedBatches",

@@ -1,5 +1,6 @@
 """Datasets as tables, and as files that other programs read: tensors, arrays and tables."""
 
+import math
 from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,7 +137,7 @@ def _write_table(ds: xr.Dataset, path: Path) -> None:
     dims = list_dims(ds)
     ds = _make_cells(ds.drop_vars([name for name in ds.coords if name not in (*dims, FEATURE)]), dims)
     # In slabs of the first dim, so that a store larger than memory can be written.
-    depth = max(1, 1_000_000 * ds.sizes[dims[0]] // ds["label"].size)
+    depth = max(1, 1_000_000 * ds.sizes[dims[0]] // math.prod(ds.sizes[dim] for dim in dims))
     for first in range(0, ds.sizes[dims[0]], depth):
         rows = to_dataframe(ds.isel({dims[0]: slice(first, first + depth)}))
         rows.to_csv(path, mode="a" if first else "w", header=first == 0)

@@ -232,13 +232,17 @@ def get_feature_names(ds: xr.Dataset) -> list[str]:
     for name in names:
         check_feature(name)
         if name not in ds.data_vars:
-            raise SchemaError(f"the dataset lacks the variable {name!r} that its coordinate 'feature' names")
+            rest = [feature for feature in names if feature in ds.data_vars]
+            raise SchemaError(
+                f"the dataset lacks the variable {name!r} that its coordinate 'feature' names"
+                + (f"; expected one that names variables alone, ds.sel(feature={rest})" if rest else "")
+            )
     return names
 
 
 def list_variables(ds: xr.Dataset) -> list[str]:
-    """Return the names of all features, and of the extra variables that a dataset has, in order."""
-    return [*FEATURE_NAMES, *list_extras(ds)]
+    """Return the names of the features and of the extra variables that a dataset has, in order."""
+    return [name for name in VARIABLE_BY_NAME if name in ds.data_vars]
 
 
 def list_extras(ds: xr.Dataset) -> list[str]:
@@ -259,6 +263,36 @@ def get_feature(ds: xr.Dataset, name: str) -> xr.DataArray:
         names = ", ".join(map(str, ds.data_vars)) or "none"
         raise SchemaError(f"the dataset lacks the variable {name!r}; found {names}")
     return check_array(ds[name], name)
+
+
+def get_label(ds: xr.Dataset, function: str, instead: str = "") -> xr.DataArray:
+    """Return the label of a dataset, or refuse a dataset without one for a function, or an option, that needs it.
+
+    ``instead`` is what the function takes instead of a label.
+    """
+    if LABEL not in ds.data_vars:
+        raise SchemaError(
+            f"{function} needs the variable {LABEL!r}, which the dataset lacks; expected one that says which pairs are "
+            "bound, from ds.assign(label=...) or yx.from_tables(..., label_from=...)"
+            + (f", or {instead}" if instead else "")
+        )
+    return get_feature(ds, LABEL)
+
+
+def get_units(ds: xr.Dataset, name: str) -> str:
+    """Return the units that a variable of a dataset states; "1" without a unit, and "" where none is known.
+
+    A magnitude has the units of its variable.
+    """
+    name = PERTURBATION if name == MAGNITUDE else name
+    stated = ds[name].attrs.get("units") if name in ds.variables else None
+    default = VARIABLE_BY_NAME[name].units
+    return str(stated) if stated else default if default == "1" else ""
+
+
+def has_sign(array: xr.DataArray, name: str) -> bool:
+    """Return whether a variable may be negative: effects, but binding effects only in units such as log2 enrichment."""
+    return VARIABLE_BY_NAME[name].least < 0 or (name == BINDING and "log" in str(array.attrs.get("units", "")).lower())
 
 
 def check_array(array: object, name: str, *, argument: str | None = None) -> xr.DataArray:
@@ -339,8 +373,10 @@ def restore_dims(ds: xr.Dataset) -> xr.Dataset:
 def validate(ds: xr.Dataset) -> xr.Dataset:
     """Check that a dataset follows the data model, without computing anything.
 
-    Every variable has the dims ``gene`` and ``tf``. It may lack leading dims that others have, as what a swept
-    parameter does not change: its values are then the same along them.
+    The variables ``binding_effect``, ``binding_pvalue``, ``perturbation_effect`` and ``perturbation_pvalue`` must be
+    there; what was not measured is NaN in them. The variable ``label`` may be absent, as the truth of measured data is
+    not known. Every variable has the dims ``gene`` and ``tf``. It may lack leading dims that others have, as what a
+    swept parameter does not change: its values are then the same along them.
 
     Parameters
     ----------
@@ -373,10 +409,11 @@ perturbation_effect, perturbation_pvalue
     """
     ds = restore_dims(ds)
     check_dims(ds, "the dataset")
-    for name in FEATURE_NAMES:
-        get_feature(ds, name)
-    for name in list_extras(ds):
-        check_array(ds[name], name)
+    for name in (*MEASURES, *list_variables(ds)):
+        if name in EXTRA_NAMES:
+            check_array(ds[name], name)
+        else:
+            get_feature(ds, name)
     get_feature_names(ds)
     if BOUND_FRACTION in ds.coords:
         dims = ds.coords[BOUND_FRACTION].dims

@@ -13,7 +13,7 @@ from yeastxr._blocks import Region
 from yeastxr._utils import show_progress
 from yeastxr._validate import check_choice
 from yeastxr.errors import InputTypeError, StoreError, describe_error, format_value
-from yeastxr.schema import FEATURE
+from yeastxr.schema import FEATURE, list_variables
 from yeastxr.simulation.draws import SCHEME_VERSION
 from yeastxr.simulation.simulate import SPECIFICATION, SimulationSpec
 from yeastxr.simulation.steps import get_sizes
@@ -348,6 +348,12 @@ def find_simulation(location: Location, records: Records) -> SimulationSpec | Sw
                 f"{sizes.get(dim)}; expected a complete simulation"
             )
     simulated, saved = spec.simulate(chunks="auto"), records.identity["coordinates"]
+    lacking = [name for name in list_variables(simulated) if name not in records.names]
+    if lacking:
+        raise StoreError(
+            f"store is {location.name}, which lacks {', '.join(lacking)} of its specification; "
+            "expected a complete simulation"
+        )
     for name in map(str, simulated.coords):
         if name != FEATURE and name in saved and saved[name] != _digest_coordinate(simulated, name):
             raise StoreError(

@@ -8,7 +8,7 @@ import xarray as xr
 from yeastxr._blocks import broadcast_dims
 from yeastxr._validate import check_number, check_seed
 from yeastxr.errors import InputError, SchemaError, format_value, suggest
-from yeastxr.schema import GENE, LABEL, PARAMETERS, SPLIT, list_dims, to_text_array, validate
+from yeastxr.schema import GENE, LABEL, PARAMETERS, SPLIT, get_label, list_dims, to_text_array, validate
 from yeastxr.simulation import draws
 
 DEFAULT_FRACTIONS = {"train": 0.8, "val": 0.1, "test": 0.1}
@@ -71,6 +71,8 @@ def split(
     dims = list(list_dims(ds))
     if by not in dims:
         raise InputError(f"by is {format_value(by)}, which is no dim of the dataset; {suggest(by, dims)}")
+    if stratify:
+        get_label(ds, "split with stratify=True")
     seed = check_seed(seed)
     n = ds.sizes[by]
     sizes = _round_sizes(n, list(fractions.values()))
