@@ -38,7 +38,7 @@ yx.YeastAccessor(ds).save("sim.zarr", overwrit=True)  # call-arg "overwrit"
 yx.YeastAccessor(ds).plot.qc(max_points="many")  # arg-type "max_points"
 """
 
-HEAVY = ("torch", "holoviews", "bokeh", "numba", "matplotlib", "distributed", "lightning", "panel", "scipy", "zarr")
+HEAVY = ("torch", "holoviews", "bokeh", "numba", "matplotlib", "distributed", "lightning", "panel", "scipy", "zarr", "pyarrow")
 
 # English words that end like participles, and names of public functions.
 NO_PARTICIPLES = {"seed", "expected"}
@@ -91,7 +91,7 @@ def test_import__all_public_names_are_listed() -> None:
 
 
 @pytest.mark.parametrize(
-    "face", ["simulation", "theory", "storage", "training", "qc", "analysis", "checks", "plot", "report"]
+    "face", ["simulation", "theory", "storage", "tables", "training", "qc", "analysis", "checks", "plot", "report"]
 )
 def test_import__faces_list_public_names(face: str) -> None:
     code = (
