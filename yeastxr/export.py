@@ -10,7 +10,16 @@ import xarray as xr
 from yeastxr._utils import replace_file
 from yeastxr._validate import check_overwrite, check_path, check_sequence
 from yeastxr.errors import InputError, escape_controls
-from yeastxr.schema import CORE_DIMS, FEATURE, check_feature, get_feature_names, order_dims, to_text_array, validate
+from yeastxr.schema import (
+    CORE_DIMS,
+    FEATURE,
+    check_feature,
+    get_feature_names,
+    get_template,
+    order_dims,
+    to_text_array,
+    validate,
+)
 from yeastxr.training.tensors import to_torch
 
 if TYPE_CHECKING:
@@ -50,7 +59,7 @@ def to_dataframe(ds: xr.Dataset) -> "pd.DataFrame":
     (200, 3)
     """
     ds = validate(ds)
-    names, dims = get_feature_names(ds), list(order_dims(ds["label"]).dims)
+    names, dims = get_feature_names(ds), list(order_dims(get_template(ds)).dims)
     coords = sorted(str(name) for name in ds[names].coords if name not in dims and ds[name].ndim)
     return ds[names].to_dataframe(dim_order=dims)[names + coords]
 
@@ -116,17 +125,18 @@ def _write_arrays(ds: xr.Dataset, path: Path) -> None:
     names = get_feature_names(ds)
     arrays: dict[str, Any] = {name: ds[name].transpose(..., *CORE_DIMS).values for name in names}
     # Labels that are text become fixed-width text: by default numpy.load refuses objects.
-    for dim in ds["label"].dims:
+    for dim in get_template(ds).dims:
         labels = ds.coords[dim].values
         arrays[str(dim)] = labels if labels.dtype.kind in "iuf" else np.array([str(label) for label in labels])
     np.savez_compressed(path, **arrays)
 
 
 def _write_table(ds: xr.Dataset, path: Path) -> None:
-    dims = order_dims(ds["label"]).dims
+    template = get_template(ds)
+    dims = order_dims(template).dims
     ds = _make_cells(ds.drop_vars([name for name in ds.coords if name not in (*dims, FEATURE)]), dims)
     # In slabs of the first dim, so that a store larger than memory can be written.
-    depth = max(1, 1_000_000 * ds.sizes[dims[0]] // ds["label"].size)
+    depth = max(1, 1_000_000 * ds.sizes[dims[0]] // template.size)
     for first in range(0, ds.sizes[dims[0]], depth):
         rows = to_dataframe(ds.isel({dims[0]: slice(first, first + depth)}))
         rows.to_csv(path, mode="a" if first else "w", header=first == 0)

@@ -222,13 +222,17 @@ def get_feature_names(ds: xr.Dataset) -> list[str]:
     for name in names:
         check_feature(name)
         if name not in ds.data_vars:
-            raise SchemaError(f"the dataset lacks the variable {name!r} that its coordinate 'feature' names")
+            rest = [feature for feature in names if feature in ds.data_vars]
+            raise SchemaError(
+                f"the dataset lacks the variable {name!r} that its coordinate 'feature' names"
+                + (f"; expected one that names variables alone, ds.sel(feature={rest})" if rest else "")
+            )
     return names
 
 
 def list_variables(ds: xr.Dataset) -> list[str]:
-    """Return the names of all features, and of the extra variables that a dataset has, in order."""
-    return [*FEATURE_NAMES, *list_extras(ds)]
+    """Return the names of the features and of the extra variables that a dataset has, in order."""
+    return [name for name in VARIABLE_BY_NAME if name in ds.data_vars]
 
 
 def list_extras(ds: xr.Dataset) -> list[str]:
@@ -249,6 +253,21 @@ def get_feature(ds: xr.Dataset, name: str) -> xr.DataArray:
         names = ", ".join(map(str, ds.data_vars)) or "none"
         raise SchemaError(f"the dataset lacks the variable {name!r}; found {names}")
     return check_array(ds[name], name)
+
+
+def get_label(ds: xr.Dataset, function: str) -> xr.DataArray:
+    """Return the label of a dataset, or refuse a dataset without one for a function, or an option, that needs it."""
+    if LABEL not in ds.data_vars:
+        raise SchemaError(
+            f"{function} needs the variable {LABEL!r}, which the dataset lacks; expected one that says which pairs are "
+            "bound, from ds.assign(label=...) or yx.from_tables(..., label_from=...)"
+        )
+    return get_feature(ds, LABEL)
+
+
+def get_template(ds: xr.Dataset) -> xr.DataArray:
+    """Return the variable whose dims, sizes and labels those of all others equal: the label, or the first measure."""
+    return ds[LABEL] if LABEL in ds.data_vars else get_feature(ds, MEASURES[0])
 
 
 def check_array(array: object, name: str, *, argument: str | None = None) -> xr.DataArray:
@@ -329,6 +348,10 @@ def restore_dims(ds: xr.Dataset) -> xr.Dataset:
 def validate(ds: xr.Dataset) -> xr.Dataset:
     """Check that a dataset follows the data model, without computing anything.
 
+    The variables ``binding_effect``, ``binding_pvalue``, ``perturbation_effect`` and ``perturbation_pvalue`` must be
+    there; what was not measured is NaN in them. The variable ``label`` may be absent, as the truth of measured data is
+    not known.
+
     Parameters
     ----------
     ds
@@ -360,10 +383,10 @@ perturbation_effect, perturbation_pvalue
     """
     ds = restore_dims(ds)
     check_dims(ds, "the dataset")
-    for name in FEATURE_NAMES:
-        match_to(get_feature(ds, name), name, ds[LABEL], "'label'")
-    for name in list_extras(ds):
-        match_to(check_array(ds[name], name), name, ds[LABEL], "'label'")
+    template = get_template(ds)
+    for name in (*MEASURES, *list_variables(ds)):
+        array = check_array(ds[name], name) if name in EXTRA_NAMES else get_feature(ds, name)
+        match_to(array, name, template, repr(template.name))
     get_feature_names(ds)
     if BOUND_FRACTION in ds.coords and ds.coords[BOUND_FRACTION].dims != (TF,):
         raise SchemaError(

@@ -28,7 +28,9 @@ from yeastxr.schema import (
     VARIABLE_BY_NAME,
     check_array,
     get_feature,
+    get_template,
     list_extras,
+    list_variables,
     make_feature_coordinate,
     match_to,
     validate,
@@ -630,7 +632,7 @@ def matches_spec(ds: xr.Dataset, spec: SimulationSpec) -> bool:
     False for a selection, another order, other names, other bound fractions, or further dimensions.
     """
     expected = make_template(spec, None)
-    if set(ds[LABEL].dims) != set(expected.dims):
+    if set(get_template(ds).dims) != set(expected.dims):
         return False
     for name, coord in expected.coords.items():
         if name not in ds.coords and name == BOUND_FRACTION:
@@ -677,8 +679,8 @@ def _find_provenance(ds: xr.Dataset) -> dict[str, Any]:
 
 def has_values_of(ds: xr.Dataset, spec: SimulationSpec) -> bool:
     """Return whether a specification that matches a dataset gives its values, or its dask graph."""
-    names = [*FEATURE_NAMES, *list_extras(ds)]
-    if names[len(FEATURE_NAMES) :] != spec.extras:
+    names = list_variables(ds)
+    if names != [*FEATURE_NAMES, *spec.extras]:
         return False
     arrays = [ds[name].variable for name in names]
     if any(array.chunks for array in arrays):

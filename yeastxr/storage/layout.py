@@ -26,7 +26,7 @@ from yeastxr.errors import (
     format_value,
     suggest,
 )
-from yeastxr.schema import CORE_DIMS, GENE, LABEL, TF, VARIABLE_BY_NAME, list_variables
+from yeastxr.schema import CORE_DIMS, GENE, TF, VARIABLE_BY_NAME, get_template, list_variables
 from yeastxr.simulation.simulate import SPECIFICATION, has_values_of, matches_spec, spec_of
 from yeastxr.storage.location import COMPLETE, RECORDS, Location, wait
 from yeastxr.storage.metadata import (
@@ -110,12 +110,12 @@ class Layout:
 
 def choose_layout(ds: xr.Dataset, encoding: Mapping[str, Mapping[str, Any]]) -> Layout:
     """Return the blocks to store a dataset in: as encoded, or its own chunks where they are even, else the default."""
-    label = ds[LABEL]
-    sizes = {str(dim): n for dim, n in label.sizes.items()}
+    template = get_template(ds)
+    sizes = {str(dim): n for dim, n in template.sizes.items()}
     lengths = {dim: 1 for dim in sizes if dim not in CORE_DIMS}
     lengths[GENE] = sizes[GENE]
     lengths[TF] = min(sizes[TF], max(1, CHUNK_CELLS // sizes[GENE]))
-    for dim, cuts in label.variable.chunksizes.items():
+    for dim, cuts in template.variable.chunksizes.items():
         even = all(size == cuts[0] for size in cuts[:-1]) and cuts[-1] <= cuts[0]
         lengths[str(dim)] = cuts[0] if even else min(lengths[str(dim)], max(cuts))
     for name in VARIABLE_BY_NAME:

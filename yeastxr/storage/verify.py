@@ -11,7 +11,7 @@ import xarray as xr
 from yeastxr._utils import show_progress
 from yeastxr._validate import check_choice
 from yeastxr.errors import InputTypeError, StoreError, describe_error, format_value
-from yeastxr.schema import FEATURE
+from yeastxr.schema import FEATURE, list_variables
 from yeastxr.simulation.draws import SCHEME_VERSION
 from yeastxr.simulation.simulate import SimulationSpec, spec_of
 from yeastxr.simulation.steps import get_sizes
@@ -337,6 +337,12 @@ def find_simulation(location: Location, records: Records) -> SimulationSpec:
                 f"{sizes.get(dim)}; expected a complete simulation"
             )
     simulated, saved = spec.simulate(chunks="auto"), records.identity["coordinates"]
+    lacking = [name for name in list_variables(simulated) if name not in records.names]
+    if lacking:
+        raise StoreError(
+            f"store is {location.name}, which lacks {', '.join(lacking)} of its specification; "
+            "expected a complete simulation"
+        )
     for name in map(str, simulated.coords):
         if name != FEATURE and name in saved and saved[name] != _digest_coordinate(simulated, name):
             raise StoreError(

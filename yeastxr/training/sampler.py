@@ -18,7 +18,7 @@ import xarray as xr
 
 from yeastxr._blocks import choose_scheduler, is_in_memory
 from yeastxr.errors import InputError, format_value, suggest
-from yeastxr.schema import CORE_DIMS, GENE, LABEL, TF, order_dims, validate
+from yeastxr.schema import CORE_DIMS, GENE, TF, get_template, order_dims, validate
 from yeastxr.simulation import draws
 from yeastxr.storage.store import open as open_store
 from yeastxr.training.split import get_part_positions, select_part
@@ -130,7 +130,7 @@ class SampleReader:
 
     def __init__(self, data: Any, selections: Sequence[Selection], by: str, split: str | None) -> None:
         ds = validate(data if isinstance(data, xr.Dataset) else open_store(data, chunks=None))
-        dims = [str(dim) for dim in order_dims(ds[LABEL]).dims]
+        dims = [str(dim) for dim in order_dims(get_template(ds)).dims]
         if by not in dims:
             raise InputError(f"by is {format_value(by)}, which is no dim of the dataset; {suggest(by, dims)}")
         self.by, self._lead, self._selections = by, dims[:-2], selections

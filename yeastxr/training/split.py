@@ -7,7 +7,16 @@ import xarray as xr
 
 from yeastxr._validate import check_number, check_seed
 from yeastxr.errors import InputError, SchemaError, format_value, suggest
-from yeastxr.schema import GENE, LABEL, PARAMETERS, SPLIT, order_dims, to_text_array, validate
+from yeastxr.schema import (
+    GENE,
+    PARAMETERS,
+    SPLIT,
+    get_label,
+    get_template,
+    order_dims,
+    to_text_array,
+    validate,
+)
 from yeastxr.simulation import draws
 
 DEFAULT_FRACTIONS = {"train": 0.8, "val": 0.1, "test": 0.1}
@@ -67,9 +76,10 @@ def split(
     """
     ds = validate(ds)
     fractions = _complete_fractions(dict(zip(PARTS, (train, val, test), strict=True)))
-    dims = [str(dim) for dim in order_dims(ds[LABEL]).dims]
+    dims = [str(dim) for dim in order_dims(get_template(ds)).dims]
     if by not in dims:
         raise InputError(f"by is {format_value(by)}, which is no dim of the dataset; {suggest(by, dims)}")
+    label = get_label(ds, "split with stratify=True") if stratify else None
     seed = check_seed(seed)
     n = ds.sizes[by]
     sizes = _round_sizes(n, list(fractions.values()))
@@ -77,8 +87,8 @@ def split(
         if fraction and not size:
             raise InputError(f"{name} is {fraction:g} of {n} along {by!r}, which is none; expected more, or {name}=0")
     order = np.argsort(draws.draw_keys(np.arange(n), stream=draws.Stream.SPLIT, seed=seed, dim=by), kind="stable")
-    if stratify:
-        n_bound = ds[LABEL].sum([dim for dim in dims if dim != by]).values
+    if label is not None:
+        n_bound = label.sum([dim for dim in dims if dim != by]).values
         order = order[np.argsort(n_bound[order], kind="stable")]
         codes = _spread(sizes)
     else:

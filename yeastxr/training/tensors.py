@@ -18,12 +18,11 @@ from yeastxr.schema import (
     FEATURE_BY_NAME,
     FEATURE_NAMES,
     GENE,
-    LABEL,
     REPLICATE,
     TF,
     check_feature,
-    get_feature,
     get_feature_names,
+    get_template,
     make_feature_coordinate,
     order_dims,
     restore_dims,
@@ -228,7 +227,7 @@ def from_torch(
     like: xr.Dataset | None = None,
     genes: Sequence[str] | None = None,
     tfs: Sequence[str] | None = None,
-    features: Sequence[str] = FEATURE_NAMES,
+    features: Sequence[str] | None = None,
     dims: Sequence[str] | None = None,
 ) -> xr.Dataset:
     """Return a tensor's columns as a dataset; the inverse of :func:`to_torch`.
@@ -242,7 +241,7 @@ def from_torch(
     genes, tfs
         Names of the genes and TFs; integers from 0 by default.
     features
-        The feature of each column; all features, in their order, by default.
+        The feature of each column, in their order; by default those that ``like`` selects, or all.
     dims
         Names of the leading dims; by default those of ``like``, or ``replicate``.
 
@@ -265,19 +264,17 @@ def from_torch(
     """
     if not isinstance(tensor, torch.Tensor):
         raise InputTypeError(f"tensor is of type {type(tensor).__name__}; expected a torch.Tensor")
-    names = [check_feature(name).name for name in check_sequence("features", features, "names of features")]
     like = None if like is None else restore_dims(like)
+    if features is None:
+        features = FEATURE_NAMES if like is None or FEATURE not in like.coords else _list_selected(like)
+    names = [check_feature(name).name for name in check_sequence("features", features, "names of features")]
     if len(set(names)) != len(names):
         raise InputError(f"features is {format_value(names)}; expected each feature once")
     if tensor.ndim < 3 or tensor.shape[-1] != len(names):
         raise InputError(f"tensor has the shape {list(tensor.shape)}; expected [..., genes, TFs, {len(names)}]")
     n_lead = tensor.ndim - 3
     if dims is None:
-        dims = (
-            [REPLICATE][:n_lead]
-            if like is None
-            else [str(dim) for dim in order_dims(get_feature(like, LABEL)).dims[:-2]]
-        )
+        dims = [REPLICATE][:n_lead] if like is None else [str(dim) for dim in order_dims(get_template(like)).dims[:-2]]
     dims = check_sequence("dims", dims, "names of the leading dims of the tensor")
     dims = list(check_names("dims", dims)) if dims else dims
     if len(dims) != n_lead or not {*CORE_DIMS, FEATURE}.isdisjoint(dims):
@@ -313,6 +310,11 @@ def from_torch(
             raise SchemaError(f"like has {like.sizes.get(dim, 0)} labels along {dim!r}; the tensor has {n}")
     coords_like = {name: coord.copy() for name, coord in like.coords.items() if FEATURE not in coord.dims}
     return ds.assign_coords(coords_like).assign_attrs(like.attrs)
+
+
+def _list_selected(ds: xr.Dataset) -> list[str]:
+    """Return the names in the coordinate ``feature``, of a dataset that may lack the variables."""
+    return [str(name) for name in np.atleast_1d(ds.coords[FEATURE].values)]
 
 
 class Selection(NamedTuple):
