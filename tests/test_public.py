@@ -38,7 +38,7 @@ yx.YeastAccessor(ds).save("sim.zarr", overwrit=True)  # call-arg "overwrit"
 yx.YeastAccessor(ds).plot.qc(max_points="many")  # arg-type "max_points"
 """
 
-HEAVY = ("torch", "holoviews", "bokeh", "numba", "matplotlib", "distributed", "lightning", "panel", "scipy", "zarr", "pyarrow")
+HEAVY = ("torch", "holoviews", "bokeh", "numba", "matplotlib", "distributed", "lightning", "panel", "scipy", "zarr")
 
 # English words that end like participles, and names of public functions.
 NO_PARTICIPLES = {"seed", "expected"}

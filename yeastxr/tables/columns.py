@@ -53,6 +53,15 @@ class Header:
         hint = f" ({hint})" if hint.startswith("did you mean") else ""
         raise InputError(f"{self.name} has no column {format_value(column)}{hint}; {self.list_columns()}")
 
+    def refuse(self, holds: str, argument: str, usual: Collection[str]) -> InputError:
+        """Return the error of a table in which no column has a known name, with the nearest one."""
+        hints = [suggest(name, self.columns) for name in usual]
+        near = next((f" ({hint})" for hint in hints if hint.startswith("did you mean")), "")
+        return InputError(
+            f"{self.name} has no column that is known to hold {holds}, such as {', '.join(usual)}; expected {argument} "
+            f"with its name{near}; {self.list_columns()}"
+        )
+
     def list_columns(self) -> str:
         """Return the names of the columns for a message."""
         names = shorten(", ".join(format_value(name, 40) for name in self.columns), 300)
@@ -98,10 +107,7 @@ def choose_label_columns(
         elif table in optional:
             chosen[table] = None
         else:
-            raise InputError(
-                f"{header.name} has no column of {argument}s that is known ({', '.join(usual)}); expected {argument}= "
-                f"with its name; {header.list_columns()}"
-            )
+            raise header.refuse(f"{argument if argument == GENE else argument.upper()}s", f"{argument}=", usual)
     return chosen
 
 
@@ -117,9 +123,5 @@ def choose_value_columns(table: str, given: Mapping[str, str | None], header: He
             if known:
                 chosen[quantity] = header.check(known[0])
     if EFFECT not in chosen and PVALUE not in chosen:
-        names = ", ".join(VALUE_COLUMNS[table][EFFECT] + VALUE_COLUMNS[table][PVALUE])
-        raise InputError(
-            f"{header.name} has no column of effects or p-values that is known ({names}); expected effect= or pvalue= "
-            f"with its name; {header.list_columns()}"
-        )
+        raise header.refuse("effects or p-values", "effect= or pvalue=", VALUE_COLUMNS[table][EFFECT][1:])
     return chosen

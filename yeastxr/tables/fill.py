@@ -10,7 +10,7 @@ from yeastxr.errors import InputError, format_value
 from yeastxr.schema import EXTRA_NAMES, GENE, LABEL, TF
 from yeastxr.tables.columns import EFFECT, LABEL_COLUMNS, PVALUE
 from yeastxr.tables.sources import Long, Source, Wide
-from yeastxr.tables.values import Labels, check_values, encode, look_up, read_numbers, read_truth, round_values
+from yeastxr.tables.values import Labels, check_values, encode, read_numbers, read_truth, round_values
 
 RULES = ("largest_effect", "mean", "refuse")
 
@@ -19,8 +19,8 @@ RULES = ("largest_effect", "mean", "refuse")
 class Layout:
     """Where a table's labels and values are, and the labels that it has.
 
-    ``columns`` names the column of each quantity. ``tf`` names the column of TFs; a matrix has none, and a file that its TF
-    names neither. Matrices have their own columns of genes. ``unlabelled`` counts rows without a gene or a TF.
+    ``columns`` names the column of each quantity. ``tf`` names the column of TFs; a matrix has none, and neither has a
+    file that its TF names. Matrices have their own columns of genes. ``unlabelled`` counts rows without a gene or a TF.
     """
 
     tables: Long | Wide
@@ -29,7 +29,6 @@ class Layout:
     columns: dict[str, str]
     genes: Labels = field(default_factory=Labels)
     tfs: Labels = field(default_factory=Labels)
-    rows: int = 0
     unlabelled: int = 0
 
     @property
@@ -56,22 +55,15 @@ def collect_labels(layout: Layout) -> None:
             rows += batch.num_rows
             missing = np.zeros(batch.num_rows, bool)
             for column, index in zip(labels, (layout.genes, layout.tfs), strict=False):
-                codes, names, integers = encode(batch[column], name, column)
-                missing |= codes < 0
-                index.add([names[code] for code in _list_used(codes)], text=source.typed and not integers)
+                own = encode(batch[column], name, column)
+                missing |= own.codes < 0
+                index.add(own.list_used(), text=source.typed and not own.integers)
             layout.unlabelled += int(missing.sum())
-        layout.rows += rows
         if not rows:
             raise InputError(f"{name} has no rows; expected at least one below its header")
     for axis, index in ((GENE, layout.genes), (TF, layout.tfs)):
         if not index.positions:
             raise InputError(f"{layout.sources[0].header.name} has no {axis} in any row; expected labels")
-
-
-def _list_used(codes: np.ndarray) -> list[int]:
-    """Return the codes that are used, in the order in which they first appear."""
-    used, first = np.unique(codes, return_index=True)
-    return [int(code) for code in used[np.argsort(first)] if code >= 0]
 
 
 def list_matrix_tfs(source: Source) -> list[str]:
@@ -97,6 +89,13 @@ def fill(layout: Layout, genes: dict[str, int], tfs: dict[str, int], rule: str) 
     return _fill_largest(layout, genes, tfs, refuse=rule == "refuse")
 
 
+def _to_arrow(labels: dict[str, int]) -> Any:
+    """Return labels as an Arrow array."""
+    import pyarrow as pa
+
+    return pa.array(list(labels), pa.large_string())
+
+
 def _make_arrays(quantities: Any, shape: tuple[int, int]) -> dict[str, np.ndarray]:
     """Return arrays full of NaN."""
     return {
@@ -108,16 +107,17 @@ def _read_rows(
     layout: Layout, genes: dict[str, int], tfs: dict[str, int]
 ) -> Iterator[tuple[Source, int, np.ndarray, np.ndarray, dict[str, np.ndarray]]]:
     """Yield batches: their table, the number of the first row, positions of genes and of TFs, and values."""
+    known = [_to_arrow(genes), _to_arrow(tfs)]
     for source in layout.sources:
         first, name, labels = 1, source.header.name, layout.list_labels(source)
         truth = [layout.columns[LABEL]] if LABEL in layout.columns else []
         numbers = sorted({column for quantity, column in layout.columns.items() if quantity != LABEL})
         for batch in source.read(list(dict.fromkeys([*labels, *truth])), numbers):
-            gene = look_up(*encode(batch[labels[0]], name, labels[0])[:2], genes)
+            positions = [
+                encode(batch[column], name, column).find(axis) for column, axis in zip(labels, known, strict=False)
+            ]
             if layout.tf is None:
-                tf = np.full(gene.size, tfs.get(str(source.stem), -1))
-            else:
-                tf = look_up(*encode(batch[layout.tf], name, layout.tf)[:2], tfs)
+                positions.append(np.full(batch.num_rows, tfs.get(str(source.stem), -1)))
             values = {}
             for quantity, column in layout.columns.items():
                 if quantity == LABEL:
@@ -125,7 +125,7 @@ def _read_rows(
                 else:
                     values[quantity] = read_numbers(batch[column], name, column, first, source.decimal)
                     check_values(quantity, values[quantity], name, column, first)
-            yield source, first, gene, tf, values
+            yield source, first, positions[0], positions[1], values
             first += batch.num_rows
 
 
@@ -149,8 +149,8 @@ def _fill_largest(
         if more and refuse:
             names = [list(labels)[i] for labels, i in ((genes, gene[repeat]), (tfs, tf[repeat]))]
             raise InputError(
-                f"{source.header.name} has the gene {format_value(names[0])} and the TF {format_value(names[1])} a "
-                f"second time in row {first + repeat:,}; expected each pair once, or duplicates='largest_effect' or 'mean'"
+                f"{source.header.name} has the gene {format_value(names[0])} and the TF {format_value(names[1])} once "
+                f"more in row {first + repeat:,}; expected each pair once, or duplicates='largest_effect' or 'mean'"
             )
         repeats += more
         for name in values.keys() - {EFFECT, PVALUE}:
@@ -186,7 +186,7 @@ def _fill_means(layout: Layout, genes: dict[str, int], tfs: dict[str, int]) -> t
 
 def _fill_matrices(tables: Wide, genes: dict[str, int], tfs: dict[str, int]) -> dict[str, np.ndarray]:
     """Fill arrays from matrices; a gene that is there twice is refused."""
-    arrays = _make_arrays(tables.sources, (len(genes), len(tfs)))
+    arrays, known = _make_arrays(tables.sources, (len(genes), len(tfs))), _to_arrow(genes)
     for quantity, source in tables.sources.items():
         name, first = source.header.name, 1
         index = str(source.index)
@@ -195,14 +195,13 @@ def _fill_matrices(tables: Wide, genes: dict[str, int], tfs: dict[str, int]) -> 
         seen = np.zeros(len(genes), np.int64)
         labels, numbers = ([index, *columns], []) if quantity == LABEL else ([index], columns)
         for batch in source.read(labels, numbers):
-            codes, names, _ = encode(batch[index], name, index)
-            gene = look_up(codes, names, genes)
+            gene = encode(batch[index], name, index).find(known)
             inside = gene >= 0
             seen += np.bincount(gene[inside], minlength=seen.size)
             if seen.max() > 1:
                 repeated = list(genes)[int(np.argmax(seen))]
                 raise InputError(
-                    f"{name} has the gene {format_value(repeated)} {seen.max()} times; expected each gene once in a matrix"
+                    f"{name} has the gene {format_value(repeated)} {seen.max()} times; expected each gene once"
                 )
             for column, position in zip(columns, positions, strict=True):
                 if quantity == LABEL:

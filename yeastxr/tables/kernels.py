@@ -7,7 +7,7 @@ from yeastxr._utils import compile_kernel
 
 @compile_kernel
 def keep_largest(genes, tfs, effects, pvalues, seen, best_effects, best_pvalues, kept):
-    """Put rows into arrays; of the rows of a pair the one with the largest \\|effect| stays.
+    """Put rows into arrays; of the rows of a pair the one with the largest magnitude of the effect stays.
 
     Ties are broken by the smaller p-value, then by the earlier row; NaN loses to any number. Rows with a position below
     0 are left out. ``kept`` says which rows stayed at their time. Return how many rows are of a pair that was there

@@ -19,10 +19,10 @@ from yeastxr.schema import (
     FEATURE_NAMES,
     GENE,
     LABEL,
-    MEASURES,
     TF,
     VARIABLE_BY_NAME,
     to_text_array,
+    validate,
 )
 from yeastxr.tables.columns import (
     BINDING_TABLE,
@@ -62,7 +62,7 @@ def from_tables(
     decimal: str = ".",
     encoding: str = "utf-8",
 ) -> xr.Dataset:
-    """Make a dataset of measured data: tables of binding and of perturbation, joined by the labels of genes and TFs.
+    r"""Make a dataset of measured data: tables of binding and of perturbation, joined by the labels of genes and TFs.
 
     Files are read in batches, twice: first the labels, then the values. So memory holds the dataset and a batch,
     however long the tables are. It needs pyarrow, ``pip install 'yeastxr[tables]'``.
@@ -72,66 +72,71 @@ def from_tables(
     binding, perturbation
         Where the data are; the two may be one table that has both.
 
-        - The path of a CSV or TSV file, perhaps compressed by gzip, or of a parquet file, with a row for each pair; of a
-          folder with such files, each of which is named by its TF if it has no column of TFs.
-        - A pandas or polars DataFrame, a pyarrow Table, or anything with Arrow's PyCapsule interface; named levels of the
-          index of a pandas DataFrame are columns.
+        - The path of a CSV or TSV file, perhaps compressed by gzip, or of a parquet file, with a row for each pair; or
+          of a folder of such files, each named by its TF if it has no column of TFs.
+        - A pandas or polars DataFrame, a pyarrow Table, or anything else with Arrow's PyCapsule interface; named levels
+          of the index of a pandas DataFrame are columns.
         - A list of these.
-        - A dict of matrices of genes by TFs, as files or DataFrames, by quantity: ``{"effect": ..., "pvalue": ...}``, and
+        - A dict of matrices of genes by TFs, files or DataFrames, by quantity: ``{"effect": ..., "pvalue": ...}``, and
           ``experiment_hops``, ``background_hops`` and ``label`` for binding. Their first column, or a DataFrame's
           index, is genes; the others are TFs.
     gene, tf
-        The columns of genes and of TFs: one name, or a dict with names for ``"binding"`` and ``"perturbation"``. By default
-        the first that the tables share of ``target_locus_tag``, ``target_symbol``, ``gene``, and of
+        The columns of genes and of TFs: one name, or a dict with names for ``"binding"`` and ``"perturbation"``. By
+        default the first that the tables share of ``target_locus_tag``, ``target_symbol``, ``gene``, and of
         ``regulator_locus_tag``, ``regulator_symbol``, ``tf``.
     effect, pvalue
         The columns of effects and p-values, likewise. By default the first of ``binding_effect``,
         ``callingcards_enrichment``, ``effect``, ``log2fc``, ``log2_shrunken_timecourses``, ``M`` and of
         ``binding_pvalue``, ``pvalue``, ``pval``, ``poisson_pval``, ``hypergeometric_pval`` for binding;
-        ``perturbation_effect``, ``effect``, ... and ``perturbation_pvalue``, ``pvalue``, ``pval`` for perturbation. A table
-        must have one of both; the other one is NaN.
+        ``perturbation_effect``, ``effect``, ... and ``perturbation_pvalue``, ``pvalue``, ``pval`` for perturbation. A
+        table must have effects or p-values; what it lacks is NaN.
     experiment_hops, background_hops
         The columns of counts of the binding table; by default those of these names, if there are any.
     units
-        The units of effects: a text, or a dict by table. By default those that the column implies, ``"log2 fold change"``
-        for ``log2fc``, ``log2_shrunken_timecourses`` and ``M``, and ``"1"`` for ``callingcards_enrichment``; else
-        ``"arbitrary units"``.
+        The units of effects: a text, or a dict by table. By default those that the column implies,
+        ``"log2 fold change"`` for ``log2fc``, ``log2_shrunken_timecourses`` and ``M``, and ``"1"`` for
+        ``callingcards_enrichment``; else ``"arbitrary units"``.
     label_from
         What makes the variable ``label``: the largest p-value or false discovery rate of a bound pair, as
         ``{"binding_pvalue": 0.001}``. Keys are ``binding_pvalue``, ``binding_fdr``, ``perturbation_pvalue`` and
-        ``perturbation_fdr``; all must hold. Rates are p-values adjusted among the genes of a TF in the dataset, by Benjamini
-        and Hochberg (:func:`yeastxr.analysis.adjust_pvalues`). A pair without the p-value is False. By default there is a
-        ``label`` only if the binding table has a column of that name, with true, false, 1 or 0.
+        ``perturbation_fdr``; all must hold. Rates are p-values adjusted among the genes of a TF in the dataset, by
+        Benjamini and Hochberg (:func:`yeastxr.analysis.adjust_pvalues`). A pair without the p-value is False. By
+        default there is a ``label`` only if the binding table has a column of that name, of true and false, or 1 and 0.
     join
         Which genes and TFs the dataset has: ``"inner"``, those of both tables, in the order of the binding table;
         ``"outer"``, those of any of them, then those of perturbation alone; ``"exact"``, all, and it is an error if the
         tables differ.
     duplicates
-        What becomes of several rows of a pair: ``"largest_effect"`` keeps the row with the largest |effect|, of equal ones
-        the one with the smallest p-value, then the first; ``"mean"`` takes means of effects, of p-values, and of counts,
-        rounded; ``"refuse"`` makes them an error. A gene that is twice in a matrix always is one.
+        What becomes of several rows of a pair: ``"largest_effect"`` keeps the row with the largest \|effect|, of equal
+        ones that with the smallest p-value, then the first; ``"mean"`` takes means of effects, of p-values, and of
+        counts, rounded; ``"refuse"`` makes them an error. A gene that is twice in a matrix always is one.
     delimiter
         What separates columns of text; by default whichever of ``,``, tab, ``;`` and ``|`` the header has most.
     decimal
-        The decimal separator in text.
+        The decimal separator in text, ``"."`` or ``","``.
     encoding
         The encoding of text; files that begin with a byte-order mark are read as it says.
 
     Returns
     -------
     xarray.Dataset
-        Dims ``(gene, tf)``, in memory: the four measures in float32, NaN where a table has no row or no value;
-        ``label``, bool, if there is one; ``experiment_hops`` and ``background_hops``, int32, if the table has them, 0
-        where it has no row, which a NaN in ``binding_effect`` tells from a count of 0. The coordinate ``feature`` names the
-        features that are there. Labels are text, or integers where all of them are. p-values above 0 that float32 can't
-        hold are 1.2e-38. Attributes name the files and columns, units, rules, and how many labels and rows did not match. There
-        is no specification.
+        Dims ``(gene, tf)``, in memory, without a specification.
+
+        - The four measures, float32; NaN where a table has no row or no value. p-values above 0 that float32 can't hold
+          are 1.2e-38.
+        - ``label``, bool, if there is one.
+        - ``experiment_hops`` and ``background_hops``, int32, if the table has them; 0 where it has no row, which NaN in
+          ``binding_effect`` and ``binding_pvalue`` tell from a count of 0.
+        - ``gene`` and ``tf`` are text, or integers where all labels of both tables are; ``feature`` names the features
+          that are there.
+        - Attributes name files, columns, units and rules, and count the labels and rows that did not match.
 
     Raises
     ------
     InputError
-        If a file can't be read, a column is missing, a value is no number, a p-value is outside [0, 1], a count is negative or
-        no integer, an effect is infinite, the tables share no gene or no TF, or an argument is not what it must be.
+        If a file can't be read, a column is missing, a value is no number, a p-value is outside [0, 1], a count is
+        negative or no integer, an effect is infinite, the tables share no gene or no TF, or an argument is not what it
+        must be.
 
     Warns
     -----
@@ -168,42 +173,42 @@ def from_tables(
     }
     for name, column in zip(EXTRA_NAMES[:2], (experiment_hops, background_hops), strict=True):
         if column is not None and not isinstance(column, str):
-            raise InputTypeError(f"{name} is {format_value(column)}; expected the name of a column of the binding table")
+            raise InputTypeError(
+                f"{name} is {format_value(column)}; expected the name of a column of the binding table"
+            )
         given[name] = {BINDING_TABLE: column}
     check_pyarrow()
-    tables = {name: open_tables(name, value, **text) for name, value in zip(TABLES, (binding, perturbation), strict=True)}
+    tables = {
+        name: open_tables(name, value, **text) for name, value in zip(TABLES, (binding, perturbation), strict=True)
+    }
     layouts = _make_layouts(tables, given)
     _check_known(thresholds, layouts)
     for layout in layouts.values():
         collect_labels(layout)
-    notes: list[str] = []
-    attrs: dict[str, Any] = {f"{name}_tables": _name_tables(layout) for name, layout in layouts.items()}
-    attrs |= {"join": join, "duplicates": duplicates}
-    genes = _join(GENE, {name: layout.genes for name, layout in layouts.items()}, join, attrs, notes)
-    tfs = _join(TF, {name: layout.tfs for name, layout in layouts.items()}, join, attrs, notes)
+    genes, gene_counts, gene_notes = _join(GENE, {name: layout.genes for name, layout in layouts.items()}, join)
+    tfs, tf_counts, tf_notes = _join(TF, {name: layout.tfs for name, layout in layouts.items()}, join)
     coords = {
-        axis: _make_index(labels, [getattr(layout, f"{axis}s") for layout in layouts.values()])
-        for axis, labels in ((GENE, genes), (TF, tfs))
+        GENE: _make_index(genes, [layout.genes for layout in layouts.values()]),
+        TF: _make_index(tfs, [layout.tfs for layout in layouts.values()]),
     }
-    arrays: dict[str, xr.DataArray] = {}
+    arrays, repeats = {}, {}
     for table, layout in layouts.items():
-        columns, repeats = fill(layout, genes, tfs, duplicates)
-        for quantity in (EFFECT, PVALUE):
-            columns.setdefault(quantity, np.full((len(genes), len(tfs)), np.nan, np.float32))
-        for quantity, values in columns.items():
-            name = f"{table}_{quantity}" if quantity in (EFFECT, PVALUE) else quantity
-            array = _make_array(name, quantity, values, layout, own_units[table])
-            arrays[name] = xr.DataArray(array, coords, name=name)
-        attrs[f"{table}_repeated_rows"], attrs[f"{table}_unlabelled_rows"] = repeats, layout.unlabelled
-        _note_rows(table, layout, repeats, duplicates, notes)
+        values, repeats[table] = fill(layout, genes, tfs, duplicates)
+        for quantity in sorted({EFFECT, PVALUE, *values}):
+            variable = _make_variable(table, quantity, values.pop(quantity, None), layout, own_units[table], coords)
+            arrays[str(variable.name)] = variable
     if thresholds:
         arrays[LABEL] = _make_label(arrays, thresholds)
-    ds = xr.Dataset({name: arrays[name].variable for name in VARIABLE_BY_NAME if name in arrays}, coords)
-    features = [name for name in FEATURE_NAMES if name in arrays]
-    ds = ds.assign_coords({FEATURE: to_text_array(features)}).assign_attrs(attrs, yeastxr_version=__version__)
+    arrays = {name: arrays[name] for name in VARIABLE_BY_NAME if name in arrays}
+    ds = xr.Dataset(arrays).assign_coords({FEATURE: to_text_array([name for name in arrays if name in FEATURE_NAMES])})
+    attrs: dict[str, Any] = {f"{table}_tables": _name_tables(layout) for table, layout in layouts.items()}
+    attrs |= {"join": join, "duplicates": duplicates, **gene_counts, **tf_counts}
+    attrs |= {f"{table}_repeated_rows": number for table, number in repeats.items()}
+    attrs |= {f"{table}_unlabelled_rows": layout.unlabelled for table, layout in layouts.items()}
+    notes = [*gene_notes, *tf_notes, *_describe_rows(layouts, repeats, duplicates)]
     if notes:
         warnings.warn("; ".join(notes), TableWarning, stacklevel=2)
-    return ds
+    return validate(ds.assign_attrs(attrs, yeastxr_version=__version__))
 
 
 def _check_thresholds(label_from: object) -> dict[str, float]:
@@ -212,28 +217,24 @@ def _check_thresholds(label_from: object) -> dict[str, float]:
         return {}
     if not isinstance(label_from, Mapping) or not label_from:
         raise InputTypeError(
-            f"label_from is {format_value(label_from)}; expected a dict such as {{'binding_fdr': 0.05}}, with keys among "
-            f"{', '.join(THRESHOLDS)}"
+            f"label_from is {format_value(label_from)}; expected a dict such as {{'binding_fdr': 0.05}}, with "
+            f"keys among {', '.join(THRESHOLDS)}"
         )
     for name in label_from:
         if name not in THRESHOLDS:
             raise InputError(f"label_from has the key {format_value(name)}; {suggest(name, THRESHOLDS)}")
-    return {
-        name: check_number(f"label_from[{name!r}]", value, least=0, most=1) for name, value in label_from.items()
-    }
+    return {name: check_number(f"label_from[{name!r}]", value, least=0, most=1) for name, value in label_from.items()}
 
 
 def _check_text(delimiter: object, decimal: object, encoding: object) -> dict[str, Any]:
     """Return how text is read, or refuse it."""
-    import codecs
-
     if delimiter is not None and not (isinstance(delimiter, str) and len(delimiter) == 1 and delimiter.isascii()):
         raise InputError(f"delimiter is {format_value(delimiter)}; expected one character such as ';'")
     check_choice("decimal", decimal, (".", ","))
     if delimiter == decimal:
         raise InputError(f"delimiter and decimal are both {delimiter!r}; expected two characters")
     try:
-        codecs.lookup(encoding)  # type: ignore[arg-type]
+        b"".decode(encoding)  # type: ignore[arg-type]
     except (LookupError, TypeError):
         text = format_value(encoding)
         raise InputError(f"encoding is {text}; expected one that Python knows, such as 'latin-1'") from None
@@ -248,7 +249,7 @@ def _make_layouts(
     stems = {
         table
         for table, value in tables.items()
-        if isinstance(value, Long) and len(value.sources) > 1 and all(source.stem for source in value.sources)
+        if isinstance(value, Long) and all(source.stem for source in value.sources)
     }
     chosen = {
         GENE: choose_label_columns(GENE, given[GENE], firsts, ()),
@@ -292,41 +293,35 @@ def _name_tables(layout: Layout) -> str:
     return ", ".join(titles[:5]) + (f" and {len(titles) - 5} more" if len(titles) > 5 else "")
 
 
-def _join(
-    axis: str, labels: Mapping[str, Labels], join: str, attrs: dict[str, Any], notes: list[str]
-) -> dict[str, int]:
-    """Return the positions of the labels of both tables, and note how many are in one of them alone."""
-    axes = f"{axis if axis == GENE else axis.upper()}s"
-    own = {name: index.positions for name, index in labels.items()}
-    first, second = (own[name] for name in TABLES)
+def _join(axis: str, labels: Mapping[str, Labels], join: str) -> tuple[dict[str, int], dict[str, int], list[str]]:
+    """Return the positions of the labels of both tables, and how many are in one of them alone, also as a sentence."""
+    word = axis if axis == GENE else axis.upper()
+    first, second = (labels[name].positions for name in TABLES)
     shared = [label for label in first if label in second]
     alone = {
-        name: [label for label in own[name] if label not in other]
-        for name, other in zip(TABLES, (second, first), strict=True)
+        TABLES[0]: [label for label in first if label not in second],
+        TABLES[1]: [label for label in second if label not in first],
     }
     texts = [f"{len(names):,} of {name} ({_list_some(names)})" for name, names in alone.items() if names]
     if not shared:
-        some = [f"{name} has {_list_some(names)}" for name, names in own.items()]
+        some = [f"{name} has {_list_some(names)}" for name, names in alone.items()]
         lower = {label.lower() for label in first}
         hint = ", in the same case" if any(label.lower() in lower for label in second) else ""
         raise InputError(
-            f"the tables have no {axes[:-1]} in common: {' and '.join(some)}; expected names of one kind{hint}, in the "
+            f"the tables have no {word} in common, {' and '.join(some)}; expected names of one kind{hint}, in the "
             f"columns that {axis}= says"
         )
     if texts and join == "exact":
-        raise InputError(f"the tables have different {axes}, {' and '.join(texts)} alone; expected the same")
-    for name, names in alone.items():
-        attrs[f"{axis}s_only_in_{name}"] = len(names)
-    if texts:
-        kept = "with NaN" if join == "outer" else "left out"
-        notes.append(f"{axes} of one table alone are {kept}: {', '.join(texts)}")
+        raise InputError(f"the tables have different {word}s, {' and '.join(texts)} alone; expected the same")
+    rule = "kept, with NaN" if join == "outer" else "left out"
+    notes = [f"{word}s of one table alone are {rule}: {', '.join(texts)}"] if texts else []
     chosen = [*first, *alone[TABLES[1]]] if join == "outer" else shared
-    return {label: position for position, label in enumerate(chosen)}
+    counts = {f"{axis}s_only_in_{name}": len(names) for name, names in alone.items()}
+    return {label: position for position, label in enumerate(chosen)}, counts, notes
 
 
-def _list_some(names: Any) -> str:
+def _list_some(names: list[str]) -> str:
     """Return some names for a message."""
-    names = list(names)
     text = ", ".join(shorten(format_value(name), 30) for name in names[:3])
     return f"{text}, ..." if len(names) > 3 else text
 
@@ -338,14 +333,15 @@ def _make_index(labels: Mapping[str, int], indexes: list[Labels]) -> np.ndarray:
     return to_text_array(list(labels))
 
 
-def _make_array(
-    name: str, quantity: str, values: np.ndarray, layout: Layout, units: str | None
-) -> xr.Variable:
-    """Return a variable of the dataset: a quantity of a table, with where it is from."""
-    variable = VARIABLE_BY_NAME[name]
+def _make_variable(
+    table: str, quantity: str, values: np.ndarray | None, layout: Layout, units: str | None, coords: Mapping[str, Any]
+) -> xr.DataArray:
+    """Return a variable of the dataset, a quantity of a table, with attributes that say where it is from."""
+    name = f"{table}_{quantity}" if quantity in (EFFECT, PVALUE) else quantity
+    variable, column = VARIABLE_BY_NAME[name], layout.columns.get(quantity)
     attrs: dict[str, Any] = variable.attrs
-    column = layout.columns.get(quantity)
-    if column is None:
+    if values is None:
+        values = np.full([len(labels) for labels in coords.values()], np.nan, np.float32)
         attrs["description"] = "Not measured: the table has no such column"
     elif isinstance(layout.tables, Wide):
         attrs |= {"description": "Measured", "source": layout.tables.sources[quantity].title}
@@ -354,23 +350,28 @@ def _make_array(
         attrs["source_column"] = column
     if quantity == EFFECT:
         attrs["units"] = units or UNITS.get(str(column), UNKNOWN_UNITS)
-    if name not in MEASURES:
+    if quantity not in (EFFECT, PVALUE):  # these have no NaN
         missing = np.isnan(values)
         attrs["missing"] = int(missing.sum())
         values = np.where(missing, 0, values).astype(variable.dtype)
-    return xr.Variable(CORE_DIMS, values, attrs)
+    return xr.DataArray(values, coords, CORE_DIMS, name, attrs)
 
 
-def _note_rows(table: str, layout: Layout, repeats: int, rule: str, notes: list[str]) -> None:
-    """Note what became of rows that have no label or repeat a pair, and which quantity a table lacks."""
-    if layout.unlabelled:
-        notes.append(f"{layout.unlabelled:,} rows of {table} without a gene or a TF are left out")
-    if repeats:
-        kept = "the mean of its rows" if rule == "mean" else "the row with the largest |effect|"
-        notes.append(f"{repeats:,} rows of {table} repeat a pair, which has {kept}")
-    for quantity, text in ((EFFECT, "effects"), (PVALUE, "p-values")):
-        if quantity not in layout.columns:
-            notes.append(f"{table} has no column of {text}, which are NaN")
+def _describe_rows(layouts: Mapping[str, Layout], repeats: Mapping[str, int], rule: str) -> list[str]:
+    """Say what became of rows that have no label or repeat a pair, and which quantities tables lack."""
+    notes = []
+    unlabelled = [f"{layout.unlabelled:,} of {table}" for table, layout in layouts.items() if layout.unlabelled]
+    if unlabelled:
+        notes.append(f"rows without a gene or a TF are left out: {', '.join(unlabelled)}")
+    repeated = [f"{number:,} of {table}" for table, number in repeats.items() if number]
+    if repeated:
+        kept = "a pair has the mean of its rows" if rule == "mean" else "the row with the largest |effect| stays"
+        notes.append(f"rows repeat a pair, and {kept}: {', '.join(repeated)}")
+    for table, layout in layouts.items():
+        for quantity, text in ((EFFECT, "effects"), (PVALUE, "p-values")):
+            if quantity not in layout.columns:
+                notes.append(f"{table} has no column of {text}, which are NaN")
+    return notes
 
 
 def _make_label(arrays: Mapping[str, xr.DataArray], thresholds: Mapping[str, float]) -> xr.DataArray:

@@ -1,7 +1,8 @@
 """What a table can be: files, folders, DataFrames and Arrow tables, all read as batches of columns."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 ENDINGS = (*TEXT_ENDINGS, ".parquet")
 _ROWS = 1 << 17  # of a batch
 _ALLOWED = (
-    "the path of a file or folder, a pandas or polars DataFrame, a pyarrow Table, a list of these, or a dict of matrices"
+    "the path of a file or folder, a pandas or polars DataFrame, a pyarrow Table, a list of them, or a dict of matrices"
 )
 
 Batches = Iterator[Any]
@@ -34,7 +35,7 @@ class Source:
     read
         Takes the names of columns of labels, then of numbers, and yields record batches.
     stem
-        The name of the file, which is the TF's where no column is.
+        The name of a file of a folder or list without its ending, which is the TF where no column is.
     decimal
         The decimal separator of numbers that are text.
     index
@@ -95,12 +96,18 @@ def open_tables(table: str, value: object, **text: Any) -> Long | Wide:
             raise InputError(f"{table} is an empty list; expected {_ALLOWED}")
         items = [source for i, item in enumerate(value) for source in _open(f"{table}[{i}]", item, text)]
         return Long(items)
-    return Long(_open(table, value, text))
+    sources = _open(table, value, text)
+    return Long(sources if len(sources) > 1 or _is_folder(value) else [replace(sources[0], stem=None)])
+
+
+def _is_folder(value: object) -> bool:
+    """Tell whether an argument is the path of a folder."""
+    return isinstance(value, str | os.PathLike) and Path(value).is_dir()
 
 
 def _open(name: str, value: object, text: dict[str, Any], *, wide: bool = False) -> list[Source]:
     """Return the tables of one value: several where it is a folder."""
-    if isinstance(value, str | Path) or hasattr(value, "__fspath__"):
+    if isinstance(value, str | os.PathLike):
         path = check_path(name, value)
         if path.is_dir() and not wide:
             files = [file for file in sorted(path.iterdir()) if file.name.endswith(ENDINGS) and file.name[0] != "."]
@@ -135,7 +142,7 @@ def _open_file(path: Path, text: dict[str, Any]) -> Source:
 
     def read(labels: Sequence[str], numbers: Sequence[str]) -> Batches:
         try:
-            with arrow.ParquetFile(path, read_dictionary=list(labels)) as file:
+            with arrow.ParquetFile(path, pre_buffer=False) as file:
                 yield from file.iter_batches(_ROWS, columns=[*labels, *numbers])
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{path} can't be read: {describe_error(error)}") from None

@@ -12,7 +12,7 @@ from yeastxr.errors import InputError, describe_error, format_value
 NULLS = ("", "NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null", "None", "-")
 _DELIMITERS = (",", "\t", ";", "|")
 _HEAD = 1 << 20  # bytes in which a header must end
-_BLOCK = 4 << 20  # bytes of a batch
+_BLOCK = 2 << 20  # bytes of a batch
 
 
 class TextFile:
@@ -60,8 +60,11 @@ class TextFile:
             raise self._refuse_encoding() from None
         if "\0" in text:
             raise InputError(f"{self._path} is not text; expected CSV or TSV, perhaps compressed by gzip, or parquet")
-        for number, line in enumerate(re.split(r"\r\n|\n|\r", text), 1):
+        lines = re.split(r"\r\n|\n|\r", text)
+        for number, line in enumerate(lines, 1):
             if line.strip():
+                if not any(map(str.strip, lines[number:])) and len(head) < _HEAD:
+                    raise InputError(f"{self._path} has no rows; expected at least one below its header")
                 return line, number
         raise InputError(f"{self._path} is empty; expected a header and rows")
 

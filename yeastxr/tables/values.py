@@ -1,7 +1,8 @@
 """Labels and numbers of a batch, as plain arrays; what is none is refused, with its row."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -38,42 +39,59 @@ class Labels:
         return not self.text and all(map(_INTEGER.fullmatch, self.positions))
 
 
-def encode(array: Any, table: str, column: str) -> tuple[np.ndarray, list[str], bool]:
-    """Return labels as codes, the names that codes stand for, and whether these are integers in the table.
+@dataclass(frozen=True)
+class Column:
+    """Labels of a batch: codes, the Arrow array of names that these stand for, and whether names were integers.
 
     The code -1 stands for a missing label. Spaces around names are dropped.
     """
+
+    codes: np.ndarray
+    names: Any
+    integers: bool
+
+    def list_used(self) -> list[str]:
+        """Return the names that are used, in the order in which they first appear."""
+        used, first = np.unique(self.codes, return_index=True)
+        order = used[np.argsort(first)]
+        return self.names.take(order[order >= 0]).to_pylist()
+
+    def find(self, known: Any) -> np.ndarray:
+        """Return the positions of the labels among known ones, an Arrow array; -1 for those that are not."""
+        from pyarrow import compute
+
+        positions = compute.index_in(self.names, value_set=known).fill_null(-1).to_numpy(zero_copy_only=False)
+        return np.append(positions, -1).astype(np.int64)[self.codes]
+
+
+def encode(array: Any, table: str, column: str) -> Column:
+    """Return a column of labels, or refuse it."""
     import pyarrow as pa
-    from pyarrow import compute
+    from pyarrow import compute, types
 
-    typed = not pa.types.is_dictionary(array.type)
-    if typed:
-        if pa.types.is_null(array.type):
-            return np.full(len(array), -1), [], True
-        if pa.types.is_boolean(array.type):
-            array = array.cast(pa.string())
-        elif not pa.types.is_integer(array.type):
-            try:
-                array = array.cast(pa.large_string()) if not pa.types.is_floating(array.type) else None
-            except pa.ArrowException:
-                array = None
-            if array is None:
-                raise InputError(f"the column {column!r} of {table} holds no labels; expected names or integers")
+    if types.is_null(array.type):
+        return Column(np.full(len(array), -1), pa.array([], pa.large_string()), True)
+    if not types.is_dictionary(array.type):
+        if not (_is_text(array.type) or types.is_integer(array.type) or types.is_boolean(array.type)):
+            raise InputError(f"the column {column!r} of {table} holds {array.type}; expected names or integers")
+        if not types.is_integer(array.type):
+            array = array.cast(pa.large_string())  # a type that can be encoded, whatever the kind of text
         array = compute.dictionary_encode(array)
-    values = array.dictionary
-    if not (pa.types.is_integer(values.type) or str(values.type).endswith(("string", "string_view"))):
-        raise InputError(f"the column {column!r} of {table} holds no labels; expected names or integers")
-    names = [str(value).strip() if value is not None else "" for value in values.to_pylist()]
+    names = array.dictionary
+    if not (types.is_integer(names.type) or _is_text(names.type)):
+        raise InputError(f"the column {column!r} of {table} holds {names.type}; expected names or integers")
+    integers = types.is_integer(names.type)
+    names = compute.utf8_trim_whitespace(names.cast(pa.large_string()))
     codes = array.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
-    missing = np.array([name in NULLS for name in names] + [True])
-    if missing[:-1].any():
-        codes = np.where(missing[codes], -1, codes)
-    return codes, names, pa.types.is_integer(values.type)
+    missing = compute.is_in(names, value_set=pa.array([*NULLS, None], names.type)).to_numpy(zero_copy_only=False)
+    if missing.any():
+        codes = np.where(np.append(missing, True)[codes], -1, codes)
+    return Column(codes, names, integers)
 
 
-def look_up(codes: np.ndarray, names: list[str], positions: dict[str, int]) -> np.ndarray:
-    """Return the positions of encoded labels; -1 for those that are missing or have none."""
-    return np.array([*(positions.get(name, -1) for name in names), -1], np.int64)[codes]
+def _is_text(kind: Any) -> bool:
+    """Tell whether an Arrow type is one of its kinds of text."""
+    return str(kind) in ("string", "large_string", "string_view")
 
 
 def read_numbers(array: Any, table: str, column: str, first: int, decimal: str) -> np.ndarray:
@@ -83,7 +101,7 @@ def read_numbers(array: Any, table: str, column: str, first: int, decimal: str) 
 
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    if str(array.type).endswith(("string", "string_view")):
+    if _is_text(array.type):
         texts = compute.utf8_trim_whitespace(array.cast(pa.string()))
         texts = compute.if_else(compute.is_in(texts, value_set=pa.array(NULLS)), None, texts)
         array = compute.replace_substring(texts, decimal, ".") if decimal != "." else texts
@@ -92,23 +110,30 @@ def read_numbers(array: Any, table: str, column: str, first: int, decimal: str) 
         except pa.ArrowInvalid:
             refuse_text(texts, table, column, first, decimal)
             raise
-    elif not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type) or pa.types.is_null(array.type)):
-        if not (pa.types.is_boolean(array.type) or pa.types.is_decimal(array.type)):
-            raise InputError(f"the column {column!r} of {table} holds {array.type}; expected numbers")
+    elif not any(is_kind(array.type) for is_kind in _list_kinds_of_numbers()):
+        raise InputError(f"the column {column!r} of {table} holds {array.type}; expected numbers")
     return array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+
+
+def _list_kinds_of_numbers() -> list[Callable[[Any], bool]]:
+    """Return functions that tell whether an Arrow type can be cast to float64."""
+    from pyarrow import types
+
+    return [types.is_integer, types.is_floating, types.is_null, types.is_boolean, types.is_decimal]
 
 
 def read_truth(array: Any, table: str, column: str, first: int) -> np.ndarray:
     """Return a column of True and False as float64, NaN where it is missing, or refuse it."""
-    codes, names, _ = encode(array, table, column)
-    for code, name in enumerate(names):
-        if name.lower() not in _TRUTH and name not in NULLS and (codes == code).any():
-            row = first + int(np.argmax(codes == code))
+    labels = encode(array, table, column)
+    names = [str(name).lower() for name in labels.names.to_pylist()]
+    for code in np.unique(labels.codes[labels.codes >= 0]):
+        if names[code] not in _TRUTH:
+            row = first + int(np.argmax(labels.codes == code))
             raise InputError(
-                f"{table} holds {format_value(name, 40)} in row {row:,} of the column {column!r}; expected true, false, "
-                "1 or 0"
+                f"{table} holds {format_value(names[code], 40)} in row {row:,} of the column {column!r}; expected true "
+                "or false, 1 or 0"
             )
-    return np.array([*(_TRUTH.get(name.lower(), np.nan) for name in names), np.nan])[codes]
+    return np.array([*(_TRUTH.get(name, np.nan) for name in names), np.nan])[labels.codes]
 
 
 def check_values(quantity: str, values: np.ndarray, table: str, column: str, first: int) -> None:
