@@ -160,13 +160,8 @@ def save(element: Any, path: str | Path, *, overwrite: bool = False, dpi: int = 
     ...     plot.save(plot.binding_histogram(ds), f"{folder}/binding.svg").name
     'binding.svg'
     """
-    path = check_path("path", path)
+    path = check_picture_path(path, overwrite)
     suffix = path.suffix.lower()
-    if suffix not in (*_MATPLOTLIB_FORMATS, ".html"):
-        raise InputError(f"path is {format_value(str(path))}; expected a name that ends in .png, .svg, .pdf or .html")
-    if not path.parent.is_dir():
-        raise InputError(f"path is {format_value(str(path))}; expected a file in a folder that exists")
-    check_overwrite(path, overwrite)
     dpi = check_integer("dpi", dpi, least=10, most=1200)
     hv = load_holoviews()
     if not isinstance(element, hv.core.Dimensioned):
@@ -181,6 +176,17 @@ def save(element: Any, path: str | Path, *, overwrite: bool = False, dpi: int = 
                 figure = hv.render(element, backend="matplotlib")
                 figure.savefig(partial, format=suffix[1:], dpi=dpi, bbox_inches="tight")
                 pyplot.close(figure)
+    return path
+
+
+def check_picture_path(path: str | Path, overwrite: bool) -> Path:
+    """Return the path of a picture, or refuse it: its ending must be known, and its folder must exist."""
+    path = check_path("path", path)
+    if path.suffix.lower() not in (*_MATPLOTLIB_FORMATS, ".html"):
+        raise InputError(f"path is {format_value(str(path))}; expected a name that ends in .png, .svg, .pdf or .html")
+    if not path.parent.is_dir():
+        raise InputError(f"path is {format_value(str(path))}; expected a file in a folder that exists")
+    check_overwrite(path, overwrite)
     return path
 
 

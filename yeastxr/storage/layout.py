@@ -217,6 +217,7 @@ class Records:
     files: dict[str, str]  # digests of the chunk files of all other arrays
     digests: np.ndarray  # uint64, (rows, *blocks), see ChunkRows; 0 where nothing has been written
     readable: bool = True  # whether the digests could be read
+    extends: str | None = None  # the specification before the last extension, as JSON
 
     @classmethod
     def create(
@@ -277,6 +278,7 @@ class Records:
                 raise ValueError("no zarr group")
             layout = Layout(attrs["sizes"], attrs["blocks"])
             records = cls.create(attrs["made_of"], layout, attrs["metadata"], attrs["user_attrs"], attrs["files"])
+            records.extends = attrs.get("extends")
             try:
                 records.digests = _read_digests(location, attrs["digests"], attrs["digests_metadata"], records.digests)
             except Exception:
@@ -317,7 +319,7 @@ class Records:
             "files": self.files,
             "digests": name,
             "digests_metadata": read_documents(location, [path])[path],
-        }
+        } | ({} if self.extends is None else {"extends": self.extends})
         write_document(location, RECORDS, {"attributes": {**attrs, "checksum": _digest_json(attrs)}, **_GROUP})
         if before in ("digests", "digests-next"):
             del group[before]

@@ -21,6 +21,7 @@ from yeastxr.errors import (
     StoreExistsError,
     describe_error,
     format_value,
+    suggest,
 )
 from yeastxr.schema import (
     BINDING,
@@ -189,13 +190,22 @@ def _resume(ds: xr.Dataset, target: Location, records: Records, memory: Location
             write_document(target, path, document)
 
 
-def is_saved(ds: xr.Dataset, store: StoreLike, *, storage_options: Mapping[str, Any] | None = None) -> bool:
-    """Return whether a complete store holds a simulation already: the same specification, labels and attributes."""
+def is_saved(
+    ds: xr.Dataset,
+    store: StoreLike,
+    *,
+    is_sweep: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
+) -> bool:
+    """Return whether a complete store holds a simulation already: the same specification, labels and attributes.
+
+    ``is_sweep`` says that the dataset is a sweep just made, whose dask graph stands for its values.
+    """
     location = locate(store, storage_options=storage_options, read_only=True)
     if not location.exists() or (location.read_attrs() or {}).get(COMPLETE) is not True:
         return False
     plain, _, _, identity = _prepare(ds, None)
-    return _holds(location, plain, identity)
+    return _holds(location, plain, identity, is_sweep=is_sweep)
 
 
 def _prepare(ds: xr.Dataset, encoding: Any) -> tuple[xr.Dataset, Layout, dict[str, Mapping[str, Any]], dict[str, Any]]:
@@ -242,9 +252,9 @@ def _find_records(location: Location, identity: dict[str, Any], *, overwrite: bo
     return None if differences else records
 
 
-def _holds(location: Location, ds: xr.Dataset, identity: dict[str, Any]) -> bool:
+def _holds(location: Location, ds: xr.Dataset, identity: dict[str, Any], *, is_sweep: bool = False) -> bool:
     """Return whether a complete store holds all blocks of the same simulation, with the same labels and attributes."""
-    if identity["values"] is not None:
+    if identity["values"] is not None and not is_sweep:
         return False
     try:
         records = Records.read(location)
@@ -380,7 +390,12 @@ def _rechunk(ds: xr.Dataset, chunks: Any) -> xr.Dataset:
         cuts = normalize_chunks("auto", effect.shape, dtype=effect.dtype, previous_chunks=effect.chunks)
         chunks = dict(zip(effect.dims, cuts, strict=True))
     else:
-        ds.isel(tf=slice(1)).chunk(dict.fromkeys(chunks, -1))  # refuses dimensions that are not known
+        for dim in chunks:
+            if dim not in ds.dims:
+                raise InputError(
+                    f"chunks names the dimension {format_value(dim)}, which is not known; "
+                    f"{suggest(dim, map(str, ds.dims))}"
+                )
     for name, variable in ds.variables.items():
         if variable.chunks:
             sizes = {dim: cut for dim, cut in chunks.items() if dim in variable.dims}
@@ -414,8 +429,9 @@ def extend(
     """Add TFs or replicates to a simulation in a store.
 
     The outcome equals a larger simulation, as no value depends on how many TFs or replicates there are. Full blocks are
-    not touched; a last one that the end of the data cut short is written again, longer. If the run ends early,
-    :func:`verify` with ``repair=True`` finishes it.
+    not touched; a last one that the end of the data cut short is written again, longer. If the run ends early, the same
+    call, or :func:`verify` with ``repair=True``, finishes it. Once it is finished, the same call with the names of the
+    TFs, or with replicates alone, changes nothing; without names it adds as many TFs again.
 
     Parameters
     ----------
@@ -461,14 +477,17 @@ def extend(
     read_root_attrs(location)
     with location.lock():
         location.recover()
+        added = (bound, n_sample, tfs, replicates, tf_relationships, positive_fraction)
         if read_root_attrs(location)[COMPLETE] is not True:
-            raise StoreError(
-                f"store is {location.name}, which is unfinished; expected verify with repair to finish it first"
-            )
+            _finish_extension(location, added, sync=sync, progress=progress)
+            return location.handle
         location.check_links()
         records = Records.read(location)
         old = find_simulation(location, records)
-        spec = _enlarge(old, bound, n_sample, tfs, replicates, tf_relationships, positive_fraction)
+        before = _find_extended(records, added, old)
+        if before is not None and (tfs is not None or before.tf_labels == old.tf_labels):
+            return location.handle  # TFs with names, or replicates: not to be added again
+        spec = _enlarge(old, *added)
         if spec == old:
             raise StoreError("extend is given nothing to add; expected bound fractions of new TFs, or more replicates")
         sizes = get_sizes(spec)
@@ -483,6 +502,7 @@ def extend(
         check_workers(ds, location)
         check_values(location, records, old, records.layout.list_blocks())
         larger, template = _enlarge_records(ds, layout, location, records)
+        larger.extends = old.to_json()
         for block in records.layout.list_blocks():
             if records.layout.get_region(block) == layout.get_region(block):
                 larger.digests[index_block(block)] = records.digests[index_block(block)]
@@ -493,6 +513,38 @@ def extend(
         write_missing(ds, location, larger, progress=progress, title="extending")
         finish(location, larger, sync=sync)
     return location.handle
+
+
+def _find_extended(records: Records, added: tuple[Any, ...], spec: SimulationSpec) -> SimulationSpec | None:
+    """Return what the last extension began with, if it added just this and made the specification; else None."""
+    try:
+        before = None if records.extends is None else SimulationSpec.from_json(records.extends)
+        return before if before is not None and _enlarge(before, *added) == spec else None
+    except InputError:  # refused for what there was before, which says nothing about what there is now
+        return None
+
+
+def _finish_extension(location: Location, added: tuple[Any, ...], *, sync: bool, progress: bool | None) -> None:
+    """Write what an extension that ended early lacks, or refuse a store that is unfinished for another reason."""
+    unfinished = StoreError(
+        f"store is {location.name}, which is unfinished; expected verify with repair to finish it first, "
+        "or the extension that began"
+    )
+    try:
+        records = Records.read(location)
+        spec = find_simulation(location, records)
+    except StoreError:
+        raise unfinished from None
+    if _find_extended(records, added, spec) is None:
+        raise unfinished
+    location.check_links()
+    ds = spec.simulate(chunks=records.layout.lengths)
+    check_workers(ds, location)
+    restore_documents(location, records)
+    restore_files(location, records, read_template(check_storable(ds, records.layout, {}), list_others(ds)))
+    records.digests[: len(records.names)][find_absent(location, records)] = 0
+    write_missing(ds, location, records, progress=progress, title="extending")
+    finish(location, records, sync=sync)
 
 
 def _enlarge_records(

@@ -1,37 +1,18 @@
-"""The command: what it leaves and prints, and how it refuses."""
+"""Commands that make, describe and repair stores: what they leave and print, and how they refuse."""
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 from dataclasses import fields
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 import xarray as xr
-from click.testing import CliRunner, Result
 
 import yeastxr as yx
+from tests.cli.common import SIMULATE, run
 from tests.conftest import read_files
 from yeastxr.cli import main
-from yeastxr.errors import escape_controls
 from yeastxr.simulation.relations import to_json
-
-SIMULATE = ["--genes", "200", "--bound", "0.1,0.2", "--n-sample", "2,3", "--seed", "42"]
-
-
-def run(*args: object) -> Result:
-    return CliRunner().invoke(main, [str(arg) for arg in args], catch_exceptions=False)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    assert run("simulate", tmp_path / "sim.zarr", *SIMULATE).exit_code == 0
-    return tmp_path / "sim.zarr"
 
 
 def test_simulate__same_as_the_function(store: Path) -> None:
@@ -250,108 +231,6 @@ def test_info__says_what_made_it(store: Path) -> None:
         assert text in output
 
 
-@pytest.mark.parametrize("command", ["info", "check", "export"])
-def test_commands__no_such_store(tmp_path: Path, command: str) -> None:
-    result = run(command, tmp_path / "missing.zarr", *([tmp_path / "out.pt"] if command == "export" else []))
-    assert result.exit_code == 2
-    assert "missing.zarr" in result.output
-    assert "Traceback" not in result.output
-
-
-def test_check__passes_and_fails(store: Path, tmp_path: Path) -> None:
-    result = run("check", store)
-    assert result.exit_code == 0
-    assert "0 failed" in result.output
-    ds = yx.open(store)
-    yx.save(ds.assign(perturbation_effect=abs(ds.perturbation_effect)), tmp_path / "bad.zarr")
-    result = run("check", tmp_path / "bad.zarr")
-    assert result.exit_code == 1
-    assert "FAIL" in result.output
-
-
-def test_export__tensor(store: Path, tmp_path: Path) -> None:
-    assert run("export", store, tmp_path / "tensor.pt").exit_code == 0
-    tensor = torch.load(tmp_path / "tensor.pt", weights_only=True)
-    assert torch.equal(tensor, yx.open(store).yeast.to_torch())
-
-
-def test_export__features(store: Path, tmp_path: Path) -> None:
-    run("export", store, tmp_path / "two.pt", "--features", "binding_effect,label")
-    tensor = torch.load(tmp_path / "two.pt", weights_only=True)
-    assert torch.equal(tensor, yx.open(store).yeast.to_torch()[..., [1, 0]])
-    result = run("export", store, tmp_path / "other.pt", "--features", "bindng_effect")
-    assert result.exit_code == 2
-    assert "did you mean 'binding_effect'" in result.output
-    assert not (tmp_path / "other.pt").exists()
-
-
-def test_export__refused(store: Path, tmp_path: Path) -> None:
-    result = run("export", store, tmp_path / "out.xyz")
-    assert result.exit_code == 2
-    assert ".pt" in result.output
-    (tmp_path / "tensor.pt").write_text("mine")
-    assert run("export", store, tmp_path / "tensor.pt").exit_code == 2
-    assert (tmp_path / "tensor.pt").read_text() == "mine"
-
-
-def test_demo__leaves_its_files(tmp_path: Path) -> None:
-    (tmp_path / "demo").mkdir()
-    (tmp_path / "demo" / "qc.html").write_text("mine")
-    result = run("demo", tmp_path / "demo")
-    assert result.exit_code == 2
-    assert "which holds qc.html; expected a new one, or overwrite" in result.output
-    assert [path.read_text() for path in (tmp_path / "demo").iterdir()] == ["mine"]
-    result = run("demo", tmp_path / "demo", "--overwrite")
-    assert result.exit_code == 0, result.output
-    assert {path.name for path in (tmp_path / "demo").iterdir()} == {"sim.zarr", "tensor.pt", "qc.html", "qc.png"}
-    assert torch.load(tmp_path / "demo" / "tensor.pt", weights_only=True).shape == (1000, 10, 5)
-    assert "Step 4" in result.output
-    assert "0 failed" in result.output
-    assert (tmp_path / "demo" / "qc.png").read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize("command", ["info", "check", "report", "verify", "export"])
-def test_commands__take_urls(command: str, store: Path, tmp_path: Path) -> None:
-    out = {"report": [tmp_path / "qc.html"], "export": [tmp_path / "out.npz"]}.get(command, [])
-    result = run(command, f"file://{store}", *out)
-    assert result.exit_code == 0, result.output
-
-
-@pytest.mark.parametrize("command", ["check", "report", "export"])
-def test_commands__missing_and_damaged_chunks_in_one_sentence(command: str, store: Path, tmp_path: Path) -> None:
-    out = {"report": [tmp_path / "qc.html"], "export": [tmp_path / "out.npz"]}.get(command, [])
-    chunk = store / "binding_effect" / "c" / "0" / "0"
-    whole = chunk.read_bytes()
-    chunk.write_bytes(whole[:100])
-    result = run(command, store, *out)
-    assert result.exit_code == 2
-    assert "has a damaged chunk binding_effect/c/0/0" in result.output
-    chunk.unlink()
-    result = run(command, store, *out)
-    assert result.exit_code == 2
-    assert "which lacks the chunk binding_effect/c/0/0; expected what was saved" in result.output
-    assert all(not path.exists() for path in out)
-
-
-def test_commands__other_errors_are_not_hidden(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(*_: object, **__: object) -> None:
-        raise RuntimeError("a bug")
-
-    monkeypatch.setattr("yeastxr.checks.check", wrong)
-    with pytest.raises(RuntimeError, match="a bug"):
-        run("check", store)
-
-
-def test_commands__too_large_for_memory_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise MemoryError("Unable to allocate 61 GiB")
-
-    monkeypatch.setattr(yx.SimulationSpec, "simulate", full)
-    result = run("simulate", tmp_path / "sim.zarr", *SIMULATE)
-    assert result.exit_code == 1
-    assert "not enough memory: Unable to allocate 61 GiB" in result.output
-
-
 def test_spec_file__makes_the_store_again(store: Path, tmp_path: Path) -> None:
     printed = run("info", "--spec", store)
     assert printed.exit_code == 0
@@ -442,52 +321,6 @@ def test_simulate__in_processes(tmp_path: Path) -> None:
     assert "expected one of them" in refused.output
 
 
-def pipe(*args: object, **settings: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "yeastxr.cli", *map(str, args)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings)
-
-
-@pytest.mark.parametrize("command", [["info"], ["check"], ["simulate", "--help"]], ids=str)
-def test_commands__end_quietly_with_their_reader(command: list[str], store: Path) -> None:
-    process = pipe(*command, *([] if "--help" in command else [store]))
-    process.stdout.close()  # a reader that ends before anything is written
-    assert process.stderr.read() == ""
-    process.stderr.close()
-    assert process.wait() == 128 + signal.SIGPIPE
-
-
-def test_commands__end_quietly_where_both_outputs_lose_their_reader(tmp_path: Path) -> None:
-    read, write = os.pipe()
-    os.close(read)
-    done = subprocess.run(
-        [sys.executable, "-m", "yeastxr.cli", "info", str(tmp_path / "missing.zarr")],
-        stdout=write, stderr=write, check=False,
-    )  # fmt: skip
-    os.close(write)
-    assert done.returncode == 128 + signal.SIGPIPE
-
-
-@pytest.mark.parametrize("closed", ["1", "2"])
-def test_commands__without_an_output(closed: str, store: Path, tmp_path: Path) -> None:
-    """A process may be started with its output closed, as daemons are."""
-    for arguments in (["verify", "--repair"], ["check"]):
-        line = f'exec "$0" "$@" {closed}>&-'
-        command = ["sh", "-c", line, sys.executable, "-m", "yeastxr.cli", *arguments, str(store)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize("name", ["a\u202eb", "a\x1b[2Jb", "a\x00b", "a\u2066b"])
-def test_commands__names_do_not_control_the_terminal(name: str, tmp_path: Path) -> None:
-    store = yx.save(yx.simulate(genes=["a", "b"], bound=[0.5], tfs=[name], seed=1), tmp_path / "sim.zarr")
-    missing = tmp_path / name.replace("\x00", "")
-    for arguments in (["info", store], ["check", store], ["verify", store], ["info", missing]):
-        output = run(*arguments).output
-        assert not re.search("[\x00-\x09\x0b-\x1f\u202e\u2066]", output), output
-    assert escape_controls(name) in run("info", store).output
-
-
 def test_simulate__a_finished_run_is_done(store: Path) -> None:
     before = read_files(store)
     result = run("simulate", store, *SIMULATE)  # a job that is submitted again
@@ -495,72 +328,3 @@ def test_simulate__a_finished_run_is_done(store: Path) -> None:
     assert "already complete" in result.output
     assert run("simulate", store, *SIMULATE, "--quiet").output == ""
     assert read_files(store) == before
-
-
-@pytest.mark.parametrize("method", ["rank-response", "dual-threshold", "curves"])
-def test_analyze__table_is_that_of_the_function(method: str, store: Path, tmp_path: Path) -> None:
-    import pandas as pd
-
-    ds = yx.open(store)
-    out = tmp_path / "new" / "out.csv"
-    result = run("analyze", store, "--method", method, "-o", out, "--permutations", 20, "--seed", 3)
-    assert result.exit_code == 0, result.output
-    assert f"5 TFs by {method}" in result.output
-    if method == "rank-response":
-        expected = yx.analysis.rank_response(ds).compute()
-    elif method == "dual-threshold":
-        expected = yx.analysis.dual_threshold(ds, permutations=20, seed=3).compute()
-        assert "  seed: 3\n" in result.output
-    else:
-        expected = yx.analysis.curves(ds).drop_dims(["fpr", "recall"]).compute()
-        assert f"  pooled_auroc: {expected.pooled_auroc.item():.4g}\n" in result.output
-        expected = expected.drop_vars([name for name in expected if expected[name].ndim == 0])
-    dims = ["tf", "rank"] if method == "rank-response" else ["tf"]
-    table = pd.read_csv(out, index_col=dims)
-    frame = expected.reset_coords(drop=True).to_dataframe(dim_order=dims)
-    pd.testing.assert_frame_equal(table[frame.columns], frame, check_dtype=False, rtol=1e-12)
-    again = run("analyze", store, "--method", method, "-o", out)
-    assert again.exit_code == 2
-    assert "which exists; expected a new name, or overwrite" in again.output
-    assert run("analyze", store, "--method", method, "-o", out, "--overwrite", "--permutations", 5).exit_code == 0
-
-
-def test_analyze__points_of_curves(store: Path, tmp_path: Path) -> None:
-    import pandas as pd
-
-    ds = yx.open(store)
-    out = tmp_path / "points.csv.gz"
-    result = run("analyze", store, "--method", "curves", "--score", "perturbation_magnitude", "--points", 7, "-o", out)
-    assert result.exit_code == 0, result.output
-    table = pd.read_csv(out)
-    assert table.columns.tolist() == ["tf", "fpr", "tpr", "threshold", "precision"]
-    assert len(table) == 5 * 7
-    curves = yx.analysis.curves(ds, score="perturbation_magnitude", points=7).compute()
-    assert f"  pooled_auroc: {curves.pooled_auroc.item():.4g}\n" in result.output
-    for i, tf in enumerate(ds.tf.values):
-        own = table[table.tf == tf]
-        np.testing.assert_allclose(own.fpr, curves.fpr)
-        np.testing.assert_allclose(own.tpr, curves.tpr[i])
-        np.testing.assert_allclose(own.threshold, curves.threshold[i])
-        label, score = ds.label.values[:, i], abs(ds.perturbation_effect.values[:, i])
-        assert own.precision.iloc[-1] == pytest.approx(label.mean())
-        for row in own[np.isfinite(own.threshold)].itertuples():  # scores do not tie
-            called = score >= row.threshold
-            assert (called & ~label).sum() <= row.fpr * (~label).sum() + 1e-9
-        n_true, n_false = label.sum(), (~label).sum()
-        expected = own.tpr * n_true / (own.tpr * n_true + own.fpr * n_false)
-        np.testing.assert_allclose(own.precision, expected)
-
-
-def test_analyze__refuses(store: Path, tmp_path: Path) -> None:
-    for arguments, message in (
-        (("--method", "curves", "-o", tmp_path / "x.txt"), "expected a name that ends in .csv or .csv.gz"),
-        (("--method", "curves", "-o", tmp_path / "x.csv", "--score", "label"), "score is 'label'"),
-        (("--method", "lasso", "-o", tmp_path / "x.csv"), "'lasso' is not one of"),
-        (("--method", "rank-response", "-o", tmp_path / "x.csv", "--bins", 0), "bins is 0"),
-        (("--method", "curves", "-o", tmp_path / "x.csv", "--points", 1), "points is 1; expected an integer from 2"),
-        (("--method", "dual-threshold", "-o", tmp_path / "x.csv", "--points", 9), "--points is of --method curves"),
-    ):
-        result = run("analyze", store, *arguments)
-        assert (result.exit_code, message in result.output) == (2, True), result.output
-    assert not list(tmp_path.glob("x.*"))

@@ -1,0 +1,21 @@
+"""The command ``yeastxr``; options are the functions' parameters."""
+
+import atexit
+import gc
+
+from yeastxr.cli.group import main
+from yeastxr.cli.plots import plot
+from yeastxr.cli.results import analyze, check, demo, export, report, split
+from yeastxr.cli.stores import extend, info, simulate, verify
+from yeastxr.cli.sweeps import sweep
+
+__all__ = ["main", "run"]
+
+for _command in (simulate, sweep, extend, info, verify, check, report, plot, export, split, analyze, demo):
+    main.add_command(_command)
+
+
+def run() -> None:
+    """Run the command; the process ends with it."""
+    atexit.register(gc.freeze)  # collecting garbage at exit takes a fifth of a short run
+    main()

@@ -1,0 +1,223 @@
+"""Commands that make something of stores: check, report, export, split, analyze; and the tutorial's demo."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from yeastxr.cli.group import Refused, echo, explain_interrupt
+from yeastxr.cli.options import (
+    ListOf,
+    add_level,
+    add_out,
+    add_overwrite,
+    add_progress,
+    add_read_chunks,
+    add_store,
+    open_dataset,
+)
+
+
+@click.command()
+@add_store
+@add_level
+@add_read_chunks
+@add_progress
+def check(store: str, level: float, chunks: Any, progress: bool | None) -> None:
+    """Check a store against theory; the exit status is 1 if a check fails."""
+    from yeastxr.checks import check as check_dataset
+
+    table = check_dataset(open_dataset(store, chunks), level=level, progress=progress)
+    echo(table)
+    if table.failed:
+        sys.exit(1)
+
+
+@click.command()
+@add_store
+@click.argument("out", type=click.Path(path_type=Path), required=False)
+@click.option("--title", help="The page's title.")
+@add_overwrite
+@add_level
+@add_read_chunks
+@add_progress
+def report(
+    store: str,
+    out: Path | None,
+    title: str | None,
+    overwrite: bool,
+    level: float,
+    chunks: Any,
+    progress: bool | None,
+) -> None:
+    """Write a page with checks, plots and how to simulate a store's dataset again; by default ./STORE.html."""
+    from yeastxr.checks import check as check_dataset
+    from yeastxr.report.report import TITLE, check_page_path
+    from yeastxr.report.report import report as write_report
+
+    ds = open_dataset(store, chunks)
+    path = Path(f"{Path(store.rstrip('/')).stem or 'report'}.html") if out is None else out
+    check_page_path(path, overwrite)  # before minutes of checks
+    table = check_dataset(ds, level=level, progress=progress)
+    write_report(ds, path, checks=table, title=TITLE if title is None else title, overwrite=overwrite)
+    echo(f"{path}: {path.stat().st_size / 1e6:,.1f} MB; {table.summary}")
+
+
+@click.command()
+@add_store
+@add_out
+@click.option("--features", type=ListOf("name", str), help="Names of features, in this order; all by default.")
+@add_overwrite
+@add_read_chunks
+def export(store: str, out: Path, features: list[str] | None, overwrite: bool, chunks: Any) -> None:
+    """Write a store's data to OUT: a tensor (.pt), arrays (.npz) or a table (.csv, .csv.gz)."""
+    from yeastxr.export import export as export_dataset
+
+    export_dataset(open_dataset(store, chunks), out, features=features, overwrite=overwrite)
+    echo(f"{out}: {out.stat().st_size / 1e6:,.1f} MB")
+
+
+@click.command()
+@add_store
+@click.argument("out", required=False)
+@click.option("--train", type=float, help="Fraction for training.  [default: 0.8, or what the others leave]")
+@click.option("--val", type=float, help="Fraction for validation.  [default: 0.1, or what the others leave]")
+@click.option("--test", type=float, help="Fraction for test.  [default: 0.1, or what the others leave]")
+@click.option("--by", default="gene", show_default=True, help="The dim to split along: gene, tf, replicate or another.")
+@click.option("--seed", type=int, help="An integer from 0 to 2**64 - 1; drawn and shown by default.")
+@click.option("--stratify", is_flag=True, help="Give each part its share of every number of bound pairs.")
+@add_overwrite
+@add_progress
+def split(
+    store: str,
+    out: str | None,
+    train: float | None,
+    val: float | None,
+    test: float | None,
+    by: str,
+    seed: int | None,
+    stratify: bool,
+    overwrite: bool,
+    progress: bool | None,
+) -> None:
+    """Assign genes, TFs or replicates to training, validation and test, at random; the store stays as it is.
+
+    OUT is a table (.csv, .csv.gz) with the part of each, by default ./STORE-split.csv; or a new store (.zarr) of the
+    whole dataset with the coordinate split, which yeastxr.open and the functions for training know.
+
+    For example: yeastxr split sim.zarr --train 0.8 --val 0.1 --by gene --seed 1
+    """
+    import xarray as xr
+
+    from yeastxr.export import write_result
+    from yeastxr.schema import PARAMETERS, SPLIT
+    from yeastxr.storage.location import locate
+    from yeastxr.storage.store import save
+    from yeastxr.training.split import PARTS
+    from yeastxr.training.split import split as split_dataset
+
+    out = f"{Path(store.rstrip('/')).stem or 'store'}-split.csv" if out is None else out
+    as_store = out.rstrip("/").endswith(".zarr")
+    if as_store and locate(out).name == locate(store).name:
+        raise Refused(f"OUT is {out!r}, the store itself; expected another place")
+    if not as_store and not out.endswith((".csv", ".csv.gz")):
+        raise Refused(f"OUT is {out!r}; expected a name that ends in .csv, .csv.gz or .zarr")
+    ds = split_dataset(open_dataset(store), train, val, test, by=by, seed=seed, stratify=stratify)
+    parts = ds.coords[SPLIT]
+    seed = json.loads(parts.attrs[PARAMETERS])["seed"]
+    if as_store:
+        with explain_interrupt(f"the same command with --seed {seed} resumes {out}"):
+            save(ds, out, overwrite=overwrite, progress=progress)
+    else:
+        table = xr.Dataset({SPLIT: parts.variable}, {by: ds[by].variable})
+        write_result(table, Path(out), overwrite=overwrite)
+    sizes = ", ".join(f"{int((parts == part).sum()):,} {part}" for part in PARTS)
+    echo(f"{out}: {sizes} of {parts.size:,} along {by}, seed {seed}")
+
+
+@click.command()
+@add_store
+@click.option("--method", type=click.Choice(["rank-response", "dual-threshold", "curves"]), required=True)
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The table: a .csv or a .csv.gz.")
+@click.option("--binding", default="binding_pvalue", show_default=True, help="What ranks genes by binding.")
+@click.option(
+    "--response", default="perturbation_pvalue", show_default=True, help="What ranks responses (dual-threshold)."
+)
+@click.option("--score", default="binding_effect", show_default=True, help="What is compared with the label (curves).")
+@click.option("--responsive", default="measured", show_default=True, help="measured or label (rank-response).")
+@click.option("--bins", type=int, default=5, show_default=True, help="Genes of a bin (rank-response).")
+@click.option("--permutations", type=int, default=1000, show_default=True, help="How many (dual-threshold).")
+@click.option("--seed", type=int, help="Of the permutations; drawn by default.")
+@click.option(
+    "--points",
+    type=int,
+    metavar="N",
+    help="Write N points of the ROC curve of each TF instead of areas: a row for each, with the false and the true "
+    "positive rate, the threshold, and the precision at these rates (curves).",
+)
+@add_overwrite
+@add_read_chunks
+def analyze(
+    store: str,
+    method: str,
+    out: Path,
+    binding: str,
+    response: str,
+    score: str,
+    responsive: str,
+    bins: int,
+    permutations: int,
+    seed: int | None,
+    points: int | None,
+    overwrite: bool,
+    chunks: Any,
+) -> None:
+    """Write a table by TF of one of the field's methods: rank response, dual thresholds, or areas under curves.
+
+    For example: yeastxr analyze sim.zarr --method rank-response -o out.csv
+    """
+    from yeastxr import analysis
+    from yeastxr.export import check_result_path, write_result
+
+    if points is not None and method != "curves":
+        raise click.UsageError(f"--points is of --method curves; --method is {method}")
+    ds = open_dataset(store, chunks)
+    check_result_path(out, overwrite)
+    if method == "rank-response":
+        result = analysis.rank_response(ds, bins=bins, responsive=responsive, by=binding)
+    elif method == "dual-threshold":
+        result = analysis.dual_threshold(ds, permutations=permutations, seed=seed, binding=binding, response=response)
+    elif points is None:
+        result = analysis.curves(ds, score=score).drop_dims(["fpr", "recall"])
+    else:
+        result = analysis.curves(ds, score=score, points=points).drop_dims("recall")
+    result = result.compute()
+    pooled = {name: array.item() for name, array in result.data_vars.items() if array.ndim == 0}
+    table = result.drop_vars(list(pooled)) if points is None else _list_points(result)
+    write_result(table, out, overwrite=overwrite)
+    echo(f"{out}: {result.sizes['tf']:,} TFs by {method}")
+    for name, value in pooled.items():
+        echo(f"  {name}: {value:.4g}")
+    if "seed" in result.attrs and method == "dual-threshold":
+        echo(f"  seed: {result.attrs['seed']}")
+
+
+def _list_points(curves: Any) -> Any:
+    """Return the points of ROC curves by TF, with the precision that follows from rates and the base rate."""
+    true, false = curves["tpr"] * curves["base_rate"], curves["fpr"] * (1 - curves["base_rate"])
+    precision = (true / (true + false)).transpose(*curves["tpr"].dims)
+    return curves[["tpr", "threshold"]].assign(precision=precision)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="yeastxr-demo")
+@click.option("--method", type=click.IntRange(1, 4), default=2, show_default=True, help="How means are adjusted.")
+@click.option("--overwrite", is_flag=True, help="Replace files of an earlier run.")
+def demo(folder: Path, method: int, overwrite: bool) -> None:
+    """Run the tutorial and write a store, a tensor and QC plots to FOLDER, by default ./yeastxr-demo."""
+    from yeastxr.demo import run
+
+    with explain_interrupt(f"{folder} holds what was written; the same command with --overwrite begins again"):
+        run(folder, method=method, overwrite=overwrite, echo=echo)

@@ -1,0 +1,266 @@
+"""Commands that make, describe and repair stores: simulate, extend, info, verify."""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from yeastxr.cli.group import echo, explain_interrupt
+from yeastxr.cli.options import (
+    FILE,
+    RELATIONS_HELP,
+    TYPES,
+    add_chunks,
+    add_cluster,
+    add_parameters,
+    add_progress,
+    add_store,
+    connect,
+    read_relationships,
+)
+from yeastxr.errors import format_value
+from yeastxr.simulation import SimulationSpec
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from yeastxr.storage.location import Location
+
+
+@click.command()
+@click.argument("out", metavar="OUT.zarr")
+@add_parameters
+@add_chunks
+@click.option("--overwrite", is_flag=True, help="Replace OUT.zarr if it is a yeastxr store.")
+@add_cluster
+@add_progress
+def simulate(
+    out: str,
+    spec: dict[str, Any],
+    chunks: Any,
+    overwrite: bool,
+    workers: int | None,
+    scheduler: str | None,
+    progress: bool | None,
+    **parameters: Any,
+) -> None:
+    """Simulate a dataset and save it as a zarr store: a folder, or a URL such as s3://bucket/sim.zarr.
+
+    The same command resumes a run that ended early.
+
+    For example: yeastxr simulate sim.zarr --genes 6600 --bound 0.1,0.2 --n-sample 100,100 --seed 42
+    """
+    from yeastxr._blocks import CHUNK_CELLS
+    from yeastxr.storage.store import is_saved, save
+
+    simulation = make_specification(out, spec, parameters)
+    start = time.perf_counter()
+    with connect(workers, scheduler):
+        # Data of one chunk need no dask, which would take longer to load than the rest takes to run.
+        small = simulation.n_genes * len(simulation.tf_labels) * (simulation.replicates or 1) <= CHUNK_CELLS
+        ds = simulation.simulate(chunks=chunks or (None if small and not (workers or scheduler) else "auto"))
+        if not overwrite and is_saved(ds, out):
+            echo(f"{out}: already complete")
+            return
+        with explain_interrupt(f"the same command resumes {out}"):
+            save(ds, out, overwrite=overwrite, progress=progress)
+    seconds = time.perf_counter() - start
+    echo(f"{out}: {describe_sizes(ds['label'].sizes)}, seed {simulation.seed}, in {seconds:.1f} s")
+
+
+def make_specification(out: str, spec: dict[str, Any], parameters: dict[str, Any]) -> SimulationSpec:
+    """Return the specification that a file and options give; options take precedence.
+
+    Without a seed it is that of an unfinished store, which the same command resumes.
+    """
+    from yeastxr.simulation.simulate import check_parameter_names
+    from yeastxr.storage.store import find_unfinished_seed
+
+    check_parameter_names(spec)
+    values = spec | {name: value for name, value in parameters.items() if value is not None}
+    for name in ("genes", "bound"):
+        if name not in values:
+            raise click.UsageError(f"Missing option '--{name}', or '--spec' with a file that has it.")
+    if values.get("seed") is None:
+        values["seed"] = find_unfinished_seed(out)
+    return SimulationSpec.from_dict(values)
+
+
+def describe_sizes(sizes: Mapping[Any, int]) -> str:
+    """Return the sizes of dims as text, such as ``6,600 genes x 200 tfs``."""
+    return " x ".join(f"{n:,} {dim}{'s' if n > 1 else ''}" for dim, n in sizes.items())
+
+
+@click.command()
+@add_store
+@click.option("--bound", type=TYPES[list[float]], help="Bound fractions of the new TFs, such as 0.1,0.2.")
+@click.option("--n-sample", type=TYPES[list[int]], help="How many new TFs for each fraction; one each by default.")
+@click.option("--tfs", type=TYPES[list[str]], help="Names of the new TFs, where the others have names.")
+@click.option("--replicates", type=int, help="The number of replicates in all, where the store has replicates.")
+@click.option(
+    "--tf-relationships",
+    type=FILE,
+    callback=read_relationships,
+    help=f"Conditions of the new TFs. {RELATIONS_HELP}",
+)
+@click.option(
+    "--positive-fraction",
+    type=TYPES[list[float]],
+    help="Fraction of positive effects of the new TFs: one for all, or a list of one for each; by default that of the "
+    "others.",
+)
+@add_cluster
+@add_progress
+def extend(
+    store: str,
+    bound: list[float] | None,
+    n_sample: list[int] | None,
+    tfs: list[str] | None,
+    replicates: int | None,
+    tf_relationships: Any,
+    positive_fraction: list[float] | None,
+    workers: int | None,
+    scheduler: str | None,
+    progress: bool | None,
+) -> None:
+    """Add TFs or replicates to a simulation in a store; it then equals a larger simulation.
+
+    The same command resumes a run that ended early. Once it has ended, the same command again changes nothing if new
+    TFs have names, or if it adds replicates alone; without names it adds as many TFs again.
+
+    For example: yeastxr extend sim.zarr --bound 0.3 --n-sample 20
+    """
+    from yeastxr.simulation import spec_of
+    from yeastxr.simulation.relations import from_json
+    from yeastxr.storage.store import extend as extend_store
+    from yeastxr.storage.store import open as open_store
+
+    if bound is None and replicates is None:
+        raise click.UsageError("Missing option '--bound' with fractions of new TFs, or '--replicates'.")
+    relations = None if tf_relationships is None else from_json(tf_relationships, named=tfs is not None)
+    start = time.perf_counter()
+    with (
+        connect(workers, scheduler),
+        explain_interrupt(f"the same command resumes {store}, or leaves it as it is where nothing had been added"),
+    ):
+        extend_store(
+            store,
+            bound=bound or (),
+            n_sample=n_sample,
+            tfs=tfs,
+            replicates=replicates,
+            tf_relationships=relations,
+            positive_fraction=positive_fraction,
+            progress=progress,
+        )
+    ds = open_store(store)
+    spec = spec_of(ds)
+    seconds = time.perf_counter() - start
+    echo(f"{store}: {describe_sizes(ds['label'].sizes)}, seed {spec.seed if spec else None}, in {seconds:.1f} s")
+
+
+@click.command()
+@add_store
+@click.option("--spec", "as_spec", is_flag=True, help="Print the specification alone, as YAML for `simulate --spec`.")
+@click.option("--json", "as_json", is_flag=True, help="Print all as one JSON object; the guide lists its keys.")
+def info(store: str, as_spec: bool, as_json: bool) -> None:
+    """Print what a store holds and what made it."""
+    import yaml
+
+    from yeastxr.errors import StoreError
+    from yeastxr.simulation import spec_of
+    from yeastxr.storage.layout import read_root_attrs
+    from yeastxr.storage.location import COMPLETE, locate
+    from yeastxr.storage.store import open as open_store
+
+    if as_spec and as_json:
+        raise click.UsageError("--spec and --json print different things; expected one of them")
+    location = locate(store, read_only=True)
+    complete = read_root_attrs(location)[COMPLETE] is True
+    ds = open_store(store, incomplete=True)
+    spec = spec_of(ds)
+    if as_json:
+        echo(json.dumps({"store": store, **_describe_store(location, complete, ds, spec)}, indent=2))
+        return
+    if as_spec:
+        if spec is None:
+            raise StoreError(f"store is {store!r}, which has no specification; expected a simulation")
+        values = {name: value for name, value in spec.to_dict().items() if value is not None}
+        echo(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None), nl=False)
+        return
+    echo(repr(ds.drop_attrs(deep=False)))
+    on_disk = _count_bytes(location)
+    if on_disk is not None:
+        echo(f"On disk: {on_disk / 1e6:,.1f} MB of {ds.nbytes / 1e6:,.1f} MB")
+    if not complete:
+        echo("Unfinished: the same simulate command, or verify --repair, completes it.")
+    if spec is None:
+        echo("No specification: not the dataset of one simulation.")
+        return
+    version, scheme = (ds.attrs.get(name) for name in ("yeastxr_version", "law_version"))
+    echo(f"Simulated by yeastxr {version}, random-number scheme {scheme}:")
+    for name, value in spec.to_dict().items():
+        if value is not None:
+            echo(f"  {name}: {format_value(value, 100)}")
+
+
+def _describe_store(
+    location: "Location", complete: bool, ds: "xr.Dataset", spec: SimulationSpec | None
+) -> dict[str, Any]:
+    """Return what a store holds as values of JSON; the keys are documented, and stay."""
+    sweep = ds.attrs.get("sweep")
+    return {
+        "complete": complete,
+        "sizes": {str(dim): size for dim, size in ds.sizes.items()},
+        "variables": {str(name): _describe_variable(array) for name, array in ds.data_vars.items()},
+        "coordinates": {str(name): _describe_variable(array) for name, array in ds.coords.items()},
+        "specification": None if spec is None else spec.to_dict(),
+        "sweep": json.loads(sweep) if isinstance(sweep, str) else None,
+        "versions": {"yeastxr": ds.attrs.get("yeastxr_version"), "random_number_scheme": ds.attrs.get("law_version")},
+        "bytes": {"values": ds.nbytes, "on_disk": _count_bytes(location)},
+    }
+
+
+def _describe_variable(array: "xr.DataArray") -> dict[str, Any]:
+    """Return dims, shape, dtype, chunks as they are stored, and units of a variable."""
+    chunks = array.encoding.get("preferred_chunks")
+    return {
+        "dims": list(map(str, array.dims)),
+        "shape": list(array.shape),
+        "dtype": "string" if array.dtype.kind in "OTU" else str(array.dtype),
+        "chunks": [chunks[dim] for dim in array.dims] if chunks else list(array.shape),
+        "units": array.attrs.get("units"),
+    }
+
+
+def _count_bytes(location: "Location") -> int | None:
+    """Return the size of a store's files; None where the store can't say."""
+    from yeastxr.storage.location import wait
+
+    if location.path is None:
+        try:
+            return wait(location.store.getsize_prefix(""))
+        except Exception:  # each type of store has its own errors
+            return None
+    files = [location.path] if location.path.is_file() else location.path.rglob("*")
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+@click.command()
+@add_store
+@click.option("--against-spec", is_flag=True, help="Simulate every block again and compare bits.")
+@click.option("--repair", is_flag=True, help="Simulate missing and damaged blocks again; completes unfinished stores.")
+@add_progress
+def verify(store: str, against_spec: bool, repair: bool, progress: bool | None) -> None:
+    """List the missing and damaged blocks of a store; the exit status is 0 only if it is complete and intact."""
+    from yeastxr.storage.verify import verify as verify_store
+
+    against = "spec" if against_spec else "digests"
+    with explain_interrupt(f"verify --repair goes on with {store}" if repair else "nothing was changed"):
+        result = verify_store(store, against=against, repair=repair, progress=progress)  # type: ignore[arg-type]
+    echo(result)
+    if not result.whole:
+        sys.exit(1)
