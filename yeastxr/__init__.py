@@ -19,7 +19,7 @@ from yeastxr.schema import FEATURES, Feature, validate
 from yeastxr.simulation import *  # noqa: F403  (its face lists the names, once)
 from yeastxr.storage import Verification, extend, open, save, verify
 from yeastxr.tables import from_tables
-from yeastxr.training import Batches, Pair, SimulatedBatches, from_torch, split, to_dataarray, to_torch, xy
+from yeastxr.training import Batches, MaskedPair, Pair, SimulatedBatches, from_torch, split, to_dataarray, to_torch, xy
 
 __all__ = [
     "FEATURES",
@@ -29,6 +29,7 @@ __all__ = [
     "Feature",
     "InputError",
     "InputTypeError",
+    "MaskedPair",
     "Pair",
     "SchemaError",
     "SimulatedBatches",

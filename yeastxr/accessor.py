@@ -19,6 +19,7 @@ from yeastxr.training import Batches, split, to_dataarray, to_torch, xy
 
 if TYPE_CHECKING:
     from yeastxr.training import SampleDataset
+    from yeastxr.training.tensors import Missing
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -90,11 +91,13 @@ class YeastAccessor:
         by: str = "gene",
         split: str | None = None,
         dtype: Any = None,
+        missing: "Missing" = "keep",
+        mask: bool = False,
     ) -> "SampleDataset":
         """Return samples by their number, for torch's DataLoader; see :class:`yeastxr.training.SampleDataset`."""
         from yeastxr.training import SampleDataset  # it loads torch
 
-        return SampleDataset(self._ds, x=x, y=y, by=by, split=split, dtype=dtype)
+        return SampleDataset(self._ds, x=x, y=y, by=by, split=split, dtype=dtype, missing=missing, mask=mask)
 
     @property
     def analysis(self) -> "YeastAnalysis":

@@ -255,12 +255,16 @@ def get_feature(ds: xr.Dataset, name: str) -> xr.DataArray:
     return check_array(ds[name], name)
 
 
-def get_label(ds: xr.Dataset, function: str) -> xr.DataArray:
-    """Return the label of a dataset, or refuse a dataset without one for a function, or an option, that needs it."""
+def get_label(ds: xr.Dataset, function: str, instead: str = "") -> xr.DataArray:
+    """Return the label of a dataset, or refuse a dataset without one for a function, or an option, that needs it.
+
+    ``instead`` is what the function takes instead of a label.
+    """
     if LABEL not in ds.data_vars:
         raise SchemaError(
             f"{function} needs the variable {LABEL!r}, which the dataset lacks; expected one that says which pairs are "
             "bound, from ds.assign(label=...) or yx.from_tables(..., label_from=...)"
+            + (f", or {instead}" if instead else "")
         )
     return get_feature(ds, LABEL)
 
@@ -268,6 +272,22 @@ def get_label(ds: xr.Dataset, function: str) -> xr.DataArray:
 def get_template(ds: xr.Dataset) -> xr.DataArray:
     """Return the variable whose dims, sizes and labels those of all others equal: the label, or the first measure."""
     return ds[LABEL] if LABEL in ds.data_vars else get_feature(ds, MEASURES[0])
+
+
+def get_units(ds: xr.Dataset, name: str) -> str:
+    """Return the units that a variable of a dataset states; "1" without a unit, and "" where none is known.
+
+    A magnitude has the units of its variable.
+    """
+    name = PERTURBATION if name == MAGNITUDE else name
+    stated = ds[name].attrs.get("units") if name in ds.variables else None
+    default = VARIABLE_BY_NAME[name].units
+    return str(stated) if stated else default if default == "1" else ""
+
+
+def has_sign(array: xr.DataArray, name: str) -> bool:
+    """Return whether a variable may be negative: effects, but binding effects only in units such as log2 enrichment."""
+    return VARIABLE_BY_NAME[name].least < 0 or (name == BINDING and "log" in str(array.attrs.get("units", "")).lower())
 
 
 def check_array(array: object, name: str, *, argument: str | None = None) -> xr.DataArray:

@@ -50,7 +50,7 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
     ),
     "Tensors": (
         "Torch tensors of shape ``[..., genes, TFs, features]``, and back.",
-        ["to_torch", "xy", "Pair", "from_torch", "to_dataarray"],
+        ["to_torch", "xy", "Pair", "MaskedPair", "from_torch", "to_dataarray"],
     ),
     "Training": (
         "Exact splits, and batches from memory, dask, stores or a simulation.",

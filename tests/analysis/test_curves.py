@@ -148,7 +148,7 @@ def test_curves__predictions_and_other_truths(no_compute: None) -> None:
 
 def test_curves__refuses() -> None:
     ds = make_measured(1)
-    with pytest.raises(yx.InputError, match="the dataset has no 'label', and so no truth; expected a simulation"):
+    with pytest.raises(yx.InputError, match="curves needs the variable 'label', which the dataset lacks; expected"):
         yx.analysis.curves(ds)
     ds = make_measured(1, label=True)
     for arguments, message in (

@@ -1,5 +1,7 @@
 """Rank response against a loop over genes and SciPy's binomial test."""
 
+import math
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -15,8 +17,15 @@ def respond(ds: xr.Dataset, tf: str) -> tuple[list[bool], int]:
     columns = [ds[name].sel(tf=tf).values.tolist() for name in ("binding_pvalue", "binding_effect")]
     columns += [ds[name].sel(tf=tf).values.tolist() for name in ("perturbation_pvalue", "perturbation_effect")]
     for gene, (pvalue, effect, response_pvalue, response) in enumerate(zip(*columns, strict=True)):
-        if not any(map(np.isnan, (pvalue, effect, response_pvalue, response))):
-            rows.append((pvalue, -abs(effect), gene, response_pvalue <= np.float32(0.05) and abs(response) >= 1))
+        if not any(map(np.isnan, (pvalue, response_pvalue, response))):
+            rows.append(
+                (
+                    pvalue,
+                    math.inf if np.isnan(effect) else -effect,
+                    gene,
+                    response_pvalue <= np.float32(0.05) and abs(response) >= 1,
+                )
+            )
     return [row[3] for row in sorted(rows)], ds.sizes["gene"] - len(rows)
 
 
@@ -78,7 +87,7 @@ def test_rank_response__band_holds_the_true_share() -> None:
 
 def test_rank_response__refuses() -> None:
     ds = make_measured(1)
-    with pytest.raises(yx.InputError, match="has no 'label', and so no truth; expected a simulation"):
+    with pytest.raises(yx.InputError, match="responsive='label' needs the variable 'label', which the dataset lacks"):
         yx.analysis.rank_response(ds, responsive="label")
     for arguments, message in (
         ({"bins": 0}, "bins is 0"),

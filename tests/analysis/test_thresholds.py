@@ -22,7 +22,7 @@ def list_ranks(n: int) -> list[int]:
 
 def order(ds: xr.Dataset, tf: str, pvalue: str, effect: str, known: np.ndarray) -> list[int]:
     """Return genes by p-value, then |effect|, then position."""
-    p, e = ds[pvalue].sel(tf=tf).values, abs(ds[effect].sel(tf=tf).values)
+    p, e = ds[pvalue].sel(tf=tf).values, abs(ds[effect].sel(tf=tf)).fillna(-np.inf).values
     return sorted(np.flatnonzero(known).tolist(), key=lambda gene: (p[gene], -e[gene], gene))
 
 
@@ -52,7 +52,7 @@ def test_dual_threshold__is_that_of_all_pairs(seed: int) -> None:
     result = yx.analysis.dual_threshold(ds, permutations=8, seed=5, sensitivity=0.7)
     for tf in ds.tf.values:
         own = result.sel(tf=tf)
-        known = ~np.any([np.isnan(ds[name].sel(tf=tf).values) for name in ds.data_vars if name != "label"], axis=0)
+        known = ~np.any([np.isnan(ds[f"{kind}_pvalue"].sel(tf=tf)) for kind in ("binding", "perturbation")], axis=0)
         bound = order(ds, tf, "binding_pvalue", "binding_effect", known)
         responsive = order(ds, tf, "perturbation_pvalue", "perturbation_effect", known)
         n = len(bound)

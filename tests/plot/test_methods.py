@@ -121,7 +121,7 @@ def test_volcano__of_measured_data_and_of_many_pairs() -> None:
     ds = make_measured(3)
     [points] = plot.volcano(ds)
     known = ds.perturbation_effect.notnull() & ds.perturbation_pvalue.notnull()
-    assert (points.label, len(points)) == ("pairs", int(known.sum()))
+    assert (points.label, len(points)) == ("all pairs", int(known.sum()))
     assert np.isfinite(points.dimension_values(1)).all()
     assert get_options(plot.volcano(ds))["xlabel"].endswith("\np-values as measured")
     many = yx.simulate(genes=500, bound=[0.3], n_sample=[6], replicates=2, seed=1, chunks={"tf": 2})
@@ -225,5 +225,5 @@ def test_methods__without_label_say_so() -> None:
     ds = make_measured(1)
     assert isinstance(plot.rank_response(ds), hv.Overlay)
     assert [layer.label for layer in plot.dual_threshold(ds)] == ["not acceptable", "acceptable"]
-    with pytest.raises(yx.InputError, match="the dataset has no 'label', and so no truth"):
+    with pytest.raises(yx.InputError, match="plot.roc needs the variable 'label', which the dataset lacks"):
         plot.roc(ds)

@@ -146,7 +146,10 @@ def test_largest_effects__all_zero_gives_a_limit() -> None:
         (lambda ds: qc.histogram(ds, "binding_effect", limits=(1, 1 + 1e-15)), "far enough apart for 60 bins"),
         (lambda ds: qc.histogram(ds, "binding_effect", limits=(0, np.inf)), "finite number"),
         (lambda ds: qc.histogram(ds, "binding_effect", limits=3), "two numbers"),
-        (lambda ds: qc.histogram(ds.drop_vars("label"), "binding_effect"), "lacks the variable 'label'"),
+        (
+            lambda ds: qc.histogram(ds.drop_vars("binding_effect"), "binding_effect"),
+            "lacks the variable 'binding_effect'",
+        ),
         (lambda ds: qc.histogram(ds.isel(tf=0, drop=True), "binding_effect"), "no dimension 'tf'"),
         (lambda ds: qc.histogram(ds["label"], "binding_effect"), "expected an xarray.Dataset"),
         (lambda ds: qc.histogram_2d(ds, "binding_effect", "binding_effect"), "two different features"),

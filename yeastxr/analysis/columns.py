@@ -23,6 +23,7 @@ from yeastxr.schema import (
     check_array,
     check_dims,
     get_feature,
+    get_label,
     match_to,
     restore_dims,
 )
@@ -61,30 +62,37 @@ def take_values(ds: xr.Dataset, values: str | xr.DataArray, argument: str) -> xr
     return match_pairs(values, ds, argument)
 
 
-def take_truth(ds: xr.Dataset, truth: str | xr.DataArray, argument: str) -> xr.DataArray:
-    """Return which pairs are true: the dataset's label, or a bool array; refuse a dataset that has no label."""
+def take_truth(ds: xr.Dataset, truth: str | xr.DataArray, argument: str, function: str = "") -> xr.DataArray:
+    """Return which pairs are true: the dataset's label, or a bool array; refuse a dataset that has no label.
+
+    A message says that the function needs it, or else the argument.
+    """
     if isinstance(truth, xr.DataArray):
         return match_pairs(check_array(truth, LABEL, argument=argument), ds, argument)
     if not isinstance(truth, str) or truth != LABEL:
         raise InputError(f"{argument} is {format_value(truth)}; expected 'label' or a bool DataArray")
-    if LABEL not in ds.data_vars:
-        raise InputError(
-            f"the dataset has no 'label', and so no truth; expected a simulation, or {argument}= a bool DataArray"
-        )
-    return get_feature(ds, LABEL)
+    instead = "" if argument == "rule" else f"{argument}= a bool DataArray"
+    return get_label(ds, function or f"{argument}='label'", instead)
 
 
 def find_responsive(
     ds: xr.Dataset, responsive: str | xr.DataArray, largest_pvalue: float, least_magnitude: float
 ) -> xr.DataArray:
-    """Return which pairs respond, float32: 1, 0, or NaN where that is not known."""
+    """Return which pairs respond, float32: 1, 0, or NaN where that is not known.
+
+    A threshold that every value passes reads none: measured data may lack the p-values, or the effects.
+    """
     most = check_number("largest_pvalue", largest_pvalue, least=0, most=1)
     least = check_number("least_magnitude", least_magnitude, least=0)
     if isinstance(responsive, str) and responsive == "measured":
         pvalue = get_feature(ds, PERTURBATION_PVALUE)
         magnitude = match_to(take_quantity(ds, MAGNITUDE, "responsive"), MAGNITUDE, pvalue, PERTURBATION_PVALUE)
-        passes = (pvalue <= most) & (magnitude >= least)
-        return passes.astype(np.float32).where(pvalue.notnull() & magnitude.notnull())
+        passes, known = (magnitude >= least), magnitude.notnull()
+        if most < 1:
+            passes, known = passes & (pvalue <= most), known & pvalue.notnull()
+            if not least:
+                passes, known = pvalue <= most, pvalue.notnull()
+        return passes.astype(np.float32).where(known)
     if not isinstance(responsive, xr.DataArray) and not (isinstance(responsive, str) and responsive == LABEL):
         raise InputError(
             f"responsive is {format_value(responsive)}; expected 'measured', 'label' or a bool DataArray of pairs"
@@ -196,13 +204,17 @@ def order_bits(values: np.ndarray) -> np.ndarray:
 
 
 def rank_values(quantity: str, array: xr.DataArray) -> xr.DataArray:
-    """Return values of which the smallest is the strongest: p-values, or effects with their sign turned."""
-    return array if quantity.endswith("pvalue") else -abs(array)
+    """Return values of which the smallest is the strongest: p-values, or effects with their sign turned.
+
+    A negative binding effect, such as a log2 enrichment below 0, is weaker than none.
+    """
+    return array if quantity.endswith("pvalue") else -array
 
 
 def take_ranks(ds: xr.Dataset, by: object, argument: str, known: Sequence[str]) -> dict[str, xr.DataArray]:
-    """Return what orders genes by a quantity, and what breaks its ties."""
+    """Return what orders genes by a quantity, and what breaks its ties: where that is missing, a gene comes last."""
     first = take_quantity(ds, by, argument, known)
     names = (str(by), PARTNERS[str(by)])
     arrays = (first, take_quantity(ds, names[1], argument))
-    return {name: rank_values(name, array) for name, array in zip(names, arrays, strict=True)}
+    primary, secondary = (rank_values(name, array) for name, array in zip(names, arrays, strict=True))
+    return {names[0]: primary, names[1]: secondary.fillna(np.inf)}

@@ -96,7 +96,7 @@ def curves(
     ds = check_dataset(ds)
     n_points = check_integer("points", points, least=2, most=10_000)
     check_choice("pool", pool, _POOLS)
-    labels = take_truth(ds, truth, "truth")
+    labels = take_truth(ds, truth, "truth", "curves")
     values = match_to(take_values(ds, score, "score"), "score", labels, "truth")
     if isinstance(score, str) and score.endswith("pvalue"):
         values = -values

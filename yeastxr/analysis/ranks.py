@@ -36,7 +36,8 @@ def rank_response(
     """Return which share of the genes that a TF binds most strongly responds, from rank to rank.
 
     Genes are sorted by binding p-value, ties by the larger binding effect, then by position. The ratio at rank r is the
-    share of responsive genes among the first r (as in Kang et al. 2020, https://doi.org/10.1101/gr.259655.119). Its
+    share of responsive genes among the first r (as in Kang et al. 2020, https://doi.org/10.1101/gr.259655.119). Genes
+    without the value that sorts them, or without a known response, are left out. Its
     band is the exact binomial interval of Clopper and Pearson (1934), as of ``scipy.stats.binomtest``: it holds the
     true share with a probability of at least ``level``. Chance is the share of responsive genes among all.
 
@@ -54,7 +55,8 @@ def rank_response(
     by
         What sorts genes: ``"binding_pvalue"``, or ``"binding_effect"``, whose ties are broken by p-value.
     largest_pvalue, least_magnitude
-        A gene responds if its perturbation p-value is at most this, and its |effect|, in noise s.d., at least that.
+        A gene responds if its perturbation p-value is at most this, and its |effect|, in its own units, at least that.
+        P-values are not read where the first is 1, effects not where the second is 0: NaN in them does not matter.
     level
         The confidence level of the band, above 0 and below 1.
 
@@ -63,7 +65,7 @@ def rank_response(
     xarray.Dataset
         ``ratio``, ``lower`` and ``upper`` (..., tf, rank), float64 in [0, 1], NaN beyond the genes that count;
         ``responsive`` (..., tf, rank), int64, how many respond up to a rank; ``chance`` (..., tf), float64;
-        ``genes`` and ``missing`` (..., tf), int64, how many count, and how many are left out for a NaN. Dask-backed if
+        ``genes`` and ``missing`` (..., tf), int64, how many count, and how many are left out. Dask-backed if
         ds is.
 
     Raises

@@ -154,12 +154,13 @@ def describe(ds: xr.Dataset, *, largest_pvalue: float = 0.05, least_magnitude: f
     ds
         A dataset with effects and p-values, dims ``(..., gene, tf)``, NumPy or dask; no ``label`` is needed.
     largest_pvalue, least_magnitude
-        Up to which p-value binding and response are significant, and from which |effect|, in noise s.d., a response.
+        Up to which p-value binding and response are significant, and from which |effect|, in its own units, a response.
 
     Returns
     -------
     xarray.Dataset
-        By ``(..., tf)``: ``genes`` and ``missing``, how many genes have all values, and how many have a NaN;
+        By ``(..., tf)``: ``genes`` and ``missing``, how many genes have all values, and how many have a NaN, where a
+        variable that is NaN for all genes of the TF does not count;
         ``binding_significant``, ``response_significant`` and ``both_significant``; with a label ``bound`` and
         ``bound_both_significant``, all int64; ``mean_binding_effect`` and ``mean_magnitude``, float64, and with a label
         the same of ``bound_`` genes. ``.to_dataframe()`` makes a table of it. Dask-backed if ds is.
@@ -204,8 +205,10 @@ def _describe_columns(
     *label: np.ndarray,
     most: float,
 ) -> np.ndarray:
-    """Return the counts, then the means of each column."""
-    valid = ~np.any([np.isnan(values) for values in (binding, pvalue, magnitude, response)], axis=0)
+    """Return the counts, then the means of each column; what was not measured of a column at all is not asked for."""
+    absent = [np.isnan(values) for values in (binding, pvalue, magnitude, response)]
+    valid = ~np.any([own & ~own.all(axis=1, keepdims=True) for own in absent], axis=0)
+    valid &= ~np.all(absent, axis=0)
     binds, responds = valid & (pvalue <= most), valid & (response == 1)
     masks = [valid, ~valid, binds, responds, binds & responds]
     groups = [valid]

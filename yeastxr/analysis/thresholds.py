@@ -69,7 +69,7 @@ def dual_threshold(
         By ``(..., tf)``; dask-backed if ds is.
 
         - ``binding_rank``, ``response_rank``, ``overlap``, int64: how many genes are bound, responsive, and both;
-          ``genes`` and ``missing``, how many count, and how many are left out for a NaN;
+          ``genes`` and ``missing``, how many count, and how many are left out, as the value that ranks them is NaN;
         - ``binding_threshold``, ``response_threshold``, float64: the last p-value or effect within these ranks;
         - ``log10_pvalue``, the least hypergeometric p-value, ``permutation_pvalue`` and ``expected_fdr``, float64;
           ``acceptable``, bool;

@@ -21,9 +21,10 @@ from yeastxr._utils import count_threads, run_in_threads, show_progress
 from yeastxr._validate import check_number, to_python
 from yeastxr.checks.significance import test_binomial_above
 from yeastxr.checks.table import Check, CheckTable, make_count, make_test
-from yeastxr.checks.topic import Block, Expectation, Topic
+from yeastxr.checks.topic import Block, Expectation, Topic, get_limits
 from yeastxr.errors import InputError, SchemaError, describe_error, format_value
 from yeastxr.schema import (
+    BINDING,
     CORE_DIMS,
     FEATURE_BY_NAME,
     FEATURE_NAMES,
@@ -38,6 +39,8 @@ from yeastxr.schema import (
     check_array,
     check_dims,
     get_feature_names,
+    get_template,
+    has_sign,
     list_extras,
     order_dims,
     restore_dims,
@@ -66,6 +69,9 @@ def check(ds: xr.Dataset, *, level: float = LEVEL, progress: bool | None = None)
     block by block, and gets the same table whatever its chunks; labels that relations name are read before, and kept.
     Each point of a sweep is checked against its own specification, and named in the rows; one table covers all.
 
+    Without a specification, as in measured data, values may be missing: they are counted, and those that are there must
+    be in their ranges. Binding effects may be negative where their units are logarithms, such as log2 enrichment.
+
     Parameters
     ----------
     ds
@@ -79,7 +85,8 @@ def check(ds: xr.Dataset, *, level: float = LEVEL, progress: bool | None = None)
     -------
     CheckTable
         One row for each check; ``.passed`` says whether none failed, and is None for what was not checked against
-        theory: without a specification, the table holds the data model, ranges and a description only.
+        theory: without a specification, or without ``label``, the table holds the data model, ranges, numbers of
+        missing values and a description only.
 
     Raises
     ------
@@ -115,7 +122,7 @@ def check_blocks(
         rows.append(Check("values", "", "not checked, as the dataset does not follow the data model", None))
         return CheckTable(tuple(rows), level, checked=False)
     points = list(_split_points(ds))
-    with show_progress("checking", ds[LABEL].size, pair_bytes=PAIR_BYTES, show=progress) as report_done:
+    with show_progress("checking", get_template(ds).size, pair_bytes=PAIR_BYTES, show=progress) as report_done:
         rows += _compare_measurements(ds, points)
         for point in points:
             point_rows = _check_values(point, report_done, visit)
@@ -186,6 +193,9 @@ def _make_point(
     name: str, ds: xr.Dataset, spec: SimulationSpec | None, comment: Check | None, positions: Mapping[Hashable, int]
 ) -> _Point:
     """Make a point; one whose genes or TFs its specification lacks can't be compared with it."""
+    if spec is not None and LABEL not in ds.data_vars:
+        comment = Check("theory", "a specification and the variable 'label'", "no 'label'", None)
+        return _Point(name, ds, None, comment, positions)
     if spec is not None:
         genes = range(spec.n_genes) if isinstance(spec.genes, int) else set(spec.genes)
         for dim, known in {GENE: genes, TF: set(map(to_python, spec.tf_labels))}.items():
@@ -254,6 +264,7 @@ def _check_data_model(ds: xr.Dataset) -> list[Check]:
                 f"{name}: dims and dtype", f"(..., gene, tf), {feature.dtype}", partial(_check_variable, ds, name)
             )
             for name, feature in FEATURE_BY_NAME.items()
+            if name != LABEL or name in ds.data_vars
         ),
         *(
             _check_rule(
@@ -283,8 +294,9 @@ def _check_variable(ds: xr.Dataset, name: str) -> None:
     if name not in ds.data_vars:
         raise SchemaError("missing")
     array = check_array(ds[name], name)
-    if LABEL in ds.data_vars and set(array.dims) != set(ds[LABEL].dims):
-        raise SchemaError(f"dims {array.dims}, unlike label's")
+    template = next((other for other in FEATURE_NAMES if other in ds.data_vars), name)
+    if set(array.dims) != set(ds[template].dims):
+        raise SchemaError(f"dims {array.dims}, unlike {template}'s")
 
 
 def _expect(ds: xr.Dataset, spec: SimulationSpec) -> tuple[dict[str, xr.DataArray], Expectation]:
@@ -339,7 +351,9 @@ def _measure(
     visit: Callable[[Region, dict[str, np.ndarray]], None] | None,
 ) -> _Measurements:
     """Measure a dataset block by block, and merge the measurements in the order of planes and TFs."""
-    variables = [*FEATURE_NAMES, *(() if expected is None else list_extras(ds))]
+    features = [name for name in FEATURE_NAMES if name in ds.data_vars]
+    variables = [*features, *(() if expected is None else list_extras(ds))]
+    limits = get_limits(signed=expected is None and has_sign(ds[BINDING], BINDING))
     names = [*variables, *conditions]
     arrays = align_features(ds[variables].assign(conditions), names)
     n_genes = ds.sizes[GENE]
@@ -358,11 +372,13 @@ def _measure(
             planes = {name: plane[index][:, tfs] for name, plane in zip(names, values, strict=True)}
             holds, applies = planes.pop("holds", None), planes.pop("applies", None)
             number = int(np.ravel_multi_index(np.add(starts[:-2], index).astype(int), lead)) if lead else 0
-            block = Block(planes, holds, expected, applies=applies, plane=number, first=starts[-1] + tfs.start)
+            block = Block(
+                planes, holds, expected, applies=applies, plane=number, first=starts[-1] + tfs.start, limits=limits
+            )
             parts = {topic: topic.measure(block) for topic in topics}
             known = {topic: part for topic, part in parts.items() if part is not None}
             merger.add(number, (starts[-1] + tfs.start) // width, known)
-            report_done(planes[LABEL].size)
+            report_done(planes[BINDING].size)
 
         if visit is not None:
             visit(region, dict(zip(names, values, strict=True)))

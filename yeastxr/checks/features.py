@@ -11,7 +11,7 @@ from yeastxr.checks import significance
 from yeastxr.checks.significance import combine_pvalues
 from yeastxr.checks.table import Check, count_noun, make_count, make_fit, make_sequence_test, make_test
 from yeastxr.checks.topic import BINS, DRAWS, PVALUES, SIGN, Block, ByTF, Expectation, Least, Topic, Total
-from yeastxr.schema import BINDING, FEATURE_BY_NAME, MAGNITUDE, MEASURES, STATUSES
+from yeastxr.schema import BINDING, FEATURE_BY_NAME, LABEL, MAGNITUDE, MEASURES, STATUSES
 from yeastxr.theory.pairs import classify_tfs, make_magnitude_distributions
 
 _NO_CONDITIONS = "a subset: TFs that the relations name are missing"
@@ -23,21 +23,29 @@ _RESOLUTION = 2.0**-23  # of what is known of a uniform number
 
 @dataclass(frozen=True)
 class _Ranges(Topic):
-    """Whether all values are finite and in their feature's range."""
+    """Whether all values are finite and in their feature's range; without a specification, how many are missing."""
 
     outside: Total  # by measure
+    unknown: Total
+    pairs: Total
+    least: Least
 
     @classmethod
     def measure(cls, block: Block) -> Self:
-        return cls(block.outside)
+        return cls(block.outside, block.unknown, block.n_tfs * block.n_genes, block.limits[:, 0])
 
     def make_rows(self, expected: Any) -> Iterator[Check]:
-        for name, outside in zip(MEASURES, self.outside, strict=True):
+        for name, outside, unknown, least in zip(MEASURES, self.outside, self.unknown, self.least, strict=True):
             feature = FEATURE_BY_NAME[name]
-            limits = f"finite, {feature.least:g} to {feature.most:g}"
-            if not math.isfinite(feature.most):
-                limits = f"finite, at least {feature.least:g}" if math.isfinite(feature.least) else "finite"
+            limits = "finite where known" if unknown else "finite"
+            if math.isfinite(feature.most):
+                limits += f", {least:g} to {feature.most:g}"
+            elif math.isfinite(least):
+                limits += f", at least {least:g}"
             yield make_count(f"{feature.long_name}: range", limits, int(outside), "outside", "all")
+            if unknown:
+                share = f"{unknown:,} of {self.pairs:,} ({unknown / self.pairs:.1%})"
+                yield Check(f"{feature.long_name}: missing", "", share, None)
 
 
 @dataclass(frozen=True)
@@ -48,8 +56,8 @@ class _Description(Topic):
     pairs: Total
 
     @classmethod
-    def measure(cls, block: Block) -> Self:
-        return cls(block.n_bound, block.n_tfs * block.n_genes)
+    def measure(cls, block: Block) -> Self | None:
+        return cls(block.n_bound, block.n_tfs * block.n_genes) if LABEL in block.values else None
 
     def make_rows(self, expected: Any) -> Iterator[Check]:
         share = f"{self.bound:,} of {self.pairs:,} ({self.bound / self.pairs:.1%})"

@@ -304,8 +304,8 @@ class Block:
 
     Where values are missing, ones that are drawn from their distribution take their place, so that whatever is true of
     correct datasets without missing values is true of those with them; ``missing`` counts them by TF, and
-    ``missing_by_gene``. ``values`` are the planes themselves, with extra variables, and ``applies`` where conditions
-    hold for the pairs that respond.
+    ``missing_by_gene``. Without a specification missing values are only counted, by measure: ``unknown``. ``values``
+    are the planes themselves, with extra variables, and ``applies`` where conditions hold for the pairs that respond.
     """
 
     expected: Any  # an Expectation, or None where there is no specification
@@ -319,13 +319,15 @@ class Block:
         applies: np.ndarray | None = None,
         plane: int = 0,
         first: int = 0,
+        limits: np.ndarray | None = None,
     ) -> None:
+        self.limits = get_limits() if limits is None else limits
         self.expected, self.values, self.plane, self.first = expected, planes, plane, first
         self.has_conditions = holds is not None and (expected is None or expected.knows_statuses)
         self.applies = holds if applies is None else applies
-        self.n_genes, self.n_tfs = planes[LABEL].shape
-        self.n_bound = int(np.count_nonzero(planes[LABEL]))
-        self.outside, self.coarse = np.zeros((2, len(MEASURES)), np.int64)
+        self.n_genes, self.n_tfs = planes[BINDING].shape
+        self.n_bound = int(np.count_nonzero(planes[LABEL])) if LABEL in planes else 0
+        self.outside, self.coarse, self.unknown = np.zeros((3, len(MEASURES)), np.int64)
         self.missing, self.missing_by_gene = np.zeros(self.n_tfs, np.int64), np.zeros(self.n_genes, np.int64)
         if expected is not None:
             self.levels, self.response_levels = expected.find_levels(plane)
@@ -388,7 +390,7 @@ class Block:
         """Measure a slab of TFs: only ranges, where there is no specification."""
         from yeastxr.checks import kernels
 
-        shape = planes[LABEL].shape[::-1]
+        shape = planes[BINDING].shape[::-1]
         columns, valid = np.empty((len(MEASURES), *shape), np.float32), np.empty(shape, np.uint8)
         for column, name in zip(columns, MEASURES, strict=True):
             _copy(planes[name], column)
@@ -404,7 +406,11 @@ class Block:
                 _copy(holds[:, tfs].view(np.uint8), labels[1])
             if expected.spec.has_missing:
                 self._impute(columns, labels, tfs)
-        kernels.clean(columns, _get_limits(), valid, self.outside, self.coarse)
+        if measured is None:
+            unknown = np.count_nonzero(np.isnan(columns), axis=(1, 2))
+            self.unknown += unknown
+            self.outside -= unknown  # that the kernel adds
+        kernels.clean(columns, self.limits, valid, self.outside, self.coarse)
         if measured is None:
             return
         spec, model = expected.spec, expected.model
@@ -462,9 +468,12 @@ def _copy(plane: np.ndarray, columns: np.ndarray) -> None:
 
 
 @cache
-def _get_limits() -> np.ndarray:
-    """Return the least and the most allowed value of each measure."""
-    return np.array([(FEATURE_BY_NAME[name].least, FEATURE_BY_NAME[name].most) for name in MEASURES], np.float32)
+def get_limits(*, signed: bool = False) -> np.ndarray:
+    """Return the least and the most allowed value of each measure; signed binding effects have none."""
+    limits = [(FEATURE_BY_NAME[name].least, FEATURE_BY_NAME[name].most) for name in MEASURES]
+    if signed:
+        limits[MEASURES.index(BINDING)] = (-math.inf, math.inf)
+    return np.array(limits, np.float32)
 
 
 Total = Annotated[Any, "total"]

@@ -12,7 +12,6 @@ from yeastxr.errors import InputError, InputTypeError, format_value, suggest
 from yeastxr.plot.style import (
     COLOURS,
     DARK,
-    LABELS,
     PAIRS,
     SERIES,
     Labels,
@@ -21,6 +20,7 @@ from yeastxr.plot.style import (
     describe_quantity,
     draw_line,
     draw_overlay,
+    list_groups,
     load_holoviews,
     make_axis_label,
     make_dimension,
@@ -29,6 +29,7 @@ from yeastxr.plot.style import (
     set_options,
     shorten_name,
 )
+from yeastxr.qc.bins import find_span, list_limits
 from yeastxr.schema import (
     BINDING,
     CORE_DIMS,
@@ -37,7 +38,9 @@ from yeastxr.schema import (
     PERTURBATION,
     STATUSES,
     check_feature,
-    get_feature,
+    get_label,
+    get_template,
+    get_units,
     restore_dims,
 )
 from yeastxr.simulation.adjustment import adjusted_pairs
@@ -62,6 +65,8 @@ def binding_histogram(
 ) -> "hv.Overlay":
     """Draw the histogram of binding effects, unbound over bound, with the counts that theory expects.
 
+    Without ``label``, as in measured data, all pairs are one group.
+
     Parameters
     ----------
     ds
@@ -71,15 +76,16 @@ def binding_histogram(
     bins
         The number of bins, from 1 to 10,000.
     limits
-        The ends of the axis, 0 to 5 by default; the axis says how many effects are beyond them.
+        The ends of the axis, 0 to 5 by default, or of effects in units such as log2 enrichment what includes all of
+        them; the axis says how many effects are beyond them, and how many are missing.
     **options
         ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
 
     Returns
     -------
     holoviews.Overlay
-        Two ``Histogram`` elements, labelled ``unbound`` and ``bound``; their counts are exact. If the dataset has a
-        specification, two ``Curve`` elements with what theory expects in each bin.
+        Two ``Histogram`` elements, labelled ``unbound`` and ``bound``, or one, labelled ``all pairs``; their counts are
+        exact. If the dataset has a specification, as many ``Curve`` elements with what theory expects in each bin.
 
     Raises
     ------
@@ -213,7 +219,7 @@ def take_histogram(summary: xr.Dataset, feature: str, bins: int = qc.BINS) -> xr
 
 def _trim(counts: xr.Dataset) -> xr.Dataset:
     """Drop empty bins at both ends alike, but for a number of bins with many divisors."""
-    filled = np.flatnonzero(counts["cells"].sum("label").values)
+    filled = np.flatnonzero(counts["cells"].sum([dim for dim in counts["cells"].dims if dim != "bin"]).values)
     n = counts.sizes["bin"]
     if not filled.size or int((counts["below"] + counts["above"]).sum()):
         return counts
@@ -227,17 +233,17 @@ def _trim(counts: xr.Dataset) -> xr.Dataset:
 def draw_histogram(ds: xr.Dataset, subtitle: str, counts: xr.Dataset) -> Any:
     """Draw counts by label as two histograms, and lines of the counts that theory expects."""
     hv = load_holoviews()
-    feature = counts.attrs["feature"]
+    feature, units = counts.attrs["feature"], _get_units(counts)
     edges = _get_edges(counts)
-    dims = [_make_bin_dimension(feature), hv.Dimension(("pairs", f"{describe_quantity(feature)[0]}, pairs"))]
+    dims = [_make_bin_dimension(feature, units), hv.Dimension(("pairs", f"{describe_quantity(feature)[0]}, pairs"))]
     layers = [
         set_options(
-            hv.Histogram((edges, counts["cells"].sel(label=label).values), kdims=dims[:1], vdims=dims[1:], label=group),
+            hv.Histogram((edges, counts["cells"].sel(selection).values), kdims=dims[:1], vdims=dims[1:], label=group),
             alpha=0.6,
             bokeh={"color": COLOURS[group], "line_color": "white", "line_width": 0.5, "tools": ["hover"]},
             matplotlib={"facecolor": COLOURS[group], "edgecolor": "white", "linewidth": 0.3},
         )
-        for group, label in LABELS.items()
+        for group, selection in list_groups(counts).items()
     ]
     expected = _expect_counts(ds, counts, edges)
     layers += [
@@ -250,7 +256,7 @@ def draw_histogram(ds: xr.Dataset, subtitle: str, counts: xr.Dataset) -> Any:
         layers,
         make_title(feature),
         subtitle,
-        make_axis_label(feature) + (f"\n{notes}" if notes else ""),
+        make_axis_label(feature, units) + (f"\n{notes}" if notes else ""),
         PAIRS,
         {"xlim": (edges[0], edges[-1]), "ylim": (0, 1.05 * most)},
         linked=feature.endswith("pvalue"),  # both have one dimension
@@ -258,11 +264,11 @@ def draw_histogram(ds: xr.Dataset, subtitle: str, counts: xr.Dataset) -> Any:
 
 
 def _expect_counts(ds: xr.Dataset, counts: xr.Dataset, edges: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the counts that theory expects in each bin, for labels that have pairs."""
+    """Return the counts that theory expects in each bin, for groups that have pairs."""
     expected = {}
-    for group, label in LABELS.items():
-        distribution = find_distribution(ds, counts.attrs["feature"], **GROUPS[group])
-        total = int(sum(counts[name].sel(label=label).sum() for name in ("cells", "below", "above")))
+    for group, selection in list_groups(counts).items():
+        distribution = find_distribution(ds, counts.attrs["feature"], **selection)
+        total = int(sum(counts[name].sel(selection).sum() for name in ("cells", "below", "above")))
         if distribution and total:
             expected[group] = total * compute_bin_probabilities(distribution, edges)
     return expected
@@ -327,10 +333,10 @@ def _compute_quantiles(ds: xr.Dataset, summary: xr.Dataset) -> dict[str, tuple[n
     counts = qc.histogram_of(summary, MAGNITUDE)
     edges = counts["right"].values
     quantiles: dict[str, tuple[np.ndarray, ...]] = {}
-    for group, label in LABELS.items():
-        distribution = find_distribution(ds, MAGNITUDE, **GROUPS[group])
-        cells = counts["cells"].sel(label=label).values
-        total = int(cells.sum() + counts["above"].sel(label=label))
+    for group, selection in list_groups(counts).items():
+        distribution = find_distribution(ds, MAGNITUDE, **selection)
+        cells = counts["cells"].sel(selection).values
+        total = int(cells.sum() + counts["above"].sel(selection))
         if distribution is None or not total:
             continue
         below = np.cumsum(cells) / total
@@ -348,8 +354,9 @@ def draw_quantiles(ds: xr.Dataset, subtitle: str, summary: xr.Dataset) -> Any:
     """Draw observed quantiles against those of theory, by label, and the line on which they agree."""
     hv = load_holoviews()
     quantiles = _compute_quantiles(ds, summary)
-    name, unit = describe_quantity(MAGNITUDE)
-    observed = make_dimension(MAGNITUDE)
+    units = get_units(ds, MAGNITUDE)
+    name, unit = describe_quantity(MAGNITUDE, units)
+    observed = make_dimension(MAGNITUDE, units)
     by_theory = hv.Dimension((f"{MAGNITUDE}_theory", f"{name}, theory"), unit=unit)
     most = max([float(max(x.max(), y.max())) for x, y, *_ in quantiles.values() if x.size] or [1.0])
     diagonal = [(0.0, 0.0), (most, most)]
@@ -378,8 +385,8 @@ def draw_quantiles(ds: xr.Dataset, subtitle: str, summary: xr.Dataset) -> Any:
         layers,
         f"Quantiles: {name}",
         subtitle,
-        f"{make_axis_label(MAGNITUDE, ', theory')}\nshaded: within chance (3 s.d.)",
-        f"{make_axis_label(MAGNITUDE)}, observed",
+        f"{make_axis_label(MAGNITUDE, units, ', theory')}\nshaded: within chance (3 s.d.)",
+        f"{make_axis_label(MAGNITUDE, units)}, observed",
         {"xlim": (0, 1.04 * most), "ylim": (0, 1.04 * most)},
         linked=True,
     )
@@ -422,7 +429,7 @@ def relation_status(
     spec = find_spec(ds)
     if spec is None or not spec.tf_relationships:
         raise InputError("the dataset has no relationships; expected one simulation's dataset by method 3 or 4")
-    adjusted = adjusted_pairs(get_feature(ds, LABEL), spec.tf_relationships)
+    adjusted = adjusted_pairs(get_label(ds, "plot.relation_status"), spec.tf_relationships)
     ds, subtitle = select(ds.assign(adjusted=adjusted), tf, gene)
     summary = qc.summarize(ds.drop_vars("adjusted"), adjusted=ds["adjusted"]).compute()
     return customize(draw_statuses(ds, subtitle, summary), **options)
@@ -465,7 +472,7 @@ def compare(
     by
         A dim of the dataset, such as a swept parameter, with at most 8 labels.
     label
-        Of bound pairs, of unbound ones (False), or of all (None).
+        Of bound pairs, of unbound ones (False), or of all (None), as data without ``label`` need.
     bins
         The number of bins, from 1 to 10,000.
     limits
@@ -495,24 +502,30 @@ def compare(
     if label is not None and not isinstance(label, bool | np.bool_):
         raise InputTypeError(f"label is {format_value(label)}; expected True, False or None")
     series = _name_series(datasets, by)
-    if limits is None and feature not in qc.LIMITS:
+    if label is not None:
+        for ds in series.values():
+            get_label(ds, f"plot.compare with label={bool(label)}", "label=None for all pairs")
+    if limits is None and any(feature not in list_limits(ds) for ds in map(restore_dims, series.values())):
         most = max(qc.largest_effects(ds, feature)[feature] for ds in series.values())
-        limits = (-most, most) if feature == PERTURBATION else (0.0, most)
+        spans = [find_span(restore_dims(ds)[feature], feature, most) for ds in series.values()]
+        limits = min(spans)
     histograms = {name: qc.histogram(ds, feature, bins=bins, limits=limits).compute() for name, ds in series.items()}
     shares = {}
     for name, counts in histograms.items():
-        counts = counts.sum("label") if label is None else counts.sel(label=label)
+        counts = counts.sum([LABEL] if LABEL in counts.dims else []) if label is None else counts.sel(label=label)
         total = int(counts["cells"].sum() + counts["below"] + counts["above"])
         shares[name] = counts["cells"].values / max(total, 1)
     pairs = {True: "bound pairs", False: "unbound pairs", None: "all pairs"}[None if label is None else bool(label)]
     counts = next(iter(histograms.values()))
+    units = " or ".join(dict.fromkeys(filter(None, map(_get_units, histograms.values()))))
+    counts = counts.assign_coords(bin=counts["bin"].assign_attrs(units=units))
     return customize(_draw_densities(counts, f"{make_title(feature)} compared", pairs, shares, {}), **options)
 
 
 def _name_series(datasets: Any, by: str | None) -> dict[str, xr.Dataset]:
     """Return the datasets to compare by their names, or refuse them."""
     if isinstance(datasets, xr.Dataset):
-        dims = [str(dim) for dim in get_feature(restore_dims(datasets), LABEL).dims if dim not in CORE_DIMS]
+        dims = [str(dim) for dim in get_template(restore_dims(datasets)).dims if dim not in CORE_DIMS]
         if by not in dims:
             raise InputError(f"by is {format_value(by)}; expected a leading dimension, {suggest(by, dims)}")
         labels = datasets[by].values[: _MOST_SERIES + 1]
@@ -532,9 +545,9 @@ def _draw_densities(
     bins: xr.Dataset, title: str, subtitle: str, shares: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]
 ) -> Any:
     """Draw the share of pairs in each bin, for groups of very different numbers of pairs, and what theory expects."""
-    feature = bins.attrs["feature"]
+    feature, units = bins.attrs["feature"], _get_units(bins)
     x, edges = bins["bin"].values, _get_edges(bins)
-    dims = (_make_bin_dimension(feature), "density")
+    dims = (_make_bin_dimension(feature, units), "density")
     width = np.diff(edges)
     layers = []
     for i, (name, share) in enumerate(shares.items()):
@@ -545,8 +558,8 @@ def _draw_densities(
         layers.append(_draw_steps(x, share / width, dims, f"{name}, theory", DARK[name], dashed=True))
     filled = np.flatnonzero(np.sum(list(shares.values()), axis=0))
     xlim = (edges[filled[0]], edges[filled[-1] + 1]) if filled.size else (edges[0], edges[-1])
-    xlabel = make_axis_label(feature) + ("\ndashed: theory" if expected else "")
-    ylabel = f"density (1 / {describe_quantity(feature)[1] or 'unit'})"
+    xlabel = make_axis_label(feature, units) + ("\ndashed: theory" if expected else "")
+    ylabel = f"density (1 / {describe_quantity(feature, units)[1] or 'unit'})"
     return draw_overlay(layers, title, subtitle, xlabel, ylabel, {"xlim": xlim, "ylim": (0, None)})
 
 
@@ -555,13 +568,17 @@ def _draw_steps(x: np.ndarray, y: np.ndarray, dims: Any, label: str, colour: str
     return draw_line((x, y), dims, label, colour, dashed=dashed, interpolation="steps-mid", show_legend=False)
 
 
-def _make_bin_dimension(quantity: str) -> Any:
+def _make_bin_dimension(quantity: str, units: str) -> Any:
     """Return the dimension of bins of a quantity; p-values share one."""
     if quantity.endswith("pvalue"):
         return load_holoviews().Dimension(("pvalue", "p-value"))
-    dim = make_dimension(quantity)
+    dim = make_dimension(quantity, units)
     # Bokeh links axes by label: a histogram of binding effects must not follow their scatter.
     return dim if quantity == MAGNITUDE else dim.clone(label=f"{dim.label} (bin)")
+
+
+def _get_units(counts: xr.Dataset) -> str:
+    return str(counts["bin"].attrs.get("units", ""))
 
 
 def _get_edges(bins: xr.Dataset) -> np.ndarray:

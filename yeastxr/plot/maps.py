@@ -9,7 +9,6 @@ import xarray as xr
 
 from yeastxr._blocks import Region, align_features, for_each_block
 from yeastxr._validate import check_choice
-from yeastxr.errors import SchemaError
 from yeastxr.plot.style import (
     COLOURS,
     DARK,
@@ -31,7 +30,7 @@ from yeastxr.plot.style import (
     set_options,
     shorten_name,
 )
-from yeastxr.schema import BOUND_FRACTION, CORE_DIMS, GENE, LABEL, TF, check_array
+from yeastxr.schema import BOUND_FRACTION, CORE_DIMS, GENE, LABEL, TF, get_label
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -79,7 +78,7 @@ def bound_fraction(
     array([0.1, 0.3])
     """
     ds, subtitle = select(ds, tf, gene)
-    label = _get_label(ds)
+    label = get_label(ds, "plot.bound_fraction")
     return customize(
         draw_fractions(ds, subtitle, label.mean([dim for dim in label.dims if dim != TF]).values), **options
     )
@@ -195,7 +194,7 @@ def label_map(
     """
     check_choice("order", order, ("given", "name", "clustered"))
     ds, subtitle = select(ds, tf, gene)
-    label = _get_label(ds)
+    label = get_label(ds, "plot.label_map")
     if order == "clustered":
         label, note = _cluster(label)
         subtitle = _join(subtitle, note)
@@ -286,7 +285,7 @@ def cobinding(ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None, **optio
     (3, 3)
     """
     ds, subtitle = select(ds, tf, gene)
-    label = _get_label(ds)
+    label = get_label(ds, "plot.cobinding")
     kept = space_evenly(label.sizes[TF], _MOST_TFS)
     if kept.size < label.sizes[TF]:
         subtitle = _join(subtitle, f"{kept.size} of {label.sizes[TF]:,} TFs")
@@ -422,12 +421,6 @@ def _make_dim_label(dim: str, count: int) -> str:
 def space_evenly(size: int, most: int) -> np.ndarray:
     """Return at most that many positions, evenly spaced."""
     return np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(int))
-
-
-def _get_label(ds: xr.Dataset) -> xr.DataArray:
-    if not isinstance(ds, xr.Dataset) or LABEL not in ds:
-        raise SchemaError("the dataset lacks the variable 'label'; expected a yeastxr dataset")
-    return check_array(ds[LABEL], LABEL)
 
 
 def _join(*notes: str) -> str:

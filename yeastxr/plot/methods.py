@@ -29,7 +29,7 @@ from yeastxr.plot.style import (
     set_options,
     shorten_name,
 )
-from yeastxr.schema import BINDING, LABEL, TF, get_feature, match_to
+from yeastxr.schema import BINDING, LABEL, TF, get_feature, get_label, get_units, match_to
 from yeastxr.theory.features import find_spec
 
 if TYPE_CHECKING:
@@ -195,6 +195,8 @@ def roc(
     """
     hv = load_holoviews()
     ds, subtitle, given = select_with(ds, tf, gene, score=score, truth=truth)
+    if isinstance(truth, str) and truth == LABEL:
+        get_label(ds, "plot.roc", "truth= a bool DataArray")
     result = analysis.curves(ds, points=401, **given).compute()
     dims = [hv.Dimension("fpr", label="false positive rate"), hv.Dimension("tpr", label="true positive rate")]
     fpr = result["fpr"].values
@@ -246,8 +248,8 @@ def volcano(
     Returns
     -------
     holoviews.Overlay
-        ``Points``, labelled ``unbound`` and ``bound``, or ``pairs`` without a label. Pairs with a NaN are not drawn;
-        p-values of 0 are drawn at the least float32, about 38.
+        ``Points``, labelled ``unbound`` and ``bound``, or ``all pairs`` without a label. Pairs with a NaN are not
+        drawn; p-values of 0 are drawn at the least float32, about 38.
 
     Raises
     ------
@@ -279,10 +281,11 @@ def volcano(
     height = -xr.apply_ufunc(np.log10, match_to(pairs[names[1]], names[1], effect).clip(min=_LEAST_PVALUE))
     label = match_to(pairs[LABEL], LABEL, effect) if LABEL in names else None
     hv = load_holoviews()
-    dims = [make_dimension(f"{kind}_effect"), hv.Dimension(f"{kind}_log_pvalue", label=f"-log10 {kind} p-value")]
+    units = get_units(ds, f"{kind}_effect")
+    dims = [make_dimension(f"{kind}_effect", units), hv.Dimension(f"{kind}_log_pvalue", label=f"-log10 {kind} p-value")]
     layers = draw_groups([effect, height], label, dims)
     note = _describe_pvalues(ds)
-    xlabel = make_axis_label(f"{kind}_effect") + f"\n{note}"
+    xlabel = make_axis_label(f"{kind}_effect", units) + f"\n{note}"
     title = f"{kind.capitalize()}: p-values over effects"
     return customize(draw_overlay(layers, title, subtitle, xlabel, dims[1].label, {"ylim": (0, None)}), **options)
 

@@ -13,7 +13,7 @@ from yeastxr.errors import InputError, InputTypeError, format_value
 from yeastxr.plot.histograms import draw_histogram, draw_quantiles, draw_statuses, take_histogram
 from yeastxr.plot.maps import draw_fractions
 from yeastxr.plot.sample import draw_curves, draw_sample, select_sample
-from yeastxr.plot.scatter import MAX_POINTS, are_points, draw_bins, draw_points
+from yeastxr.plot.scatter import MAX_POINTS, are_points, draw_bins, draw_points, select_points
 from yeastxr.plot.style import Labels, load_holoviews, render_page, select
 from yeastxr.qc import summarize
 from yeastxr.schema import BINDING, LABEL, PERTURBATION, TF
@@ -51,11 +51,12 @@ def qc(
     -------
     holoviews.Layout
         :func:`binding_histogram`, :func:`perturbation_histogram`, :func:`binding_vs_perturbation`, both
-        :func:`pvalue_histogram`, and :func:`bound_fraction`; with a specification :func:`quantile_quantile`, and with
-        relationships :func:`relation_status`. Then, where some pairs are bound and some are not, ROC curves of both
-        effects over all pairs, from the summary's counts; and without a summary :func:`rank_response` of up to 64 TFs,
-        evenly spaced, of the first of leading dims. It takes p-values, or in a simulation effects, to which genes with
-        |effects| of at least 2 respond. Columns are as many as leave the fewest places empty.
+        :func:`pvalue_histogram`, and with ``label`` :func:`bound_fraction`; with a specification
+        :func:`quantile_quantile`, and with relationships :func:`relation_status`. Then, where some pairs are bound and
+        some are not, ROC curves of both effects over all pairs, from the summary's counts; and without a summary
+        :func:`rank_response` of up to 64 TFs, evenly spaced, of the first of leading dims. It takes p-values, or in a
+        simulation, and where p-values were not measured, effects: genes with |effects| of at least 2 respond, or, in
+        measured data, the 5 % with the largest. Columns are as many as leave the fewest places empty.
 
     Raises
     ------
@@ -78,22 +79,22 @@ def qc(
         raise InputError("summary is given together with tf or gene; expected one of them")
     ds, subtitle = select(ds, tf, gene)
     as_points = are_points(ds, max_points)
-    pairs = ds[[LABEL, BINDING, PERTURBATION]] if as_points else xr.Dataset()
+    pairs = select_points(ds) if as_points else xr.Dataset()
     sample = None
     if summary is None:
         summary, pairs, sample = dask.compute(summarize(ds), pairs, select_sample(ds))  # in one pass
     else:
         pairs = pairs.compute()
-    cells = summary["cells"].sum([dim for dim in summary["cells"].dims if dim not in (TF, LABEL)])
-    fractions = cells.sel(label=True) / cells.sum(LABEL)
     pictures = [
         draw_histogram(ds, subtitle, take_histogram(summary, BINDING)),
         draw_histogram(ds, subtitle, take_histogram(summary, PERTURBATION, 120)),
         draw_points(ds, subtitle, pairs) if as_points else draw_bins(ds, subtitle, _count_pairs(summary)),
         draw_histogram(ds, subtitle, take_histogram(summary, "binding_pvalue", 50)),
         draw_histogram(ds, subtitle, take_histogram(summary, "perturbation_pvalue", 50)),
-        draw_fractions(ds, subtitle, fractions.values),
     ]
+    if LABEL in summary.dims:
+        cells = summary["cells"].sum([dim for dim in summary["cells"].dims if dim not in (TF, LABEL)])
+        pictures.append(draw_fractions(ds, subtitle, (cells.sel(label=True) / cells.sum(LABEL)).values))
     if find_spec(ds) is not None:
         pictures.append(draw_quantiles(ds, subtitle, summary))
     if "status_histogram" in summary:
@@ -121,8 +122,9 @@ def _choose_columns(pictures: int) -> int:
 
 def _count_pairs(summary: xr.Dataset) -> xr.Dataset:
     """Return a summary's counts of pairs in the form of :func:`yeastxr.qc.histogram_2d`."""
-    cells = summary["pairs"]
-    return cells.sum([dim for dim in cells.dims if dim not in (LABEL, "x_bin", "y_bin")]).to_dataset(name="cells")
+    names = {"pairs": "cells", "pairs_outside": "outside", "pairs_missing": "missing"}
+    counts = summary[list(names)].rename(names)
+    return counts.sum([dim for dim in counts.dims if dim not in (LABEL, "x_bin", "y_bin")])
 
 
 def save(element: Any, path: str | Path, *, overwrite: bool = False, dpi: int = 150) -> Path:

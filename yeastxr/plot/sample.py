@@ -17,7 +17,7 @@ from yeastxr.plot.maps import space_evenly
 from yeastxr.plot.methods import draw_responses
 from yeastxr.plot.style import GREY, SERIES, draw_line, draw_overlay, load_holoviews
 from yeastxr.qc.bins import X_BIN, Y_BIN
-from yeastxr.schema import BINDING, GENE, LABEL, MAGNITUDE, MEASURES, TF, get_feature, restore_dims
+from yeastxr.schema import BINDING, GENE, LABEL, MAGNITUDE, MEASURES, PERTURBATION, TF, get_feature, restore_dims
 from yeastxr.simulation.simulate import read_sweep
 from yeastxr.theory.features import find_spec
 
@@ -25,6 +25,7 @@ _MOST_TFS = 64
 _MOST_PAIRS = 2_000_000
 _QUANTILES = 65  # of a curve by theory
 _LEAST_MAGNITUDE = 2.0  # noise s.d.; 4.6 % of unbound pairs have more
+_LARGE_SHARE = 0.05  # of measured effects without p-values
 _SCORES = {BINDING: "binding", MAGNITUDE: "perturbation"}  # a phone has no room for more words side by side
 
 
@@ -70,16 +71,30 @@ class SampleBlocks:
 def draw_sample(ds: xr.Dataset, subtitle: str, sample: xr.Dataset) -> Any:
     """Draw the rank response of some TFs of a dataset.
 
-    Effects rank the genes of a simulation and tell which respond, as its p-values say little; else p-values do.
+    Effects rank the genes of a simulation and tell which respond, as its p-values say little; else p-values do, unless
+    none was measured.
     """
     simulated = find_spec(ds) is not None or read_sweep(ds) is not None
-    rules: dict[str, Any] = {"by": BINDING, "largest_pvalue": 1.0, "least_magnitude": _LEAST_MAGNITUDE}
-    result = analysis.rank_response(sample, most=150, **(rules if simulated else {}))
-    note = f"|effect| ≥ {_LEAST_MAGNITUDE:g}" if simulated else "p ≤ 0.05"
+    rules: dict[str, Any] = {}
+    note = "p ≤ 0.05"
+    if simulated or not sample["binding_pvalue"].notnull().any():
+        rules["by"] = BINDING
+    if simulated or not sample["perturbation_pvalue"].notnull().any():
+        magnitude = _LEAST_MAGNITUDE if simulated else _find_large_magnitude(sample)
+        rules |= {"largest_pvalue": 1.0, "least_magnitude": magnitude}
+        note = f"|effect| ≥ {magnitude:.3g}"
+    result = analysis.rank_response(sample, most=150, **rules)
     notes = [subtitle, *(f"{dim} {sample[dim].item()}" for dim in _list_lead(sample))]
     if sample.sizes[TF] < ds.sizes[TF]:
         notes.append(f"{sample.sizes[TF]:,} of {ds.sizes[TF]:,} TFs")
     return draw_responses(result.compute(), ", ".join(filter(None, notes)), note)
+
+
+def _find_large_magnitude(sample: xr.Dataset) -> float:
+    """Return from which |effect| on a response is among the largest of measured data, in whatever units they are."""
+    magnitudes = abs(sample[PERTURBATION].values)
+    magnitudes = magnitudes[np.isfinite(magnitudes)]
+    return float(np.quantile(magnitudes, 1 - _LARGE_SHARE)) if magnitudes.size else 0.0
 
 
 def _list_lead(sample: xr.Dataset) -> list[Hashable]:
@@ -88,10 +103,12 @@ def _list_lead(sample: xr.Dataset) -> list[Hashable]:
 
 
 def draw_curves(ds: xr.Dataset, subtitle: str, summary: xr.Dataset) -> Any | None:
-    """Draw ROC curves of both effects over all pairs, from a summary; None where all are bound, or none is.
+    """Draw ROC curves of both effects over all pairs, from a summary; None without bound pairs, unbound ones or labels.
 
     Curves are exact at the ends of bins, and straight between them.
     """
+    if LABEL not in summary.dims:
+        return None
     hv = load_holoviews()
     dims = [hv.Dimension("fpr", label="false positive rate"), hv.Dimension("tpr", label="true positive rate")]
     layers, lines = [], []

@@ -9,6 +9,7 @@ import xarray as xr
 from yeastxr import qc
 from yeastxr._validate import check_integer
 from yeastxr.plot.style import (
+    ALL_PAIRS,
     COLOURS,
     DARK,
     DIM_TITLES,
@@ -19,6 +20,7 @@ from yeastxr.plot.style import (
     draw_line,
     draw_overlay,
     flatten,
+    list_groups,
     load_holoviews,
     make_axis_label,
     make_dimension,
@@ -26,7 +28,7 @@ from yeastxr.plot.style import (
     set_options,
     shorten_name,
 )
-from yeastxr.schema import BINDING, CORE_DIMS, GENE, LABEL, MAGNITUDE, PERTURBATION, TF
+from yeastxr.schema import BINDING, CORE_DIMS, GENE, LABEL, MAGNITUDE, PERTURBATION, TF, get_units
 from yeastxr.theory.features import compute_mean_magnitudes, find_spec
 
 if TYPE_CHECKING:
@@ -48,7 +50,8 @@ def binding_vs_perturbation(
     """Draw |perturbation effect| against binding effects, coloured by label, with the expected means.
 
     Up to ``max_points`` pairs are drawn as they are, and hovering tells their gene and TF. Above that, each label has
-    one marker for each bin that is not empty, the larger the more pairs are in it.
+    one marker for each bin that is not empty, the larger the more pairs are in it. Without ``label``, all pairs are one
+    group. Pairs that lack an effect are not drawn; the axis says how many.
 
     Parameters
     ----------
@@ -66,9 +69,9 @@ def binding_vs_perturbation(
     Returns
     -------
     holoviews.Overlay
-        Two ``Points`` elements, labelled ``unbound`` and ``bound``. If the dataset has a specification, ``Curve``
-        elements with the mean magnitude that theory expects: of unbound pairs, of bound ones (whose conditions hold),
-        and of those whose conditions fail.
+        Two ``Points`` elements, labelled ``unbound`` and ``bound``, or one, labelled ``all pairs``. If the dataset has
+        a specification, ``Curve`` elements with the mean magnitude that theory expects: of unbound pairs, of bound ones
+        (whose conditions hold), and of those whose conditions fail.
 
     Raises
     ------
@@ -86,7 +89,7 @@ def binding_vs_perturbation(
     """
     ds, subtitle = select(ds, tf, gene)
     if are_points(ds, max_points):
-        return customize(draw_points(ds, subtitle, ds[[LABEL, BINDING, PERTURBATION]].compute()), **options)
+        return customize(draw_points(ds, subtitle, select_points(ds).compute()), **options)
     return customize(draw_bins(ds, subtitle, qc.histogram_2d(ds, bins=bins).compute()), **options)
 
 
@@ -96,10 +99,24 @@ def are_points(ds: xr.Dataset, max_points: int) -> bool:
     return qc.number_of_cells(ds, BINDING, PERTURBATION) <= most
 
 
+def select_points(ds: xr.Dataset) -> xr.Dataset:
+    """Return what points are drawn from: both effects, and the label if there is one."""
+    return ds[[name for name in (LABEL, BINDING, PERTURBATION) if name in ds.data_vars]]
+
+
 def draw_points(ds: xr.Dataset, subtitle: str, pairs: xr.Dataset) -> Any:
     """Draw every pair as a point, from its label and both effects, with the expected means."""
-    layers = draw_groups([pairs[BINDING], abs(pairs[PERTURBATION])], pairs[LABEL], _make_plane())
-    return _draw_scatter(ds, subtitle, layers, float(pairs[BINDING].max()), "")
+    effects = [pairs[BINDING], abs(pairs[PERTURBATION])]
+    layers = draw_groups(effects, pairs.get(LABEL), _make_plane(ds))
+    most, n_missing = float(pairs[BINDING].max()), int((effects[0].isnull() | effects[1].isnull()).sum())
+    note = _describe_missing(n_missing, effects[0].size)
+    return _draw_scatter(ds, subtitle, layers, most if math.isfinite(most) else 1.0, note)
+
+
+def _describe_missing(n_missing: int, total: int) -> str:
+    """Say which share of the pairs lacks an effect; nothing where none does."""
+    share = 100 * n_missing / total
+    return f"{'< 0.1' if share < 0.1 else f'{share:.1f}'} % missing" if n_missing else ""
 
 
 def draw_groups(values: list[xr.DataArray], label: xr.DataArray | None, plane: list[Any]) -> list[Any]:
@@ -114,7 +131,7 @@ def draw_groups(values: list[xr.DataArray], label: xr.DataArray | None, plane: l
     columns = [flatten(array.transpose(*first.dims)) for array in arrays]
     vdims = [hv.Dimension(dim, label=DIM_TITLES.get(dim, shorten_name(dim))) for dim in dims]
     drawn = np.isfinite(columns[0]) & np.isfinite(columns[1])
-    groups: dict[str, np.ndarray] = {"pairs": drawn}
+    groups: dict[str, np.ndarray] = {ALL_PAIRS: drawn}
     if label is not None:
         is_bound = label.transpose(*first.dims).values.ravel()
         groups = {group: drawn & (is_bound == value) for group, value in LABELS.items()}
@@ -129,7 +146,7 @@ def draw_groups(values: list[xr.DataArray], label: xr.DataArray | None, plane: l
 
 def _style_markers(group: str, size: Any, area: Any) -> dict[str, Any]:
     """Return options of markers for both backends: filled, but for bound pairs, which are rings."""
-    colour = COLOURS.get(group, COLOURS["unbound"])
+    colour = COLOURS[group]
     bokeh: dict[str, Any] = {"size": size, "tools": ["hover"]}
     if group == "bound":
         bokeh |= {"fill_alpha": 0.0, "line_color": colour, "line_alpha": 0.7}
@@ -144,28 +161,31 @@ def draw_bins(ds: xr.Dataset, subtitle: str, counts: xr.Dataset) -> Any:
     hv = load_holoviews()
     largest_count = math.log1p(int(counts["cells"].max()) or 1)
     layers = []
-    for group, label in LABELS.items():
-        cells = counts["cells"].sel(label=label).transpose("x_bin", "y_bin").values
+    for group, selection in list_groups(counts).items():
+        cells = counts["cells"].sel(selection).transpose("x_bin", "y_bin").values
         x, y = np.nonzero(cells)
         diameter = _SMALLEST + (_LARGEST - _SMALLEST) * np.log1p(cells[x, y]) / largest_count
         columns = (counts["x_bin"].values[x], counts["y_bin"].values[y], cells[x, y], diameter)
-        points = hv.Points(columns, kdims=_make_plane(), vdims=["pairs", "diameter"], label=group)
+        points = hv.Points(columns, kdims=_make_plane(ds), vdims=["pairs", "diameter"], label=group)
         tips = [(dim.label, f"@{{{dim.name}}}") for dim in points.kdims] + [("pairs", "@pairs")]
         style = _style_markers(group, "diameter", hv.dim("diameter") ** 2 / 2)
         style["bokeh"]["hover_tooltips"] = tips
         layers.append(set_options(points, **style))
-    filled = counts["cells"].sum([LABEL, "y_bin"]).values > 0
+    filled = counts["cells"].sum([dim for dim in counts["cells"].dims if dim != "x_bin"]).values > 0
     most = float(counts["x_right"].values[filled].max()) if filled.any() else 1.0
-    return _draw_scatter(ds, subtitle, layers, most, "a marker is a bin, the larger the more pairs")
+    total = int(sum(counts[name].sum() for name in ("cells", "outside", "missing")))
+    notes = ["a marker is a bin, the larger the more pairs", _describe_missing(int(counts["missing"].sum()), total)]
+    return _draw_scatter(ds, subtitle, layers, most, "; ".join(filter(None, notes)))
 
 
 def _draw_scatter(ds: xr.Dataset, subtitle: str, layers: list[Any], most: float, note: str) -> Any:
     """Lay lines of the expected means over markers, up to the largest binding effect."""
     lines = _draw_means(ds, most)
     notes = "; ".join(filter(None, [note, "lines: mean by theory" if lines else ""]))
-    xlabel = make_axis_label(BINDING) + (f"\n{notes}" if notes else "")
+    xlabel = make_axis_label(BINDING, get_units(ds, BINDING)) + (f"\n{notes}" if notes else "")
+    ylabel = make_axis_label(MAGNITUDE, get_units(ds, MAGNITUDE))
     title = "Perturbation over binding"
-    return draw_overlay([*layers, *lines], title, subtitle, xlabel, make_axis_label(MAGNITUDE), linked=True)
+    return draw_overlay([*layers, *lines], title, subtitle, xlabel, ylabel, linked=True)
 
 
 def _draw_means(ds: xr.Dataset, most: float) -> list[Any]:
@@ -179,7 +199,7 @@ def _draw_means(ds: xr.Dataset, most: float) -> list[Any]:
         drawn = binding <= (max(most / 5, 1e-6) if name == "unbound" else math.inf)
         line = draw_line(
             (binding[drawn], magnitudes[drawn]),
-            _make_plane(),
+            _make_plane(ds),
             f"{name}, theory",
             DARK[name],
             widths=(2, 1.4),
@@ -189,9 +209,9 @@ def _draw_means(ds: xr.Dataset, most: float) -> list[Any]:
     return lines
 
 
-def _make_plane() -> list[Any]:
+def _make_plane(ds: xr.Dataset) -> list[Any]:
     """Return the axes of the scatter."""
-    return [make_dimension(BINDING), make_dimension(MAGNITUDE)]
+    return [make_dimension(quantity, get_units(ds, quantity)) for quantity in (BINDING, MAGNITUDE)]
 
 
 def space_pairs(ds: xr.Dataset, feature: str, limit: int) -> xr.Dataset:

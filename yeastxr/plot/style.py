@@ -13,13 +13,18 @@ import xarray as xr
 from yeastxr._validate import check_integer, check_number, check_sequence, to_python, unwrap
 from yeastxr.analysis.columns import check_dataset, match_pairs
 from yeastxr.errors import InputError, InputTypeError, SchemaError, escape_controls, format_value, shorten, suggest
-from yeastxr.schema import FEATURE_BY_NAME, GENE, MAGNITUDE, PERTURBATION, STATUSES, TF, restore_dims
+from yeastxr.schema import FEATURE_BY_NAME, GENE, LABEL, MAGNITUDE, PERTURBATION, STATUSES, TF, restore_dims
 
 LABELS = {"unbound": False, "bound": True}
+ALL_PAIRS = "all pairs"  # the one group of data without labels
 _ORANGE, _BLUE, _GREEN = "#E69F00", "#0072B2", "#009E73"  # of Okabe and Ito: the colour-blind can tell them apart
-COLOURS = {"bound": _BLUE, **dict(zip(STATUSES, (_ORANGE, _BLUE, _GREEN), strict=True))}
+COLOURS = {"bound": _BLUE, ALL_PAIRS: "#56B4E9", **dict(zip(STATUSES, (_ORANGE, _BLUE, _GREEN), strict=True))}
 _DARK_ORANGE, _DARK_BLUE, _DARK_GREEN = "#7a4f00", "#003a5c", "#00513b"  # the same hues, for theory over data
-DARK = {"bound": _DARK_BLUE, **dict(zip(STATUSES, (_DARK_ORANGE, _DARK_BLUE, _DARK_GREEN), strict=True))}
+DARK = {
+    "bound": _DARK_BLUE,
+    ALL_PAIRS: _DARK_BLUE,
+    **dict(zip(STATUSES, (_DARK_ORANGE, _DARK_BLUE, _DARK_GREEN), strict=True)),
+}
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999")
 GREY = "#555555"  # of chance
 SEQUENTIAL, DIVERGING = "Blues", "RdBu_r"  # ColorBrewer's, safe for the colour-blind; bokeh and matplotlib know them
@@ -59,22 +64,27 @@ def _import_matplotlib() -> None:
             matplotlib.rcParams["backend"] = backend
 
 
-def describe_quantity(quantity: str) -> tuple[str, str | None]:
+def list_groups(data: xr.Dataset) -> dict[str, dict[str, bool]]:
+    """Return the groups of pairs of a dataset or of its counts, as what selects each: by label, or all without one."""
+    return {group: {LABEL: label} for group, label in LABELS.items()} if LABEL in data.variables else {ALL_PAIRS: {}}
+
+
+def describe_quantity(quantity: str, units: str = "") -> tuple[str, str | None]:
     """Return the name and the unit of a quantity for people; a unit of 1 is not shown."""
     feature = FEATURE_BY_NAME[PERTURBATION if quantity == MAGNITUDE else quantity]
     name = f"|{feature.long_name}|" if quantity == MAGNITUDE else feature.long_name
-    return name, None if feature.units == "1" else feature.units
+    return name, None if units in ("", "1") else shorten_name(units)
 
 
-def make_axis_label(quantity: str, suffix: str = "") -> str:
+def make_axis_label(quantity: str, units: str, suffix: str = "") -> str:
     """Return what the axis of a quantity is called, with its unit."""
-    name, unit = describe_quantity(quantity)
+    name, unit = describe_quantity(quantity, units)
     return f"{name}{suffix} ({unit})" if unit else f"{name}{suffix}"
 
 
-def make_dimension(quantity: str) -> Any:
+def make_dimension(quantity: str, units: str) -> Any:
     """Return a quantity as a holoviews dimension."""
-    name, unit = describe_quantity(quantity)
+    name, unit = describe_quantity(quantity, units)
     return load_holoviews().Dimension((quantity, name), unit=unit)
 
 

@@ -24,6 +24,7 @@ from yeastxr.schema import (
     QUANTITIES,
     check_feature,
     get_feature,
+    has_sign,
     match_to,
     restore_dims,
 )
@@ -54,11 +55,11 @@ class Axis:
         """The number of bins."""
         return len(self.edges) - 1
 
-    def make_coords(self, dim: str, prefix: str, quantity: str) -> dict[str, Any]:
+    def make_coords(self, dim: str, prefix: str, quantity: str, units: str) -> dict[str, Any]:
         """Return the centres, left and right edges of the bins as coordinates, with the quantity's name and unit."""
         feature = FEATURE_BY_NAME[PERTURBATION if quantity == MAGNITUDE else quantity]
         long_name = f"|{feature.long_name}|" if quantity == MAGNITUDE else feature.long_name
-        attrs = {"long_name": long_name, "units": feature.units}
+        attrs = {"long_name": long_name} | ({"units": units} if units else {})
         return {
             dim: (dim, (self.edges[:-1] + self.edges[1:]) / 2, attrs),
             f"{prefix}left": (dim, self.edges[:-1], attrs),
@@ -111,9 +112,18 @@ def round_up(most: float) -> float:
     return next((step * power for step in _ROUND if step * power >= most), most)
 
 
-def find_span(feature: str, most: float) -> tuple[float, float]:
+def find_span(array: xr.DataArray, feature: str, most: float) -> tuple[float, float]:
     """Return limits that hold all values of a feature whose magnitudes are at most that."""
-    return 0.0 if FEATURE_BY_NAME[feature].least >= 0 else -most, most
+    return -most if has_sign(array, feature) else 0.0, most
+
+
+def list_limits(ds: xr.Dataset) -> dict[str, tuple[float, float]]:
+    """Return the limits of histograms that do not depend on the values; logarithms of enrichment have none."""
+    return {
+        name: limits
+        for name, limits in LIMITS.items()
+        if name != BINDING or name not in ds or not has_sign(ds[name], name)
+    }
 
 
 def pack_axes(axes: Sequence[Axis]) -> tuple[np.ndarray, ...]:
@@ -140,13 +150,13 @@ def make_summary_axes(ds: xr.Dataset, limits: Mapping[str, Any] | None, bins: in
     for name in limits or {}:
         if name not in known:
             raise InputError(f"limits names {format_value(name)}, which is not known; {suggest(name, known)}")
-    chosen: dict[str, Any] = {**LIMITS, **(limits or {})}
+    chosen: dict[str, Any] = {**list_limits(ds), **(limits or {})}
     if not set(known) <= set(chosen):
         chosen = _find_limits(ds, [name for name in MEASURES if name not in chosen]) | chosen
     x, y = check_pair(f"limits[{PAIRS!r}]", chosen[PAIRS])
     return (
         *(make_axis(f"limits[{name!r}]", chosen[name], bins) for name in QUANTITIES),
-        make_axis("the limits of pairs along x", x, bins_2d, root=True),
+        make_axis("the limits of pairs along x", x, bins_2d, root=not has_sign(ds[BINDING], BINDING)),
         make_axis("the limits of pairs along y", y, bins_2d),
     )
 
@@ -163,8 +173,9 @@ def _find_limits(ds: xr.Dataset, measures: Sequence[str]) -> dict[str, Any]:
         largest |= largest_effects(ds, *missing)
     ends = {name: round_up(most) for name, most in largest.items()}
     magnitude = (0.0, ends[PERTURBATION])
-    limits: dict[str, Any] = {name: find_span(name, ends[name]) for name in measures}
-    return limits | {MAGNITUDE: magnitude, PAIRS: ((0.0, ends[BINDING]), magnitude)}
+    spans: dict[str, Any] = {name: find_span(ds[name], name, most) for name, most in ends.items()}
+    limits = {name: spans[name] for name in measures}
+    return limits | {MAGNITUDE: magnitude, PAIRS: (spans[BINDING], magnitude)}
 
 
 def _find_largest_perturbation(spec: SimulationSpec) -> float:
@@ -187,7 +198,7 @@ def largest_effects(ds: xr.Dataset, *features: str) -> dict[str, float]:
     Parameters
     ----------
     ds
-        A dataset with ``label`` and the features, dims ``(..., gene, tf)``, NumPy or dask.
+        A dataset with the features, dims ``(..., gene, tf)``, NumPy or dask.
     *features
         Names of features, none of them ``label``.
 
@@ -218,7 +229,7 @@ def largest_effects(ds: xr.Dataset, *features: str) -> dict[str, float]:
 
 
 def number_of_cells(ds: xr.Dataset, *features: str) -> int:
-    """Return how many cells a dataset has, once it is known to have labels and these features; nothing is computed.
+    """Return how many cells a dataset has, once it is known to have these features; nothing is computed.
 
     Parameters
     ----------
@@ -248,14 +259,27 @@ def number_of_cells(ds: xr.Dataset, *features: str) -> int:
 
 
 def get_arrays(ds: xr.Dataset, *features: str) -> list[xr.DataArray]:
-    """Return the labels and the features of a dataset, checked, with dims in one order and the same chunks."""
+    """Return the labels and the features of a dataset, checked, with dims in one order and the same chunks.
+
+    Without labels, as of measured data, all are False: pairs are then one group.
+    """
     ds = restore_dims(ds)
     for name in features:
         if check_feature(name).name == LABEL:
             raise InputError(f"the feature 'label' is what counts are split by; expected one of {', '.join(MEASURES)}")
-    label = get_feature(ds, LABEL)
-    arrays = {LABEL: label} | {name: match_to(get_feature(ds, name), name, label, "'label'") for name in features}
+    has_label = LABEL in ds.data_vars
+    like = get_feature(ds, LABEL if has_label else features[0] if features else MEASURES[0])
+    label = like if has_label else _make_labels(like)
+    arrays = {LABEL: label}
+    arrays |= {name: match_to(get_feature(ds, name), name, like, repr(like.name)) for name in features}
     variables = xr.Dataset({name: array.variable for name, array in arrays.items()})
     if len({variable.chunks for variable in variables.values()}) > 1:
         variables = variables.chunk().unify_chunks()  # NumPy-backed variables take the chunks of those beside them
     return [arrays[name].copy(deep=False, data=variables[name].data) for name in (LABEL, *features)]
+
+
+def _make_labels(like: xr.DataArray) -> xr.DataArray:
+    """Return labels that are all False, without any memory of their own."""
+    if like.chunks:
+        return xr.zeros_like(like, dtype=bool).drop_attrs()
+    return like.copy(deep=False, data=np.broadcast_to(np.False_, like.shape)).drop_attrs()

@@ -170,11 +170,11 @@ def describe(values, integers, numbers):
 
 
 @compile_kernel
-def take_magnitudes(x, y):
-    """Replace pairs of values by their absolute values; return how many pairs have a NaN."""
+def take_magnitudes(x, y, signed):
+    """Replace pairs of values by their absolute values, signed ones of y alone; return how many pairs have a NaN."""
     missing = int32(0)
     for i in range(_ZERO, uint64(x.size)):
-        x[i], y[i] = abs(x[i]), abs(y[i])
+        x[i], y[i] = x[i] if signed else abs(x[i]), abs(y[i])
         missing += int32((x[i] != x[i]) | (y[i] != y[i]))
     return missing
 
@@ -197,7 +197,8 @@ def tally(code, planes, n_planes, quantities, pair, axes, counts, beside, pairs,
     ``code`` is the group of each cell, uint8 ``[row, cell]``, and ``planes`` the features, of which ``n_planes`` are
     read. ``quantities`` says which plane a quantity is of, and whether it is the magnitude: int64 ``[quantity, 2]``,
     magnitudes last. ``counts`` is ``[group, quantity, slot]``, ``beside`` ``[group, quantity, (infinite, NaN)]``,
-    ``pairs`` ``[group, x slot, y slot]``, of the magnitudes of the two planes in ``pair``, which are -1 for no pairs.
+    ``pairs`` ``[group, x slot, y slot]``, of the magnitudes of the two planes in ``pair``, which are -1 for no pairs;
+    the third number in it says whether the first plane keeps its sign.
     The table holds ``cells`` ``[group, row]``, ``integers`` and ``numbers`` ``[statistic, quantity, label, row]``, and
     these two for the last quantity by group, ``[statistic, group, row]``.
     """
@@ -250,7 +251,7 @@ def tally(code, planes, n_planes, quantities, pair, axes, counts, beside, pairs,
                 for k in range(ends.size):
                     x, y = columns[pair[0], start : ends[k]], columns[pair[1], start : ends[k]]
                     start = ends[k]
-                    missing = take_magnitudes(x, y)
+                    missing = take_magnitudes(x, y, pair[2] != 0)
                     if missing:
                         pairs_missing[label + k] += missing
                         x, y = drop_missing(x, y, scratch[0], scratch[1])

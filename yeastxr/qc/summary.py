@@ -43,6 +43,9 @@ from yeastxr.schema import (
     TF,
     check_array,
     check_feature,
+    get_label,
+    get_units,
+    has_sign,
     match_to,
     order_dims,
     restore_dims,
@@ -79,7 +82,8 @@ def summarize(
     Parameters
     ----------
     ds
-        A dataset with all five features, dims ``(..., gene, tf)``, NumPy or dask. Chunks along genes are joined.
+        A dataset, dims ``(..., gene, tf)``, NumPy or dask. Chunks along genes are joined. Without ``label``, the result
+        has no dim ``label``, and its counts are of all pairs.
     bins
         How many bins a histogram has, from 1 to 10,000.
     bins_2d
@@ -103,6 +107,8 @@ def summarize(
         absolute perturbation effect; ``label`` is False for unbound; ``lead`` stands for the leading dims, ``by`` for
         those in ``by``.
 
+        The coordinate ``units`` (quantity) holds the units that the variables state.
+
         - ``cells`` (lead, label, tf), int64: how many pairs there are;
         - ``histogram`` (by, quantity, label, bin), int64; the coordinates ``centre``, ``left`` and ``right``
           (quantity, bin) tell its bins;
@@ -111,8 +117,9 @@ def summarize(
           infinite;
         - ``pairs`` (by, label, x_bin, y_bin), int64: the magnitudes of binding and perturbation effects, with the
           coordinates ``x_left``, ``x_right``, ``y_left`` and ``y_right``. Bins along x have equal widths in the
-          square root, as binding effects are dense near 0. ``pairs_outside`` and ``pairs_missing`` (by, label):
-          beyond the limits, and NaN in either;
+          square root, as binding effects are dense near 0. Those in units such as log2 enrichment keep their sign, and
+          have bins of equal widths. ``pairs_outside`` and ``pairs_missing`` (by, label): beyond the limits, and NaN in
+          either;
         - ``count`` and ``positive`` (lead, quantity, label, tf), int64: how many are finite, and how many of those
           above 0; ``mean``, ``variance`` (divided by the count), ``least`` and ``most``, float64, of those that are
           finite, NaN where there is none.
@@ -141,6 +148,9 @@ def summarize(
     """
     ds = restore_dims(ds)
     label, *features = get_arrays(ds, *MEASURES)
+    labelled = LABEL in ds.data_vars
+    if adjusted is not None:
+        get_label(ds, "summarize with adjusted")
     lead = [str(dim) for dim in label.dims if dim not in (GENE, TF)]
     by = [by] if isinstance(by, str) else check_sequence("by", by, "a dim or a list of dims")
     for dim in by:
@@ -148,7 +158,7 @@ def summarize(
             raise InputError(f"by names {format_value(dim)}; expected a leading dim, {suggest(dim, lead)}")
     axes = make_summary_axes(ds, limits, check_bins("bins", bins), check_bins("bins_2d", bins_2d, MOST_BINS_2D))
     active = _find_active(ds, label) if adjusted is None else _match_adjusted(adjusted, label)
-    plan, dims = _make_plan(axes, lead, by), _list_dims(lead, by, status=active is not None)
+    plan, dims = _make_plan(ds, axes, lead, by), _list_dims(lead, by, status=active is not None, labelled=labelled)
     return _make_summary(ds, label, axes, _count(label, features, active, plan, dims))
 
 
@@ -163,7 +173,8 @@ class BlockSummary:
         self._label, *features = get_arrays(self._ds, *MEASURES)
         self._lead = [str(dim) for dim in self._label.dims if dim not in (GENE, TF)]
         self._axes = make_summary_axes(self._ds, None, SUMMARY_BINS, SUMMARY_BINS_2D)
-        self._plan = _make_plan(self._axes, self._lead, ())
+        self._plan = _make_plan(self._ds, self._axes, self._lead, ())
+        self._labelled = LABEL in self._ds.data_vars
         self._has_status = _find_relationships(self._ds, self._label) is not None
         self._threads = count_threads() if all(map(is_in_memory, (self._label, *features))) else 1
         self._total, self._lock, self._n_pairs = Tally(), Lock(), 0
@@ -179,8 +190,10 @@ class BlockSummary:
         following = iter(region)
         starts = [positions[dim] if dim in positions else next(following).start for dim in self._lead]
         missing = tuple(axis for axis, dim in enumerate(self._lead) if dim in positions)
-        names = (LABEL, *MEASURES)
-        label, *planes = (np.expand_dims(values[name], missing) for name in names)
+        planes = [np.expand_dims(values[name], missing) for name in MEASURES]
+        label = np.broadcast_to(np.False_, planes[0].shape)
+        if self._labelled:
+            label = np.expand_dims(values[LABEL], missing)
         active = label & np.expand_dims(holds, missing) if self._has_status and holds is not None else None
         tally = tally_block(label, active, planes, (*starts, region[-1].start), self._plan, self._threads)
         with self._lock:
@@ -192,18 +205,19 @@ class BlockSummary:
         if self._n_pairs != self._label.size:
             return summarize(self._ds).compute()
         lead = tuple(self._label.sizes[dim] for dim in self._lead)
-        values = make_arrays(self._total, self._plan, lead, self._label.sizes[TF])
-        dims = _list_dims(self._lead, [], status=self._has_status)
+        dims = _list_dims(self._lead, [], status=self._has_status, labelled=self._labelled)
+        values = _make_values(self._total, self._plan, lead, self._label.sizes[TF], dims)
         return _make_summary(
             self._ds, self._label, self._axes, {name: (own, values[name]) for name, own in dims.items()}
         )
 
 
-def _make_plan(axes: tuple[Axis, ...], lead: Sequence[str], by: Sequence[str]) -> Plan:
+def _make_plan(ds: xr.Dataset, axes: tuple[Axis, ...], lead: Sequence[str], by: Sequence[str]) -> Plan:
     """Return what a summary counts: all measures, the magnitude, both magnitudes as pairs, and moments."""
     quantities = (*((plane, False) for plane in range(len(MEASURES))), (MEASURES.index(PERTURBATION), True))
     pair = (MEASURES.index(BINDING), MEASURES.index(PERTURBATION))
-    return Plan(axes, quantities, pair, moments=True, along=tuple(dim in by for dim in lead))
+    signed = has_sign(ds[BINDING], BINDING)
+    return Plan(axes, quantities, pair, signed, moments=True, along=tuple(dim in by for dim in lead))
 
 
 def _make_summary(
@@ -213,7 +227,7 @@ def _make_summary(
     attrs = ds.attrs | {"genes": ds.sizes[GENE], GENE_DIGEST: _hash_labels(label.indexes[GENE].tolist())}
     coords = {name: coord for name, coord in label.coords.items() if GENE not in coord.dims}
     return xr.Dataset(variables, attrs=attrs).assign_coords(
-        coords | _make_coords(axes, status="status_mean" in variables)
+        coords | _make_coords(ds, axes, status="status_mean" in variables)
     )
 
 
@@ -223,8 +237,8 @@ def _hash_labels(labels: list[Any]) -> str:
 
 
 def _find_relationships(ds: xr.Dataset, label: xr.DataArray) -> Relationships | None:
-    """Return the relationships of a dataset, if it has any, of these TFs, and the TFs they name."""
-    specs = read_specs(ds)
+    """Return the relationships of a dataset, if it has labels and any, of these TFs, and the TFs they name."""
+    specs = read_specs(ds) if LABEL in ds.data_vars else ()
     if not specs or not specs[0].tf_relationships or not label.indexes[TF].isin(list(specs[0].tf_labels)).all():
         return None
     try:
@@ -256,7 +270,7 @@ def _count(
     lead = [str(dim) for dim in label.dims if dim not in (GENE, TF)]
     inputs = [array.transpose(*lead, GENE, TF) for array in (label, *features, *([] if active is None else [active]))]
     sizes = tuple(label.sizes[dim] for dim in lead)
-    finish = partial(make_arrays, plan=plan, lead=sizes, tfs=label.sizes[TF])
+    finish = partial(_make_values, plan=plan, lead=sizes, tfs=label.sizes[TF], dims=dims)
     tally = partial(_tally_arrays, n=len(inputs), has_active=active is not None, plan=plan)
     if any(array.chunks for array in inputs):
         values = _count_lazily(inputs, plan, tally, finish, dims)
@@ -264,6 +278,22 @@ def _count(
         starts = [0 for dim in (*lead, TF)]
         values = finish(tally(*(array.values for array in inputs), *starts, threads=count_threads()))
     return {name: (own, values[name]) for name, own in dims.items()}
+
+
+def _make_values(
+    total: Tally, plan: Plan, lead: tuple[int, ...], tfs: int, dims: Mapping[str, tuple[str, ...]]
+) -> dict[str, np.ndarray]:
+    """Return the arrays of these dims; where they lack that of labels, all pairs are in the first group."""
+    values = make_arrays(total, plan, lead, tfs)
+    if any(LABEL in own for own in dims.values()):
+        return values
+    # In the dims of a variable the label is before its own last ones, and before ``tf`` or bins.
+    return {name: values[name].take(0, values[name].ndim - 1 - _count_after(own)) for name, own in dims.items()}
+
+
+def _count_after(dims: Sequence[str]) -> int:
+    """Return how many dims of a variable come after that of labels, where it has one."""
+    return sum(dim in (TF, BIN, X_BIN, Y_BIN) for dim in dims)
 
 
 def _tally_arrays(*inputs: Any, n: int, has_active: bool, plan: Plan, threads: int) -> Tally:
@@ -345,7 +375,7 @@ def _finish(nested: Any, axis: Any, keepdims: bool, *, finish: Any) -> dict[str,
     return finish(add_tallies(nested))
 
 
-def _list_dims(lead: list[str], by: list[str], *, status: bool) -> dict[str, tuple[str, ...]]:
+def _list_dims(lead: list[str], by: list[str], *, status: bool, labelled: bool) -> dict[str, tuple[str, ...]]:
     """Return the dims of each variable of a summary."""
     dims: dict[str, tuple[str, ...]] = {"cells": (*lead, LABEL, TF)}
     dims |= {name: (*by, *own) for name, own in ({"histogram": (), **_PAIRS_DIMS} | _HISTOGRAM_DIMS).items()}
@@ -355,21 +385,28 @@ def _list_dims(lead: list[str], by: list[str], *, status: bool) -> dict[str, tup
             f"status_{name}": tuple(STATUS_DIM if dim == LABEL else dim for dim in order if dim != QUANTITY)
             for name, order in dims.items()
         }
-    return dims
+    return dims if labelled else _drop_labels(dims)
 
 
-def _make_coords(axes: Sequence[Axis], *, status: bool) -> dict[str, Any]:
+def _drop_labels(dims: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Return the dims of each variable without that of labels."""
+    return {name: tuple(dim for dim in own if dim != LABEL) for name, own in dims.items()}
+
+
+def _make_coords(ds: xr.Dataset, axes: Sequence[Axis], *, status: bool) -> dict[str, Any]:
     """Return the coordinates that a summary adds to those of the labels."""
     *by_quantity, x, y = axes
     edges = np.array([axis.edges for axis in by_quantity])
+    units = {name: get_units(ds, name) for name in QUANTITIES}
     coords = {
         QUANTITY: (QUANTITY, to_text_array(QUANTITIES)),
-        **_LABELS,
+        "units": (QUANTITY, to_text_array(list(units.values()))),
+        **(_LABELS if LABEL in ds.data_vars else {}),
         "centre": ((QUANTITY, BIN), (edges[:, :-1] + edges[:, 1:]) / 2),
         "left": ((QUANTITY, BIN), edges[:, :-1]),
         "right": ((QUANTITY, BIN), edges[:, 1:]),
-        **x.make_coords(X_BIN, "x_", BINDING),
-        **y.make_coords(Y_BIN, "y_", MAGNITUDE),
+        **x.make_coords(X_BIN, "x_", BINDING, units[BINDING]),
+        **y.make_coords(Y_BIN, "y_", MAGNITUDE, units[MAGNITUDE]),
     }
     return coords | ({STATUS_DIM: (STATUS_DIM, to_text_array(STATUSES))} if status else {})
 
@@ -517,19 +554,22 @@ def histogram_of(summary: xr.Dataset, quantity: str, bins: int | None = None) ->
     axis = Axis(np.append(summary["left"].values[:: n // bins], summary["right"].values[-1]))
     cells = summary["histogram"].drop_vars(["left", "right", "centre"]).coarsen({BIN: n // bins}).sum()
     counts = xr.Dataset({"cells": cells, **{name: summary[name] for name in ("below", "above", "missing")}})
-    return counts.drop_vars(QUANTITY).assign_coords(axis.make_coords(BIN, "", quantity)).assign_attrs(feature=quantity)
+    coords = axis.make_coords(BIN, "", quantity, str(summary["units"].item()))
+    return counts.drop_vars([QUANTITY, "units"]).assign_coords(coords).assign_attrs(feature=quantity)
 
 
 def check_summary(summary: object) -> None:
     """Refuse what is no summary."""
     if not isinstance(summary, xr.Dataset):
         raise SchemaError(f"the summary is of type {type(summary).__name__}; expected what qc.summarize returned")
-    for name in (*_HISTOGRAM_DIMS, *_PAIRS_DIMS, "cells", *_TABLE_DIMS, QUANTITY, "centre", *_EDGES):
+    for name in (*_HISTOGRAM_DIMS, *_PAIRS_DIMS, "cells", *_TABLE_DIMS, QUANTITY, "units", "centre", *_EDGES):
         if name not in summary.variables:
             raise SchemaError(f"the summary lacks the variable {name!r}; expected what qc.summarize returned")
 
 
 def _merge_two(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
+    if (LABEL in first.dims) != (LABEL in second.dims):
+        raise InputError("one of the summaries is of data without labels; expected all with them, or none")
     for dim in (QUANTITY, LABEL, STATUS_DIM):
         if any(dim in part and dim not in part.indexes for part in (first, second)) or (
             dim in first.indexes and dim in second.indexes and not first.indexes[dim].equals(second.indexes[dim])
@@ -595,7 +635,8 @@ def histogram(
     Parameters
     ----------
     ds
-        A dataset with ``label`` and the feature, dims ``(..., gene, tf)``, NumPy or dask; all dims are summed over.
+        A dataset with the feature, dims ``(..., gene, tf)``, NumPy or dask; all dims are summed over. Without
+        ``label``, counts are of all pairs and lack that dim.
     feature
         Any feature but ``label``.
     bins
@@ -633,12 +674,17 @@ def histogram(
     label, *features = get_arrays(ds, feature)
     bins = check_bins("bins", bins)
     if limits is None:
-        limits = LIMITS.get(feature) or find_span(feature, largest_effects(ds, feature)[feature])
+        values = features[0]
+        limits = LIMITS.get(feature) if feature != BINDING or not has_sign(values, feature) else None
+        limits = limits or find_span(values, feature, largest_effects(ds, feature)[feature])
     axis = make_axis("limits", limits, bins)
     plan = Plan(axes=(axis,), quantities=((0, False),), along=(False,) * (label.ndim - 2))
-    counts = xr.Dataset(_count(label, features, None, plan, _HISTOGRAM_DIMS)).isel({QUANTITY: 0})
+    labels = _LABELS if LABEL in ds.data_vars else {}
+    dims = _HISTOGRAM_DIMS if labels else _drop_labels(_HISTOGRAM_DIMS)
+    counts = xr.Dataset(_count(label, features, None, plan, dims)).isel({QUANTITY: 0})
     counts = counts.drop_vars("infinite").rename({"histogram": "cells"})
-    return counts.assign_coords(_LABELS | axis.make_coords(BIN, "", feature)).assign_attrs(feature=feature)
+    coords = axis.make_coords(BIN, "", feature, get_units(restore_dims(ds), feature))
+    return counts.assign_coords(labels | coords).assign_attrs(feature=feature)
 
 
 def histogram_2d(
@@ -651,10 +697,13 @@ def histogram_2d(
 ) -> xr.Dataset:
     """Count the cells of two features by label, in bins of equal width of their absolute values.
 
+    Binding effects along x in units such as log2 enrichment keep their sign.
+
     Parameters
     ----------
     ds
-        A dataset with ``label`` and the features, dims ``(..., gene, tf)``, NumPy or dask; all dims are summed over.
+        A dataset with the features, dims ``(..., gene, tf)``, NumPy or dask; all dims are summed over. Without
+        ``label``, counts are of all pairs and lack that dim.
     x, y
         Two different features, neither of them ``label``.
     bins
@@ -688,17 +737,21 @@ def histogram_2d(
     if check_feature(x) == check_feature(y):
         raise InputError(f"x and y are both {format_value(x)}; expected two different features")
     label, *features = get_arrays(ds, x, y)
+    signed = x == BINDING and has_sign(features[0], x)
     sizes = bins if isinstance(bins, tuple | list) else (bins, bins)
     if len(sizes) != 2:
         raise InputTypeError(f"bins is {format_value(bins)}; expected an integer, or two: for x and for y")
     n_x, n_y = (check_bins("bins", n, MOST_BINS_2D) for n in sizes)
     if limits is None:
         largest = largest_effects(ds, x, y)
-        limits = ((0.0, largest[x]), (0.0, largest[y]))
+        limits = ((-largest[x] if signed else 0.0, largest[x]), (0.0, largest[y]))
     x_limits, y_limits = check_pair("limits", limits)
     axes = (make_axis("the limits of x", x_limits, n_x), make_axis("the limits of y", y_limits, n_y))
-    plan = Plan(axes=axes, pair=(0, 1), along=(False,) * (label.ndim - 2))
-    counts = xr.Dataset(_count(label, features, None, plan, _PAIRS_DIMS))
+    plan = Plan(axes=axes, pair=(0, 1), signed=signed, along=(False,) * (label.ndim - 2))
+    labels = _LABELS if LABEL in ds.data_vars else {}
+    dims = _PAIRS_DIMS if labels else _drop_labels(_PAIRS_DIMS)
+    counts = xr.Dataset(_count(label, features, None, plan, dims))
     counts = counts.rename({"pairs": "cells", "pairs_outside": "outside", "pairs_missing": "missing"})
-    coords = _LABELS | axes[0].make_coords(X_BIN, "x_", x) | axes[1].make_coords(Y_BIN, "y_", y)
-    return counts.assign_coords(coords).assign_attrs(x=x, y=y)
+    units = [get_units(restore_dims(ds), name) for name in (x, y)]
+    coords = axes[0].make_coords(X_BIN, "x_", x, units[0]) | axes[1].make_coords(Y_BIN, "y_", y, units[1])
+    return counts.assign_coords(labels | coords).assign_attrs(x=x, y=y)

@@ -51,6 +51,7 @@ class Plan:
     axes: tuple[Axis, ...]
     quantities: tuple[tuple[int, bool], ...] = ()
     pair: tuple[int, int] | None = None
+    signed: bool = False  # whether the first plane of pairs keeps its sign
     moments: bool = False
     along: tuple[bool, ...] = ()
 
@@ -134,7 +135,8 @@ def tally_block(
         rows = plan.make_table((len(code),))
         # One number of planes, so that numba compiles once.
         padded = tuple((slabs * len(MEASURES))[: len(MEASURES)])
-        kernels.tally(code, padded, n, quantities, plan.pair or (-1, -1), axes, *counts, tuple(rows))
+        pair = (*(plan.pair or (-1, -1)), int(plan.signed))
+        kernels.tally(code, padded, n, quantities, pair, axes, *counts, tuple(rows))
         if plan.moments:
             for values, part in zip(table, rows, strict=True):
                 target = values[(..., *region)]

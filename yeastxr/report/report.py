@@ -19,7 +19,7 @@ from yeastxr.plot.style import DIM_TITLES, load_holoviews, render_page
 from yeastxr.qc.summary import BlockSummary, summarize
 from yeastxr.report import provenance
 from yeastxr.report.tables import format_groups, format_tfs, summarize_groups, summarize_tfs
-from yeastxr.schema import CORE_DIMS, FEATURE_BY_NAME, LABEL, TF, validate
+from yeastxr.schema import CORE_DIMS, FEATURE_BY_NAME, TF, get_template, get_units, validate
 from yeastxr.simulation.simulate import SPECIFICATION, SimulationSpec, read_sweep
 from yeastxr.theory.features import find_spec
 
@@ -208,22 +208,22 @@ def _limit_checks(checks: Any) -> tuple[Any, str]:
 
 def _list_facts(ds: xr.Dataset) -> dict[str, str]:
     """Return sizes, labels and provenance of a dataset by their names."""
-    label = ds[LABEL]
-    dims = [*CORE_DIMS, *(str(dim) for dim in label.dims if dim not in CORE_DIMS)]
+    template = get_template(ds)
+    dims = [*CORE_DIMS, *(str(dim) for dim in template.dims if dim not in CORE_DIMS)]
     facts = {}
     for dim in dims:
         name = f"{DIM_TITLES[dim]}s" if dim in DIM_TITLES else dim
-        facts[name[0].upper() + name[1:]] = _describe_labels(label, dim)
-    facts["Cells"] = f"{label.size:,} with {len(ds.data_vars)} features, {ds.nbytes / 1e6:,.1f} MB"
+        facts[name[0].upper() + name[1:]] = _describe_labels(template, dim)
+    facts["Cells"] = f"{template.size:,} with {len(ds.data_vars)} features, {ds.nbytes / 1e6:,.1f} MB"
     return facts | {word: str(ds.attrs[name]) for name, word in _PROVENANCE.items() if name in ds.attrs}
 
 
-def _describe_labels(label: xr.DataArray, dim: str) -> str:
+def _describe_labels(array: xr.DataArray, dim: str) -> str:
     """Say how many labels a dim has, and which are the first and the last."""
-    number = f"{label.sizes[dim]:,}"
-    if dim not in label.indexes:
+    number = f"{array.sizes[dim]:,}"
+    if dim not in array.indexes:
         return number
-    ends = dict.fromkeys(str(label.indexes[dim][at]) for at in (0, -1))
+    ends = dict.fromkeys(str(array.indexes[dim][at]) for at in (0, -1))
     return f"{number} ({' … '.join(shorten(end, 40) for end in ends)})"
 
 
@@ -278,7 +278,10 @@ def _list_variables(ds: xr.Dataset) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for name, array in (*ds.data_vars.items(), *ds.coords.items()):
         feature = FEATURE_BY_NAME.get(str(name))
-        meaning = feature.description if feature else str(array.attrs.get("long_name", ""))
+        attrs = {} if feature is None else {"long_name": feature.long_name}
+        attrs |= array.attrs
+        meaning = str(attrs.get("description") or attrs.get("long_name", ""))
+        units = get_units(ds, str(name)) if feature else str(attrs.get("units", ""))
         chunks = " x ".join(str(max(sizes)) for sizes in array.chunks) if array.chunks else "in memory"
-        rows.append((name, f"({', '.join(map(str, array.dims))})", array.dtype, chunks, meaning))
+        rows.append((name, f"({', '.join(map(str, array.dims))})", array.dtype, chunks, units, meaning))
     return rows

@@ -9,7 +9,7 @@ import xarray as xr
 
 from yeastxr import qc, theory
 from yeastxr._validate import to_python
-from yeastxr.plot.style import LABELS, describe_quantity, shorten_name
+from yeastxr.plot.style import describe_quantity, list_groups, make_axis_label, shorten_name
 from yeastxr.schema import (
     BINDING,
     BOUND_FRACTION,
@@ -20,6 +20,7 @@ from yeastxr.schema import (
     QUANTITIES,
     STATUSES,
     TF,
+    get_units,
     to_text_array,
 )
 from yeastxr.simulation.simulate import SimulationSpec
@@ -36,45 +37,57 @@ _MOST_BYTES = 1_900_000  # 20,000 TFs with names such as YPL248C take 1.6 MB
 def summarize_groups(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
     """Return observed and expected moments of each quantity by group of pairs, from a summary in memory.
 
-    Groups are the labels and, where there are conditions, the statuses of bound pairs: of these |effect| alone.
+    Groups are the labels and, where there are conditions, the statuses of bound pairs: of these |effect| alone. Without
+    labels all pairs are one group.
     """
     pooled = qc.pool(summary)
     quantities = [name for name in QUANTITIES if name != PERTURBATION]  # its mean is 0: the sign is a coin
-    groups = [*LABELS, *(STATUSES[1:] if "status_mean" in pooled else [])]
+    selections = list_groups(pooled)
+    groups = [*selections, *(STATUSES[1:] if "status_mean" in pooled else [])]
     shape = (len(quantities), len(groups))
-    counts = np.zeros(shape, np.int64)
+    counts, missing = np.zeros((2, *shape), np.int64)
     names = ("mean", "std", "expected_mean", "expected_std")
     moments = {name: np.full(shape, np.nan) for name in names}
     for i, quantity in enumerate(quantities):
         for j, group in enumerate(groups):
-            if group in LABELS:
-                prefix, cell = "", pooled.sel(quantity=quantity, label=LABELS[group])
+            if group in selections:
+                prefix, cell = "", pooled.sel({QUANTITY: quantity, **selections[group]})
+                missing[i, j] = summary["missing"].sel({QUANTITY: quantity, **selections[group]}).sum()
             elif quantity == MAGNITUDE:
                 prefix, cell = "status_", pooled.sel(status=group)
+                missing[i, j] = summary["status_missing"].sel(status=group).sum()
             else:
                 continue
             counts[i, j] = cell[f"{prefix}count"]
             observed = float(cell[f"{prefix}mean"]), float(cell[f"{prefix}variance"]) ** 0.5
-            expected = _get_moments(find_distribution(ds, quantity, **GROUPS[group]))
+            expected = _get_moments(find_distribution(ds, quantity, **GROUPS.get(group, {})))
             for name, number in zip(names, (*observed, *expected), strict=True):
                 moments[name][i, j] = number
     return xr.Dataset(
-        {name: ((QUANTITY, GROUP), values) for name, values in {"count": counts, **moments}.items()},
-        coords={QUANTITY: to_text_array(quantities), GROUP: to_text_array(groups)},
+        {
+            name: ((QUANTITY, GROUP), values)
+            for name, values in {"count": counts, "missing": missing, **moments}.items()
+        },
+        coords={
+            QUANTITY: to_text_array(quantities),
+            GROUP: to_text_array(groups),
+            "units": (QUANTITY, to_text_array([get_units(ds, quantity) for quantity in quantities])),
+        },
     )
 
 
 def format_groups(table: xr.Dataset) -> list[tuple[str, ...]]:
-    """Return the rows of the table of groups as texts: quantity, group, pairs, moments; no empty ones."""
+    """Return the rows of the table of groups as texts: quantity with units, group, pairs, moments; no empty ones."""
     rows = []
     for quantity in table.indexes[QUANTITY]:
         for group in table.indexes[GROUP]:
             cell = table.sel({QUANTITY: quantity, GROUP: group})
-            if not cell["count"]:
+            if not cell["count"] and not cell["missing"]:
                 continue
             numbers = [float(cell[name]) for name in ("expected_mean", "mean", "expected_std", "std")]
             texts = ("–" if np.isnan(number) else f"{number:.4g}" for number in numbers)
-            rows.append((describe_quantity(quantity)[0], str(group), f"{int(cell['count']):,}", *texts))
+            title = make_axis_label(quantity, str(cell["units"].item()))
+            rows.append((title, str(group), f"{int(cell['count']):,}", f"{int(cell['missing']):,}", *texts))
     return rows
 
 
@@ -87,14 +100,17 @@ def summarize_tfs(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
     lead = [str(dim) for dim in summary["cells"].dims if dim not in (LABEL, TF)]
     cells = summary["cells"].sum(lead)
     pooled = qc.pool(summary, lead) if lead else summary
-    genes, bound = int(summary.attrs["genes"]), cells.sel(label=True).values
-    datasets = np.maximum(cells.sum(LABEL).values / genes, 1)
-    spec = find_spec(ds)
+    labelled = LABEL in cells.dims
+    totals = cells.sum(LABEL) if labelled else cells
+    genes, bound = int(summary.attrs["genes"]), cells.sel(label=True).values if labelled else np.zeros(cells.shape)
+    datasets = np.maximum(totals.values / genes, 1)
+    spec = find_spec(ds) if labelled else None
     theory_spec = spec if spec is not None and ds.indexes[TF].isin(list(spec.tf_labels)).all() else None
     columns: dict[str, tuple[str, Any]] = {}
     if BOUND_FRACTION in ds.coords and (spec is None or genes == spec.n_genes):
         columns["bound_expected"] = ("bound genes, expected", [round(genes * b) for b in ds[BOUND_FRACTION].values])
-    columns["bound"] = ("bound genes, observed", bound / datasets)
+    if labelled:
+        columns["bound"] = ("bound genes, observed", bound / datasets)
     deviations = []
     repeats = ds.sizes.get(MEASUREMENT, 1)  # measurements share labels and signs
     chance = np.ones(bound.shape)
@@ -108,9 +124,9 @@ def summarize_tfs(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
             deviations.append(_compute_deviation(active, bound * chance, error))
         columns["active"] = (f"share {_ACTIVE}, observed", active / np.where(bound, bound, np.nan))
     for quantity in (BINDING, MAGNITUDE):
-        name, _ = describe_quantity(quantity)
-        for group in reversed(LABELS):
-            observed = pooled.sel(quantity=quantity, label=LABELS[group])
+        name = make_axis_label(quantity, get_units(ds, quantity))
+        for group, selection in reversed(list_groups(pooled).items()):
+            observed = pooled.sel({QUANTITY: quantity, **selection})
             if theory_spec is not None:
                 mean, std = _expect_moments(theory_spec, quantity, group, chance, ds.indexes[TF])
                 if group == "bound" and quantity == MAGNITUDE:  # the one mean that depends on the TF
@@ -118,8 +134,14 @@ def summarize_tfs(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
                 error = std / np.sqrt(np.maximum(observed["count"].values, 1))
                 deviations.append(_compute_deviation(observed["mean"].values, mean, error))
             columns[f"{quantity}_{group}"] = (f"mean {name}, {group}", observed["mean"].values)
+        known = pooled["count"].sel(quantity=quantity)
+        n_missing = totals.values - (known.sum(LABEL) if labelled else known).values
+        if n_missing.any():
+            columns[f"{quantity}_missing"] = (f"missing {describe_quantity(quantity)[0]}s", n_missing)
     effect = pooled.sel(quantity=PERTURBATION)
-    count, positive = (effect[name].sum(LABEL).values for name in ("count", "positive"))
+    if labelled:
+        effect = effect.sum(LABEL)
+    count, positive = (effect[name].values for name in ("count", "positive"))
     columns["positive"] = ("share positive", positive / np.where(count, count, np.nan))
     noisy = theory_spec is not None and min(theory_spec.unbound_std, theory_spec.bound_std) > 0  # else 0 is possible
     if theory_spec is not None and noisy and not theory_spec.batch_std:

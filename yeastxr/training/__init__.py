@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from yeastxr.training.batches import Batches, SimulatedBatches
 from yeastxr.training.split import split
-from yeastxr.training.tensors import Pair, from_torch, to_dataarray, to_torch, xy
+from yeastxr.training.tensors import MaskedPair, Pair, from_torch, to_dataarray, to_torch, xy
 
 if TYPE_CHECKING:
     from yeastxr.training.lightning import YeastDataModule
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BatchStream",
     "Batches",
+    "MaskedPair",
     "Pair",
     "SampleDataset",
     "SimulatedBatches",

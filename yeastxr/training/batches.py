@@ -10,13 +10,24 @@ import numpy as np
 import xarray as xr
 
 from yeastxr._utils import LazyModule, count_threads
-from yeastxr._validate import check_integer, check_seed
+from yeastxr._validate import check_flag, check_integer, check_seed
 from yeastxr.errors import InputError, InputTypeError, format_value
 from yeastxr.schema import BINDING, GENE, PERTURBATION
 from yeastxr.simulation.simulate import SimulationSpec
 from yeastxr.training.epochs import Epochs, SharedEpochs
 from yeastxr.training.sampler import SampleReader, share_samples
-from yeastxr.training.tensors import Names, Pair, allocate, resolve_device, resolve_dtype, select_features
+from yeastxr.training.tensors import (
+    MaskedPair,
+    Missing,
+    Names,
+    Pair,
+    allocate,
+    check_missing,
+    make_pair,
+    resolve_device,
+    resolve_dtype,
+    select_features,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -65,11 +76,18 @@ class Batches:
         The number of threads that read ahead; ``YEASTXR_THREADS`` or the cores by default.
     rank, world_size
         Which share of the samples to take, of how many; those of ``torch.distributed`` by default.
+    missing
+        What becomes of missing values: they stay NaN (``"keep"``), are refused (``"refuse"``), or are filled with a
+        number.
+    mask
+        Whether batches are a :class:`yeastxr.MaskedPair`: ``x, y, x_mask, y_mask``, where masks are True for values
+        that are present. A loss of NaN is NaN, so one of data with missing values needs the mask.
 
     Raises
     ------
     InputError
-        If an argument is invalid, or there are fewer samples than a batch has.
+        If an argument is invalid, there are fewer samples than a batch has, or values are missing and refused: here
+        where the data is in memory, else while batches are read.
 
     Examples
     --------
@@ -101,6 +119,8 @@ class Batches:
         threads: int | None = None,
         rank: int | None = None,
         world_size: int | None = None,
+        missing: Missing = "keep",
+        mask: bool = False,
     ) -> None:
         self.batch_size = check_integer("batch_size", batch_size, least=1)
         selections = [select_features("x", x), select_features("y", y)]
@@ -110,7 +130,9 @@ class Batches:
         for name, value in (("block", block), ("buffer", buffer)):
             if value is not None:
                 check_integer(name, value, least=1)
-        self._reader = SampleReader(data, selections, by, split)
+        self._missing, self._mask = check_missing(missing), mask
+        check_flag("mask", mask)
+        self._reader = SampleReader(data, selections, by, split, refuse=self._missing == "refuse")
         self._order = self._reader.make_order(bool(shuffle), self.seed, block, buffer, least=self.batch_size)
         self.rank, self.world_size = _resolve_ranks(rank, world_size)
         if shuffle and seed is None and self.world_size > 1:
@@ -128,7 +150,7 @@ class Batches:
         first, last = self._get_share()
         return (last - first) // self.batch_size if self.drop_last else -(-(last - first) // self.batch_size)
 
-    def __iter__(self) -> Iterator[Pair]:
+    def __iter__(self) -> Iterator[Pair | MaskedPair]:
         # A generator: an iterator begins its epoch with its first batch. Lightning makes one before it sets the epoch.
         self._reader.check_process()
         self._now = epoch, first = self._epochs.begin()
@@ -219,7 +241,7 @@ class Batches:
         if not isinstance(self._epochs, SharedEpochs):
             self._epochs = SharedEpochs(self._epochs.get_next())
 
-    def _iterate_share(self, worker: Any) -> Iterator[Pair]:
+    def _iterate_share(self, worker: Any) -> Iterator[Pair | MaskedPair]:
         """Return an iterator over consecutive batches for a worker of a ``DataLoader``; all together have each once."""
         self._reader.check_process()
         assert isinstance(self._epochs, SharedEpochs)
@@ -254,7 +276,7 @@ class Batches:
             "world_size": self.world_size,
         }
 
-    def _read_batches(self, epoch: int, first_batch: int, end_batch: int) -> Iterator[Pair]:
+    def _read_batches(self, epoch: int, first_batch: int, end_batch: int) -> Iterator[Pair | MaskedPair]:
         """Yield consecutive batches of an epoch, in order."""
         windows, starts = self._order.cut_windows(epoch)
         first, last = self._get_share()
@@ -292,11 +314,11 @@ class Batches:
         finally:
             threads.shutdown(cancel_futures=True)
 
-    def _hand_over(self, epoch: int, tensors: "list[torch.Tensor]") -> Pair:
+    def _hand_over(self, epoch: int, tensors: "list[torch.Tensor]") -> Pair | MaskedPair:
         """Count a batch, and return it."""
         if self._now is not None and self._now[0] == epoch:
             self._now = (epoch, self._now[1] + 1)
-        return Pair(*tensors)
+        return make_pair(tensors, self._missing, mask=self._mask)
 
 
 class EpochSetter:

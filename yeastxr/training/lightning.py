@@ -40,7 +40,7 @@ class YeastDataModule(LightningDataModule):
     seed
         Of the split and the shuffling, an integer in [0, 2**64); drawn, and kept as ``seed``, by default.
     **options
-        Of :class:`yeastxr.Batches`: ``x``, ``y``, ``buffer`` and so on.
+        Of :class:`yeastxr.Batches`: ``x``, ``y``, ``missing``, ``mask``, ``buffer`` and so on.
 
     Raises
     ------

@@ -7,11 +7,20 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
-from yeastxr._validate import check_integer
+from yeastxr._validate import check_flag, check_integer
 from yeastxr.schema import BINDING, GENE, PERTURBATION
 from yeastxr.training.batches import Batches
 from yeastxr.training.sampler import Piece, SampleReader
-from yeastxr.training.tensors import Names, Pair, resolve_dtype, select_features
+from yeastxr.training.tensors import (
+    MaskedPair,
+    Missing,
+    Names,
+    Pair,
+    check_missing,
+    make_pair,
+    resolve_dtype,
+    select_features,
+)
 
 
 class BatchStream(IterableDataset):
@@ -42,7 +51,7 @@ class BatchStream(IterableDataset):
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __iter__(self) -> Iterator[Pair]:
+    def __iter__(self) -> Iterator[Pair | MaskedPair]:
         worker = get_worker_info()
         return iter(self.batches) if worker is None else self.batches._iterate_share(worker)
 
@@ -65,7 +74,7 @@ class SampleDataset(Dataset):
     data
         A dataset, NumPy or dask, or what :func:`yeastxr.open` takes. Where it is not in memory, access reads a block
         and keeps the last two: :class:`yeastxr.Batches` is then faster.
-    x, y, by, split, dtype
+    x, y, by, split, dtype, missing, mask
         As for :class:`yeastxr.Batches`.
 
     Raises
@@ -90,8 +99,13 @@ class SampleDataset(Dataset):
         by: str = GENE,
         split: str | None = None,
         dtype: Any = None,
+        missing: Missing = "keep",
+        mask: bool = False,
     ) -> None:
-        self._reader = SampleReader(data, [select_features("x", x), select_features("y", y)], by, split)
+        self._selections = [select_features("x", x), select_features("y", y)]
+        self._missing, self._mask = check_missing(missing), mask
+        check_flag("mask", mask)
+        self._reader = SampleReader(data, self._selections, by, split, refuse=self._missing == "refuse")
         self._order = self._reader.make_order(False, 0, None, None, least=1)
         self._dtype = resolve_dtype(dtype)
         self._cache: dict[tuple[int, int], list[torch.Tensor]] = {}
@@ -99,13 +113,14 @@ class SampleDataset(Dataset):
     def __len__(self) -> int:
         return self._order.samples
 
-    def __getitem__(self, index: int) -> Pair:
+    def __getitem__(self, index: int) -> Pair | MaskedPair:
         return self.__getitems__([index])[0]
 
-    def __getitems__(self, indices: Sequence[int]) -> list[Pair]:
+    def __getitems__(self, indices: Sequence[int]) -> list[Pair | MaskedPair]:
         """Return several samples; DataLoader calls this for a batch."""
         self._reader.check_process()
-        return [Pair(*tensors) for tensors in map(self._get_sample, indices)]
+        samples = map(self._get_sample, indices)
+        return [make_pair(tensors, self._missing, mask=self._mask) for tensors in samples]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_cache": {}}
@@ -125,9 +140,10 @@ class SampleDataset(Dataset):
         return [tensor[row].to(self._dtype, copy=True) for tensor in tensors]
 
     def _read_block(self, plane: int, run: int) -> list[torch.Tensor]:
-        """Return the tensors of all positions of a block."""
+        """Return the tensors of a block, whose positions that are no samples are not filled."""
         start = run * self._order.block
         rows = min(self._order.block, self._order.length - start)
         buffers = [np.empty(shape, np.float32) for shape in self._reader.get_shapes(rows)]
-        self._reader.read(Piece(plane, start, start + rows, np.arange(rows)), buffers)
+        is_sample = np.isin(np.arange(start, start + rows), self._order.positions)
+        self._reader.read(Piece(plane, start, start + rows, np.where(is_sample, np.arange(rows), -1)), buffers)
         return [torch.from_numpy(buffer) for buffer in buffers]

@@ -22,7 +22,7 @@ from yeastxr.schema import CORE_DIMS, GENE, TF, get_template, order_dims, valida
 from yeastxr.simulation import draws
 from yeastxr.storage.store import open as open_store
 from yeastxr.training.split import get_part_positions, select_part
-from yeastxr.training.tensors import Selection, interleave
+from yeastxr.training.tensors import Selection, interleave, refuse_missing, refuse_nan
 
 _BLOCK_CELLS = 1 << 24  # 64 MB of float32: the most that is read at once, unless a single sample is more
 _BUFFER_CELLS = 1 << 24  # of a feature, in one buffer
@@ -125,10 +125,13 @@ class SampleReader:
     """Reads blocks of samples into rows of buffers, one for each selection of features, from memory, dask or a store.
 
     ``data`` is a dataset, or what :func:`yeastxr.open` takes; ``by`` is the dim whose positions are samples; ``split``
-    is a part of the dataset's split, or None for all.
+    is a part of the dataset's split, or None for all. With ``refuse``, samples with missing values are refused: here if
+    all are in memory, else when they are read.
     """
 
-    def __init__(self, data: Any, selections: Sequence[Selection], by: str, split: str | None) -> None:
+    def __init__(
+        self, data: Any, selections: Sequence[Selection], by: str, split: str | None, *, refuse: bool = False
+    ) -> None:
         ds = validate(data if isinstance(data, xr.Dataset) else open_store(data, chunks=None))
         dims = [str(dim) for dim in order_dims(get_template(ds)).dims]
         if by not in dims:
@@ -148,6 +151,10 @@ class SampleReader:
         planes = prod(self._sizes[dim] for dim in self._lead)
         self._planes, self._length = (1, planes) if by in self._lead else (planes, self._sizes[by])
         self._positions = np.arange(self._length) if positions is None else positions
+        self._refuse = refuse
+        if refuse and self._is_in_memory:
+            for name, array in self._arrays.items():
+                refuse_missing(array if positions is None else array.isel({by: positions}), name)
 
     def make_order(self, shuffle: bool, seed: int, block: int | None, buffer: int | None, least: int) -> Order:
         """Return the order of the samples, given the sizes of a block and a buffer; a window holds at least so many."""
@@ -191,10 +198,19 @@ class SampleReader:
                     planes = self._get_planes(position, {})
                     for name, column in columns:
                         interleave([planes[name]], column[row][..., None])
+            self._check_missing(piece, columns)
             return
         planes = self._get_planes(piece.plane, {self.by: slice(piece.start, piece.stop)})
         for name, column in columns:
             _scatter(planes[name] if self.by == GENE else planes[name].T, piece.rows, column)
+        self._check_missing(piece, columns)
+
+    def _check_missing(self, piece: Piece, columns: Sequence[tuple[str, np.ndarray]]) -> None:
+        """Refuse samples with missing values, of a block that was read."""
+        if self._refuse and not self._is_in_memory:
+            rows = piece.rows[piece.rows >= 0]
+            for name, column in columns:
+                refuse_nan(column[rows], name)
 
     def _get_planes(self, plane: int, region: dict[str, slice]) -> dict[str, np.ndarray]:
         """Return each feature of a part of a plane, ``(gene, tf)``."""

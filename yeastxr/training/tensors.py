@@ -1,5 +1,6 @@
 """Datasets to torch tensors of shape ``[..., genes, TFs, features]``, and back."""
 
+import math
 import queue
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -10,7 +11,7 @@ import xarray as xr
 
 from yeastxr._blocks import Region, align_features, cut_slabs, for_each_block, is_in_memory
 from yeastxr._utils import LazyModule, count_threads, run_in_threads
-from yeastxr._validate import check_choice, check_names, check_sequence
+from yeastxr._validate import check_choice, check_flag, check_names, check_number, check_sequence
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value
 from yeastxr.schema import (
     CORE_DIMS,
@@ -37,6 +38,7 @@ else:
     torch = LazyModule("torch")
 
 Names = str | Sequence[str]
+Missing = float | Literal["keep", "refuse"]
 
 
 def to_dataarray(ds: xr.Dataset) -> xr.DataArray:
@@ -82,6 +84,7 @@ def to_torch(
     out: "torch.Tensor | None" = None,
     layout: Literal["interleaved", "planar"] = "interleaved",
     features: Names | None = None,
+    missing: Missing = "keep",
 ) -> "torch.Tensor":
     """Return the selected features as one tensor.
 
@@ -104,6 +107,9 @@ def to_torch(
         feature, which is faster to fill, and to read single features from.
     features
         Names of features, instead of those the dataset selects; a single name as text gives no last axis.
+    missing
+        What becomes of missing values: they stay NaN (``"keep"``), are refused (``"refuse"``), or are filled with a
+        number. Where they matter, a mask is ``~to_torch(ds).isnan()``, of a tensor that keeps them.
 
     Returns
     -------
@@ -116,7 +122,8 @@ def to_torch(
     SchemaError
         If the dataset does not follow the data model, or a feature is not known.
     InputError
-        If the device is not available, the dtype is not a floating-point one, or ``out`` does not fit.
+        If the device is not available, the dtype is not a floating-point one, ``out`` does not fit, or values are
+        missing and refused: at once where they are in memory, else once the first block of them is read.
 
     Examples
     --------
@@ -134,7 +141,10 @@ def to_torch(
     else:
         names, scalar = select_features("features", features)
     check_choice("layout", layout, ("interleaved", "planar"))
+    missing = check_missing(missing)
     arrays = align_features(ds, names)
+    if missing == "refuse":
+        arrays = [refuse_missing(array, name) for array, name in zip(arrays, names, strict=True)]
     if out is not None:
         _check_out(out, arrays[0].shape if scalar else (*arrays[0].shape, len(names)), layout)
         device = out.device if device is None else device
@@ -151,7 +161,8 @@ def to_torch(
     elif device.type == "cpu":
         _fill(arrays, columns)
     else:
-        columns.copy_(to_torch(ds, features=names))
+        columns.copy_(to_torch(ds, features=names, missing=missing))
+    fill_missing([columns], missing)
     if out is not None:
         return out
     return columns[..., 0] if scalar else columns
@@ -177,6 +188,33 @@ class Pair(NamedTuple):
     y: "torch.Tensor"
 
 
+class MaskedPair(NamedTuple):
+    """The input of a model and its target, and where values of each are present; unpacks as ``x, y, x_mask, y_mask``.
+
+    Parameters
+    ----------
+    x, y
+        Tensors of the same samples, float32 by default.
+    x_mask, y_mask
+        Bool tensors of the same shapes, on the same device: False where a value is missing.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import yeastxr as yx
+    >>> ds = yx.simulate(genes=100, bound=[0.1, 0.2], missing_pair_fraction=0.25, seed=42)
+    >>> x, y, x_mask, y_mask = yx.xy(ds, missing=0.0, mask=True)
+    >>> x_mask.all().item(), round(y_mask.float().mean().item(), 2)
+    (True, 0.74)
+    >>> loss = torch.nn.functional.mse_loss(x[y_mask], y[y_mask])  # of what was measured
+    """
+
+    x: "torch.Tensor"
+    y: "torch.Tensor"
+    x_mask: "torch.Tensor"
+    y_mask: "torch.Tensor"
+
+
 def xy(
     ds: xr.Dataset,
     x: Names = "binding_effect",
@@ -185,7 +223,9 @@ def xy(
     split: str | None = None,
     device: Any = None,
     dtype: Any = None,
-) -> Pair:
+    missing: Missing = "keep",
+    mask: bool = False,
+) -> Pair | MaskedPair:
     """Return features as a pair of tensors for a model.
 
     Parameters
@@ -196,13 +236,16 @@ def xy(
         The features that a model gets and those that it predicts: a name, or a list of names for one more axis.
     split
         A part of the dataset's split, such as ``"train"``; see :func:`yeastxr.split`. All by default.
-    device, dtype
+    device, dtype, missing
         As for :func:`to_torch`.
+    mask
+        Whether to return masks, too: where the values of ``x`` and of ``y`` are present.
 
     Returns
     -------
-    Pair
-        ``x`` and ``y``, each ``[..., genes, TFs]``, or ``[..., genes, TFs, features]`` for a list of names.
+    Pair or MaskedPair
+        ``x`` and ``y``, each ``[..., genes, TFs]``, or ``[..., genes, TFs, features]`` for a list of names; and with
+        ``mask`` ``x_mask`` and ``y_mask``, bool, of the same shapes.
 
     Raises
     ------
@@ -218,7 +261,61 @@ def xy(
     (torch.Size([100, 10]), torch.Size([100, 10]))
     """
     ds = select_part(validate(ds), split)
-    return Pair(*(to_torch(ds, device=device, dtype=dtype, features=names) for names in (x, y)))
+    missing = check_missing(missing)
+    check_flag("mask", mask)
+    kept: Missing = "refuse" if missing == "refuse" else "keep"
+    tensors = [to_torch(ds, device=device, dtype=dtype, features=names, missing=kept) for names in (x, y)]
+    return make_pair(tensors, missing, mask=mask)
+
+
+def make_pair(tensors: "Sequence[torch.Tensor]", missing: Missing, *, mask: bool) -> Pair | MaskedPair:
+    """Return x and y, of which no one else has the memory, with missing values filled, and with masks if wanted."""
+    masks = [~tensor.isnan() for tensor in tensors] if mask else []
+    fill_missing(tensors, missing)
+    return MaskedPair(*tensors, *masks) if mask else Pair(*tensors)
+
+
+def check_missing(missing: object) -> Missing:
+    """Return what becomes of missing values: keep, refuse, or a number as a float."""
+    if isinstance(missing, str) and missing in ("keep", "refuse"):
+        return missing  # type: ignore[return-value]
+    try:
+        return check_number("missing", missing)
+    except InputError:
+        raise InputError(
+            f"missing is {format_value(missing)}; expected 'keep', 'refuse', or a finite number to fill in"
+        ) from None
+
+
+def fill_missing(tensors: "Sequence[torch.Tensor]", missing: Missing) -> None:
+    """Replace NaN in tensors by a number, in place, if missing is one."""
+    if not isinstance(missing, str):
+        for tensor in tensors:
+            tensor.nan_to_num_(nan=missing, posinf=math.inf, neginf=-math.inf)
+
+
+def refuse_missing(array: xr.DataArray, name: str) -> xr.DataArray:
+    """Refuse an array with missing values: at once if it is in memory, else when a block of it is computed."""
+    if array.dtype.kind != "f":
+        return array
+    if not array.chunks:
+        refuse_nan(array.values, name)
+        return array
+    import dask.array as da
+
+    checked = da.map_blocks(refuse_nan, array.data, name, dtype=array.dtype, meta=array.data._meta, token="refuse-nan")
+    return array.copy(data=checked)
+
+
+def refuse_nan(values: np.ndarray, name: str) -> np.ndarray:
+    """Return an array, or refuse it if it has a NaN."""
+    n = int(np.count_nonzero(np.isnan(values))) if values.dtype.kind == "f" else 0
+    if n:
+        raise InputError(
+            f"{name} has missing values, {n:,} of {values.size:,} in what was read; expected none, missing='keep', "
+            "or a number to fill in"
+        )
+    return values
 
 
 def from_torch(
