@@ -12,7 +12,21 @@ from yeastxr.cli.sweeps import sweep
 
 __all__ = ["main", "run"]
 
-for _command in (simulate, sweep, extend, info, verify, check, report, plot, export, split, analyze, import_tables, demo):
+for _command in (
+    simulate,
+    sweep,
+    extend,
+    info,
+    verify,
+    check,
+    report,
+    plot,
+    export,
+    split,
+    analyze,
+    import_tables,
+    demo,
+):
     main.add_command(_command)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from yeastxr.cli.group import echo
+from yeastxr.cli.group import Refused, echo
 from yeastxr.cli.options import StorePath, Word, add_progress
 from yeastxr.cli.stores import describe_sizes
 from yeastxr.errors import TableWarning
@@ -23,59 +23,59 @@ _COLUMNS = {
 }
 
 
-class _Pairs(click.Option):
-    """An option that may be given as KEY=VALUE, more than once: a dict; else a text, or a list of them."""
+def _split_pairs(*keys: str) -> Callable[..., Any]:
+    """Return a callback of a repeated option: of KEY=VALUE it makes a dict, of other texts one or a list."""
 
-    def __init__(self, *args: Any, keys: tuple[str, ...], **settings: Any) -> None:
-        super().__init__(*args, multiple=True, **settings)
-        self.keys = keys
-
-    def process_value(self, ctx: click.Context, value: Any) -> Any:
-        """Return the dict, the list, the text, or None."""
-        texts = super().process_value(ctx, value) or ()
-        pairs = dict(text.split("=", 1) for text in texts if text.partition("=")[0] in self.keys and "=" in text)
+    def split(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> Any:
+        parts = [text.partition("=") for text in texts]
+        pairs = {key: value for key, mark, value in parts if mark and key in keys}
         if pairs and len(pairs) < len(texts):
-            keys = ", ".join(f"{key}=..." for key in self.keys)
-            raise click.BadParameter(f"{' '.join(texts)} mixes forms; expected each once of {keys}", ctx, self)
-        return pairs or (None if not texts else texts[0] if len(texts) == 1 else list(texts))
+            forms = ", ".join(f"{key}=..." for key in keys)
+            raise click.BadParameter(f"{' '.join(texts)} mixes forms; expected each once of {forms}", ctx, param)
+        return pairs or (None if not texts else texts[0] if len(texts) == 1 else [*texts])
+
+    return split
 
 
 def _add_columns(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add options for the names of columns."""
     for name, text in reversed(_COLUMNS.items()):
-        form = f"{text}; binding=... and perturbation=... where they differ.  [default: known ones]"
-        command = click.option(f"--{name}", cls=_Pairs, keys=TABLES, metavar="TEXT", help=form)(command)
+        command = click.option(
+            f"--{name}",
+            multiple=True,
+            metavar="TEXT",
+            callback=_split_pairs(*TABLES),
+            help=f"{text}; binding=... and perturbation=... where they differ.  [default: known ones]",
+        )(command)
     return command
 
 
-def _read_thresholds(ctx: click.Context, param: click.Parameter, value: Any) -> dict[str, float] | None:
-    """Return thresholds as numbers."""
-    if value is None:
-        return None
+def _read_thresholds(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> dict[str, float] | None:
+    """Return thresholds as a dict of numbers."""
     try:
-        if isinstance(value, dict):
-            return {name: float(text) for name, text in value.items()}
+        pairs = [(name, float(number)) for name, number in (text.split("=", 1) for text in texts)]
     except ValueError:
-        pass
-    names = ", ".join(THRESHOLDS)
-    raise click.BadParameter(f"{value!r} is no threshold; expected NAME=NUMBER, with a name among {names}", ctx, param)
+        names = ", ".join(THRESHOLDS)
+        text = f"{' '.join(texts)} is no threshold; expected NAME=NUMBER with a name among {names}"
+        raise click.BadParameter(text, ctx, param) from None
+    return dict(pairs) or None
 
 
 @click.command("import")
 @click.argument("out", type=StorePath(), metavar="OUT.zarr")
 @click.option(
     "--binding",
-    cls=_Pairs,
-    keys=tuple(VALUE_COLUMNS[TABLES[0]]),
+    multiple=True,
+    callback=_split_pairs(*VALUE_COLUMNS[TABLES[0]]),
     required=True,
     metavar="FILE",
-    help="A table with a row for each pair (.csv, .tsv, .parquet), or a folder of tables, more than once for several; or "
-    "matrices of genes by TFs, as effect=FILE and pvalue=FILE.",
+    help="A table with a row for each pair (.csv, .tsv, .parquet), or a folder of tables; more than once for several. "
+    "Or matrices of genes by TFs, as effect=FILE and pvalue=FILE.",
 )
 @click.option(
     "--perturbation",
-    cls=_Pairs,
-    keys=tuple(VALUE_COLUMNS[TABLES[1]]),
+    multiple=True,
+    callback=_split_pairs(*VALUE_COLUMNS[TABLES[1]]),
     required=True,
     metavar="FILE",
     help="The same of perturbation.",
@@ -85,12 +85,11 @@ def _read_thresholds(ctx: click.Context, param: click.Parameter, value: Any) -> 
 @click.option("--background-hops", metavar="TEXT", help="The column of background hops.  [default: of this name]")
 @click.option(
     "--label-from",
-    cls=_Pairs,
-    keys=THRESHOLDS,
+    multiple=True,
     metavar="NAME=NUMBER",
     callback=_read_thresholds,
-    help="Which pairs are bound, such as binding_fdr=0.05: the largest binding_pvalue, binding_fdr, perturbation_pvalue "
-    "or perturbation_fdr, all of which must hold if there are several.  [default: a column label, or none]",
+    help="What is bound, such as binding_fdr=0.05: the largest binding_pvalue, binding_fdr, perturbation_pvalue "
+    "or perturbation_fdr; of several all must hold.  [default: a column label, or none]",
 )
 @click.option(
     "--join",
@@ -114,14 +113,14 @@ def _read_thresholds(ctx: click.Context, param: click.Parameter, value: Any) -> 
 def import_tables(out: str, overwrite: bool, progress: bool | None, **settings: Any) -> None:
     """Save measured data, tables of binding and of perturbation, as a zarr store.
 
-    For example: yeastxr import measured.zarr --binding cards.csv --perturbation knockouts.csv --label-from binding_fdr=0.05
+    For example: yeastxr import real.zarr --binding cards.csv --perturbation log2.csv --label-from binding_fdr=0.05
     """
     from yeastxr.storage.location import locate
     from yeastxr.storage.store import save
     from yeastxr.tables import from_tables
 
-    if not overwrite:
-        locate(out).check_free()  # before minutes of reading
+    if locate(out).classify() == "complete" and not overwrite:  # before minutes of reading
+        raise Refused(f"{out} exists already; expected a new place, or --overwrite to replace the store")
     with warnings.catch_warnings(record=True) as notes:
         warnings.simplefilter("always", TableWarning)
         ds = from_tables(**settings)
