@@ -234,7 +234,7 @@ def _check_text(delimiter: object, decimal: object, encoding: object) -> dict[st
     if delimiter == decimal:
         raise InputError(f"delimiter and decimal are both {delimiter!r}; expected two characters")
     try:
-        b"".decode(encoding)  # type: ignore[arg-type]
+        "x".encode(encoding)  # type: ignore[arg-type]
     except (LookupError, TypeError):
         text = format_value(encoding)
         raise InputError(f"encoding is {text}; expected one that Python knows, such as 'latin-1'") from None
