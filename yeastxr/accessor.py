@@ -16,10 +16,10 @@ from yeastxr.schema import MAGNITUDE, validate
 from yeastxr.simulation import SimulationSpec, spec_of
 from yeastxr.storage import save
 from yeastxr.training import Batches, split, to_dataarray, to_torch, xy
+from yeastxr.training.tensors import Missing
 
 if TYPE_CHECKING:
     from yeastxr.training import SampleDataset
-    from yeastxr.training.tensors import Missing
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -91,7 +91,7 @@ class YeastAccessor:
         by: str = "gene",
         split: str | None = None,
         dtype: Any = None,
-        missing: "Missing" = "keep",
+        missing: Missing = "keep",
         mask: bool = False,
     ) -> "SampleDataset":
         """Return samples by their number, for torch's DataLoader; see :class:`yeastxr.training.SampleDataset`."""

@@ -225,5 +225,5 @@ def test_methods__without_label_say_so() -> None:
     ds = make_measured(1)
     assert isinstance(plot.rank_response(ds), hv.Overlay)
     assert [layer.label for layer in plot.dual_threshold(ds)] == ["not acceptable", "acceptable"]
-    with pytest.raises(yx.InputError, match="plot.roc needs the variable 'label', which the dataset lacks"):
+    with pytest.raises(yx.InputError, match=r"plot\.roc needs the variable 'label', which the dataset lacks"):
         plot.roc(ds)

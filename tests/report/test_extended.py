@@ -33,8 +33,8 @@ def test_expected_numbers_stand_beside_those_observed(ds: xr.Dataset) -> None:
         table = summarize_tfs(data, summary)
         assert float(table["deviation"].max()) < 7
         rows = format_groups(summarize_groups(data, summary))
-        unknown = {row[0] for row in rows if row[3] == "–"}
-        assert unknown == ({"|perturbation effect|", "perturbation p-value"} if data is ds else set())
+        unknown = {row[0] for row in rows if row[4] == "–"}
+        assert unknown == ({"|perturbation effect| (noise s.d.)", "perturbation p-value"} if data is ds else set())
 
 
 def test_pictures_are_drawn(ds: xr.Dataset) -> None:

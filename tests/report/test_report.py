@@ -279,12 +279,14 @@ def test_report__tf_table_holds_what_was_found(boolean: tuple[xr.Dataset, Parsed
     assert float(one["share bound_active, expected"]) == pytest.approx(
         float(yx.theory.adjusted_probability(ds.yeast.spec).sel(tf=5)), rel=1e-3
     )
-    assert float(one["mean |perturbation effect|, bound"]) == pytest.approx(
+    assert float(one["mean |perturbation effect| (noise s.d.), bound"]) == pytest.approx(
         float(abs(ds.perturbation_effect.sel(tf=5)).where(bound).mean()), rel=1e-3
     )
     expected = yx.theory.expected(ds.yeast.spec, by_tf=True).magnitude_mean
     expected = expected.sel(tf=5, feature="perturbation_effect", group="bound")
-    assert float(one["mean |perturbation effect|, bound, expected"]) == pytest.approx(float(expected), rel=1e-3)
+    assert float(one["mean |perturbation effect| (noise s.d.), bound, expected"]) == pytest.approx(
+        float(expected), rel=1e-3
+    )
 
 
 @pytest.mark.parametrize("chunks", [None, {"tf": 3}], ids=["numpy", "dask"])

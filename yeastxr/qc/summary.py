@@ -287,7 +287,7 @@ def _make_values(
     values = make_arrays(total, plan, lead, tfs)
     if any(LABEL in own for own in dims.values()):
         return values
-    # In the dims of a variable the label is before its own last ones, and before ``tf`` or bins.
+    # The axis of labels is the last one but those of TFs and of bins.
     return {name: values[name].take(0, values[name].ndim - 1 - _count_after(own)) for name, own in dims.items()}
 
 
