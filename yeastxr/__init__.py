@@ -11,12 +11,14 @@ from yeastxr.errors import (
     StoreError,
     StoreExistsError,
     StoreNotFoundError,
+    TableWarning,
 )
 from yeastxr.export import export, to_dataframe
 from yeastxr.report import report
 from yeastxr.schema import FEATURES, Feature, validate
 from yeastxr.simulation import *  # noqa: F403  (its face lists the names, once)
 from yeastxr.storage import Verification, extend, open, save, verify
+from yeastxr.tables import from_tables
 from yeastxr.training import Batches, MaskedPair, Pair, SimulatedBatches, from_torch, split, to_dataarray, to_torch, xy
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "StoreError",
     "StoreExistsError",
     "StoreNotFoundError",
+    "TableWarning",
     "Verification",
     "YeastAccessor",
     "__version__",
@@ -41,6 +44,7 @@ __all__ = [
     "check",
     "export",
     "extend",
+    "from_tables",
     "from_torch",
     "open",
     "plot",

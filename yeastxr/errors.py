@@ -37,6 +37,10 @@ class StoreNotFoundError(StoreError, FileNotFoundError):
     """There is no store at a path."""
 
 
+class TableWarning(UserWarning):
+    """Some rows or labels of a table are not in the dataset, or are there in another form."""
+
+
 def format_value(value: object, limit: int = 80) -> str:
     """Write a value for an error message, in one line, shortened when it is long.
 

@@ -44,6 +44,10 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
         "Zarr stores that resume, verify, repair and grow; files for other programs.",
         ["save", "open", "extend", "verify", "Verification", "export", "to_dataframe"],
     ),
+    "Measured data": (
+        "Tables of binding and of perturbation as a dataset.",
+        ["from_tables", "TableWarning"],
+    ),
     "Tensors": (
         "Torch tensors of shape ``[..., genes, TFs, features]``, and back.",
         ["to_torch", "xy", "Pair", "MaskedPair", "from_torch", "to_dataarray"],

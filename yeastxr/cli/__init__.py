@@ -4,6 +4,7 @@ import atexit
 import gc
 
 from yeastxr.cli.group import main
+from yeastxr.cli.measured import import_tables
 from yeastxr.cli.plots import plot
 from yeastxr.cli.results import analyze, check, demo, export, report, split
 from yeastxr.cli.stores import extend, info, simulate, verify
@@ -11,7 +12,21 @@ from yeastxr.cli.sweeps import sweep
 
 __all__ = ["main", "run"]
 
-for _command in (simulate, sweep, extend, info, verify, check, report, plot, export, split, analyze, demo):
+for _command in (
+    simulate,
+    sweep,
+    extend,
+    info,
+    verify,
+    check,
+    report,
+    plot,
+    export,
+    split,
+    analyze,
+    import_tables,
+    demo,
+):
     main.add_command(_command)
 
 

@@ -1,0 +1,130 @@
+"""The command import: measured data from tables to a store."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from yeastxr.cli.group import Refused, echo
+from yeastxr.cli.options import StorePath, Word, add_progress
+from yeastxr.cli.stores import describe_sizes
+from yeastxr.errors import TableWarning
+from yeastxr.tables.columns import TABLES, VALUE_COLUMNS
+from yeastxr.tables.fill import RULES
+from yeastxr.tables.read import JOINS, THRESHOLDS
+
+_COLUMNS = {
+    "gene": "The column of genes",
+    "tf": "The column of TFs",
+    "effect": "The column of effects",
+    "pvalue": "The column of p-values",
+    "units": "The units of effects",
+}
+
+
+def _split_pairs(*keys: str) -> Callable[..., Any]:
+    """Return a callback of a repeated option: of KEY=VALUE it makes a dict, of other texts one or a list."""
+
+    def split(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> Any:
+        parts = [text.partition("=") for text in texts]
+        pairs = {key: value for key, mark, value in parts if mark and key in keys}
+        if pairs and len(pairs) < len(texts):
+            forms = ", ".join(f"{key}=..." for key in keys)
+            raise click.BadParameter(f"{' '.join(texts)} mixes forms; expected each once of {forms}", ctx, param)
+        return pairs or (None if not texts else texts[0] if len(texts) == 1 else [*texts])
+
+    return split
+
+
+def _add_columns(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add options for the names of columns."""
+    for name, text in reversed(_COLUMNS.items()):
+        command = click.option(
+            f"--{name}",
+            multiple=True,
+            metavar="TEXT",
+            callback=_split_pairs(*TABLES),
+            help=f"{text}; binding=... and perturbation=... where they differ.  [default: known ones]",
+        )(command)
+    return command
+
+
+def _read_thresholds(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> dict[str, float] | None:
+    """Return thresholds as a dict of numbers."""
+    try:
+        pairs = [(name, float(number)) for name, number in (text.split("=", 1) for text in texts)]
+    except ValueError:
+        names = ", ".join(THRESHOLDS)
+        text = f"{' '.join(texts)} is no threshold; expected NAME=NUMBER with a name among {names}"
+        raise click.BadParameter(text, ctx, param) from None
+    return dict(pairs) or None
+
+
+@click.command("import")
+@click.argument("out", type=StorePath(), metavar="OUT.zarr")
+@click.option(
+    "--binding",
+    multiple=True,
+    callback=_split_pairs(*VALUE_COLUMNS[TABLES[0]]),
+    required=True,
+    metavar="FILE",
+    help="A table with a row for each pair (.csv, .tsv, .parquet), or a folder of tables; more than once for several. "
+    "Or matrices of genes by TFs, as effect=FILE and pvalue=FILE.",
+)
+@click.option(
+    "--perturbation",
+    multiple=True,
+    callback=_split_pairs(*VALUE_COLUMNS[TABLES[1]]),
+    required=True,
+    metavar="FILE",
+    help="The same of perturbation.",
+)
+@_add_columns
+@click.option("--experiment-hops", metavar="TEXT", help="The column of experiment hops.  [default: of this name]")
+@click.option("--background-hops", metavar="TEXT", help="The column of background hops.  [default: of this name]")
+@click.option(
+    "--label-from",
+    multiple=True,
+    metavar="NAME=NUMBER",
+    callback=_read_thresholds,
+    help="What is bound, such as binding_fdr=0.05: the largest binding_pvalue, binding_fdr, perturbation_pvalue "
+    "or perturbation_fdr; of several all must hold.  [default: a column label, or none]",
+)
+@click.option(
+    "--join",
+    type=Word(JOINS),
+    default=JOINS[0],
+    show_default=True,
+    help="Genes and TFs: of both tables, of any of them, or an error if they differ.",
+)
+@click.option(
+    "--duplicates",
+    type=Word(RULES),
+    default=RULES[0],
+    show_default=True,
+    help="What becomes of several rows of a pair.",
+)
+@click.option("--delimiter", help="What separates columns.  [default: as in the header]")
+@click.option("--decimal", default=".", show_default=True, help="The decimal separator.")
+@click.option("--encoding", default="utf-8", show_default=True, help="The encoding of text.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT.zarr if it is a yeastxr store.")
+@add_progress
+def import_tables(out: str, overwrite: bool, progress: bool | None, **settings: Any) -> None:
+    """Save measured data, tables of binding and of perturbation, as a zarr store.
+
+    For example: yeastxr import real.zarr --binding cards.csv --perturbation log2.csv --label-from binding_fdr=0.05
+    """
+    from yeastxr.storage.location import locate
+    from yeastxr.storage.store import save
+    from yeastxr.tables import from_tables
+
+    if locate(out).classify() == "complete" and not overwrite:  # before minutes of reading
+        raise Refused(f"{out} exists already; expected a new place, or --overwrite to replace the store")
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always", TableWarning)
+        ds = from_tables(**settings)
+    save(ds, out, overwrite=overwrite, progress=progress)
+    echo(f"{out}: {describe_sizes({dim: ds.sizes[dim] for dim in ('gene', 'tf')})}")
+    for note in notes:
+        echo(f"  {note.message}")

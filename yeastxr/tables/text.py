@@ -1,0 +1,161 @@
+"""Delimited text: how it is encoded and separated, and its batches."""
+
+import codecs
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from yeastxr.errors import InputError, describe_error, format_value
+
+NULLS = ("", "NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null", "None", "-")
+_DELIMITERS = (",", "\t", ";", "|")
+_HEAD = 1 << 20  # bytes in which a header must end
+_BLOCK = 2 << 20  # bytes of a batch
+
+
+class TextFile:
+    """A CSV or TSV file, perhaps compressed by gzip.
+
+    Parameters
+    ----------
+    path
+        The file.
+    delimiter
+        What separates columns; found in the header by default.
+    decimal
+        The decimal separator.
+    encoding
+        How text is encoded; files that begin with the byte-order mark of UTF-16 are read as such.
+    """
+
+    def __init__(self, path: Path, *, delimiter: str | None, decimal: str, encoding: str) -> None:
+        self._path, self._decimal, self._encoding = path, decimal, encoding
+        header, self._skip = self._read_header()
+        self._delimiter = delimiter or _find_delimiter(header, path)
+        [names] = csv.reader([header], delimiter=self._delimiter)
+        self.columns = tuple(name.strip() for name in names)
+
+    def _open(self) -> Any:
+        """Open the file as a stream of bytes, without compression."""
+        import pyarrow as pa
+
+        with self._path.open("rb") as file:
+            compressed = file.read(2) == b"\x1f\x8b"
+        return pa.input_stream(str(self._path), compression="gzip" if compressed else None)
+
+    def _read_header(self) -> tuple[str, int]:
+        """Return the line with the names of columns, and how many lines it takes to be past it."""
+        try:
+            with self._open() as stream:
+                head = bytes(stream.read(_HEAD))
+        except OSError as error:
+            raise InputError(f"{self._path} can't be read: {describe_error(error)}") from None
+        if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            self._encoding = "utf-16"
+        try:
+            text = codecs.getincrementaldecoder(self._encoding)().decode(head).removeprefix("\ufeff")
+        except UnicodeDecodeError:
+            raise self._refuse_encoding() from None
+        if "\0" in text:
+            raise InputError(f"{self._path} is not text; expected CSV or TSV, perhaps compressed by gzip, or parquet")
+        lines = re.split(r"\r\n|\n|\r", text)
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                if not any(map(str.strip, lines[number:])) and len(head) < _HEAD:
+                    raise InputError(f"{self._path} has no rows; expected at least one below its header")
+                return line, number
+        raise InputError(f"{self._path} is empty; expected a header and rows")
+
+    def _refuse_encoding(self) -> InputError:
+        hint = "encoding='latin-1'" if self._encoding.lower().replace("_", "-") in ("utf-8", "utf8") else "another one"
+        return InputError(
+            f"{self._path} is not text encoded in {self._encoding}; expected that, or the right encoding=, such as "
+            f"{hint}"
+        )
+
+    def read(self, labels: Sequence[str], numbers: Sequence[str]) -> Iterator[Any]:
+        """Yield record batches of some columns: labels as dictionaries of text, numbers as float64."""
+        import pyarrow as pa
+
+        types = {name: pa.dictionary(pa.int32(), pa.string()) for name in labels}
+        types |= dict.fromkeys(numbers, pa.float64())
+        try:
+            yield from self._iterate(types)
+        except pa.ArrowInvalid as error:
+            self._explain(error, numbers)
+            raise InputError(f"{self._path} can't be read: {describe_error(error)}") from None
+        except UnicodeDecodeError:
+            raise self._refuse_encoding() from None
+        except OSError as error:
+            raise InputError(f"{self._path} can't be read: {describe_error(error)}") from None
+
+    def _iterate(self, types: dict[str, Any]) -> Iterator[Any]:
+        from pyarrow import csv as arrow
+
+        with self._open() as stream:
+            reader = arrow.open_csv(
+                stream,
+                read_options=arrow.ReadOptions(
+                    column_names=self.columns, skip_rows=self._skip, block_size=_BLOCK, encoding=self._encoding
+                ),
+                parse_options=arrow.ParseOptions(delimiter=self._delimiter),
+                convert_options=arrow.ConvertOptions(
+                    column_types=types,
+                    include_columns=list(types),
+                    null_values=NULLS,
+                    strings_can_be_null=True,
+                    decimal_point=self._decimal,
+                ),
+            )
+            yield from reader
+
+    def _explain(self, error: Exception, numbers: Sequence[str]) -> None:
+        """Raise an error that says in which row reading failed, if it can be found."""
+        import pyarrow as pa
+
+        text = str(error)
+        uneven = re.search(r"Expected (\d+) columns, got (\d+): (.*)", text)
+        if uneven:
+            expected, found, line = uneven.groups()
+            comma = self._delimiter == "," and int(found) > int(expected)
+            hint = ", and another delimiter than a decimal comma" if comma else ""
+            raise InputError(
+                f"{self._path} has a line of {found} values, {format_value(line, 60)}; expected {expected}, as in its "
+                f"header{hint}"
+            ) from None
+        if "UTF8" in text or "UTF-8" in text:
+            raise self._refuse_encoding() from None
+        if not numbers:
+            return
+        first = 1
+        for batch in self._iterate(dict.fromkeys(numbers, pa.string())):
+            for name in numbers:
+                refuse_text(batch[name], str(self._path), name, first, self._decimal)
+            first += batch.num_rows
+
+
+def refuse_text(array: Any, table: str, column: str, first: int, decimal: str = ".") -> None:
+    """Refuse an array of texts that holds one that is no number, and say in which row."""
+    for row, text in enumerate(array.to_pylist(), first):
+        if text is None or text.strip() in NULLS:
+            continue
+        try:
+            if "_" in text or (decimal != "." and "." in text):
+                raise ValueError(text)
+            float(text.replace(decimal, "."))
+        except ValueError:
+            comma = decimal == "." and re.fullmatch(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*", text)
+            hint = ", or decimal=',' if that is a decimal comma" if comma else ""
+            raise InputError(
+                f"{table} holds {format_value(text, 40)} in row {row:,} of the column {column!r}; expected a number"
+                f"{hint}"
+            ) from None
+
+
+def _find_delimiter(header: str, path: Path) -> str:
+    """Return what separates most columns of a header."""
+    counts = {mark: len(next(csv.reader([header], delimiter=mark))) for mark in _DELIMITERS}
+    usual = "\t" if ".tsv" in path.suffixes[-2:] else ","
+    return max(_DELIMITERS, key=lambda mark: (counts[mark], mark == usual))
