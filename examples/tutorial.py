@@ -56,10 +56,10 @@ print("bound/unbound ratio is correct:", bool(exact.all()))
 print(ds.yeast.check())
 yx.plot.save(ds.yeast.plot.qc(), "tutorial.png", overwrite=True)
 
-# Another relationship between binding and perturbation.
-stronger = yx.generate_perturbation_effects(labels, binding, max_mean_adjustment=3.0, bound_mean=5.0, seed=SEED)
-ds_stronger = yx.assemble(labels, binding, binding_pvalue, stronger, yx.generate_pvalues(stronger, seed=SEED))
-yx.plot.save(ds_stronger.yeast.plot.binding_vs_perturbation(), "tutorial_stronger.png", overwrite=True)
+# Other relationships between binding and perturbation: nine simulations as one sweep.
+swept = yx.sweep(ds.yeast.spec, max_mean_adjustment=[0.1, 3.0, 10.0], bound_mean=[3.0, 5.0, 10.0])
+panels = swept.yeast.plot.binding_vs_perturbation(by=["max_mean_adjustment", "bound_mean"], ylim=(0, 21))
+yx.plot.save(panels, "tutorial_sweep.png", overwrite=True)
 
 # One tensor: genes, TFs, features in the order label, binding effect and p-value, perturbation effect and p-value.
 tensor = ds.yeast.to_torch()

@@ -510,6 +510,15 @@ def test_compare__datasets_and_sweeps() -> None:
             plot.compare(wrong)
     with pytest.raises(yx.InputError, match="by is 'x'"):
         plot.compare(swept, by="x")
+    variants = {"a": {"bound_mean": 1.0}, "b": {"bound_std": 2.0}}
+    grid = yx.sweep(spec, variant=variants, unbound_std=[1.0, 2.0])
+    names = [f"variant {name}, unbound_std {std}" for name in "ab" for std in (1.0, 2.0)]
+    assert [layer.label for layer in plot.compare(grid, by=["variant", "unbound_std"])] == names
+    panels = grid.yeast.plot.binding_vs_perturbation(by=["variant", "unbound_std"], ylim=(0, 9))
+    assert panels.shape == (2, 2)
+    assert all("bound, theory" in [layer.label for layer in panel] for panel in panels)  # each by its specification
+    with pytest.raises(yx.InputError, match="by has 30 combinations of labels; expected from 1 to 24"):
+        plot.binding_vs_perturbation(yx.sweep(spec, bound_mean=range(30)), by="bound_mean")
     with pytest.raises(yx.InputError, match="datasets is neither"):
         plot.compare(3)
 

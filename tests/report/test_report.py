@@ -204,6 +204,23 @@ def test_report__a_sweep_says_how_it_was_made(tmp_path: Path) -> None:
     xr.testing.assert_identical(names["ds"].load(), ds.load())
 
 
+def test_report__a_sweep_of_methods_says_how_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = made(genes=50, tf_relationships={0: [yx.Or(1, 2)]}).yeast.spec
+    ds = yx.sweep(spec, method=["none", "boolean"], bound_experiment_hops_range=[(1, 6), (2, 9)])
+    page = Parsed(written(ds, tmp_path))
+    assert {"parameter": "max_mean_adjustment", "value": "set by method"} in page.table("parameter")
+    assert {"parameter": "method", "value": "swept over ['none', 'boolean']"} in page.table("parameter")
+    rows = page.table("point of the sweep")
+    assert rows[0]["point of the sweep"] == "method=none, bound_experiment_hops_range=1-6"
+    assert {row["outcome"] for row in rows} == {"all checks passed"}
+    file, code = page.frames
+    monkeypatch.chdir(tmp_path)
+    Path("spec.json").write_text(file, encoding="utf-8")
+    names: dict[str, object] = {}
+    exec(code, names)
+    xr.testing.assert_identical(names["ds"].load(), ds.load())
+
+
 def test_report__a_part_is_said_to_be_one(tmp_path: Path) -> None:
     words = "The specification is of 1,000 genes and 10 TFs: the dataset is a part of that"
     assert words in written(made().isel(tf=[0, 5]), tmp_path, checks=False)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import fields, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import xarray as xr
 
 import yeastxr as yx
+from yeastxr import qc
 from yeastxr.schema import BOUND_FRACTION, EXTRA_NAMES, FEATURE_NAMES
 from yeastxr.simulation.sweeps import FIXED, METHODS, SOURCES, read_sweep
 
@@ -198,7 +200,7 @@ def test_sweep__labels() -> None:
     point = yx.spec_of(ds.sel(response="strong", bound="low"))
     assert (point.bound_mean, point.bound_std, point.bound) == (5.0, 2.0, (0.1, 0.2))
     again = yx.sweep(spec, bound_concentration=[None, 10], positive_fraction=[0.5, (0.1, 0.2, 0.3, 0.4)])
-    assert again["bound_concentration"].values.tolist() == ["none", "10.0"]
+    assert again["bound_concentration"].values.tolist() == ["none", "10"]
     assert again["positive_fraction"].values.tolist() == ["0.5", "0.1, 0.2, 0.3, 0.4"]
     assert "seed" not in yx.sweep(spec, seed=[1, 2]).attrs
     sweep = read_sweep(ds)
@@ -242,3 +244,38 @@ def test_sweep__refuses_methods_that_the_specification_lacks() -> None:
         yx.sweep(plain, method=["binding"])
     with pytest.raises(yx.InputError, match="method 'related' can't be made of the conditions of TF 0, which have Not"):
         yx.sweep(replace(plain, tf_relationships={0: [yx.And(1, yx.Not(1))]}), method=["related"])
+
+
+def test_sweep__the_last_section_of_the_tutorial() -> None:
+    population = {"genes": 1000, "bound": [0.1, 0.15, 0.2, 0.25, 0.3], "n_sample": [1, 1, 2, 2, 4], "seed": 42}
+    adjustments, means = [0.1, 3.0, 10.0], [3.0, 5.0, 10.0]
+    swept = yx.sweep(yx.SimulationSpec(**population), max_mean_adjustment=adjustments, bound_mean=means).compute()
+    assert [name for name in swept.data_vars if swept[name].ndim == 2] == list(FEATURE_NAMES[:3])
+    for adjustment, mean in product(adjustments, means):
+        point = swept.sel(max_mean_adjustment=adjustment, bound_mean=mean)
+        alone = yx.simulate(**population, max_mean_adjustment=adjustment, bound_mean=mean)
+        assert point.yeast.spec == alone.yeast.spec
+        for name in FEATURE_NAMES:
+            np.testing.assert_array_equal(point[name].values, alone[name].values)
+
+
+@pytest.mark.parametrize("chunks", [None, "auto"], ids=["numpy", "dask"])
+def test_sweep__what_reads_it_repeats_variables_along_the_dims_that_they_lack(chunks: Any) -> None:
+    ds = yx.sweep(TUTORIAL, method=list(METHODS), pseudocount=[1e-10, 1.0], chunks=chunks)
+    arrays = xr.broadcast(*(ds[name] for name in FEATURE_NAMES))
+    full = xr.Dataset(dict(zip(FEATURE_NAMES, arrays, strict=True)), ds.coords, ds.attrs)
+    full = full.transpose("method", "pseudocount", "gene", "tf", "feature").compute()
+    assert yx.validate(ds) is ds
+    assert ds.yeast.to_torch().shape == (4, 2, 60, 4, 5)
+    assert (ds.yeast.to_torch() == full.yeast.to_torch()).all()
+    xr.testing.assert_equal(ds.yeast.to_dataarray().compute(), full.yeast.to_dataarray())
+    assert ds.yeast.to_dataframe().equals(full.yeast.to_dataframe())
+    xr.testing.assert_equal(qc.summarize(ds).compute(), qc.summarize(full))
+    assert "status_mean" not in qc.summarize(ds)  # each point has relations of its own
+    areas = [data.yeast.analysis.curves() for data in (ds, full)]
+    xr.testing.assert_allclose(areas[0].compute(), areas[1].compute())
+    assert (yx.split(ds, by="method", test=0.25, val=0.25, seed=1).split == "train").sum() == 2
+    batches = [list(data.yeast.batches(100, x=["label", "perturbation_effect"])) for data in (ds, full)]
+    assert all((one == other).all() for pairs in zip(*batches, strict=True) for one, other in zip(*pairs, strict=True))
+    assert yx.check(ds).passed
+    assert not yx.check(ds.assign(label=~ds.label)).passed

@@ -1,6 +1,7 @@
 """Verification and repair: each kind of damage is found, named, mended, and nothing else is touched."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -229,3 +230,37 @@ def test_extend__refused(asked: dict, message: str, path: Path) -> None:
     with pytest.raises(yx.InputError, match=message):
         yx.extend(path, **asked)
     assert files(path) == before
+
+
+@pytest.mark.parametrize("chunks", [None, {"tf": 2}], ids=["numpy", "dask"])
+def test_sweep__variables_without_its_dims_are_verified_repaired_and_extended(chunks: object, tmp_path: Path) -> None:
+    spec = yx.SimulationSpec(genes=40, bound=[0.4], n_sample=[4], max_mean_adjustment=9.0, replicates=2, seed=1)
+    grid = {"method": {"none": {}, "binding": {}, "related": {"tf_relationships": {0: [1]}}}, "bound_std": [1.0, 2.0]}
+    ds = yx.sweep(spec, **grid, chunks=chunks)
+    path = yx.save(ds, tmp_path / "sweep.zarr")
+    assert len([file for file in (path / "label" / "c").rglob("*") if file.is_file()]) == (4 if chunks else 2)
+    opened = yx.open(path)
+    xr.testing.assert_identical(opened.compute(), ds.compute())
+    assert opened["label"].dims == ("replicate", "gene", "tf")
+    assert yx.verify(path, against="spec").whole
+    assert yx.verify(path).blocks["label"] == ((4, 4, 0, 0) if chunks else (2, 2, 0, 0))
+    for name, change in (("label", Path.unlink), ("perturbation_effect", flip)):
+        change(sorted(file for file in (path / name / "c").rglob("*") if file.is_file())[-1])
+    problems = yx.verify(path).problems
+    assert [problem.partition(",")[0] for problem in problems] == ["label", "perturbation_effect"]
+    assert "method" not in problems[0]
+    assert "method 2:3" in problems[1]
+    assert yx.verify(path, repair=True).repaired
+    assert yx.verify(path, against="spec").whole
+    if chunks is None:
+        return
+    assert yx.save(ds, path) == path  # there already
+    yx.extend(path, bound=[0.2], replicates=3)
+    larger = replace(spec, bound=[0.4, 0.2], n_sample=[4, 1], replicates=3)
+    xr.testing.assert_identical(yx.open(path).compute(), yx.sweep(larger, **grid).compute())
+    point = yx.save(yx.open(path).sel({"method": "related", "bound_std": 2.0}), tmp_path / "point.zarr")
+    assert yx.verify(point, against="spec").whole
+    swept = yx.save(yx.sweep(spec, bound=[[0.3], [0.4]], chunks=chunks), tmp_path / "bound.zarr")
+    assert not yx.open(swept)["bound_fraction"].chunks
+    with pytest.raises(yx.InputError, match="bound is given, and the store is a sweep over bound"):
+        yx.extend(swept, bound=[0.2])

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import holoviews as hv
 
 MAX_POINTS = 20_000
-_MOST_PANELS, _MOST_COLUMNS, _PANEL = 24, 4, (330, 300)
+_MOST_PANELS, _MOST_COLUMNS = 24, 4
 _SMALLEST, _LARGEST = 2.0, 7.5  # diameters of the markers of bins, in bokeh's pixels and matplotlib's points
 
 
@@ -94,9 +94,10 @@ def binding_vs_perturbation(
     """
     if by is not None:
         shared: dict[str, Any] = {"tf": tf, "gene": gene, "max_points": max_points, "bins": bins}
-        looks: dict[str, Any] = {"size": _PANEL, **options}
-        parts = split_by(ds, by, _MOST_PANELS)
-        panels = [binding_vs_perturbation(part, **shared, **{"title": name, **looks}) for name, part in parts.items()]
+        panels = []
+        for name, part in split_by(ds, by, _MOST_PANELS).items():
+            looks: dict[str, Any] = {"title": name.replace(", ", "\n"), **options}
+            panels.append(binding_vs_perturbation(part, **shared, **looks))
         last = by if isinstance(by, str) else list(by)[-1]
         return lay_out(panels, min(_MOST_COLUMNS, ds.sizes[last]))
     ds, subtitle = select(ds, tf, gene)

@@ -205,7 +205,7 @@ class Sweep:
         variables = {name: self._stack(pieces[name], dims[name]) for name in names}
         for name in {*variables} - {BOUND_FRACTION} if own else ():
             variables[name] = variables[name].chunk({dim: own[dim] for dim in own if dim in dims[name]})
-        coords = {dim: (dim, _make_index(labels)) for dim, labels in self.labels.items()}
+        coords: dict[Hashable, Any] = {dim: (dim, _make_index(labels)) for dim, labels in self.labels.items()}
         coords |= {name: first.variables[name] for name in first.coords if name != FEATURE}
         coords[BOUND_FRACTION] = variables.pop(BOUND_FRACTION)
         swept = {name for changes in self.changes.values() for change in changes for name in change}
@@ -507,7 +507,8 @@ def _make_labels(dim: str, given: Sequence[Any], changes: Sequence[Mapping[str, 
     """Return labels that are numbers or texts: those that are given, or else texts of the values."""
     labels = list(given)
     if not (all(map(_is_number, labels)) or all(isinstance(label, str) for label in labels)):
-        labels = [_write_value(dim, change[dim]) for change in changes]
+        values = (label if _is_number(label) else change[dim] for label, change in zip(labels, changes, strict=True))
+        labels = [_write_value(dim, value) for value in values]
     else:
         labels = list(map(to_python, labels))
     seen = set[Any]()
