@@ -329,7 +329,9 @@ def run_command(data: st.DataObject, folder: Path, commands: list[str]) -> None:
     parameters = main.commands[name].params
     options = [option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)]
     options = [option for option in options if option.startswith("-") and option not in ("--workers", "--scheduler")]
-    start = {"simulate": ["new.zarr", "--genes", "12", "--bound", "0.25"], "export": ["sim.zarr", "out.npz"]}
+    new = ["new.zarr", "--genes", "12", "--bound", "0.25"]
+    start = {"simulate": new, "sweep": [*new, "--over", "bound_mean=3,5"], "export": ["sim.zarr", "out.npz"]}
+    start |= {"extend": ["sim.zarr", "--bound", "0.25"], "plot": ["sim.zarr", "bound_fraction", "-o", "out.svg"]}
     words = data.draw(st.one_of(st.just(start.get(name, ["sim.zarr"])), st.lists(WORDS, max_size=2)), label="arguments")
     for _ in range(data.draw(st.integers(0, 3))):
         words = [*words, data.draw(st.sampled_from(options), label="option"), *data.draw(st.lists(WORDS, max_size=1))]
@@ -357,7 +359,7 @@ def test_fuzz__functions(data: st.DataObject, folder: Path) -> None:
 @FAST
 @given(data=st.data())
 def test_fuzz__commands(data: st.DataObject, folder: Path) -> None:
-    run_command(data, folder, ["check", "export", "info", "simulate", "verify"])
+    run_command(data, folder, ["check", "export", "extend", "info", "simulate", "split", "sweep", "verify"])
 
 
 @pytest.mark.slow

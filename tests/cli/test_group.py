@@ -219,6 +219,7 @@ def test_commands__wrong_input_in_one_sentence(
     (tmp_path / "file.csv").write_text("mine")
     shutil.copytree(store, tmp_path / "unfinished.zarr")
     zarr.open_group(tmp_path / "unfinished.zarr", mode="r+").attrs["yeastxr_complete"] = False
+    (tmp_path / "unfinished.zarr" / "label" / "c" / "0" / "0").unlink()
     zarr.create_group(tmp_path / "other.zarr")
     before = read_files(tmp_path)
     for words, status in list_wrong_words(command):

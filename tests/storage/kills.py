@@ -45,13 +45,13 @@ COMMANDS: dict[str, Callable[[Path], object]] = {
     "extend": lambda path: yx.extend(path, bound=[0.6], progress=False),
     "repair": lambda path: yx.verify(path, repair=True, progress=False),
 }
-# The state before, the command that is killed, the command that is documented to recover, and what is then there.
+# The state before, the command that is killed, the commands that are documented to recover, and what is then there.
 SCENARIOS: dict[str, tuple[str, str, str, list[xr.Dataset]]] = {
     "save": ("nothing", "save", "save", [A]),
     "resume": ("unfinished", "save", "save", [A]),
     "overwrite": ("complete", "overwrite", "open", [A, B]),
     "overwrite an unfinished store": ("unfinished", "overwrite", "overwrite", [A, B]),
-    "extend": ("complete", "extend", "repair", [A, LARGER]),
+    "extend": ("complete", "extend", "repair, extend", [A, LARGER]),
     "repair": ("damaged", "repair", "repair", [A]),
 }
 
@@ -165,7 +165,7 @@ def main(scenario: str, first: int, step: int, folder: Path) -> None:
         for command in COMMANDS:
             copy = folder / f"{n}-{command}"
             shutil.copytree(after, copy)
-            recovers = command == recovery
+            recovers = command in recovery.split(", ")
             fresh = state in ("nothing", "unfinished")
             possible = [*expected, *([B] if fresh and command in ("save another", "overwrite") else [])]
             check = partial(check_after, command, copy / "x.zarr", possible, recovers, fresh)

@@ -194,6 +194,21 @@ def test_extend__coordinates_of_the_users_are_not_lost(tmp_path: Path) -> None:
     assert yx.verify(path).whole
 
 
+def test_extend__the_same_call_again_changes_nothing(tmp_path: Path) -> None:
+    spec = yx.SimulationSpec(genes=20, tfs=["a"], bound=[0.5], replicates=1, seed=1)
+    for name, ds in {"sim": spec.simulate(chunks="auto"), "sweep": yx.sweep(spec, bound_mean=[3, 5])}.items():
+        path = yx.save(ds, tmp_path / f"{name}.zarr")
+        for more in ({"bound": [0.2, 0.5], "tfs": ["b", "c"]}, {"replicates": 3}):
+            yx.extend(path, **more)
+            before = files(path)
+            yx.extend(path, **more)
+            assert files(path) == before
+        for refused in ({"bound": [0.3], "tfs": ["b"]}, {"bound": [0.2, 0.5], "tfs": ["b", "c"]}):
+            with pytest.raises(yx.InputError, match="'b' twice"):
+                yx.extend(path, **refused)
+        assert yx.open(path).sizes["tf"] == 3
+
+
 def test_extend__interrupted(path: Path) -> None:
     def stop(key: str) -> None:
         if key == "label/c/2/6":

@@ -260,14 +260,18 @@ def test_ended_before_the_first_block__starts_anew(
     assert files(path) == whole
 
 
-@pytest.mark.parametrize("stage", ["records", "metadata", "coordinates", "first block"])
-def test_extend__ended_at_any_stage_is_repaired(stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("again", [False, True], ids=["repair", "the same call"])
+@pytest.mark.parametrize("stage", ["records", "metadata", "coordinates", "first block", "mark"])
+def test_extend__ended_at_any_stage_is_finished(
+    stage: str, again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = yx.save(made(), tmp_path / "sim.zarr")
     places = {
         "records": "yeastxr.storage.layout.Records.write",
         "metadata": "yeastxr.storage.store.restore_documents",
         "coordinates": "yeastxr.storage.store.restore_files",
         "first block": "yeastxr.storage.store.write_missing",
+        "mark": "yeastxr.storage.store.finish",
     }
 
     def ends(*args: object, **kwargs: object) -> None:
@@ -277,9 +281,17 @@ def test_extend__ended_at_any_stage_is_repaired(stage: str, tmp_path: Path, monk
         patch.setattr(places[stage], ends)
         with pytest.raises(KeyboardInterrupt):
             yx.extend(path, bound=[0.5], n_sample=[7])
-    for refused in (lambda: yx.open(path), lambda: yx.extend(path, bound=[0.5])):
-        with pytest.raises(yx.InputError, match="unfinished"):
-            refused()
-    assert yx.verify(path, repair=True).whole
+    with pytest.raises(yx.InputError, match="unfinished"):
+        yx.open(path)
+    if stage not in ("records", "mark"):
+        with pytest.raises(yx.InputError, match="unfinished; expected verify with repair"):
+            yx.extend(path, bound=[0.5])
+    if again:
+        yx.extend(path, bound=[0.5], n_sample=[7])
+    assert yx.verify(path, repair=not again).whole
     larger = yx.simulate(**{**SPEC, "bound": [0.2, 0.5], "n_sample": [120, 7]})
-    xr.testing.assert_identical(yx.open(path).compute(), made().compute() if stage == "records" else larger)
+    is_larger = again or stage != "records"
+    xr.testing.assert_identical(yx.open(path).compute(), larger if is_larger else made().compute())
+    if again:  # TFs without names are added again
+        yx.extend(path, bound=[0.5], n_sample=[7])
+        assert yx.open(path).sizes["tf"] == 134

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -53,6 +54,7 @@ HELP = {
 """What the parameters of the functions are; a test compares their names with the signatures."""
 
 
+@cache
 def list_kinds() -> dict[str, dict[str, inspect.Parameter]]:
     """Return the functions that need nothing but a dataset, and their parameters that an option can give."""
     kinds = {}

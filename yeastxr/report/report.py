@@ -232,7 +232,7 @@ def _describe_labels(array: xr.DataArray, dim: str) -> str:
 def _make_recipe(ds: xr.Dataset, spec: SimulationSpec | None) -> dict[str, Any]:
     """Return what made the dataset, and how to make it again; the specification's text if it can't be read."""
     sweep = read_sweep(ds) if spec is None else None
-    swept = {}
+    swept: dict[str, str] = {}
     if sweep is not None:
         spec = sweep.spec
         for dim, changes in sweep.changes.items():

@@ -205,7 +205,7 @@ class Sweep:
         variables = {name: self._stack(pieces[name], dims[name]) for name in names}
         for name in {*variables} - {BOUND_FRACTION} if own else ():
             variables[name] = variables[name].chunk({dim: own[dim] for dim in own if dim in dims[name]})
-        coords = {dim: (dim, _make_index(labels)) for dim, labels in self.labels.items()}
+        coords: dict[Hashable, Any] = {dim: (dim, _make_index(labels)) for dim, labels in self.labels.items()}
         coords |= {name: first.variables[name] for name in first.coords if name != FEATURE}
         coords[BOUND_FRACTION] = variables.pop(BOUND_FRACTION)
         swept = {name for changes in self.changes.values() for change in changes for name in change}

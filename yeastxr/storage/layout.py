@@ -491,7 +491,7 @@ def _has_graph_of(ds: xr.Dataset, sweep: Sweep) -> bool:
     for name in list_variables(ds):
         if not ds[name].chunks:
             return False
-        chunks |= ds[name].variable.chunksizes
+        chunks |= {str(dim): cuts for dim, cuts in ds[name].variable.chunksizes.items()}
     if {dim: ds.sizes[dim] for dim in chunks} != sweep.sizes:
         return False
     expected = sweep.simulate(chunks)

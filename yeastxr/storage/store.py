@@ -474,15 +474,17 @@ def extend(
     with location.lock():
         location.recover()
         added = (bound, n_sample, tfs, replicates, tf_relationships, positive_fraction)
-        if read_root_attrs(location)[COMPLETE] is not True:
-            _finish_extension(location, added, sync=sync, progress=progress)
-            return location.handle
+        complete = read_root_attrs(location)[COMPLETE] is True
         location.check_links()
-        records = Records.read(location)
-        old = find_simulation(location, records)
+        records, old = _read_simulation(location, complete)
         before = _find_extended(records, added, old)
+        if before is not None and not complete:
+            _finish_extension(location, records, old, sync=sync, progress=progress)
+            return location.handle
         if before is not None and (tfs is not None or _list_tfs(before) == _list_tfs(old)):
             return location.handle  # TFs with names, or replicates: not to be added again
+        if not complete and not _is_written(location, records):
+            raise _describe_unfinished(location)
         spec = _enlarge(old, *added)
         if spec == old:
             raise StoreError("extend is given nothing to add; expected bound fractions of new TFs, or more replicates")
@@ -527,20 +529,37 @@ def _list_tfs(spec: SimulationSpec | Sweep) -> Sequence[Hashable]:
     return (spec.spec if isinstance(spec, Sweep) else spec).tf_labels
 
 
-def _finish_extension(location: Location, added: tuple[Any, ...], *, sync: bool, progress: bool | None) -> None:
-    """Write what an extension that ended early lacks, or refuse a store that is unfinished for another reason."""
-    unfinished = StoreError(
-        f"store is {location.name}, which is unfinished; expected verify with repair to finish it first, "
-        "or the extension that began"
+def _describe_unfinished(location: Location) -> StoreError:
+    """Return the error of a store that is unfinished, but not as this extension leaves it."""
+    return StoreError(
+        f"store is {location.name}, which is unfinished; expected verify with repair to finish it first, or the "
+        "extension that began"
     )
+
+
+def _read_simulation(location: Location, complete: bool) -> tuple[Records, SimulationSpec | Sweep]:
+    """Return the records of a store and what it is a simulation of."""
     try:
         records = Records.read(location)
-        spec = find_simulation(location, records)
+        return records, find_simulation(location, records)
     except StoreError:
-        raise unfinished from None
-    if _find_extended(records, added, spec) is None:
-        raise unfinished
-    location.check_links()
+        if complete:
+            raise
+        raise _describe_unfinished(location) from None
+
+
+def _is_written(location: Location, records: Records) -> bool:
+    """Return whether an unfinished store lacks nothing, as where an extension ended before it wrote anything."""
+    try:
+        return not (records.find_missing() | find_absent(location, records)).any()
+    except Exception:  # whatever zarr raises for metadata that is not what it must be
+        return False
+
+
+def _finish_extension(
+    location: Location, records: Records, spec: SimulationSpec | Sweep, *, sync: bool, progress: bool | None
+) -> None:
+    """Write what an extension that ended early lacks."""
     ds = spec.simulate(chunks=records.layout.lengths)
     check_workers(ds, location)
     restore_documents(location, records)

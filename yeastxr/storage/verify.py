@@ -184,10 +184,16 @@ def verify(
             _repair(location, records, spec, simulated, states, progress)
             repaired = complete = True
     blocks = {
-        name: (int(own.sum()), *(int((state[own] == code).sum()) for code in (_INTACT, _MISSING, _DAMAGED)))
+        name: _count_states(state[own])
         for name, state, own in zip(records.names, states, records.existing, strict=True)
     }
     return Verification(location.name, blocks, tuple(problems), repaired, complete, tuple(changes))
+
+
+def _count_states(states: np.ndarray) -> tuple[int, int, int, int]:
+    """Return how many blocks there are, and how many of them are intact, missing and damaged."""
+    intact, missing, damaged = (int((states == code).sum()) for code in (_INTACT, _MISSING, _DAMAGED))
+    return states.size, intact, missing, damaged
 
 
 def _read_store(location: Location, repair: bool) -> tuple[bool, Records]:

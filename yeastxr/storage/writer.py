@@ -21,7 +21,7 @@ from yeastxr._blocks import choose_scheduler
 from yeastxr._utils import count_threads, run_in_threads, show_progress
 from yeastxr.errors import InputError, StoreError, format_value
 from yeastxr.schema import list_variables
-from yeastxr.storage.layout import Block, Group, Layout, Records, digest, group_variables, mark
+from yeastxr.storage.layout import Block, Group, Layout, Records, digest, group_variables, index_block, mark
 from yeastxr.storage.location import Location, sync_to_disk, wait
 
 BlockFunction = Callable[..., np.ndarray]
@@ -93,7 +93,7 @@ def write_missing(
 
         def record(group: Group, block: Block, digests: np.ndarray) -> None:
             nonlocal recorded
-            index = (slice(None), *group.expand(block))
+            index = index_block(group.expand(block))
             written = missing[index][variables] & np.isin(variables, group.numbers)
             records.digests[index] = np.where(written, digests.reshape(-1), records.digests[index])
             advance(group.layout.count_pairs(block))
