@@ -20,7 +20,7 @@ import click
 
 from yeastxr._version import __version__
 from yeastxr.errors import InputError, describe_error, escape_controls, format_value
-from yeastxr.simulation import SimulationSpec
+from yeastxr.simulation import SimulationSpec, presets
 
 
 class _Refused(click.ClickException):
@@ -265,6 +265,11 @@ def main() -> None:
     callback=_read_spec,
     help="A YAML or JSON file of parameters, as `yeastxr info --spec` prints it; options take precedence.",
 )
+@click.option(
+    "--preset",
+    metavar="NAME",
+    help=f"Parameters for what neither options nor --spec give: {' or '.join(presets())}.",
+)
 @_add_parameters
 @click.option("--overwrite", is_flag=True, help="Replace OUT.zarr if it is a yeastxr store.")
 @click.option("--workers", type=click.IntRange(1), help="How many processes to compute in, instead of threads.")
@@ -274,6 +279,7 @@ def main() -> None:
 def simulate(
     out: str,
     spec: dict[str, Any],
+    preset: str | None,
     overwrite: bool,
     workers: int | None,
     scheduler: str | None,
@@ -286,16 +292,19 @@ def simulate(
     The same command resumes a run that ended early.
 
     For example: yeastxr simulate sim.zarr --genes 6600 --bound 0.1,0.2 --n-sample 100,100 --seed 42
+
+    Or: yeastxr simulate yeast.zarr --preset yeast --seed 42
     """
     from yeastxr._blocks import CHUNK_CELLS
-    from yeastxr.simulation.simulate import check_parameter_names
+    from yeastxr.simulation.simulate import check_parameter_names, fill_parameters
     from yeastxr.storage.store import find_unfinished_seed, is_saved, save
 
     check_parameter_names(spec)
-    values = spec | {name: value for name, value in parameters.items() if value is not None}
+    values = spec | {name: value for name, value in {**parameters, "preset": preset}.items() if value is not None}
     for name in ("genes", "bound"):
-        if name not in values:
-            raise click.UsageError(f"Missing option '--{name}', or '--spec' with a file that has it.")
+        if name not in values and values.get("preset") is None:
+            raise click.UsageError(f"Missing option '--{name}', or '--spec' with a file that has it, or '--preset'.")
+    values = fill_parameters(values)
     if values.get("seed") is None:
         values["seed"] = find_unfinished_seed(out)
     simulation = SimulationSpec.from_dict(values)

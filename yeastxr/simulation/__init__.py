@@ -1,6 +1,7 @@
 """Simulate labelled datasets: relations of TFs, parameters, the four steps, and whole simulations."""
 
 from yeastxr.simulation.adjustment import adjusted_pairs
+from yeastxr.simulation.presets import Preset, presets
 from yeastxr.simulation.relations import And, Not, Or
 from yeastxr.simulation.simulate import SimulationSpec, assemble, simulate, spec_of, sweep
 from yeastxr.simulation.steps import (
@@ -17,6 +18,7 @@ __all__ = [
     "And",
     "Not",
     "Or",
+    "Preset",
     "SimulationSpec",
     "adjusted_pairs",
     "assemble",
@@ -27,6 +29,7 @@ __all__ = [
     "generate_pvalues",
     "generate_responses",
     "mask_missing",
+    "presets",
     "simulate",
     "spec_of",
     "sweep",
