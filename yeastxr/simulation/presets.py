@@ -153,14 +153,14 @@ _TUTORIAL = Preset(
         "(method 1; max_mean_adjustment and tf_relationships make methods 2 to 4)."
     ),
     parameters={"genes": 1000, "bound": (0.1, 0.15, 0.2, 0.25, 0.3), "n_sample": (1, 1, 2, 2, 4)},
-    sources={name: "The tutorial's number." for name in ("genes", "bound", "n_sample")},
+    sources=dict.fromkeys(("genes", "bound", "n_sample"), "The tutorial's number."),
 )
 
 _YEAST = Preset(
     name="yeast",
     description=(
-        "Data with figures of measured yeast: hops of calling cards with hot promoters, 2 to 4 % of pairs bound, few of "
-        "which respond, most responses indirect, p-values of tests, and missing genes."
+        "Data with figures of measured yeast: hops of calling cards with hot promoters, 2 to 4 % of pairs bound, few "
+        "of which respond, most responses indirect, p-values of tests, and missing genes."
     ),
     parameters={
         "genes": 6600,

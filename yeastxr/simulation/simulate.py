@@ -425,7 +425,6 @@ def fill_parameters(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fill_keywords(function: Callable[_P, _T]) -> Callable[_P, _T]:
     """Fill in what a preset says and the call does not; refuse unknown and missing parameters, naming the nearest."""
-
     bind = signature(function).bind
 
     @wraps(function)
