@@ -169,11 +169,11 @@ _YEAST = Preset(
         "bound_concentration": 1000.0,
         "hop_distribution": "negative_binomial",
         "background_hops_mean": 10.7,
-        "unbound_experiment_hops_mean": 1.62,
-        "bound_experiment_hops_mean": 10.6,
-        "background_hops_dispersion": 0.08,
-        "experiment_hops_dispersion": 0.1,
-        "promoter_dispersion": 0.92,
+        "unbound_experiment_hops_mean": 1.65,
+        "bound_experiment_hops_mean": 9.5,
+        "background_hops_dispersion": 0.06,
+        "experiment_hops_dispersion": 0.2,
+        "promoter_dispersion": 0.96,
         "total_background_hops": 103_922,
         "total_experiment_hops": 17_183,
         "pseudocount": 1e-5,
@@ -196,7 +196,7 @@ _YEAST = Preset(
         "background_hops_dispersion": "Variance 135 of that background, of which promoters make most.",
         "experiment_hops_dispersion": "41 % of promoters without hops in that experiment, and its variance.",
         "promoter_dispersion": (
-            "Spearman correlation 0.64 of that experiment and its background, 7 % of promoters without background hops."
+            "Spearman correlation 0.64 of that experiment and its background; 7 % of promoters without background hops."
         ),
         "total_background_hops": "Hops of the background of that experiment.",
         "total_experiment_hops": "Hops of that experiment.",
