@@ -213,7 +213,7 @@ _YEAST = Preset(
 _PRESETS = Presets(_TUTORIAL, _YEAST)
 
 
-def presets() -> Presets:
+def presets() -> Mapping[str, Preset]:
     """Return the presets: named sets of parameters, each with the source of its numbers.
 
     :func:`yeastxr.simulate`, :meth:`yeastxr.SimulationSpec.from_preset` and the command line take their names. A
@@ -221,7 +221,7 @@ def presets() -> Presets:
 
     Returns
     -------
-    Mapping
+    collections.abc.Mapping
         From names to :class:`yeastxr.Preset`; read-only. It shows as a list, and each preset as a table.
 
     Examples

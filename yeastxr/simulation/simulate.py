@@ -88,6 +88,8 @@ class SimulationSpec(
 ):
     """Everything that a simulated dataset depends on; checked when it is made, and immutable.
 
+    :meth:`from_preset` makes one of a preset and the parameters that differ from it.
+
     Parameters
     ----------
     genes
