@@ -82,7 +82,14 @@ def _ported_code_gives_what_the_tutorial_does(names: dict[str, Any]) -> None:
         check_mean(effect, ~labels, 0.79788, 0.6028)
 
 
+def _figures_of_the_preset_are_within_their_ranges(names: dict[str, Any]) -> None:
+    table = names["table"]
+    assert len(table) == len(names["published"]) == len(names["simulated"]) == 14
+    assert table["within"].all(), table
+
+
 AFTERWARDS = {
+    "docs/explanation/measured.md": _figures_of_the_preset_are_within_their_ranges,
     "docs/guide/storage.md": _storage_is_as_it_says,
     "docs/guide/training.md": _training_is_as_it_says,
     "docs/howto/port.md": _ported_code_gives_what_the_tutorial_does,

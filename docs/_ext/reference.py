@@ -30,7 +30,7 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
     ),
     "Simulations": (
         "A dataset from one specification.",
-        ["simulate", "SimulationSpec", "sweep", "spec_of"],
+        ["simulate", "presets", "Preset", "SimulationSpec", "sweep", "spec_of"],
     ),
     "The data model": (
         "What a dataset must be.",

@@ -401,6 +401,7 @@ def test_tensors__leave_out_extra_variables() -> None:
         ({"hop_distribution": "poisson"}, "hop_distribution is 'poisson'; expected 'uniform' or 'negative_binomial'"),
         ({"background_hops_mean": 3.0}, "background_hops_mean and hop_distribution='uniform' do not go together"),
         ({"promoter_dispersion": 3.0}, "promoter_dispersion and hop_distribution='uniform' do not go together"),
+        ({**HOPS, "promoter_dispersion": 1e-7}, "promoter_dispersion is 1e-07; expected 0, or a number from 1e-06"),
         (
             {"hop_distribution": "negative_binomial"},
             "without background_hops_mean, unbound_exp.*; expected a mean each",

@@ -19,11 +19,11 @@ from yeastxr.simulation.sweeps import read_specs, read_sweep
 def test_simulate__has_the_parameters_of_a_specification() -> None:
     signature = inspect.signature(yx.simulate).parameters
     declared = {field.name: field for field in fields(yx.SimulationSpec)}
-    assert list(signature) == [*declared, "chunks"]
+    assert list(signature) == [*declared, "preset", "chunks"]
     for name, field in declared.items():
-        assert signature[name].annotation == field.type, name
-        default = inspect.Parameter.empty if field.default is MISSING else field.default
-        assert signature[name].default == default, name
+        required = field.default is MISSING  # unless a preset has it
+        assert signature[name].annotation == (field.type | None if required else field.type), name
+        assert signature[name].default == (None if required else field.default), name
         assert field.metadata["help"].endswith("."), name
 
 

@@ -20,6 +20,7 @@ from yeastxr.simulation.parameters import (
 from yeastxr.simulation.tables import (
     FACTOR_LEVELS,
     FRACTION_LEVELS,
+    find_beta_level,
     make_beta_levels,
     make_gamma_levels,
     make_hop_table,
@@ -80,6 +81,14 @@ def test_beta_levels_are_means_of_equally_probable_parts(mean, concentration):
     np.testing.assert_allclose(levels, expected, rtol=1e-9, atol=1e-12)
     assert levels.mean() == pytest.approx(mean, abs=1e-15)
     assert (np.diff(levels) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("mean", "concentration"), [(0.03, 1000.0), (0.8, 4.0), (1e-12, 1.0), (1 - 1e-12, 0.01), (0.0, 2.0)]
+)
+def test_beta_level__alone_has_the_bits_of_the_table(mean, concentration):
+    table = make_beta_levels(mean, concentration, 16)
+    assert [find_beta_level(mean, concentration, level, 16) for level in range(16)] == table.tolist()
 
 
 def test_levels_are_correctly_rounded():

@@ -90,17 +90,16 @@ class BindingSteps:
         """
         return tuple(np.cumsum(p, axis=1) - p / 2 - 0.5 for p in self.chances)
 
-    @cached_property
+    @property
     def distances(self) -> tuple[np.ndarray, ...]:
         """For each possible binding effect the mean of |2 u - 1| over its step, less 1/2: mean 0; as the scores."""
         distances = []
-        for p in self.chances:
-            edges = np.cumsum(p, axis=1)
-            edges *= 2
-            edges -= 1
-            edges *= np.abs(edges)
-            steps = np.diff(edges, axis=1, prepend=-1.0)
-            distances.append(np.divide(steps, 4 * p, out=np.full_like(p, 0.5), where=p > 0) - 0.5)
+        for chances in self.chances:
+            distances.append(np.empty_like(chances))
+            for p, row in zip(chances, distances[-1], strict=True):  # level by level, which needs little memory
+                edges = 2 * np.cumsum(p) - 1
+                steps = np.diff(edges * np.abs(edges), prepend=-1.0)
+                row[:] = np.divide(steps, 4 * p, out=np.full_like(p, 0.5), where=p > 0) - 0.5
         return tuple(distances)
 
     @cached_property
@@ -119,8 +118,18 @@ class BindingSteps:
         shift = np.uint64(64 - n_bits)
         kernels.fill_slots(keys, shift, slots, places)
         ends = np.cumsum([0, *(array.size for array in values)]).astype(np.int32)
-        scores = (np.concatenate(tables, axis=1) * math.sqrt(12) for tables in (self.scores, self.distances))
-        return slots, places, shift, ends, np.concatenate(values), *(table.astype(np.float32) for table in scores)
+        numbers = (self._scale_tables(self.scores), self._scale_tables(self.distances))
+        return slots, places, shift, ends, np.concatenate(values), *numbers
+
+    @staticmethod
+    def _scale_tables(tables: tuple[np.ndarray, ...]) -> np.ndarray:
+        """Join tables of both labels, scaled to variance 1, in float32 without copies in float64."""
+        joined = np.empty((len(tables[0]), sum(table.shape[1] for table in tables)), np.float32)
+        first = 0
+        for table in tables:
+            np.multiply(table, math.sqrt(12), out=joined[:, first : first + table.shape[1]], casting="same_kind")
+            first += table.shape[1]
+        return joined
 
 
 @lru_cache(maxsize=4)

@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 
 from yeastxr.cli.group import Refused, is_quiet
 from yeastxr.errors import format_value, suggest
-from yeastxr.simulation import SimulationSpec
+from yeastxr.simulation import SimulationSpec, presets
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -229,6 +229,11 @@ def add_parameters(command: Callable[..., Any]) -> Callable[..., Any]:
             )
             settings["help"] += f"  [default: {text}]"  # click's own default would hide that an option is not given
         command = click.option(f"--{parameter.name.replace('_', '-')}", **settings)(command)
+    command = click.option(
+        "--preset",
+        metavar="NAME",
+        help=f"Parameters for what neither options nor --spec give: {' or '.join(presets())}.  [default: none]",
+    )(command)
     return click.option(
         "--spec",
         type=FILE,

@@ -53,6 +53,8 @@ def simulate(
     The same command resumes a run that ended early.
 
     For example: yeastxr simulate sim.zarr --genes 6600 --bound 0.1,0.2 --n-sample 100,100 --seed 42
+
+    Or: yeastxr simulate yeast.zarr --preset yeast --seed 42
     """
     from yeastxr._blocks import CHUNK_CELLS
     from yeastxr.storage.store import is_saved, save
@@ -73,7 +75,7 @@ def simulate(
 
 
 def make_specification(out: str, spec: dict[str, Any], parameters: dict[str, Any]) -> SimulationSpec:
-    """Return the specification that a file and options give; options take precedence.
+    """Return the specification that options, a file and a preset give, in this order of precedence.
 
     Without a seed it is that of an unfinished store, which the same command resumes.
     """
@@ -83,8 +85,8 @@ def make_specification(out: str, spec: dict[str, Any], parameters: dict[str, Any
     check_parameter_names(spec)
     values = spec | {name: value for name, value in parameters.items() if value is not None}
     for name in ("genes", "bound"):
-        if name not in values:
-            raise click.UsageError(f"Missing option '--{name}', or '--spec' with a file that has it.")
+        if name not in values and values.get("preset") is None:
+            raise click.UsageError(f"Missing option '--{name}', or '--spec' with a file that has it, or '--preset'.")
     if values.get("seed") is None:
         values["seed"] = find_unfinished_seed(out)
     return SimulationSpec.from_dict(values)

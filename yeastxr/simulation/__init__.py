@@ -1,6 +1,7 @@
 """Simulate labelled datasets: relations of TFs, parameters, the four steps, and whole simulations."""
 
 from yeastxr.simulation.adjustment import adjusted_pairs
+from yeastxr.simulation.presets import Preset, presets
 from yeastxr.simulation.relations import And, Not, Or
 from yeastxr.simulation.simulate import SimulationSpec, assemble, simulate
 from yeastxr.simulation.steps import (
@@ -18,6 +19,7 @@ __all__ = [
     "And",
     "Not",
     "Or",
+    "Preset",
     "SimulationSpec",
     "adjusted_pairs",
     "assemble",
@@ -28,6 +30,7 @@ __all__ = [
     "generate_pvalues",
     "generate_responses",
     "mask_missing",
+    "presets",
     "simulate",
     "spec_of",
     "sweep",

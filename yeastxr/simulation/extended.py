@@ -6,6 +6,7 @@ depend on a gene come from tables of :mod:`yeastxr.simulation.tables`, so that n
 functions.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,6 +30,7 @@ from yeastxr.simulation.tables import (
     FACTOR_LEVELS,
     FRACTION_LEVELS,
     HopTable,
+    find_beta_level,
     make_beta_levels,
     make_gamma_levels,
     make_hop_table,
@@ -164,10 +166,15 @@ def draw_bound_fractions(means: Sequence[float], concentration: float, seed: int
     counters = np.zeros((len(means), 4), np.uint32)
     counters[:, 1], counters[:, 2] = np.arange(len(means)), Stream.TF_FACTOR
     levels = compute_philox_words(counters, seed)[:, 0] >> 24
-    return [
-        float(make_beta_levels(mean, concentration, FRACTION_LEVELS)[level])
-        for mean, level in zip(means, levels, strict=True)
-    ]
+    n_tfs = Counter(means)
+
+    def find_level(mean: float, level: int) -> float:
+        """Take it from the table of all levels where that is less work."""
+        if n_tfs[mean] > FRACTION_LEVELS // 2:
+            return float(make_beta_levels(mean, concentration, FRACTION_LEVELS)[level])
+        return find_beta_level(mean, concentration, level, FRACTION_LEVELS)
+
+    return [find_level(mean, int(level)) for mean, level in zip(means, levels, strict=True)]
 
 
 def draw_hops(

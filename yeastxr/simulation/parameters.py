@@ -25,7 +25,7 @@ from yeastxr._validate import (
 )
 from yeastxr.errors import InputError, InputTypeError, format_value
 from yeastxr.simulation.relations import check_relationships, to_json, to_plain
-from yeastxr.simulation.tables import MOST_HOPS
+from yeastxr.simulation.tables import LEAST_VARIANCE, MOST_HOPS
 
 LARGEST_NORMAL = 9.5  # above the largest normal number that the kernels draw
 MEASUREMENT_END = 2**24 - 1  # a measurement's number takes the upper 24 bits of the stream word
@@ -332,6 +332,11 @@ class BindingParameters(Parameters):
         for name in (*given, *dispersions):
             most = _MOST_MEAN if name in given else _MOST_DISPERSION
             self._set(**{name: check_number(name, getattr(self, name), least=0, most=most)})
+        if 0 < self.promoter_dispersion < LEAST_VARIANCE:
+            raise InputError(
+                f"promoter_dispersion is {self.promoter_dispersion:g}; "
+                f"expected 0, or a number from {LEAST_VARIANCE:g} to {_MOST_DISPERSION:g}"
+            )
         given += [name for name in dispersions if getattr(self, name)]
         if not self.is_tabulated and given:
             raise InputError(

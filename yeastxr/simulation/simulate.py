@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import wraps
+from inspect import signature
 from typing import Any, ParamSpec, Self, TypeVar
 
 import numpy as np
@@ -47,6 +48,7 @@ from yeastxr.simulation.parameters import (
     join_json,
     make_help,
 )
+from yeastxr.simulation.presets import get_preset
 from yeastxr.simulation.relations import from_json
 from yeastxr.simulation.steps import (
     describe_population,
@@ -68,6 +70,7 @@ from yeastxr.simulation.steps import (
 )
 
 SPECIFICATION = "specification"  # the attribute that holds the complete specification as JSON
+PRESET = "preset"  # a name in place of parameters that are not given
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -82,6 +85,8 @@ class SimulationSpec(
     PopulationParameters,
 ):
     """Everything that a simulated dataset depends on; checked when it is made, and immutable.
+
+    :meth:`from_preset` makes one of a preset and the parameters that differ from it.
 
     Parameters
     ----------
@@ -216,7 +221,8 @@ class SimulationSpec(
         Parameters
         ----------
         values
-            Parameters by name; ``tf_relationships`` as :func:`yeastxr.simulation.relations.to_json` writes it.
+            Parameters by name; ``tf_relationships`` as :func:`yeastxr.simulation.relations.to_json` writes it. A
+            ``preset`` may stand for those that are left out.
 
         Returns
         -------
@@ -230,12 +236,42 @@ class SimulationSpec(
         """
         if not isinstance(values, Mapping):
             raise InputTypeError(f"the specification is {format_value(values)}; expected an object of parameters")
-        _check_names(values)
-        values = dict(values)
+        values = fill_parameters(values)
         if values.get("tf_relationships") is not None:
             named = values.get("tfs") is not None or isinstance(values["bound"], Mapping)
             values["tf_relationships"] = from_json(values["tf_relationships"], named=named)
         return cls(**values)
+
+    @classmethod
+    def from_preset(cls, preset: str, **values: Any) -> Self:
+        """Make a specification of a preset, and of parameters that take precedence.
+
+        Parameters
+        ----------
+        preset
+            A name in :func:`yeastxr.presets`.
+        **values
+            Parameters by name, which replace the preset's. ``bound`` and ``tfs`` come with their own number of TFs,
+            see :meth:`yeastxr.Preset.fill`.
+
+        Returns
+        -------
+        SimulationSpec
+            The specification, which holds values alone: it is the same after a preset has changed.
+
+        Raises
+        ------
+        InputError
+            If a name is unknown or a value is invalid.
+
+        Examples
+        --------
+        >>> import yeastxr as yx
+        >>> spec = yx.SimulationSpec.from_preset("yeast", n_sample=20, hops=True, seed=42)
+        >>> spec.genes, spec.n_sample, spec.pvalues
+        (6600, (20,), 'test')
+        """
+        return cls(**fill_parameters({**values, PRESET: preset}))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -368,36 +404,45 @@ class SimulationSpec(
 
 
 def check_parameter_names(values: Iterable[str]) -> None:
-    """Refuse a name that is no parameter of a simulation, naming the nearest."""
-    known = [field.name for field in fields(SimulationSpec)]
+    """Refuse a name that is neither a parameter of a simulation nor ``preset``, naming the nearest."""
+    known = [*(field.name for field in fields(SimulationSpec)), PRESET]
     for name in values:
         if name not in known:
             raise InputTypeError(f"{format_value(name)} is not a parameter of a simulation; {suggest(name, known)}")
 
 
-def _check_names(values: Iterable[str]) -> None:
-    """Refuse a name that is no parameter, or parameters without bound fractions."""
+def fill_parameters(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters by name, where a ``preset`` gives those that are left out; refuse unknown and missing names."""
     check_parameter_names(values)
-    if "bound" not in values:
-        raise InputTypeError("bound is missing; expected fractions from 0 to 1")
+    filled = {name: value for name, value in values.items() if name != PRESET}
+    if values.get(PRESET) is not None:
+        filled = get_preset(values[PRESET]).fill(filled)
+    for name, expected in (("genes", "a count or names"), ("bound", "fractions from 0 to 1")):
+        if name not in filled:
+            raise InputTypeError(f"{name} is missing; expected {expected}, or a preset")
+    return filled
 
 
-def _check_keywords(function: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Let a function refuse unknown and missing parameters with an error that names the nearest."""
+def _fill_keywords(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Fill in what a preset says and the call does not; refuse unknown and missing parameters, naming the nearest."""
+    bind = signature(function).bind
 
     @wraps(function)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        _check_names([name for name in kwargs if name != "chunks"])
-        return function(*args, **kwargs)
+        check_parameter_names([name for name in kwargs if name != "chunks"])
+        given = bind(*args, **kwargs).arguments
+        chunks = given.pop("chunks", None)
+        values: dict[str, Any] = {**fill_parameters(given), "chunks": chunks}
+        return function(**values)  # type: ignore[call-arg]
 
     return call
 
 
-@_check_keywords
+@_fill_keywords
 def simulate(
-    genes: int | Collection[str],
+    genes: int | Collection[str] | None = None,
     *,
-    bound: float | Collection[float] | Mapping[str, float],
+    bound: float | Collection[float] | Mapping[str, float] | None = None,
     n_sample: int | Collection[int] | None = None,
     tfs: Collection[str] | None = None,
     replicates: int | None = None,
@@ -436,6 +481,7 @@ def simulate(
     missing_gene_fraction: float = MissingParameters.missing_gene_fraction,
     missing_pair_fraction: float = MissingParameters.missing_pair_fraction,
     seed: int | None = None,
+    preset: str | None = None,
     chunks: Chunks = None,
 ) -> xr.Dataset:
     """Simulate binding and perturbation data: the four steps in one call.
@@ -445,9 +491,9 @@ def simulate(
     Parameters
     ----------
     genes
-        How many genes, or their names.
+        How many genes, or their names; required without a preset.
     bound, n_sample, tfs, replicates
-        Bound fractions, how many TFs for each, names of the TFs, and how many replicates.
+        Bound fractions (required without a preset), how many TFs for each, names of the TFs, and how many replicates.
     bound_concentration, measurements
         Concentration of a beta distribution of bound fractions, and how many measurements of each replicate.
     background_hops_range, unbound_experiment_hops_range, bound_experiment_hops_range
@@ -479,6 +525,8 @@ def simulate(
         Fractions of genes, and of other pairs, without perturbation effects.
     seed
         An integer in [0, 2**64); drawn by default.
+    preset
+        A name in :func:`presets`, whose parameters hold where none are given here: ``"tutorial"`` or ``"yeast"``.
     chunks
         None for NumPy; ``"auto"`` or a dict from dims to sizes for dask, when nothing is computed yet. The values are
         the same, bit for bit.
@@ -506,8 +554,11 @@ def simulate(
     ...                    chunks={"tf": 1})
     >>> lazy.compute().identical(ds)
     True
+    >>> yeast = yx.simulate(preset="yeast", genes=1000, tfs=["GAL4", "MIG1"], seed=42)
+    >>> yeast.label.sum("gene").values
+    array([30, 30])
     """
-    spec = SimulationSpec(**{name: value for name, value in locals().items() if name != "chunks"})
+    spec = SimulationSpec(**{name: value for name, value in locals().items() if name not in (PRESET, "chunks")})
     try:
         return spec.simulate(chunks)
     except MemoryError as error:

@@ -5,7 +5,7 @@ float64, float32 or an integer. So tables are the same on every machine. They ar
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal, localcontext
 from functools import lru_cache
 from typing import NamedTuple
@@ -129,43 +129,77 @@ def make_beta_levels(mean: float, concentration: float, levels: int = FRACTION_L
     """
     if mean in (0, 1):
         return _freeze(np.full(levels, float(mean)))
+    with localcontext(_CONTEXT):
+        return _take_means(_integrate_beta(mean, concentration, range(1, levels), levels), Decimal(mean))
+
+
+@lru_cache(maxsize=2**16)
+def find_beta_level(mean: float, concentration: float, level: int, levels: int = FRACTION_LEVELS) -> float:
+    """Return one entry of :func:`make_beta_levels`, the same bits, without the work for all others.
+
+    Parameters
+    ----------
+    mean, concentration, levels
+        Those of the table.
+    level
+        From 0 to ``levels - 1``.
+
+    Returns
+    -------
+    float
+        The mean of that part, in [0, 1].
+
+    Examples
+    --------
+    >>> find_beta_level(0.5, 2.0, 3, 4)  # uniform
+    0.875
+    """
+    if mean in (0, 1):
+        return float(mean)
+    with localcontext(_CONTEXT):
+        inner = [k for k in (level, level + 1) if 0 < k < levels]
+        partial = dict(zip(inner, _integrate_beta(mean, concentration, inner, levels), strict=True))
+        low, high = partial.get(level, Decimal(0)), partial.get(level + 1, Decimal(mean))
+        return float(levels * (high - low))
+
+
+def _integrate_beta(mean: float, concentration: float, borders: Sequence[int], levels: int) -> list[Decimal]:
+    """Return the partial means of a beta distribution up to some of the borders of its equally probable parts."""
     from scipy.special import betaincinv
 
-    with localcontext(_CONTEXT):
-        total, center = Decimal(concentration), Decimal(mean)
-        shapes = (center * total, (1 - center) * total)
-        log_gammas = [_compute_log_gamma(shape) for shape in (*shapes, total)]
-        log_beta = log_gammas[0] + log_gammas[1] - log_gammas[2]
+    total, center = Decimal(concentration), Decimal(mean)
+    shapes = (center * total, (1 - center) * total)
+    log_gammas = [_compute_log_gamma(shape) for shape in (*shapes, total)]
+    log_beta = log_gammas[0] + log_gammas[1] - log_gammas[2]
 
-        def make_integrals(a: Decimal, b: Decimal) -> _Integrals:
-            def integrate(x: Decimal) -> tuple[Decimal, Decimal, Decimal]:
-                """Integrate the density and x times the density up to x; return x times the density over 1 - x."""
-                sum_of_density, sum_of_mean, term, n = Decimal(0), Decimal(0), Decimal(1), Decimal(0)
-                while term > sum_of_density * _NEGLIGIBLE:
-                    sum_of_density += term
-                    term = term * x * (total + n) / (a + 1 + n)
-                    n += 1
-                    sum_of_mean += term
-                scale = (a * x.ln() + b * (1 - x).ln() - log_beta).exp()
-                # I_x(a + 1, b) = I_x(a, b) - scale / a, and the mean is a / total.
-                return scale / a * sum_of_density, scale / total * sum_of_mean, scale / (1 - x)
+    def make_integrals(a: Decimal, b: Decimal) -> _Integrals:
+        def integrate(x: Decimal) -> tuple[Decimal, Decimal, Decimal]:
+            """Integrate the density and x times the density up to x; return x times the density over 1 - x."""
+            sum_of_density, sum_of_mean, term, n = Decimal(0), Decimal(0), Decimal(1), Decimal(0)
+            while term > sum_of_density * _NEGLIGIBLE:
+                sum_of_density += term
+                term = term * x * (total + n) / (a + 1 + n)
+                n += 1
+                sum_of_mean += term
+            scale = (a * x.ln() + b * (1 - x).ln() - log_beta).exp()
+            # I_x(a + 1, b) = I_x(a, b) - scale / a, and the mean is a / total.
+            return scale / a * sum_of_density, scale / total * sum_of_mean, scale / (1 - x)
 
-            return integrate
+        return integrate
 
-        partial = []
-        probabilities = np.arange(1, levels) / levels
-        lower, upper = (
-            betaincinv(float(a), float(b), p)
-            for (a, b), p in ((shapes, probabilities), (shapes[::-1], 1 - probabilities))
-        )
-        for k, (start, end) in enumerate(zip(lower, upper, strict=True), start=1):
-            p = Decimal(k) / levels
-            if start <= 0.5:  # where the series is the faster one
-                partial.append(_compute_partial_mean(p, float(start), shapes[0], make_integrals(*shapes)))
-            else:  # what lies above is the mirror image's lower part
-                above = _compute_partial_mean(1 - p, float(end), shapes[1], make_integrals(*shapes[::-1]))
-                partial.append(center - (1 - p - above))
-        return _take_means(partial, center)
+    partial = []
+    probabilities = np.array(borders) / levels
+    lower, upper = (
+        betaincinv(float(a), float(b), p) for (a, b), p in ((shapes, probabilities), (shapes[::-1], 1 - probabilities))
+    )
+    for k, start, end in zip(borders, lower, upper, strict=True):
+        p = Decimal(k) / levels
+        if start <= 0.5:  # where the series is the faster one
+            partial.append(_compute_partial_mean(p, float(start), shapes[0], make_integrals(*shapes)))
+        else:  # what lies above is the mirror image's lower part
+            above = _compute_partial_mean(1 - p, float(end), shapes[1], make_integrals(*shapes[::-1]))
+            partial.append(center - (1 - p - above))
+    return partial
 
 
 @lru_cache(maxsize=32)
