@@ -12,7 +12,7 @@ from yeastxr.errors import (
     StoreExistsError,
     StoreNotFoundError,
 )
-from yeastxr.export import export, to_dataframe
+from yeastxr.export import export, to_anndata, to_dataframe
 from yeastxr.report import report
 from yeastxr.schema import FEATURES, Feature, validate
 from yeastxr.simulation import *  # noqa: F403  (its face lists the names, once)
@@ -48,6 +48,7 @@ __all__ = [
     "save",
     "split",
     "theory",
+    "to_anndata",
     "to_dataarray",
     "to_dataframe",
     "to_torch",

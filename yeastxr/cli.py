@@ -431,15 +431,38 @@ def report(
 @main.command()
 @click.argument("store")
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--features", type=_List("name", str), help="Names of features, in this order; all by default.")
+@click.option("--features", type=_List("name", str), help="Names of variables, in this order; all by default.")
+@click.option(
+    "--layout",
+    type=click.Choice(["long", "wide", "ranks"]),
+    default="long",
+    show_default=True,
+    help="Of tables; wide (genes x TFs, a file for each variable) and ranks (lists for dual thresholds) make a folder.",
+)
+@click.option(
+    "--columns",
+    type=click.Choice(["field", "yeastxr"]),
+    help="Names of columns, such as regulator_locus_tag or tf.  [default: field in .parquet, yeastxr elsewhere]",
+)
+@click.option("--card", is_flag=True, help="Write a dataset card, README.md, beside a long table.")
+@click.option("--header", is_flag=True, help="Begin ranked lists with a line feature,rank.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
-def export(store: str, out: Path, features: list[str] | None, overwrite: bool) -> None:
-    """Write a store's data to OUT: a tensor (.pt), arrays (.npz) or a table (.csv, .csv.gz)."""
+@_PROGRESS
+def export(store: str, out: Path, **options: Any) -> None:
+    """Write a store's data to OUT, a file or a folder for other programs.
+
+    The ending of OUT says what: long tables (.parquet, .csv, .tsv, .csv.gz, .tsv.gz), netCDF (.nc), AnnData (.h5ad), arrays
+    (.npz) or a tensor (.pt). A folder takes --layout wide or ranks.
+
+    For example: yeastxr export sim.zarr sim.parquet --card
+    """
     from yeastxr.export import export as export_dataset
     from yeastxr.storage.store import open as open_store
 
-    export_dataset(open_store(store), out, features=features, overwrite=overwrite)
-    _echo(f"{out}: {out.stat().st_size / 1e6:,.1f} MB")
+    export_dataset(open_store(store), out, **options)
+    files = [file for file in out.rglob("*") if file.is_file()] if out.is_dir() else [out]
+    count = f"{len(files):,} files, " if out.is_dir() else ""
+    _echo(f"{out}: {count}{sum(file.stat().st_size for file in files) / 1e6:,.1f} MB")
 
 
 @main.command()
@@ -482,7 +505,7 @@ def analyze(
     For example: yeastxr analyze sim.zarr --method rank-response -o out.csv
     """
     from yeastxr import analysis
-    from yeastxr.export import check_result_path, write_result
+    from yeastxr.export.tables import check_result_path, write_result
     from yeastxr.storage.store import open as open_store
 
     if points is not None and method != "curves":

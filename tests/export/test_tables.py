@@ -47,7 +47,7 @@ def test_export__leaves_nothing_half_done(ds: xr.Dataset, tmp_path: Path, monkey
         Path(args[1]).write_text("half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(sys.modules["yeastxr.export"], "_write_arrays", broken)
+    monkeypatch.setattr(sys.modules["yeastxr.export.arrays"], "write_arrays", broken)
     with pytest.raises(OSError, match="disk full"):
         yx.export(ds, tmp_path / "arrays.npz")
     assert list(tmp_path.iterdir()) == []
