@@ -451,8 +451,8 @@ def report(
 def export(store: str, out: Path, **options: Any) -> None:
     """Write a store's data to OUT, a file or a folder for other programs.
 
-    The ending of OUT says what: long tables (.parquet, .csv, .tsv, .csv.gz, .tsv.gz), netCDF (.nc), AnnData (.h5ad), arrays
-    (.npz) or a tensor (.pt). A folder takes --layout wide or ranks.
+    The ending of OUT says what: long tables (.parquet, .csv, .tsv, .csv.gz, .tsv.gz), netCDF (.nc), AnnData (.h5ad),
+    arrays (.npz) or a tensor (.pt). A folder takes --layout wide or ranks.
 
     For example: yeastxr export sim.zarr sim.parquet --card
     """

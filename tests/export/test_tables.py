@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 import pytest
 import xarray as xr
 
@@ -28,11 +29,19 @@ def test_export__table(ds: xr.Dataset, tmp_path: Path, name: str) -> None:
     np.testing.assert_allclose(back["binding_effect"].values, ds["binding_effect"].values, rtol=1e-6)
 
 
-def test_export__table_in_slabs_has_one_header(tmp_path: Path) -> None:
-    ds = yx.simulate(genes=1100, bound=[0.2], n_sample=[1000], seed=1)
-    lines = (yx.export(ds.sel(feature=["label"]), tmp_path / "table.csv")).read_text().splitlines()
-    assert len(lines) == 1 + 1_100_000
-    assert sum(line.startswith("gene") for line in lines) == 1
+@pytest.mark.parametrize("name", ["table.csv", "table.parquet"])
+def test_export__table_in_slabs_is_that_of_one(
+    ds: xr.Dataset, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = yx.export(ds, tmp_path / f"whole_{name}")
+    monkeypatch.setattr(sys.modules["yeastxr.export.tables"], "_TABLE_ROWS", 20)
+    slabs = yx.export(ds, tmp_path / name)
+    if name.endswith(".csv"):
+        assert slabs.read_bytes() == whole.read_bytes()
+        assert len(slabs.read_text(encoding="utf-8").splitlines()) == 151
+    else:
+        assert pyarrow.parquet.ParquetFile(slabs).num_row_groups == 9
+        assert pyarrow.parquet.read_table(slabs) == pyarrow.parquet.read_table(whole)
 
 
 def test_export__arrays(ds: xr.Dataset, tmp_path: Path) -> None:

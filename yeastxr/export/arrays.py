@@ -55,14 +55,13 @@ def write_netcdf(ds: xr.Dataset, path: Path, advance: Advance) -> None:
     """Write a netCDF file: coordinates and attributes by xarray, then the variables block by block."""
     h5netcdf = import_extra("h5netcdf", "netcdf")
     coords = convert_text(ds.drop_vars(list(ds.data_vars)).drop_encoding())
-    texts = {
-        name: (coord.dims, np.reshape(to_text_array([str(text) for text in coord.values.reshape(-1)]), coord.shape))
-        for name, coord in coords.coords.items()
-        if coord.dtype.kind == "O"
-    }
-    coords = coords.assign_coords(texts)
-    coords.attrs = simplify_attrs(ds.attrs)
-    coords.to_netcdf(path, engine="h5netcdf")
+    plain = {}
+    for name, coord in coords.coords.items():
+        values = coord.values
+        if values.dtype.kind == "O":
+            values = to_text_array([str(text) for text in values.reshape(-1)]).reshape(values.shape)
+        plain[name] = (coord.dims, values, simplify_attrs(coord.attrs))
+    xr.Dataset(coords=plain, attrs=simplify_attrs(ds.attrs)).to_netcdf(path, engine="h5netcdf")
     aligned = align_variables(ds)
     with h5netcdf.File(path, "a") as file:
         for name, array in aligned.data_vars.items():

@@ -14,6 +14,7 @@ from yeastxr.export.selection import align_variables, get_labels
 from yeastxr.export.tables import SAMPLE, list_columns
 from yeastxr.schema import ADJUSTED, GENE, LABEL, RESPONSIVE, TF, VARIABLE_BY_NAME
 from yeastxr.simulation import spec_of
+from yeastxr.simulation.simulate import SWEEP
 
 _MARK = "generated_by: yeastxr"
 _MOST_TEXT = 10_000  # of parameters; a table of parquet has them in its metadata, too
@@ -56,7 +57,7 @@ def make_card(ds: xr.Dataset, file: str, columns: str) -> str:
     fields = describe_columns(ds, columns)
     spec = spec_of(ds)
     title = Path(file).name.split(".")[0]
-    kind = "simulated" if spec is not None else "measured"
+    simulated = spec is not None or SWEEP in ds.attrs
     rows = math.prod(xr.broadcast(*ds.data_vars.values())[0].shape)
     power = min(max(3, len(str(rows)) - 1), 12)
     sizes = ["1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T"]
@@ -68,14 +69,14 @@ def make_card(ds: xr.Dataset, file: str, columns: str) -> str:
             "genomics",
             "yeast",
             "transcription-factors",
-            *(["simulation"] if spec is not None else []),
+            *(["simulation"] if simulated else []),
         ],
         "size_categories": [between],
         "generated_by": f"yeastxr {__version__}",
         "configs": [
             {
                 "config_name": title,
-                "description": f"Binding and perturbation of TFs and genes, {kind}; a row for each pair",
+                "description": f"{'Simulated data' if simulated else 'Data'} of TF binding and perturbation",
                 "dataset_type": "annotated_features",
                 "default": True,
                 "data_files": [{"split": "train", "path": file}],
@@ -90,7 +91,7 @@ def make_card(ds: xr.Dataset, file: str, columns: str) -> str:
         "",
         f"# {title}",
         "",
-        f"{rows:,} rows of {kind} data: {', '.join(f'{n:,} {dim}' for dim, n in _count_labels(ds))}.",
+        f"{rows:,} rows{', simulated' if simulated else ''}: {', '.join(_count_labels(ds))}.",
         "",
         "| column | type | role | meaning |",
         "|---|---|---|---|",
@@ -129,7 +130,8 @@ def describe_columns(ds: xr.Dataset, columns: str) -> list[dict[str, Any]]:
     return fields
 
 
-def _count_labels(ds: xr.Dataset) -> list[tuple[str, int]]:
-    """Return how many entries each dim has, by what they are called."""
+def _count_labels(ds: xr.Dataset) -> list[str]:
+    """Return how many entries each dim has."""
     sizes = xr.broadcast(*ds.data_vars.values())[0].sizes
-    return [({GENE: "genes", TF: "TFs"}.get(str(dim), f"of {dim}"), n) for dim, n in sizes.items()]
+    names = {GENE: "genes", TF: "TFs"}
+    return [f"{n:,} {names.get(str(dim), f'of {dim}')}" for dim, n in sizes.items()]

@@ -47,8 +47,8 @@ def export(
         Of tables: ``"long"`` with a row for each pair, ``"wide"`` with genes x TFs, a file for each variable, or
         ``"ranks"`` with a ranked list of genes for each TF. See the notes.
     columns
-        Names of columns in tables: ``"field"`` or ``"yeastxr"``; by default ``"field"`` in parquet, and ``"yeastxr"`` in
-        text. See the notes.
+        Names of columns in tables: ``"field"`` or ``"yeastxr"``; by default ``"field"`` in parquet,
+        ``"yeastxr"`` in text. See the notes.
     card
         Whether to write a dataset card beside a long table: README.md, with columns and roles as YAML.
     header
@@ -73,8 +73,8 @@ def export(
 
     Notes
     -----
-    - ``.parquet`` (extra ``tables``), ``.csv``, ``.tsv``, and compressed ``.csv.gz``, ``.tsv.gz``: a row for each gene and
-      TF, and for each replicate or the like. The genes of a TF follow each other. In parquet NaN is null, and the
+    - ``.parquet`` (extra ``tables``), ``.csv``, ``.tsv``, and compressed ``.csv.gz``, ``.tsv.gz``: a row for each gene
+      and TF, and for each replicate or the like. The genes of a TF follow each other. In parquet NaN is null, and the
       dataset's attributes are metadata of the file. In text, names that a spreadsheet would run as a formula, such as
       ``=1+1``, begin with an apostrophe, and control characters are escaped.
     - ``.nc`` (extra ``netcdf``): the dataset with its coordinates and attributes, for ``xarray.open_dataset``.
@@ -91,8 +91,8 @@ def export(
     In a folder, leading dims are folders: ``replicate=0/binding_effect.csv``. What a file name can't hold is written
     as in URLs, ``%2F`` for a slash.
 
-    With ``columns="yeastxr"`` columns have the names ``gene``, ``tf``, and those of variables. With ``"field"`` they are
-    ``sample_id`` (the number of the TF, and of its replicate), ``regulator_locus_tag``, ``target_locus_tag`` (or
+    With ``columns="yeastxr"`` columns have the names ``gene``, ``tf``, and those of variables. With ``"field"`` they
+    are ``sample_id`` (the number of the TF, and of its replicate), ``regulator_locus_tag``, ``target_locus_tag`` (or
     ``regulator_symbol``, ``target_symbol`` where most names are not systematic), ``callingcards_enrichment``,
     ``poisson_pval``, ``log2fc`` and ``pvalue``; other variables keep their names. Values and units stay as they are:
     a simulated ``log2fc`` is in s.d. of its noise.

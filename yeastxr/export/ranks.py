@@ -33,9 +33,7 @@ def take_rankings(ds: xr.Dataset, features: object = None) -> xr.Dataset:
         arrays |= {side: primary, f"{side} ties": secondary}
     for gene in get_labels(ds, GENE):
         if isinstance(gene, str) and {",", '"'} & set(gene):
-            raise InputError(
-                f"the gene {format_value(gene)} holds a comma or a quote; expected names without, for ranks"
-            )
+            raise InputError(f"the gene {format_value(gene)} has a comma or a quote; expected names without, for ranks")
     return xr.Dataset(arrays)
 
 

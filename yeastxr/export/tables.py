@@ -3,7 +3,7 @@
 import gzip
 import json
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +17,7 @@ from yeastxr.errors import InputError, format_value
 from yeastxr.export.selection import (
     Advance,
     align_variables,
+    cut_rows,
     get_labels,
     iterate_slabs,
     make_cells,
@@ -37,6 +38,7 @@ FIELD_NAMES = {
 """Columns of the field for our features; all other variables keep their names."""
 SAMPLE = "sample_id"
 _SYSTEMATIC = re.compile(r"Y[A-P][LR]\d{3}[WC](-[A-Z])?|[QR]\d{4}[WC]?")  # of the nucleus, mitochondria, plasmids
+_TABLE_ROWS = 1 << 19  # of a long table at a time
 _WIDE_CELLS = 1 << 26  # of one variable in memory, for wide tables
 
 
@@ -159,10 +161,7 @@ def _list_slabs(
     if as_text:
         labels = {dim: make_cells(values) for dim, values in labels.items()}
     sizes = [ds.sizes[dim] for dim in dims]
-    for region, slab in iterate_slabs(ds, dims, advance):
-        positions = {
-            dim: np.arange(*region.get(dim, slice(None)).indices(ds.sizes[dim]), dtype=np.int32) for dim in dims
-        }
+    for positions, slab in _cut_slabs(ds, dims, advance):
         grid = dict(zip(dims, np.ix_(*positions.values()), strict=True))
         shape = [positions[dim].size for dim in dims]
         table: dict[str, tuple[np.ndarray, np.ndarray | None]] = {}
@@ -175,6 +174,19 @@ def _list_slabs(
             else:
                 table[name] = slab[source].values.reshape(-1), None
         yield table
+
+
+def _cut_slabs(
+    ds: xr.Dataset, dims: Sequence[Hashable], advance: Advance
+) -> Iterator[tuple[dict[Hashable, np.ndarray], xr.Dataset]]:
+    """Yield positions along dims, and values in memory; fewer rows than chunks hold, as tables take more memory."""
+    for region, slab in iterate_slabs(ds, dims, advance):
+        for part in cut_rows({dim: slab.sizes[dim] for dim in dims}, {}, _TABLE_ROWS):
+            positions = {}
+            for dim in dims:
+                whole = np.arange(*region.get(dim, slice(None)).indices(ds.sizes[dim]), dtype=np.int32)
+                positions[dim] = whole[part.get(dim, slice(None))]
+            yield positions, slab.isel(part)
 
 
 def list_wide_files(ds: xr.Dataset, columns: str) -> dict[str, tuple[str, dict[Hashable, int]]]:
