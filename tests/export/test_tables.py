@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 import yeastxr as yx
+from tests.export.common import simulate_measured
 
 NAMES = ["GAL4", "ä,<script>", 'q"uote']
 
@@ -83,6 +84,13 @@ def test_to_dataframe__follows_the_selection(ds: xr.Dataset) -> None:
     assert list(ds.sel(feature="label").yeast.to_dataframe().columns) == ["label", "bound_fraction"]
     with pytest.raises(yx.SchemaError, match="lacks the variable 'label'"):
         yx.to_dataframe(ds.drop_vars("label"))
+
+
+def test_to_dataframe__has_extra_variables() -> None:
+    ds = simulate_measured()
+    table = yx.to_dataframe(ds)
+    assert list(table.columns) == [*map(str, ds.data_vars), "bound_fraction", "split"]
+    np.testing.assert_array_equal(table["adjusted"].to_numpy(), ds["adjusted"].values.reshape(-1))
 
 
 FORMULAS = [

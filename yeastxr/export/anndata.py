@@ -11,7 +11,7 @@ from yeastxr._utils import import_extra
 from yeastxr.errors import InputError
 from yeastxr.export.arrays import simplify_attrs, write_blocks
 from yeastxr.export.selection import Advance, align_variables, check_labels, get_labels, order_rows, select_variables
-from yeastxr.schema import FEATURE, GENE
+from yeastxr.schema import FEATURE, GENE, to_text_array
 
 if TYPE_CHECKING:
     import anndata
@@ -127,7 +127,8 @@ def _describe(ds: xr.Dataset, dims: tuple[Any, ...]) -> "pd.DataFrame":
         if not values.dims or not set(values.dims) <= set(dims):
             continue
         values = values.set_dims(dict(zip(dims, shape, strict=True))).transpose(*dims)
-        columns[str(name)] = values.values.reshape(-1)
+        column = values.values.reshape(-1)
+        columns[str(name)] = column if column.dtype.kind in "iufb" else to_text_array([str(text) for text in column])
     index = pd.Index(["/".join(map(str, labels)) for labels in zip(*(columns[str(dim)] for dim in dims), strict=True)])
     if not index.is_unique:
         raise InputError(f"labels of {', '.join(map(str, dims))} give two rows the same name; expected other labels")
