@@ -203,6 +203,7 @@ OF_DATASETS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "spec_of": (yx.spec_of, {}),
     "check": (yx.check, {}),
     "to_dataarray": (yx.to_dataarray, {}),
+    "to_anndata": (yx.to_anndata, {}),
     "to_dataframe": (yx.to_dataframe, {}),
     "to_torch": (yx.to_torch, {}),
     "xy": (yx.xy, {}),

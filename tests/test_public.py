@@ -92,7 +92,20 @@ def test_import__all_public_names_are_listed() -> None:
 
 @pytest.mark.parametrize(
     "face",
-    ["simulation", "theory", "storage", "tables", "training", "qc", "analysis", "checks", "plot", "report", "cli"],
+    [
+        "simulation",
+        "theory",
+        "storage",
+        "tables",
+        "training",
+        "qc",
+        "analysis",
+        "checks",
+        "plot",
+        "report",
+        "export",
+        "cli",
+    ],
 )
 def test_import__faces_list_public_names(face: str) -> None:
     code = (

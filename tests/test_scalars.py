@@ -39,6 +39,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "spec": lambda ds, folder: ds.yeast.spec,
     "check": lambda ds, folder: repr(ds.yeast.check()),
     "to_dataarray": lambda ds, folder: ds.yeast.to_dataarray(),
+    "to_anndata": lambda ds, folder: ds.yeast.to_anndata().to_df("binding_effect").to_csv(),
     "to_dataframe": lambda ds, folder: ds.yeast.to_dataframe().to_csv(),
     "to_torch": lambda ds, folder: ds.yeast.to_torch().tolist(),
     "xy": lambda ds, folder: [part.tolist() for part in ds.yeast.xy()],

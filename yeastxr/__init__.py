@@ -13,7 +13,7 @@ from yeastxr.errors import (
     StoreNotFoundError,
     TableWarning,
 )
-from yeastxr.export import export, to_dataframe
+from yeastxr.export import export, to_anndata, to_dataframe
 from yeastxr.report import report
 from yeastxr.schema import FEATURES, Feature, validate
 from yeastxr.simulation import *  # noqa: F403  (its face lists the names, once)
@@ -53,6 +53,7 @@ __all__ = [
     "save",
     "split",
     "theory",
+    "to_anndata",
     "to_dataarray",
     "to_dataframe",
     "to_torch",

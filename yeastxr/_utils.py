@@ -4,6 +4,7 @@ import os
 import pickle
 import re
 import secrets
+import shutil
 import sys
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -27,6 +28,14 @@ class LazyModule:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(import_module(self._name), name)
+
+
+def import_extra(name: str, extra: str) -> Any:
+    """Return a module that an extra of the package installs, or say how to install it."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        raise InputError(f"{error.name or name} is not installed; pip install 'yeastxr[{extra}]'") from None
 
 
 def count_threads() -> int:
@@ -110,6 +119,27 @@ def replace_file(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def fill_folder(folder: Path) -> Iterator[Path]:
+    """Yield a new folder to write to, whose files then go to a folder; after an error that stays as it was.
+
+    Files of the same names are replaced, others stay.
+    """
+    partial = folder.with_name(f".{secrets.token_hex(4)}.partial.{folder.name}")
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if not folder.exists():
+            partial.rename(folder)
+            return
+        for file in sorted(path for path in partial.rglob("*") if path.is_file()):
+            target = folder / file.relative_to(partial)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def compile_kernel(function: Callable[..., Any], fastmath: Collection[str] = ()) -> Any:

@@ -10,7 +10,7 @@ import xarray as xr
 from yeastxr import analysis as methods
 from yeastxr import plot as plots
 from yeastxr.checks import check
-from yeastxr.export import export, to_dataframe
+from yeastxr.export import export, to_anndata, to_dataframe
 from yeastxr.report import report
 from yeastxr.schema import MAGNITUDE, validate
 from yeastxr.simulation import SimulationSpec, spec_of
@@ -70,6 +70,7 @@ class YeastAccessor:
 
     validate = _as_method(validate)
     check = _as_method(check)
+    to_anndata = _as_method(to_anndata)
     to_dataarray = _as_method(to_dataarray)
     to_dataframe = _as_method(to_dataframe)
     to_torch = _as_method(to_torch)

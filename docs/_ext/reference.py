@@ -42,7 +42,7 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
     ),
     "Storage and files": (
         "Zarr stores that resume, verify, repair and grow; files for other programs.",
-        ["save", "open", "extend", "verify", "Verification", "export", "to_dataframe"],
+        ["save", "open", "extend", "verify", "Verification", "export", "to_dataframe", "to_anndata"],
     ),
     "Measured data": (
         "Tables of binding and of perturbation as a dataset.",

@@ -10,6 +10,7 @@ import click
 from yeastxr.cli.group import Refused, echo, explain_interrupt
 from yeastxr.cli.options import (
     ListOf,
+    Word,
     add_level,
     add_out,
     add_overwrite,
@@ -68,15 +69,38 @@ def report(
 @click.command()
 @add_store
 @add_out
-@click.option("--features", type=ListOf("name", str), help="Names of features, in this order; all by default.")
+@click.option("--features", type=ListOf("name", str), help="Names of variables, in this order; all by default.")
+@click.option(
+    "--layout",
+    type=Word(["long", "wide", "ranks"]),
+    default="long",
+    show_default=True,
+    help="Of tables; wide (genes x TFs, a file for each variable) and ranks (lists for dual thresholds) make a folder.",
+)
+@click.option(
+    "--columns",
+    type=Word(["field", "yeastxr"]),
+    help="Names of columns, such as regulator_locus_tag or tf.  [default: field in .parquet, yeastxr elsewhere]",
+)
+@click.option("--card", is_flag=True, help="Write a dataset card, README.md, beside a long table.")
+@click.option("--header", is_flag=True, help="Begin ranked lists with a line feature,rank.")
 @add_overwrite
 @add_read_chunks
-def export(store: str, out: Path, features: list[str] | None, overwrite: bool, chunks: Any) -> None:
-    """Write a store's data to OUT: a tensor (.pt), arrays (.npz) or a table (.csv, .csv.gz)."""
+@add_progress
+def export(store: str, out: Path, chunks: Any, **options: Any) -> None:
+    """Write a store's data to OUT, a file or a folder for other programs.
+
+    The ending of OUT says what: long tables (.parquet, .csv, .tsv, .csv.gz, .tsv.gz), netCDF (.nc), AnnData (.h5ad),
+    arrays (.npz) or a tensor (.pt). A folder takes --layout wide or ranks.
+
+    For example: yeastxr export sim.zarr sim.parquet --card
+    """
     from yeastxr.export import export as export_dataset
 
-    export_dataset(open_dataset(store, chunks), out, features=features, overwrite=overwrite)
-    echo(f"{out}: {out.stat().st_size / 1e6:,.1f} MB")
+    export_dataset(open_dataset(store, chunks), out, **options)
+    files = [file for file in out.rglob("*") if file.is_file()] if out.is_dir() else [out]
+    count = f"{len(files):,} files, " if out.is_dir() else ""
+    echo(f"{out}: {count}{sum(file.stat().st_size for file in files) / 1e6:,.1f} MB")
 
 
 @click.command()
@@ -111,7 +135,7 @@ def split(
     """
     import xarray as xr
 
-    from yeastxr.export import write_result
+    from yeastxr.export.tables import write_result
     from yeastxr.schema import PARAMETERS, SPLIT
     from yeastxr.storage.location import locate
     from yeastxr.storage.store import save
@@ -179,7 +203,7 @@ def analyze(
     For example: yeastxr analyze sim.zarr --method rank-response -o out.csv
     """
     from yeastxr import analysis
-    from yeastxr.export import check_result_path, write_result
+    from yeastxr.export.tables import check_result_path, write_result
 
     if points is not None and method != "curves":
         raise click.UsageError(f"--points is of --method curves; --method is {method}")

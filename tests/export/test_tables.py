@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 import pytest
 import xarray as xr
 
 import yeastxr as yx
+from tests.export.common import simulate_measured
 
 NAMES = ["GAL4", "ä,<script>", 'q"uote']
 
@@ -28,11 +30,19 @@ def test_export__table(ds: xr.Dataset, tmp_path: Path, name: str) -> None:
     np.testing.assert_allclose(back["binding_effect"].values, ds["binding_effect"].values, rtol=1e-6)
 
 
-def test_export__table_in_slabs_has_one_header(tmp_path: Path) -> None:
-    ds = yx.simulate(genes=1100, bound=[0.2], n_sample=[1000], seed=1)
-    lines = (yx.export(ds.sel(feature=["label"]), tmp_path / "table.csv")).read_text().splitlines()
-    assert len(lines) == 1 + 1_100_000
-    assert sum(line.startswith("gene") for line in lines) == 1
+@pytest.mark.parametrize("name", ["table.csv", "table.parquet"])
+def test_export__table_in_slabs_is_that_of_one(
+    ds: xr.Dataset, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = yx.export(ds, tmp_path / f"whole_{name}")
+    monkeypatch.setattr(sys.modules["yeastxr.export.tables"], "_TABLE_ROWS", 20)
+    slabs = yx.export(ds, tmp_path / name)
+    if name.endswith(".csv"):
+        assert slabs.read_bytes() == whole.read_bytes()
+        assert len(slabs.read_text(encoding="utf-8").splitlines()) == 151
+    else:
+        assert pyarrow.parquet.ParquetFile(slabs).num_row_groups == 9
+        assert pyarrow.parquet.read_table(slabs) == pyarrow.parquet.read_table(whole)
 
 
 def test_export__arrays(ds: xr.Dataset, tmp_path: Path) -> None:
@@ -47,7 +57,7 @@ def test_export__leaves_nothing_half_done(ds: xr.Dataset, tmp_path: Path, monkey
         Path(args[1]).write_text("half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(sys.modules["yeastxr.export"], "_write_arrays", broken)
+    monkeypatch.setattr(sys.modules["yeastxr.export.arrays"], "write_arrays", broken)
     with pytest.raises(OSError, match="disk full"):
         yx.export(ds, tmp_path / "arrays.npz")
     assert list(tmp_path.iterdir()) == []
@@ -74,6 +84,13 @@ def test_to_dataframe__follows_the_selection(ds: xr.Dataset) -> None:
     assert list(ds.sel(feature="label").yeast.to_dataframe().columns) == ["label", "bound_fraction"]
     with pytest.raises(yx.SchemaError, match="lacks the variable 'label'"):
         yx.to_dataframe(ds.drop_vars("label"))
+
+
+def test_to_dataframe__has_extra_variables() -> None:
+    ds = simulate_measured()
+    table = yx.to_dataframe(ds)
+    assert list(table.columns) == [*map(str, ds.data_vars), "bound_fraction", "split"]
+    np.testing.assert_array_equal(table["adjusted"].to_numpy(), ds["adjusted"].values.reshape(-1))
 
 
 FORMULAS = [

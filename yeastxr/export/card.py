@@ -1,0 +1,137 @@
+"""A dataset card beside a long table: README.md, whose head lists the columns and their roles as YAML."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from yeastxr._utils import replace_file
+from yeastxr._version import __version__
+from yeastxr.errors import InputError, escape_controls, format_value
+from yeastxr.export.selection import align_variables, get_labels
+from yeastxr.export.tables import SAMPLE, list_columns
+from yeastxr.schema import ADJUSTED, GENE, LABEL, RESPONSIVE, TF, VARIABLE_BY_NAME
+from yeastxr.simulation import spec_of
+from yeastxr.simulation.simulate import SWEEP
+
+_MARK = "generated_by: yeastxr"
+_MOST_TEXT = 10_000  # of parameters; a table of parquet has them in its metadata, too
+_DESCRIPTIONS = {
+    SAMPLE: "The number of the TF in its replicate or other leading dims",
+    TF: "The transcription factor",
+    GENE: "The gene",
+}
+_ROLES = {TF: "regulator_identifier", GENE: "target_identifier"}
+_TRUTH = (LABEL, RESPONSIVE, ADJUSTED)  # not measured, and no condition
+
+
+def get_card_path(path: Path) -> Path:
+    """Return the path of the card of a table."""
+    return path.with_name("README.md")
+
+
+def check_card(path: Path, overwrite: bool) -> None:
+    """Refuse to replace a README.md, unless it is a card of ours and overwrite is True."""
+    card = get_card_path(path)
+    if not card.exists():
+        return
+    if not (card.is_file() and _MARK in card.read_text(encoding="utf-8", errors="replace")):
+        raise InputError(f"{str(card)!r} exists and is no card of yeastxr; expected a folder without README.md")
+    if not overwrite:
+        raise InputError(f"{str(card)!r} exists; expected a folder without README.md, or overwrite")
+
+
+def write_card(ds: xr.Dataset, path: Path, columns: str) -> None:
+    """Write the card of a long table, replacing an earlier one."""
+    card = get_card_path(path)
+    with replace_file(card) as partial:
+        partial.write_text(make_card(ds, path.name, columns), encoding="utf-8")
+
+
+def make_card(ds: xr.Dataset, file: str, columns: str) -> str:
+    """Return the text of a card: fields and roles as YAML, then a table of them, and what made the data."""
+    import yaml
+
+    fields = describe_columns(ds, columns)
+    spec = spec_of(ds)
+    title = Path(file).name.split(".")[0]
+    simulated = spec is not None or SWEEP in ds.attrs
+    rows = math.prod(xr.broadcast(*ds.data_vars.values())[0].shape)
+    power = min(max(3, len(str(rows)) - 1), 12)
+    sizes = ["1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T"]
+    between = "n<1K" if rows < 1000 else "n>1T" if power == 12 else f"{sizes[power - 3]}<n<{sizes[power - 2]}"
+    head = {
+        "pretty_name": title,
+        "tags": [
+            "biology",
+            "genomics",
+            "yeast",
+            "transcription-factors",
+            *(["simulation"] if simulated else []),
+        ],
+        "size_categories": [between],
+        "generated_by": f"yeastxr {__version__}",
+        "configs": [
+            {
+                "config_name": title,
+                "description": f"{'Simulated data' if simulated else 'Data'} of TF binding and perturbation",
+                "dataset_type": "annotated_features",
+                "default": True,
+                "data_files": [{"split": "train", "path": file}],
+                "dataset_info": {"features": fields},
+            }
+        ],
+    }
+    lines = [
+        "---",
+        yaml.safe_dump(head, sort_keys=False, allow_unicode=True, width=120).rstrip(),
+        "---",
+        "",
+        f"# {title}",
+        "",
+        f"{rows:,} rows{', simulated' if simulated else ''}: {', '.join(_count_labels(ds))}.",
+        "",
+        "| column | type | role | meaning |",
+        "|---|---|---|---|",
+        *(f"| `{f['name']}` | {f['dtype']} | {f.get('role', '')} | {f['description']} |" for f in fields),
+    ]
+    if spec is not None:
+        values = {name: value for name, value in spec.to_dict().items() if value is not None}
+        text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120).rstrip()
+        lines += ["", "Simulated by yeastxr, with these parameters (`yeastxr simulate --spec FILE`):", ""]
+        lines += ["```yaml", text, "```"] if len(text) <= _MOST_TEXT else [f"{len(text):,} characters, left out here."]
+    return "".join(f"{escape_controls(line)}\n" for line in "\n".join(lines).split("\n"))
+
+
+def describe_columns(ds: xr.Dataset, columns: str) -> list[dict[str, Any]]:
+    """Return name, dtype, description, role and units of each column of a long table."""
+    ds = align_variables(ds)
+    fields = []
+    for name, source in list_columns(ds, columns):
+        field: dict[str, Any] = {"name": name}
+        if source in ds.data_vars:
+            array, declared = ds[source], VARIABLE_BY_NAME[str(source)]
+            field |= {
+                "dtype": str(array.dtype),
+                "description": str(array.attrs.get("description", declared.description)),
+            }
+            field |= {"units": str(array.attrs.get("units", declared.units))}
+            field |= {} if source in _TRUTH else {"role": "quantitative_measure"}
+        else:
+            labels = np.empty(0, np.int64) if source == SAMPLE else get_labels(ds, source)
+            field |= {"dtype": "string" if labels.dtype.kind == "O" else str(labels.dtype)}
+            field |= {
+                "description": _DESCRIPTIONS.get(str(source), f"The entry of the dim {format_value(str(source))}")
+            }
+            field |= {} if source == SAMPLE else {"role": _ROLES.get(str(source), "experimental_condition")}
+        fields.append(field)
+    return fields
+
+
+def _count_labels(ds: xr.Dataset) -> list[str]:
+    """Return how many entries each dim has."""
+    sizes = xr.broadcast(*ds.data_vars.values())[0].sizes
+    names = {GENE: "genes", TF: "TFs"}
+    return [f"{n:,} {names.get(str(dim), f'of {dim}')}" for dim, n in sizes.items()]

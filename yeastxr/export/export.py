@@ -1,0 +1,216 @@
+"""Write a dataset in the format that the ending of a path, or a layout of tables, stands for."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import xarray as xr
+
+from yeastxr._utils import fill_folder, import_extra, replace_file, show_progress
+from yeastxr._validate import check_choice, check_flag, check_overwrite, check_path
+from yeastxr.errors import InputError, format_value
+from yeastxr.export import anndata, arrays, ranks, tables
+from yeastxr.export import card as cards
+from yeastxr.export.selection import align_variables, select_variables
+
+_TEXT = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+_TABLES = (*_TEXT, ".parquet")
+_ENDINGS = (*_TABLES, ".pt", ".npz", ".nc", ".h5ad")
+
+
+def export(
+    ds: xr.Dataset,
+    path: str | Path,
+    *,
+    features: str | Sequence[str] | None = None,
+    layout: Literal["long", "wide", "ranks"] = "long",
+    columns: Literal["field", "yeastxr"] | None = None,
+    card: bool = False,
+    header: bool = False,
+    overwrite: bool = False,
+    progress: bool | None = None,
+) -> Path:
+    """Write a dataset to a file, in the format that the ending of its name stands for, or to a folder of tables.
+
+    Parameters
+    ----------
+    ds
+        The dataset; NumPy or dask. Only ``.pt`` and ``.npz`` need it in memory: all else is written block by block.
+    path
+        A file that ends in ``.parquet``, ``.csv``, ``.csv.gz``, ``.tsv``, ``.tsv.gz``, ``.nc``, ``.h5ad``, ``.npz`` or
+        ``.pt``; with another layout than ``"long"`` a folder. See the notes.
+    features
+        Names of features and extra variables, in this order; by default the features that the dataset selects, then
+        its extra variables, which ``.pt`` leaves out. With ``layout="ranks"`` what ranks genes by binding, and by
+        perturbation: p-values by default; effects by magnitude.
+    layout
+        Of tables: ``"long"`` with a row for each pair, ``"wide"`` with genes x TFs, a file for each variable, or
+        ``"ranks"`` with a ranked list of genes for each TF. See the notes.
+    columns
+        Names of columns in tables: ``"field"`` or ``"yeastxr"``; by default ``"field"`` in parquet,
+        ``"yeastxr"`` in text. See the notes.
+    card
+        Whether to write a dataset card beside a long table: README.md, with columns and roles as YAML.
+    header
+        Whether ranked lists begin with a line ``feature,rank``.
+    overwrite
+        Whether to replace an existing file; in a folder, files of the same names.
+    progress
+        Whether to show a progress bar; by default on a terminal only.
+
+    Returns
+    -------
+    pathlib.Path
+        The path of the file or folder.
+
+    Raises
+    ------
+    InputError
+        If the ending or a feature is unknown, an option is not one of the format, the file exists, or a package that
+        the format needs is not installed.
+    SchemaError
+        If the dataset does not follow the data model.
+
+    Notes
+    -----
+    - ``.parquet`` (extra ``tables``), ``.csv``, ``.tsv``, and compressed ``.csv.gz``, ``.tsv.gz``: a row for each gene
+      and TF, and for each replicate or the like. The genes of a TF follow each other. In parquet NaN is null, and the
+      dataset's attributes are metadata of the file. In text, names that a spreadsheet would run as a formula, such as
+      ``=1+1``, begin with an apostrophe, and control characters are escaped.
+    - ``.nc`` (extra ``netcdf``): the dataset with its coordinates and attributes, for ``xarray.open_dataset``.
+    - ``.h5ad`` (extra ``anndata``): as :func:`to_anndata`.
+    - ``.npz``: an array for each variable, and the labels of each dim.
+    - ``.pt``: a float32 tensor ``[..., genes, TFs, features]`` for ``torch.load``.
+    - ``layout="wide"``: a file such as ``binding_effect.csv`` for each variable, with the same genes as rows and TFs as
+      columns in all of them.
+    - ``layout="ranks"``: two lists for each TF, ``binding/GAL4.csv`` and ``perturbation/GAL4.csv``, of lines
+      ``feature,rank``, the strongest gene first, as programs of dual threshold optimization take them. Ties are broken
+      by the other one of p-value and effect; genes that still tie share the least rank. Genes that lack a value of
+      either are left out of both.
+
+    In a folder, leading dims are folders: ``replicate=0/binding_effect.csv``. What a file name can't hold is written
+    as in URLs, ``%2F`` for a slash.
+
+    With ``columns="yeastxr"`` columns have the names ``gene``, ``tf``, and those of variables. With ``"field"`` they
+    are ``sample_id`` (the number of the TF, and of its replicate), ``regulator_locus_tag``, ``target_locus_tag`` (or
+    ``regulator_symbol``, ``target_symbol`` where most names are not systematic), ``callingcards_enrichment``,
+    ``poisson_pval``, ``log2fc`` and ``pvalue``; other variables keep their names. Values and units stay as they are:
+    a simulated ``log2fc`` is in s.d. of its noise.
+
+    Examples
+    --------
+    >>> import tempfile, torch
+    >>> import yeastxr as yx
+    >>> ds = yx.simulate(genes=100, bound=[0.1, 0.2], seed=42)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     torch.load(export(ds, f"{folder}/tensor.pt")).shape
+    ...     sorted(file.name for file in export(ds, f"{folder}/wide", layout="wide", features="label").iterdir())
+    torch.Size([100, 2, 5])
+    ['label.csv']
+    """
+    path = check_path("path", path)
+    check_choice("layout", layout, ("long", "wide", "ranks"))
+    for name, flag in (("card", card), ("header", header)):
+        check_flag(name, flag)
+    if columns is not None:
+        check_choice("columns", columns, ("field", "yeastxr"))
+    ending = max((ending for ending in _ENDINGS if path.name.endswith(ending)), key=len, default=None)
+    _check_options(path, ending, layout, columns, card, header)
+    if layout != "long":
+        return _export_folder(ds, path, features, layout, columns or "yeastxr", header, overwrite, progress)
+    chosen = select_variables(ds, features)
+    names = columns or ("field" if ending == ".parquet" else "yeastxr")
+    if ending in _TABLES:
+        tables.list_columns(align_variables(chosen), names)
+        if ending == ".parquet":
+            import_extra("pyarrow", "tables")
+    elif ending == ".nc":
+        arrays.check_netcdf(chosen, path)
+    elif ending == ".h5ad":
+        anndata.check_anndata(chosen, path)
+    elif ending == ".pt" and features is not None:
+        arrays.check_tensor(chosen)
+    check_overwrite(path, overwrite)
+    if card:
+        cards.check_card(path, overwrite)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pairs, pair_bytes = _count_pairs(chosen)
+    streams = ending not in (".pt", ".npz")
+    bar = show_progress(f"Writing {path.name}", pairs if streams else 0, pair_bytes=pair_bytes, show=progress)
+    with bar as advance, replace_file(path) as partial:
+        if ending == ".pt":
+            arrays.write_tensor(ds, None if features is None else list(map(str, chosen.data_vars)), partial)
+        elif ending == ".npz":
+            arrays.write_arrays(chosen, partial)
+        elif ending == ".nc":
+            arrays.write_netcdf(chosen, partial, advance)
+        elif ending == ".h5ad":
+            anndata.write_anndata(chosen, partial, advance)
+        elif ending == ".parquet":
+            tables.write_parquet(chosen, partial, names, advance)
+        else:
+            tables.write_text(chosen, partial, names, advance)
+    if card:
+        cards.write_card(chosen, path, names)
+    return path
+
+
+def _check_options(path: Path, ending: str | None, layout: str, columns: str | None, card: bool, header: bool) -> None:
+    """Refuse a path that does not fit the layout, and options that are not of the format."""
+    if layout == "long" and ending is None:
+        raise InputError(
+            f"path is {str(path)!r}; expected a name that ends in {', '.join(_ENDINGS)}, "
+            "or a folder and layout='wide' or 'ranks'"
+        )
+    if layout != "long" and ending is not None:
+        raise InputError(f"path is {str(path)!r}; expected a folder for layout={layout!r}, not a name in {ending}")
+    is_long = layout == "long" and ending in _TABLES
+    if columns is not None and not (is_long or layout == "wide"):
+        raise InputError(f"columns is {columns!r}; expected a table, {', '.join(_TABLES)} or layout='wide'")
+    if card and not is_long:
+        raise InputError(f"card is True; expected a long table, {', '.join(_TABLES)}")
+    if header and layout != "ranks":
+        raise InputError("header is True; expected layout='ranks': all other tables have one")
+
+
+def _export_folder(
+    ds: xr.Dataset,
+    path: Path,
+    features: object,
+    layout: str,
+    columns: str,
+    header: bool,
+    overwrite: bool,
+    progress: bool | None,
+) -> Path:
+    """Write a folder of wide tables, or of ranked lists."""
+    if layout == "wide":
+        chosen = select_variables(ds, features)
+        tables.list_wide_files(chosen, columns)
+    else:
+        chosen = ranks.take_rankings(ds, features)
+        ranks.list_rank_files(chosen)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"path is {format_value(str(path))}, a file; expected a folder for layout={layout!r}")
+    if not path.is_dir() or any(path.iterdir()):
+        check_overwrite(path, overwrite)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pairs, pair_bytes = _count_pairs(chosen)
+    if layout == "wide":  # variable by variable
+        n = len(chosen.data_vars)
+        pairs, pair_bytes = pairs * n, pair_bytes // n
+    with (
+        show_progress(f"Writing {path.name}", pairs, pair_bytes=pair_bytes, show=progress) as advance,
+        fill_folder(path) as folder,
+    ):
+        if layout == "wide":
+            tables.write_wide(chosen, folder, columns, advance)
+        else:
+            ranks.write_ranks(chosen, folder, header, advance)
+    return path
+
+
+def _count_pairs(ds: xr.Dataset) -> tuple[int, int]:
+    """Return how many pairs are written, and the bytes of each."""
+    whole = xr.broadcast(*ds.data_vars.values())[0]
+    return whole.size, sum(array.dtype.itemsize for array in ds.data_vars.values())
