@@ -195,11 +195,14 @@ TARGETS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "And": (lambda first, second: And(first, second), {"first": "GAL4", "second": "MIG1"}),
     "Or": (lambda first, second: Or(first, second), {"first": "GAL4", "second": "MIG1"}),
     "Not": (lambda term: Not(term), {"term": "GAL4"}),
+    "parse_relation": (yx.parse_relation, {"text": "GAL4 & !MIG1", "tfs": ["GAL4", "MIG1"]}),
+    "read_relations": (yx.read_relations, {"path": "relations.yaml", "tfs": ["GAL4", "MIG1"]}),
     "from_json": (yx.simulation.relations.from_json, {"value": {"GAL4": ["MIG1"]}, "named": True}),
     "SimulatedBatches": (yx.SimulatedBatches, {"spec": yx.SimulationSpec(**SMALL), "batch_size": 4}),
 }
 OF_DATASETS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "validate": (yx.validate, {}),
+    "rename": (yx.rename, {"to": "standard"}),
     "spec_of": (yx.spec_of, {}),
     "check": (yx.check, {}),
     "to_dataarray": (yx.to_dataarray, {}),
@@ -257,6 +260,7 @@ def in_folder(folder: Path) -> Iterator[None]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("fuzz")
     yx.save(PLAIN, path / "sim.zarr")
+    (path / "relations.yaml").write_text("GAL4: GAL4 & !MIG1")
     return path
 
 
@@ -265,6 +269,7 @@ def try_out(function: Callable[..., Any], arguments: dict[str, Any], folder: Pat
     with in_folder(folder), warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", module=r"(xarray|pandas|numpy|dask)\.")  # of datasets that are odd themselves
+        warnings.filterwarnings("ignore", message=".* names along .* are not in the catalog")
         text = "refused"
         try:
             result = function(**arguments)

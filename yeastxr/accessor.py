@@ -11,6 +11,7 @@ from yeastxr import analysis as methods
 from yeastxr import plot as plots
 from yeastxr.checks import check
 from yeastxr.export import export, to_dataframe
+from yeastxr.rename import rename
 from yeastxr.report import report
 from yeastxr.schema import MAGNITUDE, validate
 from yeastxr.simulation import SimulationSpec, spec_of
@@ -68,6 +69,7 @@ class YeastAccessor:
         return spec_of(self._ds)
 
     validate = _as_method(validate)
+    rename = _as_method(rename)
     check = _as_method(check)
     to_dataarray = _as_method(to_dataarray)
     to_dataframe = _as_method(to_dataframe)

@@ -20,7 +20,8 @@ import click
 
 from yeastxr._version import __version__
 from yeastxr.errors import InputError, describe_error, escape_controls, format_value
-from yeastxr.simulation import SimulationSpec
+from yeastxr.names.catalog import YEAST
+from yeastxr.simulation import SimulationSpec, read_relations
 
 
 class _Refused(click.ClickException):
@@ -118,14 +119,16 @@ class _List(click.ParamType):
 
 
 class _Names(_List):
-    """Names with commas between them, or ``@`` and a file with a name on each line."""
+    """Names with commas between them, ``@`` and a file with a name on each line, or those of the catalog."""
 
     def __init__(self) -> None:
         super().__init__("name", str)
-        self.name = "name,... or @file"
+        self.name = f"name,... or @file or {YEAST}"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         text = str(value)
+        if text == YEAST:
+            return text
         if text.startswith("@"):
             try:
                 lines = Path(text[1:]).read_text(encoding="utf-8-sig").splitlines()
@@ -144,7 +147,7 @@ class _Genes(_Names):
 
     def __init__(self) -> None:
         super().__init__()
-        self.name = "count or name,... or @file"
+        self.name = f"count or name,... or @file or {YEAST}"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         text = str(value)
@@ -160,24 +163,6 @@ class _Genes(_Names):
             hint = f"{''.join(names)}, or names; names that are numbers go into a file, --genes @FILE"
             self.fail(f"{value!r} is a list of numbers; expected a count such as {hint}", param, ctx)
         return super().convert(value, param, ctx)
-
-
-def _read_relationships(ctx: click.Context, param: click.Parameter, path: Path | None) -> Any:
-    if path is None:
-        return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_refuse_repeats)
-    except (ValueError, RecursionError) as error:
-        raise click.BadParameter(f"{path} is not JSON: {error}", ctx=ctx, param=param) from None
-
-
-def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object, or refuse one that has a key twice: the first value would be lost."""
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"{format_value(next(key for key in keys if keys.count(key) > 1))} is there twice")
-    return values
 
 
 def _read_spec(ctx: click.Context, param: click.Parameter, path: Path | None) -> dict[str, Any]:
@@ -227,7 +212,6 @@ def _add_parameters(command: Callable[..., Any]) -> Callable[..., Any]:
             settings["type"] = _Genes()
         elif parameter.name == "tf_relationships":
             settings["type"] = click.Path(exists=True, dir_okay=False, path_type=Path)
-            settings["callback"] = _read_relationships
             settings["help"] += ' A JSON file such as {"0": [1, {"or": [3, {"not": 7}]}]}, from TFs to conditions.'
         default = parameter.default
         if settings["type"] is bool:
@@ -288,6 +272,7 @@ def simulate(
     For example: yeastxr simulate sim.zarr --genes 6600 --bound 0.1,0.2 --n-sample 100,100 --seed 42
     """
     from yeastxr._blocks import CHUNK_CELLS
+    from yeastxr.simulation.parameters import PopulationParameters
     from yeastxr.simulation.simulate import check_parameter_names
     from yeastxr.storage.store import find_unfinished_seed, is_saved, save
 
@@ -296,6 +281,9 @@ def simulate(
     for name in ("genes", "bound"):
         if name not in values:
             raise click.UsageError(f"Missing option '--{name}', or '--spec' with a file that has it.")
+    if isinstance(values.get("tf_relationships"), Path):  # of the option; a specification has relations themselves
+        tfs = PopulationParameters(**PopulationParameters.pick(values)).tf_labels
+        values["tf_relationships"] = read_relations(values["tf_relationships"], tfs=tfs)
     if values.get("seed") is None:
         values["seed"] = find_unfinished_seed(out)
     simulation = SimulationSpec.from_dict(values)

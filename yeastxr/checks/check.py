@@ -43,7 +43,7 @@ from yeastxr.schema import (
     restore_dims,
 )
 from yeastxr.simulation.adjustment import evaluate_relationships
-from yeastxr.simulation.relations import iterate_tfs
+from yeastxr.simulation.operators import iterate_tfs
 from yeastxr.simulation.simulate import SimulationSpec, read_sweep, spec_of
 
 LEVEL = 0.001
