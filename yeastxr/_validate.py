@@ -98,7 +98,9 @@ def find_names(value: Any) -> list[str] | None:
     index = getattr(value, "index", None)
     if hasattr(value, "indexes") and getattr(value, "ndim", None) == 1:
         index = value.indexes.get(value.dims[0])
-    return list(index) if getattr(index, "inferred_type", None) == "string" else None
+    if index is None or getattr(index, "inferred_type", None) != "string":
+        return None
+    return list(index)
 
 
 def check_names(name: str, value: object) -> tuple[str, ...]:

@@ -164,6 +164,7 @@ class YeastPlots:
     binding_vs_perturbation = _as_method(plots.binding_vs_perturbation)
     quantile_quantile = _as_method(plots.quantile_quantile)
     relation_status = _as_method(plots.relation_status)
+    relations = _as_method(plots.relations)
     bound_fraction = _as_method(plots.bound_fraction)
     label_map = _as_method(plots.label_map)
     cobinding = _as_method(plots.cobinding)

@@ -133,11 +133,11 @@ def test_text__means(text: str, expected: object) -> None:
     ],
 )  # fmt: skip
 def test_text__errors_say_where(text: str, message: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(yx.InputError) as caught:
         yx.parse_relation(text, tfs=["GAL4", "GAL80", "RAP1", 7])
     assert message in str(caught.value)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_text__note_shows_the_place() -> None:

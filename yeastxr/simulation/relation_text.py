@@ -143,7 +143,8 @@ class _Parser:
     def __init__(self, text: str, known: Collection[Hashable] | None) -> None:
         self._text, self._known = text, known
         self._tokens = self._scan()
-        self._token = next(self._tokens)
+        self._end = _Token("end", None, len(text), len(text))
+        self._token = next(self._tokens, self._end)
         self._n_terms = 0
 
     def parse(self) -> Any:
@@ -154,7 +155,7 @@ class _Parser:
         return entry if isinstance(entry, Relation) else And(entry)
 
     def _scan(self) -> Iterator[_Token]:
-        """Return an iterator over the tokens, with the end as the last one."""
+        """Yield the tokens of the text, but for the end."""
         position = 0
         while position < len(self._text):
             match = _TOKEN.match(self._text, position)
@@ -170,7 +171,6 @@ class _Parser:
                 yield _Token(_SYMBOLS.get(part.lower(), part), None, start, position)
             else:
                 yield _Token("TF", self._read_label(match.lastgroup, part, start), start, position)
-        yield _Token("end", None, position, position)
 
     def _read_label(self, kind: str | None, part: str, start: int) -> Hashable:
         """Return the label that a part of the text is, and refuse an unknown one."""
@@ -200,7 +200,7 @@ class _Parser:
     def _advance(self) -> _Token:
         """Return the token that is looked at, and look at the next one."""
         token = self._token
-        self._token = next(self._tokens, token)
+        self._token = next(self._tokens, self._end)
         return token
 
     def _parse_any(self, level: int) -> Any:

@@ -50,14 +50,17 @@ class Relationships(Mapping[Hashable, tuple[Any, ...]]):
         return repr(self._conditions)
 
 
-def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
-    """Return TF relationships whose TFs are all among the labels of ``tfs``, or refuse them; an empty list is kept."""
+def check_relationships(value: Any, tfs: Iterable[Hashable] | None) -> Relationships:
+    """Return TF relationships whose TFs are all among the labels of ``tfs``, or refuse them; an empty list is kept.
+
+    None for ``tfs`` stands for any.
+    """
     if not isinstance(value, Mapping):
         raise InputTypeError(
             f"tf_relationships is {format_value(value)}; expected a dict from a TF to TFs, And, Or and Not"
         )
-    known = dict.fromkeys(tfs if isinstance(tfs, range) else map(to_python, tfs))
-    if isinstance(value, Relationships) and value.tfs <= known.keys():
+    known = None if tfs is None else dict.fromkeys(tfs if isinstance(tfs, range) else map(to_python, tfs))
+    if isinstance(value, Relationships) and (known is None or value.tfs <= known.keys()):
         return value
     checked: dict[Hashable, tuple[Any, ...]] = {}
     named: set[Hashable] = set()
@@ -83,15 +86,15 @@ def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
         check_label(tf, "the keys of tf_relationships")
         checked[to_python(tf)] = conditions
     named.update(checked)
-    if not named <= known.keys():
+    if known is not None and not named <= known.keys():
         _refuse_unknown(checked, known)
     return Relationships(checked, named)
 
 
-def _to_condition(tf: Hashable, entry: Any, known: Collection[Hashable]) -> Any:
+def _to_condition(tf: Hashable, entry: Any, known: Collection[Hashable] | None) -> Any:
     """Return an entry of a TF's conditions; text that is no TF's label, but has operators, is read as a relation."""
     entry = to_label(entry)
-    if not isinstance(entry, str) or entry in known or not is_relation_text(entry):
+    if not isinstance(entry, str) or (known and entry in known) or not is_relation_text(entry):
         return entry
     try:
         return parse_text(entry, known)
