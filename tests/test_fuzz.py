@@ -223,6 +223,7 @@ OF_DATASETS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "plot.binding_vs_perturbation": (yx.plot.binding_vs_perturbation, {}),
     "plot.quantile_quantile": (yx.plot.quantile_quantile, {}),
     "plot.relation_status": (yx.plot.relation_status, {}),
+    "plot.relations": (yx.plot.relations, {}),
     "plot.bound_fraction": (yx.plot.bound_fraction, {}),
     "plot.label_map": (yx.plot.label_map, {}),
     "plot.cobinding": (yx.plot.cobinding, {}),
@@ -296,7 +297,13 @@ def run_function(data: st.DataObject, folder: Path) -> None:
     changed = data.draw(st.lists(st.sampled_from(names), unique=True, max_size=2), label="changed") if names else []
     for parameter in changed:
         arguments[parameter] = data.draw(DATASETS if parameter == "ds" else ANYTHING, label=parameter)
-    first = "data" if name in ("Batches", "SampleDataset") else "datasets" if name == "plot.compare" else "ds"
+    first = (
+        "data"
+        if name in ("Batches", "SampleDataset", "plot.relations")
+        else "datasets"
+        if name == "plot.compare"
+        else "ds"
+    )
     if "ds" in arguments and first != "ds":
         arguments[first] = arguments.pop("ds")
     try_out(function, arguments, folder)
