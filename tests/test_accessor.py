@@ -14,6 +14,7 @@ from yeastxr.training import SampleDataset
 
 METHODS: dict[str, Callable[..., Any]] = {
     "validate": yx.validate,
+    "rename": yx.rename,
     "check": yx.check,
     "to_anndata": yx.to_anndata,
     "to_dataarray": yx.to_dataarray,

@@ -195,11 +195,14 @@ TARGETS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "And": (lambda first, second: And(first, second), {"first": "GAL4", "second": "MIG1"}),
     "Or": (lambda first, second: Or(first, second), {"first": "GAL4", "second": "MIG1"}),
     "Not": (lambda term: Not(term), {"term": "GAL4"}),
+    "parse_relation": (yx.parse_relation, {"text": "GAL4 & !MIG1", "tfs": ["GAL4", "MIG1"]}),
+    "read_relations": (yx.read_relations, {"path": "relations.yaml", "tfs": ["GAL4", "MIG1"]}),
     "from_json": (yx.simulation.relations.from_json, {"value": {"GAL4": ["MIG1"]}, "named": True}),
     "SimulatedBatches": (yx.SimulatedBatches, {"spec": yx.SimulationSpec(**SMALL), "batch_size": 4}),
 }
 OF_DATASETS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "validate": (yx.validate, {}),
+    "rename": (yx.rename, {"to": "standard"}),
     "spec_of": (yx.spec_of, {}),
     "check": (yx.check, {}),
     "to_dataarray": (yx.to_dataarray, {}),
@@ -221,6 +224,7 @@ OF_DATASETS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "plot.binding_vs_perturbation": (yx.plot.binding_vs_perturbation, {}),
     "plot.quantile_quantile": (yx.plot.quantile_quantile, {}),
     "plot.relation_status": (yx.plot.relation_status, {}),
+    "plot.relations": (yx.plot.relations, {}),
     "plot.bound_fraction": (yx.plot.bound_fraction, {}),
     "plot.label_map": (yx.plot.label_map, {}),
     "plot.cobinding": (yx.plot.cobinding, {}),
@@ -258,6 +262,7 @@ def in_folder(folder: Path) -> Iterator[None]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("fuzz")
     yx.save(PLAIN, path / "sim.zarr")
+    (path / "relations.yaml").write_text("GAL4: GAL4 & !MIG1")
     return path
 
 
@@ -266,6 +271,7 @@ def try_out(function: Callable[..., Any], arguments: dict[str, Any], folder: Pat
     with in_folder(folder), warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", module=r"(xarray|pandas|numpy|dask)\.")  # of datasets that are odd themselves
+        warnings.filterwarnings("ignore", message=".* names along .* are not in the catalog")
         text = "refused"
         try:
             result = function(**arguments)
@@ -292,7 +298,13 @@ def run_function(data: st.DataObject, folder: Path) -> None:
     changed = data.draw(st.lists(st.sampled_from(names), unique=True, max_size=2), label="changed") if names else []
     for parameter in changed:
         arguments[parameter] = data.draw(DATASETS if parameter == "ds" else ANYTHING, label=parameter)
-    first = "data" if name in ("Batches", "SampleDataset") else "datasets" if name == "plot.compare" else "ds"
+    first = (
+        "data"
+        if name in ("Batches", "SampleDataset", "plot.relations")
+        else "datasets"
+        if name == "plot.compare"
+        else "ds"
+    )
     if "ds" in arguments and first != "ds":
         arguments[first] = arguments.pop("ds")
     try_out(function, arguments, folder)

@@ -62,8 +62,10 @@ def test_types__wrong_parameters_are_found_by_mypy(tmp_path: Path) -> None:
 
 def test_wheel__has_types_and_every_module(tmp_path: Path) -> None:
     [wheel] = WheelBuilder(str(ROOT)).build(directory=str(tmp_path))
-    names = set(zipfile.ZipFile(wheel).namelist())
+    names, wheel_size = set(zipfile.ZipFile(wheel).namelist()), Path(wheel).stat().st_size
     assert "yeastxr/py.typed" in names
+    assert {f"yeastxr/names/data/{file}" for file in ("genes.tsv", "tfs.tsv", "README.md")} <= names
+    assert wheel_size < 1_000_000
     assert {f"yeastxr/{module.relative_to(PACKAGE).as_posix()}" for module in MODULES} <= names
 
 
@@ -93,6 +95,7 @@ def test_import__all_public_names_are_listed() -> None:
 @pytest.mark.parametrize(
     "face",
     [
+        "names",
         "simulation",
         "theory",
         "storage",

@@ -1,6 +1,6 @@
 """yeastxr: simulated transcription-factor binding and perturbation data of yeast, as labelled xarray datasets."""
 
-from yeastxr import analysis, plot, qc, simulation, theory
+from yeastxr import analysis, names, plot, qc, simulation, theory
 from yeastxr._version import __version__
 from yeastxr.accessor import YeastAccessor
 from yeastxr.checks import Check, CheckTable, check
@@ -14,6 +14,7 @@ from yeastxr.errors import (
     TableWarning,
 )
 from yeastxr.export import export, to_anndata, to_dataframe
+from yeastxr.rename import rename
 from yeastxr.report import report
 from yeastxr.schema import FEATURES, Feature, validate
 from yeastxr.simulation import *  # noqa: F403  (its face lists the names, once)
@@ -46,9 +47,11 @@ __all__ = [
     "extend",
     "from_tables",
     "from_torch",
+    "names",
     "open",
     "plot",
     "qc",
+    "rename",
     "report",
     "save",
     "split",

@@ -93,9 +93,19 @@ def check_sequence(name: str, value: object, allowed: str) -> list[Any]:
     return list(np.asarray(value)) if hasattr(value, "__array__") else list(value)
 
 
+def find_names(value: Any) -> list[str] | None:
+    """Return the names along a Series or a DataArray of one dimension; None where it has none, or is anything else."""
+    index = getattr(value, "index", None)
+    if hasattr(value, "indexes") and getattr(value, "ndim", None) == 1:
+        index = value.indexes.get(value.dims[0])
+    if index is None or getattr(index, "inferred_type", None) != "string":
+        return None
+    return list(index)
+
+
 def check_names(name: str, value: object) -> tuple[str, ...]:
     """Return a non-empty list of unique names as a tuple of str, or refuse it."""
-    names = check_sequence(name, value, "a list of unique names")
+    names = [unwrap(item) for item in check_sequence(name, value, "a list of unique names")]
     if not names:
         raise InputError(f"{name} is empty; expected at least one name")
     seen: set[str] = set()

@@ -11,6 +11,7 @@ from yeastxr import analysis as methods
 from yeastxr import plot as plots
 from yeastxr.checks import check
 from yeastxr.export import export, to_anndata, to_dataframe
+from yeastxr.rename import rename
 from yeastxr.report import report
 from yeastxr.schema import MAGNITUDE, validate
 from yeastxr.simulation import SimulationSpec, spec_of
@@ -69,6 +70,7 @@ class YeastAccessor:
         return spec_of(self._ds)
 
     validate = _as_method(validate)
+    rename = _as_method(rename)
     check = _as_method(check)
     to_anndata = _as_method(to_anndata)
     to_dataarray = _as_method(to_dataarray)
@@ -166,6 +168,7 @@ class YeastPlots:
     binding_vs_perturbation = _as_method(plots.binding_vs_perturbation)
     quantile_quantile = _as_method(plots.quantile_quantile)
     relation_status = _as_method(plots.relation_status)
+    relations = _as_method(plots.relations)
     bound_fraction = _as_method(plots.bound_fraction)
     label_map = _as_method(plots.label_map)
     cobinding = _as_method(plots.cobinding)

@@ -26,7 +26,16 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
     ),
     "Relations of TFs": (
         "Conditions of methods 3 and 4.",
-        ["And", "Or", "Not", "adjusted_pairs", "simulation.relations.to_json", "simulation.relations.from_json"],
+        [
+            "And",
+            "Or",
+            "Not",
+            "parse_relation",
+            "read_relations",
+            "adjusted_pairs",
+            "simulation.relations.to_json",
+            "simulation.relations.from_json",
+        ],
     ),
     "Simulations": (
         "A dataset from one specification.",
@@ -34,7 +43,7 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
     ),
     "The data model": (
         "What a dataset must be.",
-        ["FEATURES", "Feature", "validate"],
+        ["FEATURES", "Feature", "validate", "rename"],
     ),
     "The accessor": (
         "The functions of the package as methods of a dataset, ``ds.yeast``.",
@@ -88,7 +97,7 @@ DATA = {
 }
 
 # Modules whose public names are all listed, each on a page of its own.
-MODULES = ("analysis", "plot", "qc", "theory")
+MODULES = ("analysis", "names", "plot", "qc", "theory")
 
 
 def list_module(module: str) -> list[str]:

@@ -192,14 +192,15 @@ def test_simulate__bad_input(tmp_path: Path, option: str, value: str, message: s
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        ('{"0": [9]}', "names the TF 9, which is not known; known are 0, 1, 2, 3, 4"),
-        ('{"GAL4": [1]}', "the TFs have no names; expected an integer"),
-        ('{"0": [{"and": []}]}', "And() is empty"),
-        ('{"0": [{"xor": [1, 2]}]}', "expected {"),
-        ('{"0": [1.5]}', "1.5; expected a TF's label"),
-        ("[1, 2]", "expected an object"),
-        ("{", "is not JSON"),
-        ('{"0": [1], "1": [0], "0": [2]}', "'0' is there twice"),
+        ('{"0": [9]}', "rules.json, line 1, column 8: the TF 9 is not known; known are 0, 1, 2, 3, 4"),
+        ('{"GAL4": [1]}', "line 1, column 2: the TF 'GAL4' is not known; known are 0, 1"),
+        ('{"0": [{"and": []}]}', "column 8: And() is empty"),
+        ('{"0": [{"xor": [1, 2]}]}', "an object of another form; expected a TF, a relation such as"),
+        ('{"0": [1.5]}', "a condition is '1.5'; expected a TF"),
+        ("[1, 2]", "the file is no object; expected"),
+        ("{", "expected YAML or JSON"),
+        ('{"0": [1], "1": [0], "0": [2]}', "column 22: the TF 0 is there twice"),
+        ("0: 1 & !2\n1: (2 | 9)", "line 2, column 9: the relation names the TF 9, which is not known"),
     ],
 )
 def test_simulate__bad_relationships(tmp_path: Path, rules: str, message: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from yeastxr._validate import check_integer, check_number, to_python
+from yeastxr._validate import check_integer, check_number, to_python, unwrap
 from yeastxr.analysis.columns import (
     BINDING_PVALUE,
     PARTNERS,
@@ -123,7 +123,7 @@ def _select_tf(ds: xr.Dataset, tf: Hashable) -> xr.Dataset:
     ds = check_dataset(ds)
     labels = {to_python(label): position for position, label in enumerate(ds.indexes[TF])}
     try:
-        position = labels.get(to_python(tf))
+        position = labels.get(to_python(unwrap(tf)))
     except TypeError:  # it can't be hashed
         position = None
     if position is None or isinstance(tf, bool):

@@ -45,7 +45,7 @@ from yeastxr.schema import (
     restore_dims,
 )
 from yeastxr.simulation.adjustment import evaluate_relationships
-from yeastxr.simulation.relations import iterate_tfs
+from yeastxr.simulation.operators import iterate_tfs
 from yeastxr.simulation.simulate import SimulationSpec
 from yeastxr.simulation.sweeps import read_sweep, spec_of
 

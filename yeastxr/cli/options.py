@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 
 from yeastxr.cli.group import Refused, is_quiet
 from yeastxr.errors import format_value, suggest
+from yeastxr.names.catalog import YEAST
 from yeastxr.simulation import SimulationSpec, presets
 
 if TYPE_CHECKING:
@@ -92,15 +93,17 @@ class ListOf(click.ParamType):
 
 
 class Names(ListOf):
-    """Names with commas between them, or ``@`` and a file with a name on each line."""
+    """Names with commas between them, ``@`` and a file with a name on each line, or those of the catalog."""
 
     def __init__(self) -> None:
         super().__init__("name", str)
-        self.name = "name,... or @file"
+        self.name = f"name,... or @file or {YEAST}"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the names as a list."""
         text = str(value)
+        if text == YEAST:
+            return text
         if text.startswith("@"):
             try:
                 lines = Path(text[1:]).read_text(encoding="utf-8-sig").splitlines()
@@ -119,7 +122,7 @@ class Genes(Names):
 
     def __init__(self) -> None:
         super().__init__()
-        self.name = "count or name,... or @file"
+        self.name = f"count or name,... or @file or {YEAST}"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the count, or the names as a list."""
@@ -136,16 +139,6 @@ class Genes(Names):
             hint = f"{''.join(names)}, or names; names that are numbers go into a file, --genes @FILE"
             self.fail(f"{value!r} is a list of numbers; expected a count such as {hint}", param, ctx)
         return super().convert(value, param, ctx)
-
-
-def read_relationships(ctx: click.Context, param: click.Parameter, path: Path | None) -> Any:
-    """Return the relations in a JSON file."""
-    if path is None:
-        return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_refuse_repeats)
-    except (ValueError, RecursionError) as error:
-        raise click.BadParameter(f"{path} is not JSON: {error}", ctx=ctx, param=param) from None
 
 
 def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -193,7 +186,7 @@ def read_mapping(ctx: click.Context, param: click.Parameter, path: Path | None) 
     return values
 
 
-RELATIONS_HELP = 'A JSON file such as {"0": [1, {"or": [3, {"not": 7}]}]}, from TFs to conditions.'
+RELATIONS_HELP = "A YAML or JSON file from TFs to conditions, such as {0: 1 & (3 | !7)}."
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 TYPES: dict[Any, Any] = {
     int: int,
@@ -216,7 +209,6 @@ def add_parameters(command: Callable[..., Any]) -> Callable[..., Any]:
             settings["type"] = Genes()
         elif parameter.name == "tf_relationships":
             settings["type"] = FILE
-            settings["callback"] = read_relationships
             settings["help"] += f" {RELATIONS_HELP}"
         default = parameter.default
         if settings["type"] is bool:

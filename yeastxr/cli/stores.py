@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +20,6 @@ from yeastxr.cli.options import (
     add_progress,
     add_store,
     connect,
-    read_relationships,
 )
 from yeastxr.errors import format_value
 from yeastxr.schema import CORE_DIMS, FEATURE, MEASUREMENT, REPLICATE
@@ -79,7 +79,9 @@ def make_specification(out: str, spec: dict[str, Any], parameters: dict[str, Any
 
     Without a seed it is that of an unfinished store, which the same command resumes.
     """
-    from yeastxr.simulation.simulate import check_parameter_names
+    from yeastxr.simulation import read_relations
+    from yeastxr.simulation.parameters import PopulationParameters
+    from yeastxr.simulation.simulate import check_parameter_names, fill_parameters
     from yeastxr.storage.store import find_unfinished_seed
 
     check_parameter_names(spec)
@@ -87,6 +89,10 @@ def make_specification(out: str, spec: dict[str, Any], parameters: dict[str, Any
     for name in ("genes", "bound"):
         if name not in values and values.get("preset") is None:
             raise click.UsageError(f"Missing option '--{name}', or '--spec' with a file that has it, or '--preset'.")
+    values = fill_parameters(values)
+    if isinstance(values.get("tf_relationships"), Path):  # of the option; a specification has relations themselves
+        tfs = PopulationParameters(**PopulationParameters.pick(values)).tf_labels
+        values["tf_relationships"] = read_relations(values["tf_relationships"], tfs=tfs)
     if values.get("seed") is None:
         values["seed"] = find_unfinished_seed(out)
     return SimulationSpec.from_dict(values)
@@ -107,7 +113,6 @@ def describe_sizes(sizes: Mapping[Any, int]) -> str:
 @click.option(
     "--tf-relationships",
     type=FILE,
-    callback=read_relationships,
     help=f"Conditions of the new TFs. {RELATIONS_HELP}",
 )
 @click.option(
@@ -137,13 +142,13 @@ def extend(
 
     For example: yeastxr extend sim.zarr --bound 0.3 --n-sample 20
     """
-    from yeastxr.simulation.relations import from_json
+    from yeastxr.simulation import read_relations
     from yeastxr.storage.store import extend as extend_store
     from yeastxr.storage.store import open as open_store
 
     if bound is None and replicates is None:
         raise click.UsageError("Missing option '--bound' with fractions of new TFs, or '--replicates'.")
-    relations = None if tf_relationships is None else from_json(tf_relationships, named=tfs is not None)
+    relations = None if tf_relationships is None else read_relations(tf_relationships)
     start = time.perf_counter()
     with (
         connect(workers, scheduler),

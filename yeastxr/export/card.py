@@ -14,7 +14,7 @@ from yeastxr.export.selection import align_variables, get_labels
 from yeastxr.export.tables import SAMPLE, list_columns
 from yeastxr.schema import ADJUSTED, GENE, LABEL, RESPONSIVE, TF, VARIABLE_BY_NAME
 from yeastxr.simulation import spec_of
-from yeastxr.simulation.simulate import SWEEP
+from yeastxr.simulation.sweeps import SWEEP
 
 _MARK = "generated_by: yeastxr"
 _MOST_TEXT = 10_000  # of parameters; a table of parquet has them in its metadata, too

@@ -16,6 +16,7 @@ from yeastxr.plot.histograms import (
 from yeastxr.plot.maps import bound_fraction, cobinding, label_map
 from yeastxr.plot.methods import dual_threshold, rank_response, roc, volcano
 from yeastxr.plot.overview import qc, save
+from yeastxr.plot.relations import relations
 from yeastxr.plot.scatter import MAX_POINTS, binding_vs_perturbation
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "quantile_quantile",
     "rank_response",
     "relation_status",
+    "relations",
     "roc",
     "save",
     "scores",

@@ -409,7 +409,9 @@ def _list_labels(index: Any, selection: Any, dim: str) -> list[Any]:
         except (KeyError, TypeError, ValueError):
             raise InputError(f"{dim} is {selection}; expected a slice from one label to another") from None
     selection = unwrap(selection)
-    return list(selection) if isinstance(selection, Iterable) and not isinstance(selection, str) else [selection]
+    if isinstance(selection, str) or not isinstance(selection, Iterable):
+        return [selection]
+    return list(map(unwrap, selection))  # a DataArray consists of DataArrays
 
 
 def render_page(

@@ -238,7 +238,7 @@ def _hash_labels(labels: list[Any]) -> str:
 
 def _find_relationships(ds: xr.Dataset, label: xr.DataArray) -> Relationships | None:
     """Return the relationships of a dataset, if it has labels and any, of these TFs, and the TFs they name."""
-    specs = read_specs(ds) if LABEL in ds.data_vars else ()
+    specs = read_specs(ds) if LABEL in ds.data_vars else []
     if any(spec.tf_relationships != specs[0].tf_relationships for spec in specs[1:]):
         return None  # a sweep over them: each point has its own
     if not specs or not specs[0].tf_relationships or not label.indexes[TF].isin(list(specs[0].tf_labels)).all():

@@ -22,8 +22,9 @@ from yeastxr.schema import (
     match_to,
     order_dims,
 )
+from yeastxr.simulation.operators import iterate_tfs
 from yeastxr.simulation.parameters import BindingParameters, PerturbationParameters, fits_float32
-from yeastxr.simulation.relations import Programs, check_relationships, compile_conditions, iterate_tfs, to_json
+from yeastxr.simulation.relations import Programs, check_relationships, compile_conditions, to_json
 
 if TYPE_CHECKING:
     from yeastxr.simulation.simulate import SimulationSpec

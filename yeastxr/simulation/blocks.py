@@ -14,7 +14,8 @@ from yeastxr._utils import count_threads
 from yeastxr.schema import MEASUREMENT, REPLICATE, TF, VARIABLE_BY_NAME
 from yeastxr.simulation import draws, extended
 from yeastxr.simulation.adjustment import evaluate_programs
-from yeastxr.simulation.relations import compile_conditions, iterate_tfs
+from yeastxr.simulation.operators import iterate_tfs
+from yeastxr.simulation.relations import compile_conditions
 
 if TYPE_CHECKING:
     from yeastxr.simulation.simulate import SimulationSpec

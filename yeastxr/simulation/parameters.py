@@ -21,9 +21,11 @@ from yeastxr._validate import (
     check_number,
     check_range,
     check_sequence,
+    find_names,
     unwrap,
 )
 from yeastxr.errors import InputError, InputTypeError, format_value
+from yeastxr.names.catalog import YEAST, list_genes, list_tfs
 from yeastxr.simulation.relations import check_relationships, to_json, to_plain
 from yeastxr.simulation.tables import LEAST_VARIANCE, MOST_HOPS
 
@@ -127,16 +129,23 @@ def make_help(text: str, option: Any = None, *, extends: bool = False) -> dict[s
 class PopulationParameters(Parameters):
     """Step 1: which genes there are, which TFs, and how many genes each TF binds."""
 
-    genes: int | Collection[str] = field(metadata=make_help("How many genes, or their names."))
+    genes: int | Collection[str] = field(metadata=make_help("How many genes, or their names, or 'yeast' for all ORFs."))
     bound: float | Collection[float] | Mapping[str, float] = field(
         metadata=make_help("Bound fractions, each from 0 to 1, such as 0.1,0.2.", list[float])
     )
     n_sample: int | Collection[int] | None = field(
         default=None,
-        metadata=make_help("How many TFs for each bound fraction, such as 100,100; one each by default.", list[int]),
+        metadata=make_help(
+            "How many TFs for each bound fraction, such as 100,100; one each by default, or for one fraction all "
+            "that have names.",
+            list[int],
+        ),
     )
     tfs: Collection[str] | None = field(
-        default=None, metadata=make_help("Names of the TFs; integers from 0 by default.", list[str])
+        default=None,
+        metadata=make_help(
+            "Names of the TFs, or 'yeast' for all with known motifs; integers from 0 by default.", list[str]
+        ),
     )
     replicates: int | None = field(default=None, metadata=make_help("How many replicates; none by default.", int))
     bound_concentration: float | None = field(
@@ -156,14 +165,19 @@ class PopulationParameters(Parameters):
         super().__post_init__()
         genes: int | tuple[str, ...]
         if isinstance(self.genes, str):
-            raise InputTypeError(f"genes is {format_value(self.genes)}; expected an integer from 1, or a list of names")
-        if isinstance(self.genes, Collection) and getattr(self.genes, "ndim", 1) != 0:
+            if self.genes != YEAST:
+                raise InputTypeError(
+                    f"genes is {format_value(self.genes)}; expected an integer from 1, a list of names, or {YEAST!r}"
+                )
+            genes = list_genes()
+        elif isinstance(self.genes, Collection) and getattr(self.genes, "ndim", 1) != 0:
             genes = check_names("genes", self.genes)
         else:
             genes = check_integer("genes", self.genes, least=1, most=POSITION_END)
         bound, tfs = self._check_bound()
         if self.n_sample is None or isinstance(unwrap(self.n_sample), Integral):
-            counts = [1 if self.n_sample is None else self.n_sample] * len(bound)
+            default = len(tfs) if tfs is not None and len(bound) == 1 else 1
+            counts = [default if self.n_sample is None else self.n_sample] * len(bound)
         else:
             counts = check_sequence("n_sample", self.n_sample, "an integer of at least 1, or a list of them")
         if len(counts) != len(bound):
@@ -174,7 +188,9 @@ class PopulationParameters(Parameters):
         if sum(n_sample) > POSITION_END:
             raise InputError(f"n_sample adds up to {sum(n_sample)} TFs; expected at most {POSITION_END}")
         if tfs is not None and len(tfs) != sum(n_sample):
-            raise InputError(f"tfs has {len(tfs)} names; expected {sum(n_sample)}, the sum of n_sample")
+            fewer = tfs == list_tfs() and sum(n_sample) < len(tfs)
+            hint = f", such as yx.names.tfs().index[:{sum(n_sample)}]" if fewer else ""
+            raise InputError(f"tfs has {len(tfs)} names; expected {sum(n_sample)}, the sum of n_sample{hint}")
         replicates = self.replicates
         if replicates is not None:
             replicates = check_integer("replicates", replicates, least=1, most=POSITION_END)
@@ -193,9 +209,12 @@ class PopulationParameters(Parameters):
                 )
 
     def _check_bound(self) -> tuple[tuple[float, ...], tuple[str, ...] | None]:
-        """Return bound fractions and TF names; a dict from names to fractions gives both."""
-        tfs = None if self.tfs is None else check_names("tfs", self.tfs)
+        """Return bound fractions and TF names; a dict from names to fractions, or a Series by name, gives both."""
+        tfs = self._check_tf_names()
         value = unwrap(self.bound)
+        names = find_names(value) if self.n_sample is None else None
+        if names is not None:
+            value = dict(zip(check_names("bound", names), check_sequence("bound", value, "fractions"), strict=True))
         if isinstance(value, Mapping):
             if tfs is not None and tfs != tuple(value):
                 raise InputError("bound and tfs both name TFs; expected the same names in the same order, or only one")
@@ -207,6 +226,14 @@ class PopulationParameters(Parameters):
         if not fractions:
             raise InputError("bound is empty; expected at least one fraction from 0 to 1")
         return tuple(check_number(f"bound[{i}]", b, least=0, most=1) for i, b in enumerate(fractions)), tfs
+
+    def _check_tf_names(self) -> tuple[str, ...] | None:
+        """Return the names of TFs, of which one word stands for those of the catalog."""
+        if not isinstance(self.tfs, str):
+            return None if self.tfs is None else check_names("tfs", self.tfs)
+        if self.tfs != YEAST:
+            raise InputTypeError(f"tfs is {format_value(self.tfs)}; expected a list of unique names, or {YEAST!r}")
+        return list_tfs()
 
     @property
     def n_genes(self) -> int:

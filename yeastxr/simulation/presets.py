@@ -2,7 +2,7 @@
 
 import html
 import textwrap
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -81,10 +81,8 @@ class Preset:
         {'genes': 100, 'bound': [0.2]}
         """
         filled = dict(self.parameters)
-        if "bound" in values:
+        if "bound" in values or (values.get("tfs") is not None and len(filled["bound"]) == 1):
             del filled["n_sample"]
-        elif isinstance(values.get("tfs"), Collection) and len(filled["bound"]) == 1:
-            filled["n_sample"] = (len(values["tfs"]),)
         if values.get("hop_distribution", filled.get("hop_distribution")) != filled.get("hop_distribution"):
             filled = {name: value for name, value in filled.items() if name not in _OF_NEGATIVE_BINOMIAL}
         return filled | dict(values)

@@ -1,126 +1,33 @@
-"""And, Or, Not: the conditions of a TF's effect on other TFs.
+"""The relationships of TFs: which conditions each has, checked, as JSON, and as programs that a kernel evaluates.
 
 A mapping from a TF to a list of conditions, all of which must hold for a gene: a plain TF (that TF binds the gene), or
-``And``, ``Or``, ``Not`` of conditions, nested at will. TFs are named by their labels.
+``And``, ``Or``, ``Not`` of conditions, nested at will, or such a relation as text. TFs are named by their labels.
 """
 
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
 from yeastxr._validate import to_python, unwrap
 from yeastxr.errors import InputError, InputTypeError, format_value, suggest
+from yeastxr.simulation.operators import (
+    MAX_DEPTH,
+    MAX_TERMS,
+    And,
+    Not,
+    Or,
+    Relation,
+    check_label,
+    count_terms,
+    describe_key,
+    iterate_tfs,
+    list_steps,
+    to_label,
+)
+from yeastxr.simulation.relation_text import RelationError, is_relation_text, parse_text, show_line
 
-_MAX_DEPTH = 100  # far below Python's limit of recursion, for evaluation and JSON
-_MAX_TERMS = 100_000  # of the conditions of a TF; shared parts count each time, as they are written and evaluated
 _MAX_TERMS_IN_ALL = 2_000_000
-
-
-@dataclass(frozen=True, init=False, repr=False)
-class _Relation:
-    """The base of And, Or and Not: entries, depth of nesting, TFs named, repr, equality and hash."""
-
-    entries: tuple[Any, ...]
-    depth: int = field(compare=False)
-    n_terms: int = field(compare=False)
-    named: tuple[Hashable, ...] = field(compare=False)  # every TF that it names, repeats included
-    steps: tuple[Any, ...] = field(compare=False)  # how to evaluate it, in postfix order: TFs, And, Or and Not
-    n_waiting: int = field(compare=False)  # the most values that wait at a time when it is evaluated
-
-    def __init__(self, *entries: Any) -> None:
-        name = type(self).__name__
-        if not entries:
-            raise InputError(f"{name}() is empty; expected at least one TF or relation")
-        for entry in entries:
-            if not isinstance(entry, _Relation):
-                _check_label(entry, f"{name}()")
-        entries = tuple(map(to_python, entries))
-        object.__setattr__(self, "entries", entries)
-        object.__setattr__(self, "depth", 1 + max(getattr(entry, "depth", 0) for entry in entries))
-        if self.depth > _MAX_DEPTH:
-            raise InputError(f"{name}() is nested more than {_MAX_DEPTH} deep; expected a flatter relation")
-        object.__setattr__(self, "n_terms", _count_terms(entries))
-        if self.n_terms > _MAX_TERMS:
-            raise InputError(f"{name}() has {self.n_terms:,} terms; expected at most {_MAX_TERMS:,}")
-        object.__setattr__(self, "named", tuple(iterate_tfs(entries)))
-        steps, n_waiting = _list_steps(entries, type(self))
-        object.__setattr__(self, "steps", (*steps, Not) if isinstance(self, Not) else tuple(steps))
-        object.__setattr__(self, "n_waiting", n_waiting)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(map(repr, self.entries))})"
-
-
-class And(_Relation):
-    """Holds for a gene where every entry holds.
-
-    Parameters
-    ----------
-    *entries
-        TFs by their labels (a TF holds where it binds the gene), or relations.
-
-    Raises
-    ------
-    InputError
-        If there is no entry, or one is neither a label nor a relation.
-
-    Examples
-    --------
-    >>> from yeastxr import And
-    >>> from yeastxr import Or
-    >>> And(5, Or(7, 8))
-    And(5, Or(7, 8))
-    """
-
-
-class Or(_Relation):
-    """Holds for a gene where at least one entry holds.
-
-    Parameters
-    ----------
-    *entries
-        TFs by their labels (a TF holds where it binds the gene), or relations.
-
-    Raises
-    ------
-    InputError
-        If there is no entry, or one is neither a label nor a relation.
-
-    Examples
-    --------
-    >>> from yeastxr import Or
-    >>> Or("GAL4", "GAL80")
-    Or('GAL4', 'GAL80')
-    """
-
-
-class Not(_Relation):
-    """Holds for a gene where its one entry does not.
-
-    Parameters
-    ----------
-    *entries
-        One entry: a TF by its label, or a relation.
-
-    Raises
-    ------
-    InputError
-        If there is not one entry, or it is neither a label nor a relation.
-
-    Examples
-    --------
-    >>> from yeastxr import And
-    >>> from yeastxr import Not
-    >>> And("GAL4", Not("GAL80"))
-    And('GAL4', Not('GAL80'))
-    """
-
-    def __init__(self, *entries: Any) -> None:
-        if len(entries) > 1:
-            raise InputError(f"Not() has {len(entries)} entries; expected one TF or relation")
-        super().__init__(*entries)
 
 
 class Relationships(Mapping[Hashable, tuple[Any, ...]]):
@@ -143,28 +50,17 @@ class Relationships(Mapping[Hashable, tuple[Any, ...]]):
         return repr(self._conditions)
 
 
-def _count_terms(entries: Iterable[Any]) -> int:
-    """Return how many TFs conditions name, repeats included."""
-    return sum(getattr(entry, "n_terms", 1) for entry in entries)
+def check_relationships(value: Any, tfs: Iterable[Hashable] | None) -> Relationships:
+    """Return TF relationships whose TFs are all among the labels of ``tfs``, or refuse them; an empty list is kept.
 
-
-def iterate_tfs(entries: Iterable[Any]) -> Iterator[Hashable]:
-    """Yield the TFs that conditions name, in order, repeats included: ``[And(5, Or(7, 8)), 5]`` gives 5, 7, 8, 5."""
-    for entry in entries:
-        if isinstance(entry, _Relation):
-            yield from entry.named
-        else:
-            yield entry
-
-
-def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
-    """Return TF relationships whose TFs are all among the labels of ``tfs``, or refuse them; an empty list is kept."""
+    None for ``tfs`` stands for any.
+    """
     if not isinstance(value, Mapping):
         raise InputTypeError(
             f"tf_relationships is {format_value(value)}; expected a dict from a TF to TFs, And, Or and Not"
         )
-    known = dict.fromkeys(tfs if isinstance(tfs, range) else map(to_python, tfs))
-    if isinstance(value, Relationships) and value.tfs <= known.keys():
+    known = None if tfs is None else dict.fromkeys(tfs if isinstance(tfs, range) else map(to_python, tfs))
+    if isinstance(value, Relationships) and (known is None or value.tfs <= known.keys()):
         return value
     checked: dict[Hashable, tuple[Any, ...]] = {}
     named: set[Hashable] = set()
@@ -173,26 +69,40 @@ def check_relationships(value: Any, tfs: Iterable[Hashable]) -> Relationships:
         if not isinstance(entries, list | tuple):
             entries = _collect_entries(tf, entries)
         own_terms = len(entries)
-        if own_terms <= _MAX_TERMS:
-            conditions = tuple(map(to_python, entries))
-            own_terms = _count_terms(conditions)
-        if own_terms > _MAX_TERMS:
-            raise InputError(f"{_describe_key(tf)} has {own_terms:,} terms; expected at most {_MAX_TERMS:,}")
+        if own_terms <= MAX_TERMS:
+            conditions = tuple(_to_condition(tf, entry, known) for entry in entries)
+            own_terms = count_terms(conditions)
+        if own_terms > MAX_TERMS:
+            raise InputError(f"{describe_key(tf)} has {own_terms:,} terms; expected at most {MAX_TERMS:,}")
         n_terms += own_terms
         if n_terms > _MAX_TERMS_IN_ALL:
             raise InputError(f"tf_relationships has more than {_MAX_TERMS_IN_ALL:,} terms; expected at most as many")
         for entry in conditions:
-            if isinstance(entry, _Relation):
+            if isinstance(entry, Relation):
                 named.update(entry.named)
             else:
-                _check_label(entry, "", tf)
+                check_label(entry, "", tf)
                 named.add(entry)
-        _check_label(tf, "the keys of tf_relationships")
+        check_label(tf, "the keys of tf_relationships")
         checked[to_python(tf)] = conditions
     named.update(checked)
-    if not named <= known.keys():
+    if known is not None and not named <= known.keys():
         _refuse_unknown(checked, known)
     return Relationships(checked, named)
+
+
+def _to_condition(tf: Hashable, entry: Any, known: Collection[Hashable] | None) -> Any:
+    """Return an entry of a TF's conditions; text that is no TF's label, but has operators, is read as a relation."""
+    entry = to_label(entry)
+    if not isinstance(entry, str) or (known and entry in known) or not is_relation_text(entry):
+        return entry
+    try:
+        return parse_text(entry, known)
+    except RelationError as error:
+        message = f"{describe_key(tf)} is {format_value(entry)}, which is no TF's label: {error}"
+        refusal = InputError(message)
+        refusal.add_note(show_line(entry, error.position))
+        raise refusal from None
 
 
 def _refuse_unknown(relationships: Mapping[Hashable, Iterable[Any]], known: Collection[Hashable]) -> NoReturn:
@@ -205,7 +115,7 @@ def _refuse_unknown(relationships: Mapping[Hashable, Iterable[Any]], known: Coll
         for name in iterate_tfs(entries):
             if name not in known:
                 raise InputError(
-                    f"{_describe_key(tf)} names the TF {format_value(name)}, which is not known; {suggest(name, known)}"
+                    f"{describe_key(tf)} names the TF {format_value(name)}, which is not known; {suggest(name, known)}"
                 )
     raise AssertionError(relationships)
 
@@ -213,13 +123,13 @@ def _refuse_unknown(relationships: Mapping[Hashable, Iterable[Any]], known: Coll
 def _collect_entries(tf: Hashable, entries: Any) -> Collection[Any]:
     """Return the entries of a TF, of which one may stand alone, as a collection with an order."""
     entries = unwrap(entries)
-    if isinstance(entries, str | int | _Relation) and not isinstance(entries, bool):
+    if isinstance(entries, str | int | np.integer | Relation) and not isinstance(entries, bool):
         return [entries]
     if isinstance(entries, Set):
         return sorted(entries, key=repr)  # one order in every process
     if isinstance(entries, bytes | Mapping) or not isinstance(entries, Collection):
         raise InputTypeError(
-            f"{_describe_key(tf)} is {format_value(entries)}; expected TFs, And, Or and Not, or a list of them"
+            f"{describe_key(tf)} is {format_value(entries)}; expected TFs, And, Or and Not, or a list of them"
         )
     return np.asarray(entries) if hasattr(entries, "__array__") else entries
 
@@ -246,6 +156,17 @@ def to_json(relationships: Mapping[Hashable, Iterable[Any]]) -> dict[str, list[A
     {'0': [{'and': [3, 4]}, {'or': [3, {'not': 7}]}], '2': []}
     """
     return {str(tf): [_entry_to_json(entry) for entry in entries] for tf, entries in relationships.items()}
+
+
+def rename_tfs(relationships: Mapping[Hashable, Iterable[Any]], names: Mapping[str, str]) -> dict[Hashable, list[Any]]:
+    """Return relationships with other labels of the TFs that ``names`` has."""
+
+    def rename(entry: Any) -> Any:
+        if isinstance(entry, Relation):
+            return type(entry)(*map(rename, entry.entries))
+        return names.get(entry, entry)
+
+    return {rename(tf): [rename(entry) for entry in entries] for tf, entries in relationships.items()}
 
 
 def from_json(value: Any, *, named: bool) -> dict[Hashable, list[Any]]:
@@ -277,7 +198,7 @@ def from_json(value: Any, *, named: bool) -> dict[Hashable, list[Any]]:
         raise InputTypeError(
             f"tf_relationships is {format_value(value)}; expected an object from a TF to a list of conditions"
         )
-    made: dict[int, _Relation] = {}
+    made: dict[int, Relation] = {}
     relationships: dict[Hashable, list[Any]] = {}
     for tf, entries in value.items():
         label = tf if named else _parse_integer(tf)
@@ -323,7 +244,7 @@ def compile_conditions(
     most_waiting = 0
     for tf, entries in conditions:
         if entries:
-            steps, n_waiting = _list_steps(entries, And)
+            steps, n_waiting = list_steps(entries, And)
             own = {**codes, tf: TRUE} if assume_bound and tf in columns else codes
             code.extend(map(own.__getitem__, steps))
             most_waiting = max(most_waiting, n_waiting)
@@ -331,59 +252,25 @@ def compile_conditions(
     return Programs(np.array(code, np.int32), np.array(starts), most_waiting)
 
 
-def _list_steps(entries: Iterable[Any], operator: type[_Relation]) -> tuple[list[Any], int]:
-    """Return how to evaluate entries that an operator joins, in postfix order, and the most values that wait."""
-    steps: list[Any] = []
-    most_waiting = 0
-    for i, entry in enumerate(entries):
-        if isinstance(entry, _Relation):
-            steps += entry.steps
-            n_waiting = entry.n_waiting
-        else:
-            steps.append(entry)
-            n_waiting = 1
-        if i:
-            steps.append(operator)
-            n_waiting += 1
-        most_waiting = max(most_waiting, n_waiting)
-    return steps, most_waiting
-
-
-def _describe_key(tf: object) -> str:
-    return f"tf_relationships[{format_value(tf)}]"
-
-
-def _check_label(label: Any, holder: str, key: object = None) -> None:
-    """Refuse what is no label; ``key`` is the TF whose conditions hold it, where there is no ``holder``."""
-    kind = type(label)
-    if kind is int or kind is str:
-        return
-    if isinstance(label, bool | np.bool_) or not isinstance(label, str | int | np.integer):
-        raise InputTypeError(
-            f"{holder or _describe_key(key)} holds {format_value(label)}; "
-            "expected a TF's label (an integer or text), And, Or or Not"
-        )
-
-
 def _entry_to_json(entry: Any) -> Any:
-    if not isinstance(entry, _Relation):
+    if not isinstance(entry, Relation):
         return entry
     if isinstance(entry, Not):
         return {"not": _entry_to_json(entry.entries[0])}
     return {name: [_entry_to_json(e) for e in entries] for name, entries in to_plain(entry).items()}
 
 
-def to_plain(relation: _Relation) -> dict[str, Any]:
+def to_plain(relation: Relation) -> dict[str, Any]:
     """Return the JSON form of a relation, its entries as they are: for an encoder, which goes on with these."""
     if isinstance(relation, Not):
         return {"not": relation.entries[0]}
     return {"and" if isinstance(relation, And) else "or": relation.entries}
 
 
-def _entry_from_json(value: Any, made: dict[int, _Relation], level: int = 0) -> Any:
+def _entry_from_json(value: Any, made: dict[int, Relation], level: int = 0) -> Any:
     """Return an entry; ``made`` has the relations by identity, as aliases in YAML are one object many times."""
-    if level > _MAX_DEPTH:
-        raise InputError(f"tf_relationships is nested more than {_MAX_DEPTH} deep; expected a flatter relation")
+    if level > MAX_DEPTH:
+        raise InputError(f"tf_relationships is nested more than {MAX_DEPTH} deep; expected a flatter relation")
     if not isinstance(value, Mapping):
         return value
     if id(value) in made:

@@ -80,13 +80,16 @@ def generate_gene_population(
     Parameters
     ----------
     genes
-        How many genes, or their names.
+        How many genes, or their names, or ``"yeast"``: all ORFs of :func:`yeastxr.names.genes`.
     bound
-        Bound fractions, each in [0, 1]: one, a list, or a dict from names of TFs.
+        Bound fractions, each in [0, 1]: one, a list, or a dict from names of TFs. Without ``n_sample``, a Series or a
+        DataArray with names along it is such a dict.
     n_sample
-        How many TFs to draw for each bound fraction: a number for all, or a list; one each by default.
+        How many TFs to draw for each bound fraction: a number for all, or a list. By default one each, or for one
+        fraction as many as ``tfs`` has names.
     tfs
-        The names of the TFs, ``sum(n_sample)`` of them; integers from 0 by default.
+        The names of the TFs, ``sum(n_sample)`` of them, or ``"yeast"``: all of :func:`yeastxr.names.tfs`. Integers from
+        0 by default.
     replicates
         How many independent replicates to draw; none (no such dimension) by default.
     bound_concentration

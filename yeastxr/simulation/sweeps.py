@@ -35,7 +35,8 @@ from yeastxr.schema import (
     make_feature_coordinate,
     to_text_array,
 )
-from yeastxr.simulation.relations import Not, from_json, iterate_tfs, to_json
+from yeastxr.simulation.operators import Not, iterate_tfs
+from yeastxr.simulation.relations import from_json, to_json
 from yeastxr.simulation.simulate import SPECIFICATION, SimulationSpec, check_parameter_names
 from yeastxr.simulation.steps import get_sizes
 

@@ -367,10 +367,10 @@ def find_simulation(location: Location, records: Records) -> SimulationSpec | Sw
                 "expected a simulation with its own labels"
             )
     for name in records.names:
-        lacking = set(simulated[name].dims) - set(records.metadata[name]["dimension_names"])
-        if lacking:
+        absent = set(simulated[name].dims) - set(records.metadata[name]["dimension_names"])
+        if absent:
             raise StoreError(
-                f"store is {location.name}, whose {name} has no dimension {lacking.pop()!r}, on which it depends; "
+                f"store is {location.name}, whose {name} has no dimension {absent.pop()!r}, on which it depends; "
                 "expected a complete simulation"
             )
     return spec

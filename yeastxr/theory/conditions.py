@@ -16,7 +16,7 @@ import numpy as np
 
 from yeastxr._validate import to_python
 from yeastxr.errors import InputError, format_value
-from yeastxr.simulation.relations import And, Not, Or, iterate_tfs
+from yeastxr.simulation.operators import And, Not, Or, iterate_tfs
 from yeastxr.theory.counts import (
     MOST_TERMS,
     Counts,

@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from yeastxr._validate import to_python
+from yeastxr._validate import to_python, unwrap
 from yeastxr.errors import InputError, InputTypeError, format_value, suggest
 from yeastxr.schema import STATUSES
 from yeastxr.simulation.adjustment import MeanModel
 from yeastxr.simulation.extended import make_hop_tables, make_tails
+from yeastxr.simulation.operators import iterate_tfs
 from yeastxr.simulation.parameters import BindingParameters, PerturbationParameters, ResponseParameters
-from yeastxr.simulation.relations import iterate_tfs
 from yeastxr.simulation.simulate import SimulationSpec
 from yeastxr.theory.conditions import compute_probability, count_genes
 from yeastxr.theory.counts import Counts
@@ -182,7 +182,7 @@ def count_pairs(
     if adjusted is not None and not label:
         raise InputError(f"adjusted is {adjusted} and label is {label}; expected label=True with it")
     kinds = classify_tfs(check_spec(spec))
-    labels = kinds if tfs is None else [to_python(tf) for tf in tfs]
+    labels = kinds if tfs is None else [to_python(unwrap(tf)) for tf in tfs]
     for tf in labels:
         if tf not in kinds:
             raise InputError(f"tf is {format_value(tf)}, which is not known; {suggest(tf, kinds)}")
