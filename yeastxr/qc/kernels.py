@@ -12,7 +12,8 @@ from yeastxr._utils import compile_kernel, inline_kernel
 
 _NO_SIGN, _INFINITE = np.int32(0x7FFFFFFF), np.int32(0x7F800000)  # of the bits of a float32
 _31 = np.int32(31)
-_ZERO, _ONE, _LANES = np.uint64(0), np.uint64(1), np.uint64(8)
+_ZERO, _ONE = np.uint64(0), np.uint64(1)
+_LANES = 64
 
 
 @inline_kernel
@@ -121,11 +122,12 @@ def order_bits(bits):
 
 
 @compile_kernel
-def describe(values, integers, numbers):
+def describe(values, lanes, integers, numbers):
     """Set ``integers`` to n and how many are above 0, ``numbers`` to mean, variance, least and most of finite values.
 
-    Deviations from the first value are summed in eight lanes. A value of the sample is never further from the mean than
-    sqrt(n) s.d., so that the difference of the sums loses no more than n times the rounding of one.
+    Deviations from the first value are summed in lanes, float64 ``[2, lane]``, which makes vector loops of sums in a
+    fixed order. A value of the sample is never further from the mean than sqrt(n) s.d., so that the difference of the
+    sums loses no more than n times the rounding of one.
     """
     n = uint64(values.size)
     integers[0] = n
@@ -140,31 +142,22 @@ def describe(values, integers, numbers):
         low, high = min(low, key), max(high, key)
         positive += int32(bits[i] > int32(0))
     centre = float64(values[0])
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
-    q0 = q1 = q2 = q3 = q4 = q5 = q6 = q7 = 0.0
-    in_lanes = n // _LANES * _LANES
-    for i in range(_ZERO, in_lanes, _LANES):
-        k = uint64(i)
-        d0 = float64(values[k]) - centre
-        d1 = float64(values[k + uint64(1)]) - centre
-        d2 = float64(values[k + uint64(2)]) - centre
-        d3 = float64(values[k + uint64(3)]) - centre
-        d4 = float64(values[k + uint64(4)]) - centre
-        d5 = float64(values[k + uint64(5)]) - centre
-        d6 = float64(values[k + uint64(6)]) - centre
-        d7 = float64(values[k + uint64(7)]) - centre
-        s0, s1, s2, s3, s4, s5, s6, s7 = s0 + d0, s1 + d1, s2 + d2, s3 + d3, s4 + d4, s5 + d5, s6 + d6, s7 + d7
-        q0, q1, q2, q3 = q0 + d0 * d0, q1 + d1 * d1, q2 + d2 * d2, q3 + d3 * d3
-        q4, q5, q6, q7 = q4 + d4 * d4, q5 + d5 * d5, q6 + d6 * d6, q7 + d7 * d7
-    for i in range(in_lanes, n):
-        d0 = float64(values[i]) - centre
-        s0 += d0
-        q0 += d0 * d0
-    shift = (((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))) / float64(n)
-    square = (((q0 + q1) + (q2 + q3)) + ((q4 + q5) + (q6 + q7))) / float64(n)
+    sums, squares = lanes[0], lanes[1]
+    sums[:], squares[:] = 0.0, 0.0
+    width = uint64(sums.size)
+    for start in range(_ZERO, n, width):
+        for lane in range(_ZERO, min(width, n - start)):
+            deviation = float64(values[start + lane]) - centre
+            sums[lane] += deviation
+            squares[lane] += deviation * deviation
+    total = square = 0.0
+    for lane in range(_ZERO, width):
+        total += sums[lane]
+        square += squares[lane]
+    shift = total / float64(n)
     integers[1] = positive
     numbers[0] = centre + shift
-    numbers[1] = max(0.0, square - shift * shift)
+    numbers[1] = max(0.0, square / float64(n) - shift * shift)
     numbers[2] = float64(np.int32(order_bits(low)).view(np.float32)) + 0.0  # -0 becomes 0
     numbers[3] = float64(np.int32(order_bits(high)).view(np.float32)) + 0.0
 
@@ -212,6 +205,7 @@ def tally(code, planes, n_planes, quantities, pair, axes, counts, beside, pairs,
     scratch = np.empty((2, width), np.float32)
     slots = np.empty((2, width), np.uint32)
     buffer = np.empty(2, np.int64)
+    lanes = np.empty((2, _LANES))
     for r in range(len(code)):
         sort_by_group(code[r], order, starts)
         if described:
@@ -234,7 +228,7 @@ def tally(code, planes, n_planes, quantities, pair, axes, counts, beside, pairs,
                         column[i] = abs(column[i])
                 values = select_finite(column, ends, scratch[0], beside[groups, q], counts[groups, q], finite_ends)
                 if described:
-                    describe(values, integers[:, q, label, r], numbers[:, q, label, r])
+                    describe(values, lanes, integers[:, q, label, r], numbers[:, q, label, r])
                 start = 0
                 for k in range(ends.size):
                     group, run = label + k, values[start : finite_ends[k]]
@@ -245,7 +239,7 @@ def tally(code, planes, n_planes, quantities, pair, axes, counts, beside, pairs,
                             group_integers[:, group, r] = integers[:, q, label, r]
                             group_numbers[:, group, r] = numbers[:, q, label, r]
                         else:
-                            describe(run, group_integers[:, group, r], group_numbers[:, group, r])
+                            describe(run, lanes, group_integers[:, group, r], group_numbers[:, group, r])
             if pair[0] >= 0:
                 start = 0
                 for k in range(ends.size):

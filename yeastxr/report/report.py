@@ -270,7 +270,13 @@ def _keep_lines(text: str) -> Any:
 
 def _render_figures(pictures: Any) -> list[Any]:
     """Return the pictures as bokeh figures that are as wide as the page allows."""
-    figures = [load_holoviews().render(picture, backend="bokeh") for picture in pictures]
+    from bokeh.document import Document
+
+    renderer, document = load_holoviews().renderer("bokeh"), Document()  # one: moving models between them takes long
+    with document.models.freeze():
+        figures = [renderer.get_plot(picture, doc=document).state for picture in pictures]
+        for figure in figures:
+            document.add_root(figure)
     for figure in figures:
         figure.update(width=None, sizing_mode="stretch_width", min_width=280, height=380)
     return figures

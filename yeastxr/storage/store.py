@@ -322,6 +322,8 @@ def open(
             f"store is {location.name}, which is unfinished; expected the same save again, or verify with repair, "
             "to finish it, or incomplete=True to open it as it is"
         )
+    import zarr
+
     from yeastxr.storage.strict import StrictStore
 
     if isinstance(chunks, str) and chunks not in ("stored", "auto"):
@@ -333,7 +335,8 @@ def open(
     try:
         opened = StrictStore(location.store, location.name, records, partial=incomplete)
         check_codecs(Location(opened, location.name))
-        ds = xr.open_zarr(opened, consolidated=False, chunks={} if rechunk or chunks == "stored" else chunks)
+        with zarr.config.set({"array.order": "F"}):  # TF by TF, as blocks are stored: reading need not transpose
+            ds = xr.open_zarr(opened, consolidated=False, chunks={} if rechunk or chunks == "stored" else chunks)
         # Short ones are read now: in chunks of their own they would not fit those of the features.
         lazy = {name: coord for name, coord in ds.coords.items() if coord.variable.chunks}
         if short := [name for name, coord in lazy.items() if coord.ndim < 2 or name == BOUND_FRACTION]:

@@ -280,7 +280,7 @@ def find_distribution(
     if spec is None:
         return None
     try:
-        tfs = data.indexes[TF] if isinstance(data, xr.Dataset) else None
+        tfs = data.indexes[TF].tolist() if isinstance(data, xr.Dataset) else None
         pairs = _count_pairs_or_refuse(spec, tfs=tfs if tf is None else [tf], **group)
         return _make_distribution(spec, quantity, pairs, every="label" not in group)
     except InputError:

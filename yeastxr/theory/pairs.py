@@ -153,10 +153,14 @@ def classify_tfs(spec: SimulationSpec) -> dict[Hashable, TFKind]:
     counts = dict(zip(map(to_python, spec.tf_labels), (round(n * b) for b in spec.bound_fractions), strict=True))
     chances = {tf: Fraction(count, n) for tf, count in counts.items()}
     conditions = spec.tf_relationships or {}
-    kinds = {}
     signs = spec.list_positive_fractions(len(counts))
+    kinds: dict[Hashable, TFKind] = {}
+    unconditional: dict[tuple[int, float], TFKind] = {}  # one object each: TFs may be many
     for (tf, count), positive in zip(counts.items(), signs, strict=True):
         entries = tuple(conditions.get(tf, ()))
+        if not entries and (count, positive) in unconditional:
+            kinds[tf] = unconditional[count, positive]
+            continue
         named = {other: chances[other] for other in iterate_tfs(entries)} | {tf: Fraction(1)}
         as_labelled = named | {tf: Fraction(0)}
         kinds[tf] = TFKind(
@@ -166,7 +170,24 @@ def classify_tfs(spec: SimulationSpec) -> dict[Hashable, TFKind]:
             compute_probability(entries, as_labelled) if spec.indirect_fraction else Fraction(1),
             positive,
         )
+        if not entries:
+            unconditional[count, positive] = kinds[tf]
     return kinds
+
+
+@lru_cache(maxsize=16)
+def _count_kinds(spec: SimulationSpec, tfs: tuple[Hashable, ...] | None) -> dict[TFKind, int]:
+    """Return how many TFs there are of each kind, of all or of those with these labels."""
+    kinds = classify_tfs(spec)
+    for tf in () if tfs is None else tfs:
+        if tf not in kinds:
+            raise InputError(f"tf is {format_value(tf)}, which is not known; {suggest(tf, kinds)}")
+    members = list(kinds.values() if tfs is None else map(kinds.__getitem__, tfs))
+    counts: dict[TFKind, int] = {}
+    objects = {id(kind): kind for kind in members}
+    for key, n_tfs in Counter(map(id, members)).items():  # kinds themselves take long to hash
+        counts[objects[key]] = counts.get(objects[key], 0) + n_tfs
+    return counts
 
 
 def count_pairs(
@@ -181,11 +202,7 @@ def count_pairs(
             raise InputTypeError(f"{name} is {format_value(value)}; expected True, False or None")
     if adjusted is not None and not label:
         raise InputError(f"adjusted is {adjusted} and label is {label}; expected label=True with it")
-    kinds = classify_tfs(check_spec(spec))
-    labels = kinds if tfs is None else [to_python(unwrap(tf)) for tf in tfs]
-    for tf in labels:
-        if tf not in kinds:
-            raise InputError(f"tf is {format_value(tf)}, which is not known; {suggest(tf, kinds)}")
+    labels = None if tfs is None else tuple(to_python(unwrap(tf)) for tf in tfs)
     bound, unbound = label is None or bool(label), not label
     active, inactive = bound and (adjusted is None or bool(adjusted)), bound and not adjusted
     return {
@@ -194,7 +211,7 @@ def count_pairs(
             bound_active=n_tfs * active * kind.bound * kind.adjusted,
             bound_inactive=n_tfs * inactive * kind.bound * (1 - kind.adjusted),
         )
-        for kind, n_tfs in Counter(kinds[tf] for tf in labels).items()
+        for kind, n_tfs in _count_kinds(check_spec(spec), labels).items()
     }
 
 
