@@ -82,6 +82,8 @@ class HopCounts:
     number: np.ndarray
     total: np.ndarray
     square: np.ndarray
+    ratio: float = 0.0  # the sum of binding effect * background / experiment, where no hops are 0
+    ratio_count: int = 0
 
 
 @dataclass
@@ -218,6 +220,10 @@ class _Reader:
             chosen = np.where(own, counts, 0).astype(np.float64)
             for total, plane in ((hops.number, own), (hops.total, chosen), (hops.square, chosen**2)):
                 self._get_units(total[row], region)[...] += plane.sum(axis=-1)
+        effect, experiment, background = (planes[name] for name in (BINDING, EXPERIMENT_HOPS, BACKGROUND_HOPS))
+        own = (experiment > 0) & (background > 0) & np.isfinite(effect)
+        hops.ratio += float((effect[own].astype(np.float64) * background[own] / experiment[own]).sum())
+        hops.ratio_count += int(own.sum())
 
     def finish(self) -> None:
         """Turn what is collected into cells by group, and distinct binding effects."""

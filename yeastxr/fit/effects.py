@@ -26,7 +26,7 @@ STDS, FRACTIONS = ("unbound_std", "bound_std"), ("responsive_fraction", "indirec
 EVIDENCE = 12.0  # twice the gain in log likelihood from which on a parameter leaves its default: chance 3e-4
 _NEAR_ZERO = 16.0  # the same for a mean, whose estimate is far from normal near 0
 _LOG_ROOT = 0.5 * np.log(2 * np.pi)
-_MOST_STEPS, _MOST_DAMPING = 200, 1e12
+_MOST_STEPS, _MOST_DAMPING = 60, 1e12
 _CLOSE = 1e-7  # gain in log likelihood below which a maximum is found
 
 
@@ -322,7 +322,7 @@ def fit_effects(groups: Sequence[Cells], held: Mapping[str, float]) -> tuple[Max
             if name == "unbound_mean":  # at first held: near 0 the likelihood is flat
                 total = float(np.hypot(best.values["unbound_std"], best.values["unbound_mean"]))
                 first |= {name: value * total, "unbound_std": np.sqrt(1 - value**2) * total}
-                tried = maximize(best.free, first, joined, scale)
+                tried = maximize(best.free, first, groups, scale)
                 if tried.log_likelihood < best.log_likelihood:
                     continue
                 first = tried.values

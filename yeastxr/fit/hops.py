@@ -252,7 +252,7 @@ def fit_negative_binomial(hops: HopCounts) -> HopFit:
     present = hops.number.sum(axis=1) > 0
     sums = _stack_sums(hops)
     values = _solve_moments(sums.sum(axis=1), present)
-    covariance = _propagate(sums, lambda total: _solve_moments(total, present))
+    covariance = propagate(sums, lambda total: _solve_moments(total, present))
     error = float(np.sqrt(covariance[5, 5]))
     shares_factor = values[5] > _SIGNIFICANT * error
     histograms = (hops.background, hops.unbound, hops.bound)
@@ -323,7 +323,7 @@ def _solve_moments(sums: np.ndarray, present: np.ndarray) -> np.ndarray:
     return np.array([*mean, background, experiment, variance])
 
 
-def _propagate(sums: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def propagate(sums: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Return the covariance of a function of sums over independent units (the delta method)."""
     total = sums.sum(axis=1)
     columns = []
