@@ -11,7 +11,7 @@ import xarray as xr
 
 from yeastxr._validate import check_seed
 from yeastxr.errors import InputError, InputTypeError, format_value, suggest
-from yeastxr.fit.cells import Data, collect
+from yeastxr.fit.cells import Data, Moments, collect
 from yeastxr.fit.effects import NAMES as EFFECT_NAMES
 from yeastxr.fit.effects import Maximum, fit_effects
 from yeastxr.fit.hops import (
@@ -175,20 +175,26 @@ def fit_spec(ds: xr.Dataset, *, seed: int | None = None, **known: Any) -> SpecFi
     data = collect(ds, holds)
     if not sum(cells.count.sum() for cells in data.cells):
         raise InputError("no pair of the dataset has both effects; expected binding and perturbation effects")
-    hops = _fit_hops(data, fit, labelled=LABEL in ds)
-    largest = hops.largest_effect
     held = {name: fit.given[name] for name in EFFECT_NAMES if name in fit.given}
-    if "max_mean_adjustment" in fit.given:
-        held["slope"] = fit.given["max_mean_adjustment"] / largest if largest else 0.0
+    adjustment = fit.given.get("max_mean_adjustment")
     if LABEL in ds:
+        largest = _fit_hops(data, data.moments, fit, labelled=True).largest_effect
+        if adjustment is not None:
+            held["slope"] = adjustment / largest if largest else 0.0
         bound = [_estimate_bound(number, data) for number in data.bound]
         if RESPONSIVE in ds:
             _set_responses(data, fit)
             held |= {"responsive_fraction": 1.0, "indirect_fraction": 0.0}
         best, reasons = fit_effects(data.cells, held)
     else:
-        mixture = fit_mixture(ds, data, held)
+        if adjustment:
+            raise InputError(
+                f"max_mean_adjustment is {format_value(adjustment)}, and the dataset has no 'label', without which the "
+                "largest binding effect is not known; expected 0, or a label"
+            )
+        mixture = fit_mixture(ds, data, held if adjustment is None else {**held, "slope": 0.0})
         best, reasons, bound = mixture.effects, mixture.reasons, mixture.bound
+        largest = _fit_hops(data, mixture.moments, fit, labelled=False).largest_effect
         fit.note(
             "there is no label: bound fractions are those of a mixture of two groups, and unbound_mean, "
             "responsive_fraction and indirect_fraction are held"
@@ -266,7 +272,7 @@ def _find_holds(ds: xr.Dataset, fit: _Fit) -> xr.DataArray | None:
         raise InputError(f"{error}, which the dataset's attributes name; expected tf_relationships=, {{}} for none") from None
 
 
-def _fit_hops(data: Data, fit: _Fit, *, labelled: bool) -> BindingParameters:
+def _fit_hops(data: Data, moments: Moments, fit: _Fit, *, labelled: bool) -> BindingParameters:
     """Fit hops, and return parameters of binding with what is found."""
     base = {name: fit.values[name] for name in (*TOTALS, "pseudocount") if name in fit.values}
     distribution = fit.values.get("hop_distribution")
@@ -295,7 +301,7 @@ def _fit_hops(data: Data, fit: _Fit, *, labelled: bool) -> BindingParameters:
             found = fit_lattice(data.values, data.value_counts, start)
         fit.set("hop_distribution", "uniform", source="default")
         if found is None:
-            matched = match_moments(data.moments, start)
+            matched = match_moments(moments, start)
             if matched is None:
                 fit.note("ranges of hops are defaults: binding effects are below 0 or all 0, so no hops give them")
             else:
