@@ -35,6 +35,10 @@ class Cells:
     square: np.ndarray
     count: np.ndarray
 
+    def take(self, part: slice) -> "Cells":
+        """Return a part of the cells."""
+        return Cells(self.effect[part], self.magnitude[part], self.square[part], self.count[part])
+
     def join_effects(self) -> "Cells":
         """Return cells of pairs that differ in their binding effects alone as one."""
         keys = _truncate(self.magnitude.astype(np.float32), _MAGNITUDE_SHIFT)

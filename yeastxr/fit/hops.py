@@ -202,10 +202,13 @@ def _move(ends: tuple[int, ...], move: tuple[tuple[int, int], ...]) -> tuple[int
 # Effects of unknown hops: ranges and a total that give their means and mean squares.
 
 
-def match_moments(moments: Moments, params: BindingParameters) -> tuple[HopFit, int] | None:
+def match_moments(
+    moments: Moments, params: BindingParameters, *, most: int = _MATCHED_HOPS, fix_totals: bool = False
+) -> tuple[HopFit, int] | None:
     """Return ranges of experiment hops, and their total, for which means and mean squares of effects are closest.
 
-    Background hops have the range of the parameters. None where effects are below 0 or a group has no mean above 0.
+    Background hops have the range of the parameters; experiment hops go up to ``most``. None where effects are below 0
+    or a group has no mean above 0.
     """
     present = moments.count > 0
     if moments.least < 0 or not (moments.mean[present] > 0).all() or not present.any():
@@ -213,10 +216,13 @@ def match_moments(moments: Moments, params: BindingParameters) -> tuple[HopFit, 
     first, last = params.background_hops_range
     background = np.arange(first, last + 1.0) + params.factors[1]
     reciprocal, square = float((1 / background).mean()), float((1 / background**2).mean())
-    ends = np.array([(a, b) for a, b in product(range(_MATCHED_HOPS + 1), repeat=2) if a <= b and b > 0])
-    least, most = ends.T.astype(np.float64)
-    means = (least + most) / 2
-    squares = means**2 + ((most - least + 1) ** 2 - 1) / 12
+    ends = np.array([(a, b) for a, b in product(range(min(most, _MATCHED_HOPS) + 1), repeat=2) if a <= b and b > 0])
+    lows, highs = ends.T.astype(np.float64)
+    means = (lows + highs) / 2
+    squares = means**2 + ((highs - lows + 1) ** 2 - 1) / 12
+    # As ratios of totals are: without them, a factor is free.
+    unit = params.factors[0] if fix_totals else 1.0
+    reciprocal, square = reciprocal * unit, square * unit**2
     # Logarithms of what a factor of 1 gives, less those observed: means, and half those of mean squares.
     errors = [
         np.stack([np.log(means * reciprocal / mean), np.log(squares * square / mean_square) / 2])
@@ -228,10 +234,10 @@ def match_moments(moments: Moments, params: BindingParameters) -> tuple[HopFit, 
         np.broadcast_to(errors[0][:, :, None], (2, len(ends), len(ends))),
         np.broadcast_to(errors[1][:, None, :], (2, len(ends), len(ends))),
     ])
-    shift = both.mean(axis=0)
+    shift = np.zeros(both.shape[1:]) if fix_totals else both.mean(axis=0)
     costs = ((both - shift) ** 2).sum(axis=0)
     at = np.unravel_index(int(np.argmin(costs)), costs.shape)
-    factor = float(np.exp(-shift[at]))
+    factor = float(np.exp(-shift[at])) * (params.factors[0] if fix_totals else 1.0)
     total = max(1, round((params.total_background_hops + params.pseudocount) / factor))
     chosen = [tuple(Estimate(float(end), np.nan) for end in ends[place]) for place in at]
     background_ends = tuple(Estimate(float(end), np.nan) for end in (first, last))

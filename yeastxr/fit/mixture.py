@@ -15,7 +15,7 @@ import xarray as xr
 from yeastxr._blocks import Region, align_features, for_each_block
 from yeastxr.errors import InputError
 from yeastxr.fit.cells import Cells, Data, Moments
-from yeastxr.fit.effects import Likelihood, Maximum, climb, evaluate_folded, invert, orient
+from yeastxr.fit.effects import Likelihood, Maximum, climb, evaluate_folded, fit_effects, invert, orient
 from yeastxr.fit.hops import Estimate
 from yeastxr.schema import BINDING, PERTURBATION
 
@@ -118,7 +118,7 @@ def fit_mixture(ds: xr.Dataset, data: Data, held: Mapping[str, float]) -> Mixtur
     point[free] = part
     model = _Model.unpack(point, unbound_mean, n_bins)
     covariance = invert(-best.curvature)
-    _check_groups(model, best.value, _fit_one_group(cells, bins, n_bins, unbound_mean), n, covariance, cells)
+    _check_groups(model, best.value, _fit_one_group(cells, bins, n_bins, held), n, covariance, cells)
     own = [NAMES[i] for i in free if i < _K]
     values = dict(zip(NAMES, model.numbers.tolist(), strict=True))
     values |= {"unbound_mean": unbound_mean, "responsive_fraction": 1.0, "indirect_fraction": 0.0}
@@ -253,13 +253,16 @@ def _update(
     return _Model(np.array([unbound_std, mean, std, slope], np.float64), unbound_mean, fraction, log_shares)
 
 
-def _fit_one_group(cells: Cells, bins: np.ndarray, n_bins: int, unbound_mean: float) -> float:
-    """Return the log likelihood of one group."""
+def _fit_one_group(cells: Cells, bins: np.ndarray, n_bins: int, held: Mapping[str, float]) -> float:
+    """Return the log likelihood of one group, unbound or bound."""
     n = cells.count
-    std = np.sqrt(max(float(n @ cells.square / n.sum()) - unbound_mean**2, 1e-300))
+    std = np.sqrt(max(float(n @ cells.square / n.sum()) - held.get("unbound_mean", 0.0) ** 2, 1e-300))
+    as_unbound = float(n @ evaluate_folded(cells, held.get("unbound_mean", 0.0), std).value)
+    groups = [cells.take(slice(0, 0))] * 2 + [cells, cells.take(slice(0, 0))]
+    as_bound, _ = fit_effects(groups, held)
     counts = np.bincount(bins, n, n_bins)
     own = counts[counts > 0]
-    return float(n @ evaluate_folded(cells, unbound_mean, std).value + own @ np.log(own / n.sum()))
+    return float(max(as_unbound, as_bound.log_likelihood) + own @ np.log(own / n.sum()))
 
 
 def _check_groups(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from itertools import groupby
 from typing import Any
 
@@ -195,6 +195,8 @@ def fit_spec(ds: xr.Dataset, *, seed: int | None = None, **known: Any) -> SpecFi
         mixture = fit_mixture(ds, data, held if adjustment is None else {**held, "slope": 0.0})
         best, reasons, bound = mixture.effects, mixture.reasons, mixture.bound
         largest = _fit_hops(data, mixture.moments, fit, labelled=False).largest_effect
+        for name in ("unbound_mean", "responsive_fraction", "indirect_fraction"):
+            fit.set(name, best.values[name], np.nan, source="held")
         fit.note(
             "there is no label: bound fractions are those of a mixture of two groups, and unbound_mean, "
             "responsive_fraction and indirect_fraction are held"
@@ -297,10 +299,13 @@ def _fit_hops(data: Data, moments: Moments, fit: _Fit, *, labelled: bool) -> Bin
         start = BindingParameters(**base)
         if distribution == "negative_binomial":
             fit.note("hops are not kept: ranges stand for negative binomial distributions, whose means need hops=True")
-        elif data.values is not None and data.value_counts is not None and labelled:
+        elif data.values is not None and data.value_counts is not None:
             found = fit_lattice(data.values, data.value_counts, start)
         fit.set("hop_distribution", "uniform", source="default")
-        if found is None:
+        if found is not None and not labelled:
+            _split_hops(found, moments, start, fit)
+            found = None
+        elif found is None:
             matched = match_moments(moments, start)
             if matched is None:
                 fit.note("ranges of hops are defaults: binding effects are below 0 or all 0, so no hops give them")
@@ -327,6 +332,19 @@ def _fit_hops(data: Data, moments: Moments, fit: _Fit, *, labelled: bool) -> Bin
                 fit.note(f"{name} is that of the other pairs: there are none of its own")
     of_binding = [f.name for f in fields(BindingParameters)]
     return BindingParameters(**{name: fit.values[name] for name in of_binding if name in fit.values})
+
+
+def _split_hops(found: HopFit, moments: Moments, start: BindingParameters, fit: _Fit) -> None:
+    """Set ranges of hops without a label: that of background hops is estimated, those of both groups are chosen."""
+    background, most = found.estimates[RANGES[0]], int(found.estimates[RANGES[1]][1].value)
+    ends = int(background[0].value), int(background[1].value)
+    fit.set(RANGES[0], ends, *(end.error for end in background))
+    matched = match_moments(moments, replace(start, background_hops_range=ends), most=most, fix_totals=True)
+    if matched is not None:
+        for name in RANGES[1:]:
+            low, high = matched[0].estimates[name]
+            fit.set(name, (int(low.value), int(high.value)), np.nan, np.nan, source="chosen")
+        fit.note("ranges of experiment hops are chosen to give about the mean and mean square of either group")
 
 
 def _estimate_bound(number: float, data: Data) -> Estimate:
