@@ -39,9 +39,14 @@ class Cells:
         """Return a part of the cells."""
         return Cells(self.effect[part], self.magnitude[part], self.square[part], self.count[part])
 
-    def join_effects(self) -> "Cells":
-        """Return cells of pairs that differ in their binding effects alone as one."""
+    def join_effects(self, bins: np.ndarray | None = None) -> "Cells":
+        """Return cells of pairs that differ in their binding effects alone as one; with ``bins``, those of one bin.
+
+        Cells are in the order of bins.
+        """
         keys = _truncate(self.magnitude.astype(np.float32), _MAGNITUDE_SHIFT)
+        if bins is not None:
+            keys |= bins.astype(np.uint64) << np.uint64(_MAGNITUDE_BITS)
         _, groups = np.unique(keys, return_inverse=True)
         count = np.bincount(groups, self.count)
         effect, magnitude, square = (

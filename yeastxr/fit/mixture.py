@@ -1,8 +1,9 @@
 """Data without a label: a mixture of two groups, told apart by both effects of a pair.
 
 In each group effects are independent, but for the slope: perturbation effects are folded normal, and binding effects have
-any distribution over bins. The bound fraction of each TF then follows from its own pairs. The parameters of groups are those of
-all pairs pooled: a mixture of the same groups, in which the fraction is the mean one.
+any distribution over narrow bins, so that the share of bound pairs of each bin is a parameter. The bound fraction of each TF then
+follows from its own pairs. The parameters of groups are those of all pairs pooled: a mixture of the same groups, in which the
+fraction is the mean one.
 """
 
 from collections.abc import Mapping
@@ -15,15 +16,16 @@ import xarray as xr
 from yeastxr._blocks import Region, align_features, for_each_block
 from yeastxr.errors import InputError
 from yeastxr.fit.cells import Cells, Data, Moments
-from yeastxr.fit.effects import Likelihood, Maximum, climb, evaluate_folded, fit_effects, invert, orient
+from yeastxr.fit.effects import Folded, Likelihood, Maximum, climb, evaluate_folded, fit_effects, invert, orient
 from yeastxr.fit.hops import Estimate
 from yeastxr.schema import BINDING, PERTURBATION
 
 NAMES = ("unbound_std", "bound_mean", "bound_std", "slope")
 _K = len(NAMES)
-_QUANTILES = (0.1, 0.25, 0.4, 0.55, 0.7, 0.8, 0.9, 0.95, 0.98)  # of binding effects, the edges of bins
+_BIN_PAIRS, _MOST_BINS = 400, 400  # pairs in a bin of binding effects on average, and how many bins there are at most
+_PRIOR = 0.01  # of a pair of either group in each bin, which keeps its share inside (0, 1)
 _STARTS = (0.05, 0.15, 0.4)  # shares of the largest |perturbation effects| that are the bound group at first
-_EM_STEPS = 25
+_EM_STEPS = 12
 _UNLIKELY = 1e-6  # chance below which a likelihood ratio shows a second group
 _LEAST_PAIRS = 100
 _REACH, _RATIO_BINS = 40.0, 8000  # of logarithms of likelihood ratios
@@ -42,47 +44,63 @@ class MixtureFit:
 
 
 @dataclass(frozen=True)
+class _Binned:
+    """Cells by bins of binding effects: edges of bins, float32, the bin of each cell, and means and shares of bins."""
+
+    cells: Cells
+    edges: np.ndarray
+    bins: np.ndarray
+    effects: np.ndarray
+    shares: np.ndarray
+
+    @classmethod
+    def make(cls, cells: Cells) -> "_Binned":
+        edges = _find_edges(cells)
+        bins = np.searchsorted(edges, cells.effect.astype(np.float32), side="right")
+        joined = cells.join_effects(bins)
+        bins = np.searchsorted(edges, joined.effect.astype(np.float32), side="right")
+        count = np.bincount(bins, joined.count)
+        effects = np.bincount(bins, joined.count * joined.effect) / count
+        joined.effect = effects[bins]
+        return cls(joined, edges, bins, effects, count / count.sum())
+
+    @property
+    def size(self) -> int:
+        """How many bins there are."""
+        return self.edges.size + 1
+
+
+@dataclass(frozen=True)
 class _Model:
-    """The parameters of a mixture: of :data:`NAMES`, the unbound mean, the fraction, and log shares of bins by group."""
+    """The parameters of a mixture: of :data:`NAMES`, the unbound mean, and the logit of bound pairs of each bin."""
 
     numbers: np.ndarray
     unbound_mean: float
-    fraction: float
-    log_shares: np.ndarray  # (2, bins)
-
-    @classmethod
-    def unpack(cls, point: np.ndarray, unbound_mean: float, bins: int) -> "_Model":
-        logits = np.concatenate([point[_K + 1 :].reshape(2, bins - 1), np.zeros((2, 1))], axis=1)
-        logits = logits - logits.max(axis=1, keepdims=True)
-        shares = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        return cls(point[:_K], unbound_mean, float(1 / (1 + np.exp(-point[_K]))), shares)
-
-    def pack(self) -> np.ndarray:
-        logits = self.log_shares[:, :-1] - self.log_shares[:, -1:]
-        return np.concatenate([self.numbers, [np.log(self.fraction / (1 - self.fraction))], logits.ravel()])
+    logits: np.ndarray
 
     def evaluate(self, cells: Cells, bins: np.ndarray) -> "_Parts":
-        """Return the log density of cells in both groups, with derivatives."""
+        """Return the log density of perturbation effects in both groups, with derivatives."""
         unbound_std, bound_mean, bound_std, slope = self.numbers
         unbound = evaluate_folded(cells, self.unbound_mean, unbound_std)
         bound = evaluate_folded(cells, bound_mean + slope * cells.effect, bound_std)
-        ratio = bound.value - unbound.value + self.log_shares[1, bins] - self.log_shares[0, bins]
-        return _Parts(unbound, bound, ratio, cells.effect)
+        return _Parts(unbound, bound, bound.value - unbound.value + self.logits[bins], cells.effect)
 
 
 @dataclass(frozen=True)
 class _Parts:
     """Densities of both groups with derivatives, and the log ratio of bound to unbound."""
 
-    unbound: "tuple[np.ndarray, ...]"
-    bound: "tuple[np.ndarray, ...]"
+    unbound: Folded
+    bound: Folded
     ratio: np.ndarray
     effect: np.ndarray
 
     @property
     def ratio_by_numbers(self) -> np.ndarray:
         """The derivatives of the log ratio by the parameters in :data:`NAMES`, ``(4, n)``."""
-        return np.stack([-self.unbound[2], self.bound[1], self.bound[2], self.bound[1] * self.effect])
+        return np.stack(
+            [-self.unbound.by_std, self.bound.by_mean, self.bound.by_std, self.bound.by_mean * self.effect]
+        )
 
 
 def fit_mixture(ds: xr.Dataset, data: Data, held: Mapping[str, float]) -> MixtureFit:
@@ -91,56 +109,60 @@ def fit_mixture(ds: xr.Dataset, data: Data, held: Mapping[str, float]) -> Mixtur
     n = float(cells.count.sum())
     if n < _LEAST_PAIRS:
         raise InputError(f"the dataset has no 'label', and {n:.0f} pairs with both effects; {_ADVICE}")
-    edges = _find_edges(cells)
-    bins = np.searchsorted(edges, cells.effect.astype(np.float32), side="right")
-    n_bins = edges.size + 1
+    binned = _Binned.make(cells)
     unbound_mean = held.get("unbound_mean", 0.0)
-    model = _choose_start(cells, bins, n_bins, held, unbound_mean)
-    start = model.pack()
-    std = model.numbers[0]
-    varies = float(np.ptp(cells.effect)) > 0
+    model = _choose_start(binned, held, unbound_mean)
+    start = np.concatenate([model.numbers, model.logits])
+    std, varies = model.numbers[0], binned.size > 1
     free = [i for i, name in enumerate(NAMES) if name not in held and (name != "slope" or varies)]
     free += list(range(_K, start.size))
 
     def evaluate(part: np.ndarray) -> Likelihood:
         point = start.copy()
         point[free] = part
-        found = _compute_likelihood(_Model.unpack(point, unbound_mean, n_bins), cells, bins)
+        found = _compute_likelihood(_Model(point[:_K], unbound_mean, point[_K:]), binned)
         return Likelihood(found.value, found.gradient[free], found.curvature[np.ix_(free, free)])
 
-    mean_effect = float(cells.count @ np.abs(cells.effect)) / n
-    scale = np.concatenate([[std] * 3, [std / mean_effect if mean_effect else std], np.ones(start.size - _K)])[free]
-    least = np.full(start.size, -np.inf)
+    mean_effect = float(binned.shares @ np.abs(binned.effects))
+    scale = np.concatenate([[std] * 3, [std / mean_effect if mean_effect else std], np.ones(binned.size)])[free]
+    least, most = np.full(start.size, -np.inf), np.full(start.size, np.inf)
     least[[0, 2]] = 1e-3 * std
-    least[_K + 1 :], most = -30.0, np.where(np.arange(start.size) > _K, 30.0, np.inf)
+    least[_K:], most[_K:] = -30.0, 30.0
     part, best = climb(evaluate, start[free], scale, least[free], most[free])
     point = start.copy()
     point[free] = part
-    model = _Model.unpack(point, unbound_mean, n_bins)
+    model = _Model(point[:_K], unbound_mean, point[_K:])
     covariance = invert(-best.curvature)
-    _check_groups(model, best.value, _fit_one_group(cells, bins, n_bins, held), n, covariance, cells)
+    _check_groups(model, best.value, _fit_one_group(binned.cells, held), n, covariance, binned)
     own = [NAMES[i] for i in free if i < _K]
     values = dict(zip(NAMES, model.numbers.tolist(), strict=True))
     values |= {"unbound_mean": unbound_mean, "responsive_fraction": 1.0, "indirect_fraction": 0.0}
     effects = orient(Maximum(values, tuple(own), covariance[: len(own), : len(own)], best.value))
     full = np.zeros((start.size, start.size))
     full[np.ix_(free, free)] = covariance
-    bound = _fit_fractions(ds, data, model, edges, full)
-    posterior = _find_posterior(model.evaluate(cells, bins).ratio, model.fraction)
+    bound = _fit_fractions(ds, data, model, binned, full)
+    bins = np.searchsorted(binned.edges, cells.effect.astype(np.float32), side="right")
+    posterior = _find_posterior(model.evaluate(cells, bins).ratio)
     reasons = {} if varies else {"slope": "pairs have one binding effect"}
     return MixtureFit(effects, reasons, bound, _weigh_moments(cells, posterior, data.moments.least))
 
 
 def _find_edges(cells: Cells) -> np.ndarray:
-    """Return edges of bins of binding effects, float32, in rising order: quantiles, without those that coincide."""
+    """Return edges of bins of binding effects, float32, in rising order.
+
+    They are quantiles, half of them evenly spaced and half ever closer to the largest, without those that coincide.
+    """
+    n = float(cells.count.sum())
+    half = int(np.clip(n / _BIN_PAIRS, 8, _MOST_BINS)) // 2
+    wanted = np.concatenate([np.arange(1, half) / half, 1 - np.geomspace(0.3, min(_BIN_PAIRS / n, 0.1), half)])
     order = np.argsort(cells.effect)
-    upto = np.cumsum(cells.count[order]) / cells.count.sum()
-    edges = cells.effect[order][np.minimum(np.searchsorted(upto, _QUANTILES, side="right"), order.size - 1)]
+    upto = np.cumsum(cells.count[order]) / n
+    edges = cells.effect[order][np.minimum(np.searchsorted(upto, wanted, side="right"), order.size - 1)]
     edges = np.unique(edges.astype(np.float32))
     return edges[edges > np.float32(cells.effect.min())]
 
 
-def _find_posterior(ratio: np.ndarray, fraction: float | np.ndarray) -> np.ndarray:
+def _find_posterior(ratio: np.ndarray, fraction: float | np.ndarray = 0.5) -> np.ndarray:
     """Return the probability that a pair is bound, from the log ratio of its densities."""
     from scipy.special import expit
 
@@ -148,62 +170,52 @@ def _find_posterior(ratio: np.ndarray, fraction: float | np.ndarray) -> np.ndarr
         return np.asarray(expit(ratio + np.log(fraction) - np.log1p(-fraction)))
 
 
-def _compute_likelihood(model: _Model, cells: Cells, bins: np.ndarray) -> Likelihood:
-    """Return the log likelihood of cells, with derivatives by what :meth:`_Model.pack` returns."""
-    from scipy.special import logsumexp
-
-    parts, n = model.evaluate(cells, bins), cells.count
-    logs = np.stack(
-        [
-            np.log1p(-model.fraction) + model.log_shares[0, bins] + parts.unbound[0],
-            np.log(model.fraction) + model.log_shares[1, bins] + parts.bound[0],
-        ]
-    )
-    value = float(n @ logsumexp(logs, axis=0))
-    posterior = _find_posterior(parts.ratio, model.fraction)
+def _compute_likelihood(model: _Model, binned: _Binned) -> Likelihood:
+    """Return the log likelihood of perturbation effects given bins, with derivatives by numbers and logits."""
+    cells, bins, n = binned.cells, binned.bins, binned.cells.count
+    parts = model.evaluate(cells, bins)
+    share = _find_posterior(model.logits)
+    # log(share f1 + (1 - share) f0) = log f0 + log(1 - share) + log(1 + exp(ratio))
+    rest = -np.logaddexp(0, model.logits)
+    value = float(n @ (parts.unbound.value + rest[bins] + np.logaddexp(0, parts.ratio)))
+    value += _PRIOR * float((rest + rest + model.logits).sum())
+    posterior = _find_posterior(parts.ratio)
     bound, unbound = n * posterior, n * (1 - posterior)
-    n_bins = model.log_shares.shape[1]
-    is_bin = np.zeros((n_bins - 1, n.size))
-    inner = bins < n_bins - 1
-    is_bin[bins[inner], np.flatnonzero(inner)] = 1
-    shares = np.exp(model.log_shares[:, :-1])
-    scores = [is_bin - shares[code][:, None] for code in (0, 1)]
-    # What the log ratio gains by each parameter.
-    ratio = np.concatenate([parts.ratio_by_numbers, np.ones((1, n.size)), -scores[0], scores[1]])
+    total = np.bincount(bins, n, binned.size)
     gradient = np.concatenate(
         [
-            [unbound @ parts.unbound[2], bound @ parts.bound[1], bound @ parts.bound[2]],
-            [bound @ (parts.bound[1] * cells.effect), bound.sum() - n.sum() * model.fraction],
-            scores[0] @ unbound,
-            scores[1] @ bound,
+            [unbound @ parts.unbound.by_std, bound @ parts.bound.by_mean, bound @ parts.bound.by_std],
+            [bound @ (parts.bound.by_mean * cells.effect)],
+            np.bincount(bins, bound, binned.size) - total * share + _PRIOR * (1 - 2 * share),
         ]
     )
-    curvature = (ratio * (n * posterior * (1 - posterior))) @ ratio.T
-    x, by_mean_mean, by_mean_std, by_std_std = cells.effect, *parts.bound[3:]
+    curvature = np.zeros((gradient.size, gradient.size))
+    ratio, weights = parts.ratio_by_numbers, n * posterior * (1 - posterior)
+    curvature[:_K, :_K] = (ratio * weights) @ ratio.T
+    for row in range(_K):
+        curvature[row, _K:] = curvature[_K:, row] = np.bincount(bins, weights * ratio[row], binned.size)
+    spread = np.bincount(bins, weights, binned.size) - (total + 2 * _PRIOR) * share * (1 - share)
+    curvature[_K:, _K:] = np.diag(spread)
+    x, of_bound = cells.effect, parts.bound
     own = {
-        (0, 0): unbound @ parts.unbound[5],
-        (1, 1): bound @ by_mean_mean,
-        (1, 2): bound @ by_mean_std,
-        (2, 2): bound @ by_std_std,
-        (1, 3): bound @ (by_mean_mean * x),
-        (2, 3): bound @ (by_mean_std * x),
-        (3, 3): bound @ (by_mean_mean * x**2),
-        (_K, _K): -n.sum() * model.fraction * (1 - model.fraction),
+        (0, 0): unbound @ parts.unbound.by_std_std,
+        (1, 1): bound @ of_bound.by_mean_mean,
+        (1, 2): bound @ of_bound.by_mean_std,
+        (2, 2): bound @ of_bound.by_std_std,
+        (1, 3): bound @ (of_bound.by_mean_mean * x),
+        (2, 3): bound @ (of_bound.by_mean_std * x),
+        (3, 3): bound @ (of_bound.by_mean_mean * x**2),
     }
     for (row, column), number in own.items():
         curvature[row, column] += number
         if row != column:
             curvature[column, row] += number
-    for code, total in enumerate((unbound.sum(), bound.sum())):
-        at = slice(_K + 1 + code * (n_bins - 1), _K + 1 + (code + 1) * (n_bins - 1))
-        curvature[at, at] -= total * (np.diag(shares[code]) - np.outer(shares[code], shares[code]))
     return Likelihood(value, gradient, curvature)
 
 
-def _choose_start(
-    cells: Cells, bins: np.ndarray, n_bins: int, held: Mapping[str, float], unbound_mean: float
-) -> _Model:
+def _choose_start(binned: _Binned, held: Mapping[str, float], unbound_mean: float) -> _Model:
     """Return the likeliest outcome of a few expectation-maximization steps from some starts."""
+    cells = binned.cells
     order = np.argsort(-cells.magnitude)
     upto = np.cumsum(cells.count[order]) / cells.count.sum()
     best, most = None, -np.inf
@@ -212,10 +224,10 @@ def _choose_start(
         posterior[order[upto <= share]] = 0.9
         model = None
         for _ in range(_EM_STEPS):
-            model = _update(cells, bins, n_bins, posterior, held, unbound_mean, model)
-            posterior = _find_posterior(model.evaluate(cells, bins).ratio, model.fraction)
+            model = _update(binned, posterior, held, unbound_mean, model)
+            posterior = _find_posterior(model.evaluate(cells, binned.bins).ratio)
         assert model is not None
-        value = _compute_likelihood(model, cells, bins).value
+        value = _compute_likelihood(model, binned).value
         if value > most:
             best, most = model, value
     assert best is not None
@@ -223,19 +235,13 @@ def _choose_start(
 
 
 def _update(
-    cells: Cells,
-    bins: np.ndarray,
-    n_bins: int,
-    posterior: np.ndarray,
-    held: Mapping[str, float],
-    unbound_mean: float,
-    last: _Model | None,
+    binned: _Binned, posterior: np.ndarray, held: Mapping[str, float], unbound_mean: float, last: _Model | None
 ) -> _Model:
     """Return the model of the next step: weighted moments, and a line through effects with their likely sign."""
+    cells = binned.cells
     bound, unbound = cells.count * posterior, cells.count * (1 - posterior)
-    fraction = float(np.clip(bound.sum() / cells.count.sum(), 1e-6, 1 - 1e-6))
-    counts = np.stack([np.bincount(bins, weights, n_bins) for weights in (unbound, bound)]) + 0.5
-    log_shares = np.log(counts / counts.sum(axis=1, keepdims=True))
+    counts = [np.bincount(binned.bins, weights, binned.size) + _PRIOR for weights in (unbound, bound)]
+    logits = np.log(counts[1] / counts[0])
     square = float(unbound @ cells.square / unbound.sum()) - unbound_mean**2
     unbound_std = held.get("unbound_std", np.sqrt(max(square, 1e-12 * float(cells.square.max()))))
     signed = cells.magnitude
@@ -250,32 +256,32 @@ def _update(
     line = mean + slope * cells.effect
     rest = float(bound @ (cells.square - 2 * signed * line + line**2) / bound.sum())
     std = held.get("bound_std", np.sqrt(max(rest, 1e-4 * float(unbound_std) ** 2)))
-    return _Model(np.array([unbound_std, mean, std, slope], np.float64), unbound_mean, fraction, log_shares)
+    return _Model(np.array([unbound_std, mean, std, slope], np.float64), unbound_mean, logits)
 
 
-def _fit_one_group(cells: Cells, bins: np.ndarray, n_bins: int, held: Mapping[str, float]) -> float:
-    """Return the log likelihood of one group, unbound or bound."""
+def _fit_one_group(cells: Cells, held: Mapping[str, float]) -> float:
+    """Return the log likelihood of perturbation effects of one group, unbound or bound."""
     n = cells.count
     std = np.sqrt(max(float(n @ cells.square / n.sum()) - held.get("unbound_mean", 0.0) ** 2, 1e-300))
     as_unbound = float(n @ evaluate_folded(cells, held.get("unbound_mean", 0.0), std).value)
-    groups = [cells.take(slice(0, 0))] * 2 + [cells, cells.take(slice(0, 0))]
-    as_bound, _ = fit_effects(groups, held)
-    counts = np.bincount(bins, n, n_bins)
-    own = counts[counts > 0]
-    return float(max(as_unbound, as_bound.log_likelihood) + own @ np.log(own / n.sum()))
+    nothing = cells.take(slice(0, 0))
+    as_bound, _ = fit_effects([nothing, nothing, cells, nothing], held)
+    return max(as_unbound, as_bound.log_likelihood)
 
 
 def _check_groups(
-    model: _Model, value: float, value_of_one: float, n: float, covariance: np.ndarray, cells: Cells
+    model: _Model, value: float, value_of_one: float, n: float, covariance: np.ndarray, binned: _Binned
 ) -> None:
     """Refuse a mixture that the data do not determine."""
     from scipy.stats import chi2
 
     unbound_std, bound_mean, bound_std, slope = model.numbers
-    unlikely = 2 * (value - value_of_one) < chi2.isf(_UNLIKELY, _K + model.log_shares.shape[1])
-    mean = bound_mean + slope * float(cells.count @ cells.effect / n)
+    share = _find_posterior(model.logits)
+    fraction = float(binned.shares @ share)
+    unlikely = 2 * (value - value_of_one) < chi2.isf(_UNLIKELY, _K + binned.size)
+    mean = bound_mean + slope * float(binned.shares @ (share * binned.effects)) / fraction
     smaller = mean**2 + bound_std**2 <= model.unbound_mean**2 + unbound_std**2
-    few = min(model.fraction, 1 - model.fraction) * n < 10
+    few = min(fraction, 1 - fraction) * n < 10
     if unlikely or smaller or few or not np.isfinite(np.diag(covariance)[:_K]).all():
         raise InputError(f"the dataset has no 'label', and its effects show no second group of pairs; {_ADVICE}")
 
@@ -287,7 +293,7 @@ def _weigh_moments(cells: Cells, posterior: np.ndarray, least: float) -> Moments
 
 
 def _fit_fractions(
-    ds: xr.Dataset, data: Data, model: _Model, edges: np.ndarray, covariance: np.ndarray
+    ds: xr.Dataset, data: Data, model: _Model, binned: _Binned, covariance: np.ndarray
 ) -> list[Estimate]:
     """Return the bound fraction of each TF, by maximum likelihood given the groups.
 
@@ -296,8 +302,11 @@ def _fit_fractions(
     """
     arrays = align_features(ds[[BINDING, PERTURBATION]], [BINDING, PERTURBATION])
     histogram = np.zeros((data.tfs, _RATIO_BINS))
-    n_bins, lock = edges.size + 1, Lock()
-    size = covariance.shape[0]
+    n_bins, lock = binned.size, Lock()
+    share = _find_posterior(model.logits)
+    pooled = float(binned.shares @ share)
+    pooled_logit = float(np.log(pooled / (1 - pooled)))
+    by_logits = binned.shares * share * (1 - share) / (pooled * (1 - pooled))  # derivatives of the pooled logit
 
     def take(blocks: list[np.ndarray]) -> tuple[Cells, np.ndarray, np.ndarray]:
         """Return pairs of a block as cells of one pair each, their bins, and their TFs."""
@@ -305,12 +314,12 @@ def _fit_fractions(
         known = np.isfinite(effect) & np.isfinite(response)
         tf = np.broadcast_to(np.arange(effect.shape[-1]), effect.shape)[known]
         x, y = effect[known], np.abs(response[known].astype(np.float64))
-        cells = Cells(x.astype(np.float64), y, y**2, np.ones(x.size))
-        return cells, np.searchsorted(edges, x, side="right"), tf
+        bins = np.searchsorted(binned.edges, x, side="right")
+        return Cells(binned.effects[bins], y, y**2, np.ones(x.size)), bins, tf
 
     def count(region: Region, blocks: list[np.ndarray]) -> None:
         cells, bins, tf = take(blocks)
-        ratio = model.evaluate(cells, bins).ratio
+        ratio = model.evaluate(cells, bins).ratio - pooled_logit
         place = np.clip((ratio + _REACH) * (_RATIO_BINS / (2 * _REACH)), 0, _RATIO_BINS - 1).astype(int)
         n = region[-1].stop - region[-1].start
         counts = np.bincount(tf * _RATIO_BINS + place, minlength=n * _RATIO_BINS).reshape(n, -1)
@@ -327,7 +336,7 @@ def _fit_fractions(
         cells, bins, tf = take(blocks)
         parts = model.evaluate(cells, bins)
         own = inner[region[-1]][tf]
-        posterior = _find_posterior(parts.ratio, own)
+        posterior = _find_posterior(parts.ratio - pooled_logit, own)
         weights = posterior * (1 - posterior) / (own * (1 - own))
         n = region[-1].stop - region[-1].start
         counts = np.bincount(tf * n_bins + bins, weights, n * n_bins).reshape(n, -1)
@@ -339,20 +348,15 @@ def _fit_fractions(
     for_each_block(arrays, differentiate)
     gain = np.expm1(centres)
     estimates = []
-    for tf, share in enumerate(inner):
+    for tf, own in enumerate(inner):
         n = histogram[tf].sum()
-        information = float(histogram[tf] @ (gain / (1 + share * gain)) ** 2)
+        information = float(histogram[tf] @ (gain / (1 + own * gain)) ** 2)
         if not n or not information:
             estimates.append(Estimate(float(fractions[tf]), np.nan))
             continue
-        sensitivity = np.zeros(size)
-        sensitivity[:_K] = by_numbers[tf]
-        for code, sign in ((0, -1), (1, 1)):
-            at = slice(_K + 1 + code * (n_bins - 1), _K + 1 + (code + 1) * (n_bins - 1))
-            shares = np.exp(model.log_shares[code, :-1])
-            sensitivity[at] = sign * (by_bins[tf, :-1] - by_bins[tf].sum() * shares)
+        sensitivity = np.concatenate([by_numbers[tf], by_bins[tf] - by_bins[tf].sum() * by_logits])
         sensitivity /= information
-        variance = max(1 / information - share * (1 - share) / n, 0.0) + sensitivity @ covariance @ sensitivity
+        variance = max(1 / information - own * (1 - own) / n, 0.0) + sensitivity @ covariance @ sensitivity
         estimates.append(Estimate(float(fractions[tf]), float(np.sqrt(variance + 1 / (12 * data.genes**2)))))
     return estimates
 
