@@ -39,14 +39,9 @@ class Cells:
         """Return a part of the cells."""
         return Cells(self.effect[part], self.magnitude[part], self.square[part], self.count[part])
 
-    def join_effects(self, bins: np.ndarray | None = None) -> "Cells":
-        """Return cells of pairs that differ in their binding effects alone as one; with ``bins``, those of one bin.
-
-        Cells are in the order of bins.
-        """
+    def join_effects(self) -> "Cells":
+        """Return cells of pairs that differ in their binding effects alone as one."""
         keys = _truncate(self.magnitude.astype(np.float32), _MAGNITUDE_SHIFT)
-        if bins is not None:
-            keys |= bins.astype(np.uint64) << np.uint64(_MAGNITUDE_BITS)
         _, groups = np.unique(keys, return_inverse=True)
         count = np.bincount(groups, self.count)
         effect, magnitude, square = (
@@ -247,6 +242,11 @@ class _Reader:
 def _truncate(values: np.ndarray, shift: np.uint32) -> np.ndarray:
     """Return the leading bits of float32 values as uint64."""
     return (values.view(np.uint32) >> shift).astype(np.uint64)
+
+
+def find_cell_start(effect: np.ndarray) -> np.ndarray:
+    """Return the binding effect nearest to 0 in the cells of effects, float32."""
+    return ((effect.view(np.uint32) >> _EFFECT_SHIFT) << _EFFECT_SHIFT).view(np.float32)
 
 
 def _make_cells(effect: np.ndarray, magnitude: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, ...]:

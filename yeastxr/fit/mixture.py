@@ -15,7 +15,7 @@ import xarray as xr
 
 from yeastxr._blocks import Region, align_features, for_each_block
 from yeastxr.errors import InputError
-from yeastxr.fit.cells import Cells, Data, Moments
+from yeastxr.fit.cells import Cells, Data, Moments, find_cell_start
 from yeastxr.fit.effects import Folded, Likelihood, Maximum, climb, evaluate_folded, fit_effects, invert, orient
 from yeastxr.fit.hops import Estimate
 from yeastxr.schema import BINDING, PERTURBATION
@@ -57,12 +57,9 @@ class _Binned:
     def make(cls, cells: Cells) -> "_Binned":
         edges = _find_edges(cells)
         bins = np.searchsorted(edges, cells.effect.astype(np.float32), side="right")
-        joined = cells.join_effects(bins)
-        bins = np.searchsorted(edges, joined.effect.astype(np.float32), side="right")
-        count = np.bincount(bins, joined.count)
-        effects = np.bincount(bins, joined.count * joined.effect) / count
-        joined.effect = effects[bins]
-        return cls(joined, edges, bins, effects, count / count.sum())
+        count = np.bincount(bins, cells.count)
+        effects = np.bincount(bins, cells.count * cells.effect) / count
+        return cls(cells, edges, bins, effects, count / count.sum())
 
     @property
     def size(self) -> int:
@@ -158,7 +155,7 @@ def _find_edges(cells: Cells) -> np.ndarray:
     order = np.argsort(cells.effect)
     upto = np.cumsum(cells.count[order]) / n
     edges = cells.effect[order][np.minimum(np.searchsorted(upto, wanted, side="right"), order.size - 1)]
-    edges = np.unique(edges.astype(np.float32))
+    edges = np.unique(find_cell_start(edges.astype(np.float32)))
     return edges[edges > np.float32(cells.effect.min())]
 
 
@@ -315,7 +312,7 @@ def _fit_fractions(
         tf = np.broadcast_to(np.arange(effect.shape[-1]), effect.shape)[known]
         x, y = effect[known], np.abs(response[known].astype(np.float64))
         bins = np.searchsorted(binned.edges, x, side="right")
-        return Cells(binned.effects[bins], y, y**2, np.ones(x.size)), bins, tf
+        return Cells(x.astype(np.float64), y, y**2, np.ones(x.size)), bins, tf
 
     def count(region: Region, blocks: list[np.ndarray]) -> None:
         cells, bins, tf = take(blocks)
