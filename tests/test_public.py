@@ -91,7 +91,7 @@ def test_import__all_public_names_are_listed() -> None:
 
 
 @pytest.mark.parametrize(
-    "face", ["simulation", "theory", "storage", "training", "qc", "analysis", "checks", "plot", "report"]
+    "face", ["simulation", "theory", "storage", "training", "qc", "analysis", "checks", "fit", "plot", "report"]
 )
 def test_import__faces_list_public_names(face: str) -> None:
     code = (

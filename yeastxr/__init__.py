@@ -13,6 +13,7 @@ from yeastxr.errors import (
     StoreNotFoundError,
 )
 from yeastxr.export import export, to_dataframe
+from yeastxr.fit import SpecFit, fit_spec
 from yeastxr.report import report
 from yeastxr.schema import FEATURES, Feature, validate
 from yeastxr.simulation import *  # noqa: F403  (its face lists the names, once)
@@ -30,6 +31,7 @@ __all__ = [
     "Pair",
     "SchemaError",
     "SimulatedBatches",
+    "SpecFit",
     "StoreError",
     "StoreExistsError",
     "StoreNotFoundError",
@@ -40,6 +42,7 @@ __all__ = [
     "check",
     "export",
     "extend",
+    "fit_spec",
     "from_torch",
     "open",
     "plot",

@@ -11,6 +11,7 @@ from yeastxr import analysis as methods
 from yeastxr import plot as plots
 from yeastxr.checks import check
 from yeastxr.export import export, to_dataframe
+from yeastxr.fit import fit_spec
 from yeastxr.report import report
 from yeastxr.schema import MAGNITUDE, validate
 from yeastxr.simulation import SimulationSpec, spec_of
@@ -69,6 +70,7 @@ class YeastAccessor:
 
     validate = _as_method(validate)
     check = _as_method(check)
+    fit_spec = _as_method(fit_spec)
     to_dataarray = _as_method(to_dataarray)
     to_dataframe = _as_method(to_dataframe)
     to_torch = _as_method(to_torch)

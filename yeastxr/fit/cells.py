@@ -1,7 +1,7 @@
 """What a fit reads of a dataset, in one pass over its blocks: counts by TF and by gene, moments, and cells of effects.
 
-A cell holds the pairs of one group whose binding and perturbation effects agree in their leading bits. It keeps how many
-there are and the means of both effects and of the square, so that memory is bounded however many pairs there are.
+A cell holds the pairs of one group whose binding and perturbation effects agree in their leading bits. It keeps how
+many there are, and the means of both effects and of the square, so that memory is bounded however many pairs there are.
 """
 
 from dataclasses import dataclass, field
@@ -148,7 +148,9 @@ class _Reader:
         self._values: tuple[np.ndarray, np.ndarray] | None = (np.zeros(0, np.float32), np.zeros((2, 0)))
         if EXPERIMENT_HOPS in names:
             empty = np.zeros(0, np.int64)
-            data.hops = HopCounts(empty, empty, empty, *(np.zeros((3, data.units)) for _ in range(3)))
+            data.hops = HopCounts(
+                empty, empty, empty, np.zeros((3, data.units)), np.zeros((3, data.units)), np.zeros((3, data.units))
+            )
 
     def read(self, region: Region, blocks: list[np.ndarray]) -> None:
         planes = dict(zip(self._names, blocks, strict=True))
@@ -231,10 +233,11 @@ class _Reader:
 
     def finish(self) -> None:
         """Turn what is collected into cells by group, and distinct binding effects."""
-        keys, count, *sums = _merge_cells(self._pending)
+        keys, count, effect, magnitude, square = _merge_cells(self._pending)
         for code in range(GROUPS):
             own = keys >> np.uint64(_MAGNITUDE_BITS + _EFFECT_BITS) == code
-            self._data.cells.append(Cells(*(total[own] / count[own] for total in sums), count[own]))
+            means = [total[own] / count[own] for total in (effect, magnitude, square)]
+            self._data.cells.append(Cells(means[0], means[1], means[2], count[own]))
         if self._values is not None:
             self._data.values, self._data.value_counts = self._values
 

@@ -100,7 +100,9 @@ def evaluate_effects(values: Mapping[str, float], groups: Sequence[Cells]) -> Li
         share_name = FRACTIONS[0] if code >= 2 else FRACTIONS[1]
         share, holds, n = values[share_name], code % 2 == 0, cells.count
         mean = values["bound_mean"] + values["slope"] * cells.effect if holds else values["unbound_mean"]
-        parts = []  # of the mixture: density, share, its derivative, and columns of mean, slope and s.d.
+        parts: list[
+            tuple[Folded, float, float, tuple[str, str | None, str]]
+        ] = []  # of the mixture: density, share, its derivative, and columns of mean, slope and s.d.
         if share < 1:
             folded = evaluate_folded(cells, values["unbound_mean"], values["unbound_std"])
             parts.append((folded, 1 - share, -1.0, ("unbound_mean", None, "unbound_std")))
@@ -123,7 +125,8 @@ def evaluate_effects(values: Mapping[str, float], groups: Sequence[Cells]) -> Li
                 (j, j): folded.by_std_std,
             }
             if slope_name:
-                s, x = NAMES.index(slope_name), cells.effect
+                s: int = NAMES.index(slope_name)
+                x = cells.effect
                 own[slope_name] = folded.by_mean * x
                 second |= {
                     (i, s): folded.by_mean_mean * x,
@@ -302,7 +305,8 @@ def fit_effects(groups: Sequence[Cells], held: Mapping[str, float]) -> tuple[Max
         if n < 2:
             reasons[name] = f"there are {n:.0f} {words} pairs with effects"
     if n_active < 3:
-        reasons["bound_mean"] = reasons["slope"] = f"there are {n_active:.0f} bound pairs with effects, whose conditions hold"
+        few = f"there are {n_active:.0f} bound pairs with effects whose conditions hold"
+        reasons |= {"bound_mean": few, "slope": few}
     free = [name for name in free if name not in held]
     best = maximize(free, start, groups, scale)
     candidates = [("unbound_mean", 0.5), ("responsive_fraction", 0.7), ("indirect_fraction", 0.05)]

@@ -1,11 +1,11 @@
 """Fits of hops: uniform ranges, from hops or from the lattice of binding effects, and negative binomial distributions.
 
-A number that is estimated is a :class:`Estimate`: its value and standard error. Ends of ranges are the least and the most
-count that occur; their error is the root mean square of what is missing to the true end.
+A number that is estimated is an :class:`Estimate`: its value and standard error. Ends of ranges are the least and the
+most count that occur; their error is the root mean square of what is missing to the true end.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations, product
 from typing import NamedTuple
 
@@ -79,7 +79,7 @@ class _Lattice:
 
     def __init__(self, values: np.ndarray, counts: np.ndarray, params: BindingParameters) -> None:
         self._values, self._counts, self._params = values, counts, params
-        self._cache: dict[tuple[int, int, int, int, int], float] = {}
+        self._cache: dict[tuple[int, ...], float] = {}
 
     def evaluate(self, ends: tuple[int, ...]) -> float:
         """Return the log likelihood of ends: background, unbound and bound hops, first and last."""
@@ -91,9 +91,9 @@ class _Lattice:
 
     def _evaluate_group(self, code: int, *ends: int) -> float:
         key = (code, *ends)
-        if key not in self._cache:  # type: ignore[comparison-overlap]
-            self._cache[key] = self._compute(code, *ends)  # type: ignore[index]
-        return self._cache[key]  # type: ignore[index]
+        if key not in self._cache:
+            self._cache[key] = self._compute(code, *ends)
+        return self._cache[key]
 
     def _compute(self, code: int, first: int, last: int, least: int, most: int) -> float:
         if first > last or least > most or least < 0 or first < 0 or (first == 0 and self._params.pseudocount == 0):
@@ -179,9 +179,7 @@ def _climb_ends(evaluate: Callable[[tuple[int, ...]], float], start: tuple[int, 
             else:
                 step //= 2
     singles = [((place, step),) for place in range(len(start)) for step in (-1, 1)]
-    moves = singles + [
-        first + second for first, second in combinations(singles, 2) if first[0][0] != second[0][0]
-    ]
+    moves = singles + [first + second for first, second in combinations(singles, 2) if first[0][0] != second[0][0]]
     for _ in range(_MOST_MOVES):
         trials = [_move(best, move) for move in moves]
         gains = [evaluate(trial) for trial in trials]
@@ -230,10 +228,12 @@ def match_moments(
     ]
     if len(errors) == 1:
         errors.append(errors[0])
-    both = np.concatenate([
-        np.broadcast_to(errors[0][:, :, None], (2, len(ends), len(ends))),
-        np.broadcast_to(errors[1][:, None, :], (2, len(ends), len(ends))),
-    ])
+    both = np.concatenate(
+        [
+            np.broadcast_to(errors[0][:, :, None], (2, len(ends), len(ends))),
+            np.broadcast_to(errors[1][:, None, :], (2, len(ends), len(ends))),
+        ]
+    )
     shift = np.zeros(both.shape[1:]) if fix_totals else both.mean(axis=0)
     costs = ((both - shift) ** 2).sum(axis=0)
     at = np.unravel_index(int(np.argmin(costs)), costs.shape)
@@ -251,9 +251,9 @@ def fit_negative_binomial(hops: HopCounts) -> HopFit:
     """Return means and dispersions of hops, and the variance of the factor that the hops of a gene share.
 
     That variance, v, follows from products of counts of one gene, whose expectation is that of independent counts times
-    ``1 + v``. Where it is not above 0 by three standard errors it is 0; then means are averages, which are their maximum
-    likelihood estimates, and dispersions maximise the likelihood. Otherwise dispersions d come from variances, ``m + d m^2
-    (1 + v) + m^2 v``, and standard errors from the scatter of genes, which are independent.
+    ``1 + v``. Where it is not above 0 by three standard errors it is 0; then means are averages, which are their
+    maximum likelihood estimates, and dispersions maximise the likelihood. Otherwise dispersions d come from variances,
+    ``m + d m^2 (1 + v) + m^2 v``, and standard errors from the scatter of genes, which are independent.
     """
     present = hops.number.sum(axis=1) > 0
     sums = _stack_sums(hops)
@@ -292,7 +292,9 @@ def fit_negative_binomial(hops: HopCounts) -> HopFit:
             estimates[place] = Estimate(0.0, estimates[place].error)
             notes += (f"{names[place]} is 0: counts vary no more than Poisson's",)
     known = [name for name, own in zip(MEANS, present, strict=True) if own] + list(DISPERSIONS)
-    chosen = {name: (value,) for name, value in zip(names, estimates, strict=True) if name in known}
+    chosen: dict[str, tuple[Estimate, ...]] = {
+        name: (value,) for name, value in zip(names, estimates, strict=True) if name in known
+    }
     return HopFit(chosen, float(log_likelihood), notes)
 
 
@@ -334,9 +336,12 @@ def propagate(sums: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) ->
     total = sums.sum(axis=1)
     columns = []
     for i, value in enumerate(total):
+        if not value:
+            columns.append(0 * function(total))
+            continue
         step = np.zeros(total.size)
-        step[i] = _STEP * max(abs(value), 1e-300)
-        columns.append((function(total + step) - function(total - step)) / (2 * step[i]) if value else 0 * function(total))
+        step[i] = _STEP * abs(value)
+        columns.append((function(total + step) - function(total - step)) / (2 * step[i]))
     gradient = np.array(columns).T
     centred = sums - sums.mean(axis=1, keepdims=True)
     units = sums.shape[1]
@@ -362,7 +367,9 @@ def _evaluate_counts(counts: np.ndarray, mean: float, dispersion: float) -> floa
         return float(n @ (xlogy(k, mean) - mean - gammaln(k + 1)))
     size = 1 / dispersion
     logs = gammaln(k + size) - gammaln(size) - gammaln(k + 1)
-    return float(n @ (logs - size * np.log1p(dispersion * mean) + xlogy(k, dispersion * mean / (1 + dispersion * mean))))
+    return float(
+        n @ (logs - size * np.log1p(dispersion * mean) + xlogy(k, dispersion * mean / (1 + dispersion * mean)))
+    )
 
 
 def _maximize_dispersion(histograms: tuple[np.ndarray, ...], means: np.ndarray) -> Estimate:
@@ -372,19 +379,11 @@ def _maximize_dispersion(histograms: tuple[np.ndarray, ...], means: np.ndarray) 
     def evaluate(dispersion: float) -> float:
         return sum(_evaluate_counts(c, m, dispersion) for c, m in zip(histograms, means, strict=True) if c.any())
 
-    found = minimize_scalar(lambda z: -evaluate(np.exp(z)), bounds=(np.log(1e-7), np.log(100)), method="bounded", options={"xatol": 1e-8})
+    ends = np.log(1e-7), np.log(100)
+    found = minimize_scalar(lambda z: -evaluate(np.exp(z)), bounds=ends, method="bounded", options={"xatol": 1e-8})
     best = float(np.exp(found.x))
     if evaluate(best) <= evaluate(0.0):
         return Estimate(0.0, np.nan)
     step = 1e-3 * best
     information = (2 * evaluate(best) - evaluate(best - step) - evaluate(best + step)) / step**2
     return Estimate(best, float(1 / np.sqrt(information)) if information > 0 else np.nan)
-
-
-def apply_to(params: BindingParameters, fit: HopFit) -> BindingParameters:
-    """Return parameters of hops with those that are estimated in place."""
-    values = {
-        name: tuple(int(end.value) for end in estimates) if name in RANGES else estimates[0].value
-        for name, estimates in fit.estimates.items()
-    }
-    return replace(params, **values)

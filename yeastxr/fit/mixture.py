@@ -1,9 +1,9 @@
 """Data without a label: a mixture of two groups, told apart by both effects of a pair.
 
-In each group effects are independent, but for the slope: perturbation effects are folded normal, and binding effects have
-any distribution over narrow bins, so that the share of bound pairs of each bin is a parameter. The bound fraction of each TF then
-follows from its own pairs. The parameters of groups are those of all pairs pooled: a mixture of the same groups, in which the
-fraction is the mean one.
+In each group effects are independent, but for the slope: perturbation effects are folded normal, and binding effects
+have any distribution over narrow bins, so that the share of bound pairs of each bin is a parameter. The bound fraction
+of each TF then follows from its own pairs. The parameters of groups are those of all pairs pooled: a mixture of the
+same groups, in which the fraction is the mean one.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ _ADVICE = "expected a label, such as that of from_tables(label_from=...), or mor
 
 @dataclass(frozen=True)
 class MixtureFit:
-    """Parameters of both groups, why others are held, bound fractions by TF, and moments of binding effects by group."""
+    """Parameters of both groups, why some are held, bound fractions by TF, moments of binding effects by group."""
 
     effects: Maximum
     reasons: dict[str, str]
@@ -95,9 +95,7 @@ class _Parts:
     @property
     def ratio_by_numbers(self) -> np.ndarray:
         """The derivatives of the log ratio by the parameters in :data:`NAMES`, ``(4, n)``."""
-        return np.stack(
-            [-self.unbound.by_std, self.bound.by_mean, self.bound.by_std, self.bound.by_mean * self.effect]
-        )
+        return np.stack([-self.unbound.by_std, self.bound.by_mean, self.bound.by_std, self.bound.by_mean * self.effect])
 
 
 def fit_mixture(ds: xr.Dataset, data: Data, held: Mapping[str, float]) -> MixtureFit:
@@ -294,8 +292,8 @@ def _fit_fractions(
 ) -> list[Estimate]:
     """Return the bound fraction of each TF, by maximum likelihood given the groups.
 
-    The variance is that of the information, with the uncertainty of the groups, less that of labels: a specification binds a
-    fixed number of genes.
+    The variance is that of the information, with the uncertainty of the groups, less that of labels: a specification
+    binds a fixed number of genes.
     """
     arrays = align_features(ds[[BINDING, PERTURBATION]], [BINDING, PERTURBATION])
     histogram = np.zeros((data.tfs, _RATIO_BINS))

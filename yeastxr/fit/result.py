@@ -36,9 +36,9 @@ class SpecFit:
         The specification, ready to simulate data beside those that were fitted.
     estimates
         Along the dim ``parameter``: ``value`` and ``standard_error`` (float64, NaN where there is none) and ``source``
-        (text): ``estimated``; ``held`` at the default, from which the data can't tell it apart; ``chosen`` to resemble the
-        data, without a standard error; ``given`` by the caller; ``dataset``, from the dataset's attributes; or
-        ``default``. By TF: ``bound`` and ``positive_fraction``, each with ``..._standard_error``.
+        (text): ``estimated``; ``held`` at the default, from which the data can't tell it apart; ``chosen`` to resemble
+        the data, without a standard error; ``given`` by the caller; ``dataset``, from the dataset's attributes; or
+        ``default``. ``slope`` is the rise of the bound mean by unit of binding effect. By TF: ``bound`` and ``positive_fraction``, each with ``..._standard_error``.
     notes
         What was not estimated, or is not as it should be, one sentence each.
 

@@ -36,8 +36,8 @@ def differ_in_signs(positive: np.ndarray, negative: np.ndarray) -> bool:
 def estimate_missing(known: np.ndarray, tfs: int) -> tuple[Estimate, Estimate]:
     """Return the shares of genes, and of other pairs, without effects, by maximum likelihood.
 
-    ``known`` is how many effects each gene has. A gene without any is missing, or all of its pairs are by chance: with the
-    share p of pairs, ``p / (1 - p^tfs)`` of the pairs of genes that have some are known to be missing.
+    ``known`` is how many effects each gene has. A gene without any is missing, or all of its pairs are, by chance. Of
+    the pairs of other genes the share ``(p - p^tfs) / (1 - p^tfs)`` is missing, with the share p of pairs.
     """
     genes, empty = known.size, int((known == 0).sum())
     rest = (genes - empty) * tfs
@@ -55,9 +55,9 @@ def estimate_missing(known: np.ndarray, tfs: int) -> tuple[Estimate, Estimate]:
 def estimate_responses(responses: np.ndarray) -> dict[str, Estimate]:
     """Return the shares of bound and of unbound pairs that respond, and the correlation of a gene's responses.
 
-    ``responses`` holds for each gene the numbers of unbound pairs, of those that respond, of bound pairs, and of those that
-    respond. Standard errors come from the scatter of genes, which are independent. The correlation is 0 where it is not
-    above 0 by three standard errors.
+    ``responses`` holds for each gene the numbers of unbound pairs, of those that respond, of bound pairs, and of those
+    that respond. Standard errors come from the scatter of genes, which are independent. The correlation is 0 where it
+    is not above 0 by three standard errors.
     """
     n_unbound, indirect, n_bound, direct = responses
     pairs = [n * (n - 1) for n in (n_unbound, indirect, n_bound, direct)]

@@ -217,8 +217,7 @@ def _check_dataset(ds: xr.Dataset) -> xr.Dataset:
         dim = others[0]
         why = "share their truth" if dim == MEASUREMENT else "differ in a parameter"
         raise InputError(
-            f"the dataset has the dim {dim!r}, along which data {why}; "
-            f"expected one of them, such as ds.isel({dim}=0)"
+            f"the dataset has the dim {dim!r}, along which data {why}; expected one of them, such as ds.isel({dim}=0)"
         )
     arrays = {name: match_to(check_array(ds[name], name), name, effect, BINDING) for name in names}
     return xr.Dataset(arrays, attrs=ds.attrs)
@@ -271,7 +270,9 @@ def _find_holds(ds: xr.Dataset, fit: _Fit) -> xr.DataArray | None:
     except InputError as error:
         if "tf_relationships" in fit.given:
             raise
-        raise InputError(f"{error}, which the dataset's attributes name; expected tf_relationships=, {{}} for none") from None
+        raise InputError(
+            f"{error}, which the dataset's attributes name; expected tf_relationships=, {{}} for none"
+        ) from None
 
 
 def _fit_hops(data: Data, moments: Moments, fit: _Fit, *, labelled: bool) -> BindingParameters:
@@ -362,7 +363,9 @@ def _set_responses(data: Data, fit: _Fit) -> None:
         fit.set("gene_responsiveness", 0.0, source="held")
 
 
-def _set_effects(best: Maximum, reasons: Mapping[str, str], largest: float, fit: _Fit, *, known_responses: bool) -> None:
+def _set_effects(
+    best: Maximum, reasons: Mapping[str, str], largest: float, fit: _Fit, *, known_responses: bool
+) -> None:
     """Set means, standard deviations, the adjustment and shares that respond."""
     for name in EFFECT_NAMES:
         if known_responses and name in ("responsive_fraction", "indirect_fraction"):
@@ -411,7 +414,11 @@ def _make_result(
         if name == "positive_fraction" and isinstance(value, tuple):
             total = float((data.positive + data.negative).sum())
             value = float(data.positive.sum()) / total if total else np.nan
-        if value is None or (name in (*RANGES,) and spec.is_tabulated) or (name in DISPERSIONS and not spec.is_tabulated):
+        if (
+            value is None
+            or (name in (*RANGES,) and spec.is_tabulated)
+            or (name in DISPERSIONS and not spec.is_tabulated)
+        ):
             continue
         ends = value if isinstance(value, tuple) else (value,)
         errors = fit.errors.get(name) or (np.nan,) * len(ends)
