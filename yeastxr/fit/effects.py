@@ -86,6 +86,15 @@ class Likelihood(NamedTuple):
     curvature: np.ndarray
 
 
+class _Part(NamedTuple):
+    """A part of a mixture: its density and share, the share's derivative, and the columns of mean, slope and s.d."""
+
+    folded: Folded
+    share: float
+    sign: float
+    columns: tuple[str, str | None, str]
+
+
 def evaluate_effects(values: Mapping[str, float], groups: Sequence[Cells]) -> Likelihood:
     """Return the log likelihood of cells by group, with derivatives by the parameters in :data:`NAMES`.
 
@@ -98,63 +107,60 @@ def evaluate_effects(values: Mapping[str, float], groups: Sequence[Cells]) -> Li
         if not cells.count.size:
             continue
         share_name = FRACTIONS[0] if code >= 2 else FRACTIONS[1]
-        share, holds, n = values[share_name], code % 2 == 0, cells.count
-        mean = values["bound_mean"] + values["slope"] * cells.effect if holds else values["unbound_mean"]
-        parts: list[
-            tuple[Folded, float, float, tuple[str, str | None, str]]
-        ] = []  # of the mixture: density, share, its derivative, and columns of mean, slope and s.d.
-        if share < 1:
-            folded = evaluate_folded(cells, values["unbound_mean"], values["unbound_std"])
-            parts.append((folded, 1 - share, -1.0, ("unbound_mean", None, "unbound_std")))
-        if share > 0:
-            folded = evaluate_folded(cells, mean, values["bound_std"])
-            columns = ("bound_mean", "slope", "bound_std") if holds else ("unbound_mean", None, "bound_std")
-            parts.append((folded, share, 1.0, columns))
-        logs = [np.log(part) + folded.value for folded, part, _, _ in parts]
+        parts = _list_parts(cells, values, values[share_name], holds=code % 2 == 0)
+        logs = [np.log(part.share) + part.folded.value for part in parts]
         mixed = logs[0] if len(logs) == 1 else np.logaddexp(*logs)
-        total += float(n @ mixed)
-        scores = np.zeros((k, n.size))
-        for log, (folded, part, sign, (mean_name, slope_name, std_name)) in zip(logs, parts, strict=True):
-            weight = np.exp(log - mixed)
-            own = {mean_name: folded.by_mean, std_name: folded.by_std}
-            counted = n * weight
-            i, j = NAMES.index(mean_name), NAMES.index(std_name)
-            second = {
-                (i, i): folded.by_mean_mean,
-                (i, j): folded.by_mean_std,
-                (j, j): folded.by_std_std,
-            }
-            if slope_name:
-                s: int = NAMES.index(slope_name)
-                x = cells.effect
-                own[slope_name] = folded.by_mean * x
-                second |= {
-                    (i, s): folded.by_mean_mean * x,
-                    (s, s): folded.by_mean_mean * x**2,
-                    (s, j): folded.by_mean_std * x,
-                }
-            for (row, column), term in second.items():
-                value = float(counted @ term)
-                curvature[row, column] += value
-                if row != column:
-                    curvature[column, row] += value
-            if len(parts) > 1:
-                own[share_name] = np.full(n.shape, sign / part)
-            if len(parts) > 1:  # the rest of the derivatives of a mixture: spread of scores within, below minus between
-                rows = [NAMES.index(name) for name in own]
-                stacked = np.stack(list(own.values()))
-                curvature[np.ix_(rows, rows)] += (stacked * counted) @ stacked.T
-                if share_name in own:  # the share's own second derivative, of log(share)
-                    at = NAMES.index(share_name)
-                    curvature[at, at] -= float(counted.sum()) / part**2
-                scores[rows] += stacked * weight
-            else:
-                for name, column in own.items():
-                    gradient[NAMES.index(name)] += float(counted @ column)
+        total += float(cells.count @ mixed)
+        scores = np.zeros((k, cells.count.size))  # the gradient of a cell's log density
+        for log, part in zip(logs, parts, strict=True):
+            weights = np.exp(log - mixed)
+            own, second = _differentiate(part, cells.effect)
+            for (row, column), values_of_cells in second.items():
+                number = float((cells.count * weights) @ values_of_cells)
+                curvature[row, column] += number
+                curvature[column, row] += number if row != column else 0.0
+            if len(parts) > 1:  # the scores of parts spread about those of the mixture
+                at = NAMES.index(share_name)
+                own[at] = np.full(cells.count.size, part.sign / part.share)
+                curvature[at, at] -= float(cells.count @ weights) / part.share**2
+                rows, stacked = list(own), np.stack(list(own.values()))
+                curvature[np.ix_(rows, rows)] += (stacked * (cells.count * weights)) @ stacked.T
+            for row, score in own.items():
+                scores[row] += weights * score
+        gradient += scores @ cells.count
         if len(parts) > 1:
-            gradient += scores @ n
-            curvature -= (scores * n) @ scores.T
+            curvature -= (scores * cells.count) @ scores.T
     return Likelihood(total, gradient, curvature)
+
+
+def _list_parts(cells: Cells, values: Mapping[str, float], share: float, *, holds: bool) -> list[_Part]:
+    """Return the parts of a group of which a share responds: pairs that don't, and pairs that do, if there are any."""
+    parts = []
+    if share < 1:
+        folded = evaluate_folded(cells, values["unbound_mean"], values["unbound_std"])
+        parts.append(_Part(folded, 1 - share, -1.0, ("unbound_mean", None, "unbound_std")))
+    if share > 0:
+        mean = values["bound_mean"] + values["slope"] * cells.effect if holds else values["unbound_mean"]
+        columns = ("bound_mean", "slope", "bound_std") if holds else ("unbound_mean", None, "bound_std")
+        parts.append(_Part(evaluate_folded(cells, mean, values["bound_std"]), share, 1.0, columns))
+    return parts
+
+
+def _differentiate(part: _Part, effect: np.ndarray) -> tuple[dict[int, np.ndarray], dict[tuple[int, int], np.ndarray]]:
+    """Return first and second derivatives of a part's log density, by the places of parameters in :data:`NAMES`."""
+    folded, (mean_name, slope_name, std_name) = part.folded, part.columns
+    m, s = NAMES.index(mean_name), NAMES.index(std_name)
+    first = {m: folded.by_mean, s: folded.by_std}
+    second = {(m, m): folded.by_mean_mean, (m, s): folded.by_mean_std, (s, s): folded.by_std_std}
+    if slope_name:
+        b = NAMES.index(slope_name)
+        first[b] = folded.by_mean * effect
+        second |= {
+            (m, b): folded.by_mean_mean * effect,
+            (b, b): folded.by_mean_mean * effect**2,
+            (b, s): folded.by_mean_std * effect,
+        }
+    return first, second
 
 
 def maximize(

@@ -38,7 +38,8 @@ class SpecFit:
         Along the dim ``parameter``: ``value`` and ``standard_error`` (float64, NaN where there is none) and ``source``
         (text): ``estimated``; ``held`` at the default, from which the data can't tell it apart; ``chosen`` to resemble
         the data, without a standard error; ``given`` by the caller; ``dataset``, from the dataset's attributes; or
-        ``default``. ``slope`` is the rise of the bound mean by unit of binding effect. By TF: ``bound`` and ``positive_fraction``, each with ``..._standard_error``.
+        ``default``. ``slope`` is the rise of the mean of bound pairs by unit of binding effect. By TF: ``bound`` and
+        ``positive_fraction``, each with ``..._standard_error``.
     notes
         What was not estimated, or is not as it should be, one sentence each.
 
@@ -48,7 +49,7 @@ class SpecFit:
     >>> ds = yx.simulate(genes=2000, bound=[0.1, 0.2], n_sample=[5, 5], bound_mean=4.0, seed=42)
     >>> fit = yx.fit_spec(ds, seed=1)
     >>> fit.estimates.value.sel(parameter="bound_mean").round(2).item()
-    4.03
+    4.01
     >>> fit.spec.simulate().sizes == ds.sizes
     True
     """

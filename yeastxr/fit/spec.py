@@ -120,8 +120,8 @@ def fit_spec(ds: xr.Dataset, *, seed: int | None = None, **known: Any) -> SpecFi
     :doc:`/explanation/theory`. Replicates are pooled, and pairs without both effects left out.
 
     - Bound fractions are those of the labels. Without ``label``, two groups are told apart by both effects, see below.
-    - Perturbation effects: s.d. of both groups, the mean of bound pairs, and how it rises with binding. The unbound mean,
-      ``responsive_fraction`` and ``indirect_fraction`` leave 0, 1 and 0 only if the likelihood says so.
+    - Perturbation effects: s.d. of both groups, the mean of bound pairs, and how it rises with binding. The unbound
+      mean, ``responsive_fraction`` and ``indirect_fraction`` leave 0, 1 and 0 only if the likelihood says so.
     - Hops, if the dataset keeps them: ranges, or means and dispersions, whichever is likelier. Else ranges from binding
       effects, if those are effects of such hops; or ranges that give their means and mean squares.
     - Shares: positive effects, missing genes and pairs, and responses where the variable ``responsive`` is kept.
@@ -147,8 +147,8 @@ def fit_spec(ds: xr.Dataset, *, seed: int | None = None, **known: Any) -> SpecFi
     Raises
     ------
     InputError
-        If the dataset lacks an effect, has other leading dims, or relations name TFs that it lacks; if a known parameter
-        is unknown or invalid; or, without a label, if effects show no second group.
+        If the dataset lacks an effect, has other leading dims, or relations name TFs that it lacks; if a known
+        parameter is unknown or invalid; or, without a label, if effects show no second group.
 
     Notes
     -----
@@ -271,7 +271,7 @@ def _find_holds(ds: xr.Dataset, fit: _Fit) -> xr.DataArray | None:
         if "tf_relationships" in fit.given:
             raise
         raise InputError(
-            f"{error}, which the dataset's attributes name; expected tf_relationships=, {{}} for none"
+            f"the dataset's attributes have relations of TFs that it lacks: {error}; expected tf_relationships="
         ) from None
 
 
@@ -316,8 +316,8 @@ def _fit_hops(data: Data, moments: Moments, fit: _Fit, *, labelled: bool) -> Bin
                 fit.set(TOTALS[1], total, np.nan, source="chosen")
                 base[TOTALS[1]] = fit.values[TOTALS[1]]
                 fit.note(
-                    "ranges and the total of experiment hops are chosen to give about the mean and mean square of binding "
-                    "effects: these are not those of uniform hops with the totals and pseudocount"
+                    "ranges and the total of experiment hops are chosen to give about the mean and mean square of "
+                    "binding effects: these are not those of uniform hops with the totals and pseudocount"
                 )
     if found is not None:
         for name, estimates in found.estimates.items():
@@ -414,11 +414,8 @@ def _make_result(
         if name == "positive_fraction" and isinstance(value, tuple):
             total = float((data.positive + data.negative).sum())
             value = float(data.positive.sum()) / total if total else np.nan
-        if (
-            value is None
-            or (name in (*RANGES,) and spec.is_tabulated)
-            or (name in DISPERSIONS and not spec.is_tabulated)
-        ):
+        other = RANGES if spec.is_tabulated else DISPERSIONS
+        if value is None or name in other:
             continue
         ends = value if isinstance(value, tuple) else (value,)
         errors = fit.errors.get(name) or (np.nan,) * len(ends)
