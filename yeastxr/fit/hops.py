@@ -325,10 +325,11 @@ def _solve_moments(sums: np.ndarray, present: np.ndarray) -> np.ndarray:
     variance = max(observed / expected - 1, -0.99) if expected else 0.0
     excess = mean_square - mean - mean**2 * (1 + variance)  # d m^2 (1 + v)
     scale = mean**2 * (1 + variance)
-    background = excess[0] / scale[0] if scale[0] else 0.0
-    weights = number[1:] * (scale[1:] > 0)
-    experiment = (weights @ excess[1:]) / (weights @ scale[1:]) if (weights @ scale[1:]) else 0.0
-    return np.array([*mean, background, experiment, variance])
+    # Of groups with few counts dispersions scatter more, by about (1 + 1 / m)^2.
+    weights = number * (mean / (1 + mean)) ** 2
+    dispersions = np.divide(excess, scale, out=np.zeros(3), where=scale > 0)
+    experiment = weights[1:] @ dispersions[1:] / weights[1:].sum() if weights[1:].any() else 0.0
+    return np.array([*mean, dispersions[0], experiment, variance])
 
 
 def propagate(sums: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

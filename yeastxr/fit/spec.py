@@ -47,7 +47,13 @@ from yeastxr.schema import (
     restore_dims,
 )
 from yeastxr.simulation.adjustment import adjusted_pairs
-from yeastxr.simulation.parameters import BindingParameters
+from yeastxr.simulation.parameters import (
+    BindingParameters,
+    MissingParameters,
+    PerturbationParameters,
+    PvalueParameters,
+    ResponseParameters,
+)
 from yeastxr.simulation.simulate import SimulationSpec, read_sweep, spec_of
 
 TOTALS = ("total_background_hops", "total_experiment_hops")
@@ -231,7 +237,14 @@ def _check_known(known: Mapping[str, Any]) -> dict[str, Any]:
             raise InputTypeError(f"{name} is known from the dataset; expected other parameters of a specification")
         if name not in allowed:
             raise InputTypeError(f"{format_value(name)} is not a parameter of a simulation; {suggest(name, allowed)}")
-    return dict(known)
+    checked = dict(known)
+    for group in (PerturbationParameters, ResponseParameters, PvalueParameters, MissingParameters):
+        own = group.pick(known)
+        checked |= {name: getattr(group(**own), name) for name in own}
+    for name in ("unbound_std", "bound_std"):
+        if checked.get(name) == 0:
+            raise InputError(f"{name} is 0, which gives effects no likelihood; expected a number above 0")
+    return checked
 
 
 def _read_structure(ds: xr.Dataset) -> dict[str, Any]:
