@@ -19,7 +19,6 @@ METHODS = {
     3: {"max_mean_adjustment": 10.0, "tf_relationships": RELATED},
     4: {"max_mean_adjustment": 10.0, "tf_relationships": BOOLEAN},
 }
-SEEDS = {1: 1, 2: 2, 3: 3, 4: 4}
 PLANTED = {"bound_mean": 2.5, "bound_std": 1.3, "unbound_std": 0.8, "positive_fraction": 0.6}
 EFFECTS = ("unbound_std", "bound_mean", "bound_std", "max_mean_adjustment", "positive_fraction")
 NEGATIVE_BINOMIAL = {
@@ -58,7 +57,7 @@ def test_fit__recovers_planted_values(method: int) -> None:
     z = []
     for seed in range(20):
         spec = yx.SimulationSpec(
-            genes=600, bound=[0.1, 0.25], n_sample=[4, 4], **PLANTED, **METHODS[method], seed=1000 * SEEDS[method] + seed
+            genes=600, bound=[0.1, 0.25], n_sample=[4, 4], **PLANTED, **METHODS[method], seed=10_000 + 1000 * method + seed
         )
         fit = yx.fit_spec(spec.simulate(), seed=seed)
         z.append(compute_z(fit, spec, EFFECTS))
