@@ -104,6 +104,7 @@ def test_import__all_public_names_are_listed() -> None:
         "qc",
         "analysis",
         "checks",
+        "fit",
         "plot",
         "report",
         "export",

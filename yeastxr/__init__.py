@@ -14,6 +14,7 @@ from yeastxr.errors import (
     TableWarning,
 )
 from yeastxr.export import export, to_anndata, to_dataframe
+from yeastxr.fit import SpecFit, fit_spec
 from yeastxr.rename import rename
 from yeastxr.report import report
 from yeastxr.schema import FEATURES, Feature, validate
@@ -34,6 +35,7 @@ __all__ = [
     "Pair",
     "SchemaError",
     "SimulatedBatches",
+    "SpecFit",
     "StoreError",
     "StoreExistsError",
     "StoreNotFoundError",
@@ -45,6 +47,7 @@ __all__ = [
     "check",
     "export",
     "extend",
+    "fit_spec",
     "from_tables",
     "from_torch",
     "names",

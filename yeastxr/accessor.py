@@ -11,6 +11,7 @@ from yeastxr import analysis as methods
 from yeastxr import plot as plots
 from yeastxr.checks import check
 from yeastxr.export import export, to_anndata, to_dataframe
+from yeastxr.fit import fit_spec
 from yeastxr.rename import rename
 from yeastxr.report import report
 from yeastxr.schema import MAGNITUDE, validate
@@ -73,6 +74,7 @@ class YeastAccessor:
     rename = _as_method(rename)
     check = _as_method(check)
     to_anndata = _as_method(to_anndata)
+    fit_spec = _as_method(fit_spec)
     to_dataarray = _as_method(to_dataarray)
     to_dataframe = _as_method(to_dataframe)
     to_torch = _as_method(to_torch)

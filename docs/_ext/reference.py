@@ -41,6 +41,10 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
         "A dataset from one specification.",
         ["simulate", "presets", "Preset", "SimulationSpec", "sweep", "spec_of"],
     ),
+    "Fits": (
+        "The specification whose data look like a dataset, with standard errors.",
+        ["fit_spec", "SpecFit"],
+    ),
     "The data model": (
         "What a dataset must be.",
         ["FEATURES", "Feature", "validate", "rename"],
