@@ -54,7 +54,8 @@ from yeastxr.simulation.parameters import (
     PvalueParameters,
     ResponseParameters,
 )
-from yeastxr.simulation.simulate import SimulationSpec, read_sweep, spec_of
+from yeastxr.simulation.simulate import SimulationSpec
+from yeastxr.simulation.sweeps import read_sweep, spec_of
 
 TOTALS = ("total_background_hops", "total_experiment_hops")
 _OF_DATASET = ("genes", "bound", "n_sample", "tfs", "replicates", "measurements", "bound_concentration", "seed")
