@@ -27,6 +27,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "save": yx.save,
     "export": yx.export,
     "report": yx.report,
+    "fit_spec": yx.fit_spec,
     "targets": yx.analysis.targets,
     "top": yx.analysis.top,
     "describe": yx.analysis.describe,
@@ -54,7 +55,7 @@ def test_accessor__has_each_public_function_of_a_dataset() -> None:
     for name in yx.__all__:
         value = getattr(yx, name)
         if inspect.isfunction(value):
-            first[name] = next(iter(inspect.signature(value).parameters))
+            first[name] = next(iter(inspect.signature(value).parameters), "")
     assert {name for name, parameter in first.items() if parameter == "ds"} - set(METHODS) == {"spec_of"}
 
 

@@ -120,6 +120,7 @@ VALID: dict[str, list[str]] = {
     "simulate": ["new.zarr", "--genes", "20", "--bound", "0.5"],
     "sweep": ["new.zarr", "--genes", "20", "--bound", "0.5", "--over", "bound_mean=3,5"],
     "extend": ["sim.zarr", "--bound", "0.5"],
+    "import": ["new.zarr", "--binding", "binding.csv", "--perturbation", "perturbation.csv"],
     "info": ["sim.zarr"],
     "verify": ["sim.zarr"],
     "check": ["sim.zarr"],
@@ -132,7 +133,7 @@ VALID: dict[str, list[str]] = {
 }
 """Arguments with which each command works."""
 
-OUTS = {"report": "1", "plot": "3", "export": "1", "split": "1", "analyze": "4", "demo": "0", "simulate": "0"}
+OUTS = {"report": "1", "plot": "3", "export": "1", "split": "1", "analyze": "4", "demo": "0", "simulate": "0", "import": "0"}
 """Where among them the place of the result is."""
 
 
@@ -169,7 +170,7 @@ def test_commands__help_shows_defaults(command: str) -> None:
             assert f"[default: {default}" in shown, option.name
     for name in ("--quiet", "--help"):
         assert name in shown
-    takes_long = {"simulate", "sweep", "extend", "verify", "check", "report", "split"}
+    takes_long = {"simulate", "sweep", "extend", "import", "verify", "check", "report", "export", "split"}
     assert ("--progress / --no-progress" in shown) == (command in takes_long)
 
 

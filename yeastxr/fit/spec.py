@@ -250,10 +250,8 @@ def _check_known(known: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_structure(ds: xr.Dataset) -> dict[str, Any]:
     """Return what the attributes of a dataset, or of its variables, say about how it was made."""
-    spec = spec_of(ds)
-    if spec is None:
-        common, _ = read_sweep(ds) or (None, {})
-        spec = common
+    sweep = read_sweep(ds)
+    spec = spec_of(ds) or (None if sweep is None else sweep.spec)
     if spec is not None:
         return {name: getattr(spec, name) for name in _STRUCTURE}
     found: dict[str, Any] = {}
