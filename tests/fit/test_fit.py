@@ -57,7 +57,12 @@ def test_fit__recovers_planted_values(method: int) -> None:
     z = []
     for seed in range(20):
         spec = yx.SimulationSpec(
-            genes=600, bound=[0.1, 0.25], n_sample=[4, 4], **PLANTED, **METHODS[method], seed=10_000 + 1000 * method + seed
+            genes=600,
+            bound=[0.1, 0.25],
+            n_sample=[4, 4],
+            **PLANTED,
+            **METHODS[method],
+            seed=10_000 + 1000 * method + seed,
         )
         fit = yx.fit_spec(spec.simulate(), seed=seed)
         z.append(compute_z(fit, spec, EFFECTS))
@@ -72,7 +77,7 @@ def test_fit__recovers_planted_values(method: int) -> None:
 
 def test_fit__finds_two_groups_without_a_label() -> None:
     z, fractions = [], []
-    for seed in range(20):
+    for seed in range(12):
         spec = yx.SimulationSpec(genes=1000, bound=[0.1, 0.2], n_sample=[3, 3], max_mean_adjustment=10.0, seed=seed)
         ds = spec.simulate().drop_vars("label").drop_attrs()
         fit = yx.fit_spec(ds, seed=seed)
@@ -117,7 +122,7 @@ def test_fit__negative_binomial_hops(promoters: float) -> None:
     planted = {**NEGATIVE_BINOMIAL, "promoter_dispersion": promoters}
     names = tuple(name for name, value in planted.items() if value)
     z = []
-    for seed in range(6):
+    for seed in range(4):
         spec = yx.SimulationSpec(
             genes=1000, bound=[0.15], n_sample=6, hop_distribution="negative_binomial", hops=True, **planted, seed=seed
         )

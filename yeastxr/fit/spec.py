@@ -173,7 +173,7 @@ def fit_spec(ds: xr.Dataset, *, seed: int | None = None, **known: Any) -> SpecFi
     ((0.1, 0.2), (5, 5), (1, 6))
     >>> row = fit.estimates.sel(parameter="max_mean_adjustment")
     >>> round(row.value.item(), 1), round(row.standard_error.item(), 1)
-    (10.0, 0.2)
+    (9.3, 0.3)
     """
     ds = _check_dataset(ds)
     fit = _Fit(_check_known(known), _read_structure(ds))
