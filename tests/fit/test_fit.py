@@ -251,6 +251,7 @@ def test_fit__bad_input_is_refused() -> None:
         (lambda: yx.fit_spec(ds, unbound_std=-1.0), "unbound_std"),
         (lambda: yx.fit_spec(ds, seed=-1), "seed"),
         (lambda: yx.fit_spec(ds.where(False).assign(label=ds.label)), "both effects"),
+        (lambda: yx.fit_spec(ds.assign(perturbation_effect=ds.perturbation_effect * 0)), "with noise"),
         (lambda: yx.fit_spec(None), "Dataset"),
     ]
     for call, message in wrong:

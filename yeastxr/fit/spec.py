@@ -181,6 +181,12 @@ def fit_spec(ds: xr.Dataset, *, seed: int | None = None, **known: Any) -> SpecFi
     data = collect(ds, holds)
     if not sum(cells.count.sum() for cells in data.cells):
         raise InputError("no pair of the dataset has both effects; expected binding and perturbation effects")
+    for words, cells in (("unbound", data.cells[:2]), ("bound", data.cells[2:])):
+        sizes = np.concatenate([own.magnitude for own in cells])
+        if sizes.size and sum(own.count.sum() for own in cells) > 1 and not np.ptp(sizes) > 0:
+            raise InputError(
+                f"perturbation effects of {words} pairs all have the magnitude {sizes[0]:g}; expected effects with noise"
+            )
     held = {name: fit.given[name] for name in EFFECT_NAMES if name in fit.given}
     adjustment = fit.given.get("max_mean_adjustment")
     if LABEL in ds:
