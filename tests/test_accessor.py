@@ -15,6 +15,7 @@ from yeastxr.training import SampleDataset
 METHODS: dict[str, Callable[..., Any]] = {
     "validate": yx.validate,
     "check": yx.check,
+    "fit_spec": yx.fit_spec,
     "to_dataarray": yx.to_dataarray,
     "to_dataframe": yx.to_dataframe,
     "to_torch": yx.to_torch,

@@ -185,7 +185,7 @@ def fit_spec(ds: xr.Dataset, *, seed: int | None = None, **known: Any) -> SpecFi
         sizes = np.concatenate([own.magnitude for own in cells])
         if sizes.size and sum(own.count.sum() for own in cells) > 1 and not np.ptp(sizes) > 0:
             raise InputError(
-                f"perturbation effects of {words} pairs all have the magnitude {sizes[0]:g}; expected effects with noise"
+                f"perturbation effects of {words} pairs all have the size {sizes[0]:g}; expected effects with noise"
             )
     held = {name: fit.given[name] for name in EFFECT_NAMES if name in fit.given}
     adjustment = fit.given.get("max_mean_adjustment")
