@@ -12,7 +12,8 @@ import xarray as xr
 import yeastxr as yx
 from yeastxr import qc
 from yeastxr.schema import BOUND_FRACTION, EXTRA_NAMES, FEATURE_NAMES
-from yeastxr.simulation.sweeps import FIXED, METHODS, SOURCES, read_sweep
+from yeastxr.simulation.parameters import FIXED, SOURCES
+from yeastxr.simulation.sweeps import METHODS, read_sweep
 
 RELATIONS = {0: [yx.And(1, yx.Or(2, 3))], 2: [1]}
 TUTORIAL = yx.SimulationSpec(

@@ -26,6 +26,17 @@ from yeastxr._validate import (
 )
 from yeastxr.errors import InputError, InputTypeError, format_value
 from yeastxr.names.catalog import YEAST, list_genes, list_tfs
+from yeastxr.schema import (
+    ADJUSTED,
+    BACKGROUND_HOPS,
+    BINDING,
+    BOUND_FRACTION,
+    EXPERIMENT_HOPS,
+    LABEL,
+    MAGNITUDE,
+    PERTURBATION,
+    RESPONSIVE,
+)
 from yeastxr.simulation.relations import check_relationships, to_json, to_plain
 from yeastxr.simulation.tables import LEAST_VARIANCE, MOST_HOPS
 
@@ -39,6 +50,50 @@ LEAST_CONCENTRATION, MOST_CONCENTRATION = 0.01, 1e6  # of beta distributions who
 _MOST_DISPERSION, _MOST_MEAN = 100.0, 10_000.0  # of hops whose distribution is tabulated
 _TOTAL_END = 2**53  # float64 counts exactly up to here
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+FIXED = ("genes", "tfs", "replicates", "measurements", "hops", "adjusted")
+"""Parameters that all points have in common: they decide labels and lengths of dims, and which variables there are."""
+
+_ALL_HOPS = ("hop_distribution", "promoter_dispersion", "seed")
+_TOTALS = ("total_experiment_hops", "total_background_hops")
+_LARGE = ("pvalues", "large_effect_percentile", "large_effect_upper_pval", "seed")
+_MISSING_FRACTIONS = ("missing_gene_fraction", "missing_pair_fraction")
+SOURCES: dict[str, tuple[str, ...]] = {
+    BOUND_FRACTION: ("bound", "n_sample", "bound_concentration", "seed"),
+    LABEL: (BOUND_FRACTION, "seed"),
+    BACKGROUND_HOPS: (*_ALL_HOPS, "background_hops_range", "background_hops_mean", "background_hops_dispersion"),
+    EXPERIMENT_HOPS: (
+        LABEL,
+        *_ALL_HOPS,
+        "unbound_experiment_hops_range",
+        "bound_experiment_hops_range",
+        "unbound_experiment_hops_mean",
+        "bound_experiment_hops_mean",
+        "experiment_hops_dispersion",
+    ),
+    BINDING: (EXPERIMENT_HOPS, BACKGROUND_HOPS, *_TOTALS, "pseudocount"),
+    "binding_pvalue": (BINDING, EXPERIMENT_HOPS, BACKGROUND_HOPS, *_TOTALS, *_LARGE, "poisson_pseudocount"),
+    RESPONSIVE: (LABEL, "responsive_fraction", "indirect_fraction", "gene_responsiveness", "seed"),
+    ADJUSTED: (LABEL, RESPONSIVE, "tf_relationships"),
+    MAGNITUDE: (
+        ADJUSTED,
+        BINDING,
+        "unbound_mean",
+        "unbound_std",
+        "bound_mean",
+        "bound_std",
+        "max_mean_adjustment",
+        *_MISSING_FRACTIONS,
+        "seed",
+    ),
+    PERTURBATION: (MAGNITUDE, "positive_fraction", "batch_std"),
+    "perturbation_pvalue": (MAGNITUDE, PERTURBATION, *_LARGE),
+}
+"""What each variable, and the coordinate ``bound_fraction``, is made of: parameters, and other variables.
+
+With :data:`FIXED` these are all parameters; a test compares them with what simulations give. A swept parameter is a dim
+of what it reaches, and of nothing else.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

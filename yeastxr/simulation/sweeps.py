@@ -15,12 +15,9 @@ from yeastxr._blocks import Chunks
 from yeastxr._validate import check_sequence, to_python, unwrap
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value, suggest
 from yeastxr.schema import (
-    ADJUSTED,
-    BACKGROUND_HOPS,
     BINDING,
     BOUND_FRACTION,
     CORE_DIMS,
-    EXPERIMENT_HOPS,
     FEATURE,
     FEATURE_NAMES,
     LABEL,
@@ -36,6 +33,7 @@ from yeastxr.schema import (
     to_text_array,
 )
 from yeastxr.simulation.operators import Not, iterate_tfs
+from yeastxr.simulation.parameters import FIXED, SOURCES
 from yeastxr.simulation.relations import from_json, to_json
 from yeastxr.simulation.simulate import SPECIFICATION, SimulationSpec, check_parameter_names
 from yeastxr.simulation.steps import get_sizes
@@ -43,49 +41,6 @@ from yeastxr.simulation.steps import get_sizes
 SWEEP = "sweep"  # the attribute that holds a sweep as JSON: what points have in common, labels, and what these set
 METHOD = "method"  # the swept dim whose labels are the methods by name
 METHODS = ("none", "binding", "related", "boolean")
-FIXED = ("genes", "tfs", "replicates", "measurements", "hops", "adjusted")
-"""Parameters that all points have in common: they decide labels and lengths of dims, and which variables there are."""
-
-_HOPS = ("hop_distribution", "promoter_dispersion", "seed")
-_TOTALS = ("total_experiment_hops", "total_background_hops")
-_LARGE = ("pvalues", "large_effect_percentile", "large_effect_upper_pval", "seed")
-_MISSING = ("missing_gene_fraction", "missing_pair_fraction")
-SOURCES: dict[str, tuple[str, ...]] = {
-    BOUND_FRACTION: ("bound", "n_sample", "bound_concentration", "seed"),
-    LABEL: (BOUND_FRACTION, "seed"),
-    BACKGROUND_HOPS: (*_HOPS, "background_hops_range", "background_hops_mean", "background_hops_dispersion"),
-    EXPERIMENT_HOPS: (
-        LABEL,
-        *_HOPS,
-        "unbound_experiment_hops_range",
-        "bound_experiment_hops_range",
-        "unbound_experiment_hops_mean",
-        "bound_experiment_hops_mean",
-        "experiment_hops_dispersion",
-    ),
-    BINDING: (EXPERIMENT_HOPS, BACKGROUND_HOPS, *_TOTALS, "pseudocount"),
-    "binding_pvalue": (BINDING, EXPERIMENT_HOPS, BACKGROUND_HOPS, *_TOTALS, *_LARGE, "poisson_pseudocount"),
-    RESPONSIVE: (LABEL, "responsive_fraction", "indirect_fraction", "gene_responsiveness", "seed"),
-    ADJUSTED: (LABEL, RESPONSIVE, "tf_relationships"),
-    MAGNITUDE: (
-        ADJUSTED,
-        BINDING,
-        "unbound_mean",
-        "unbound_std",
-        "bound_mean",
-        "bound_std",
-        "max_mean_adjustment",
-        *_MISSING,
-        "seed",
-    ),
-    PERTURBATION: (MAGNITUDE, "positive_fraction", "batch_std"),
-    "perturbation_pvalue": (MAGNITUDE, PERTURBATION, *_LARGE),
-}
-"""What each variable, and the coordinate ``bound_fraction``, is made of: parameters, and other variables.
-
-With :data:`FIXED` these are all parameters; a test compares them with what simulations give. A swept parameter is a dim
-of what it reaches, and of nothing else.
-"""
 
 _MOST_POINTS = 100_000
 _MOST_LETTERS = 60  # of a label that is made of a value
