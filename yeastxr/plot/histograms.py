@@ -212,7 +212,8 @@ def take_histogram(summary: xr.Dataset, feature: str, bins: int = qc.BINS) -> xr
     joined = next(j for j in range(max(1, round(n / bins)), 0, -1) if n % j == 0)
     cells = counts["cells"].drop_vars(["left", "right", "bin"]).coarsen(bin=joined).sum()
     left, right = counts["left"].values[::joined], counts["right"].values[joined - 1 :: joined]
-    edges = {"bin": ("bin", (left + right) / 2), "left": ("bin", left), "right": ("bin", right)}
+    values = {"bin": (left + right) / 2, "left": left, "right": right}
+    edges = {name: ("bin", array, counts["bin"].attrs) for name, array in values.items()}
     merged = counts.drop_vars(["cells", "bin", "left", "right"]).assign(cells=cells).assign_coords(edges)
     return merged.assign_attrs(counts.attrs)
 
@@ -501,13 +502,13 @@ def compare(
     check_feature(feature)
     if label is not None and not isinstance(label, bool | np.bool_):
         raise InputTypeError(f"label is {format_value(label)}; expected True, False or None")
-    series = _name_series(datasets, by)
+    series = {name: restore_dims(ds) for name, ds in _name_series(datasets, by).items()}
     if label is not None:
         for ds in series.values():
             get_label(ds, f"plot.compare with label={bool(label)}", "label=None for all pairs")
-    if limits is None and any(feature not in list_limits(ds) for ds in map(restore_dims, series.values())):
+    if limits is None and any(feature not in list_limits(ds) for ds in series.values()):
         most = max(qc.largest_effects(ds, feature)[feature] for ds in series.values())
-        spans = [find_span(restore_dims(ds)[feature], feature, most) for ds in series.values()]
+        spans = [find_span(ds[feature], feature, most) for ds in series.values()]
         limits = min(spans)
     histograms = {name: qc.histogram(ds, feature, bins=bins, limits=limits).compute() for name, ds in series.items()}
     shares = {}
