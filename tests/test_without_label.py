@@ -152,7 +152,17 @@ TRUTH: dict[str, Callable[[xr.Dataset], Any]] = {
 APART = {
     *("FEATURES", "Check", "CheckTable", "Feature", "MaskedPair", "Pair", "SimulatedBatches", "Verification"),
     *("InputError", "InputTypeError", "SchemaError", "StoreError", "StoreExistsError", "StoreNotFoundError"),
-    *("YeastAccessor", "__version__", "extend", "plot.MAX_POINTS", "plot.save", "qc.BINS", "qc.LIMITS"),
+    *(
+        "TableWarning",
+        "YeastAccessor",
+        "__version__",
+        "extend",
+        "from_tables",
+        "plot.MAX_POINTS",
+        "plot.save",
+        "qc.BINS",
+        "qc.LIMITS",
+    ),
     *yx.simulation.__all__,
     *(f"theory.{name}" for name in theory.__all__),
 } - {"spec_of"}
