@@ -133,7 +133,16 @@ VALID: dict[str, list[str]] = {
 }
 """Arguments with which each command works."""
 
-OUTS = {"report": "1", "plot": "3", "export": "1", "split": "1", "analyze": "4", "demo": "0", "simulate": "0", "import": "0"}
+OUTS = {
+    "report": "1",
+    "plot": "3",
+    "export": "1",
+    "split": "1",
+    "analyze": "4",
+    "demo": "0",
+    "simulate": "0",
+    "import": "0",
+}
 """Where among them the place of the result is."""
 
 
