@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import product
 from numbers import Integral
+from threading import Lock
 from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
@@ -171,6 +172,7 @@ def _order_axes(array: xr.DataArray | xr.Variable, dims: Sequence[Hashable]) -> 
 
 Region = tuple[slice, ...]
 Work = Callable[[Region, list[np.ndarray]], None]
+_CHOOSING = Lock()  # dask imports distributed when it is first asked, and threads must not meet it half imported
 _AT_ONCE = 4  # blocks that workers of a cluster compute at a time
 
 
@@ -245,14 +247,15 @@ def choose_scheduler(collections: Sequence[Any], default: Any = None) -> Any:
 
     Inside a task of a cluster these are threads of its worker: waiting for other tasks there could wait forever.
     """
-    import dask
+    with _CHOOSING:
+        import dask
 
-    if "distributed" in sys.modules:
-        from distributed.worker import thread_state
+        if "distributed" in sys.modules:
+            from distributed.worker import thread_state
 
-        if hasattr(thread_state, "execution_state"):
-            return dask.threaded.get
-    return dask.base.get_scheduler(collections=collections) or default
+            if hasattr(thread_state, "execution_state"):
+                return dask.threaded.get
+        return dask.base.get_scheduler(collections=collections) or default
 
 
 def cut_slabs(lead: Sequence[int], genes: int, tfs: int, cells: int) -> Iterator[tuple[tuple[int, ...], slice]]:
