@@ -146,6 +146,13 @@ OUTS = {
 """Where among them the place of the result is."""
 
 
+@pytest.fixture(autouse=True)
+def tables(tmp_path: Path) -> None:
+    """Tables of measured data, which import reads."""
+    (tmp_path / "binding.csv").write_text("gene,tf,callingcards_enrichment,poisson_pval\nYAL001C,GAL4,2.5,0.01\n")
+    (tmp_path / "perturbation.csv").write_text("gene,tf,log2fc,pvalue\nYAL001C,GAL4,-1.5,0.001\n")
+
+
 def test_commands__each_is_tried() -> None:
     assert set(VALID) == set(main.commands)
 
@@ -248,6 +255,7 @@ def test_commands__interrupted(command: str, store: Path, tmp_path: Path, monkey
         **dict.fromkeys(["simulate", "sweep"], "yeastxr.storage.store.save"),
         **dict.fromkeys(["info"], "yeastxr.storage.store.open"),
         "extend": "yeastxr.storage.store.extend",
+        "import": "yeastxr.tables.from_tables",
         "verify": "yeastxr.storage.location.Location.recover_to_read",
         "check": "yeastxr.checks.check",
         "report": "yeastxr.checks.check",

@@ -12,7 +12,7 @@ from tests.cli.common import run
 from yeastxr.cli import main, plots
 
 OTHERS = {"scores", "save"}  # what needs more than a dataset
-NOT_GIVEN = {"ds", "datasets", "summary", "result", "options"}  # what no text gives
+NOT_GIVEN = {"ds", "datasets", "data", "summary", "result", "options"}  # what no text gives
 
 
 def test_plot__kinds_and_options_are_those_of_the_functions() -> None:
