@@ -19,7 +19,9 @@ import xarray as xr
 import yeastxr as yx
 from tests.conftest import count_reads, read_files
 from tests.export.common import CHUNKS, KINDS, TFS, simulate_measured
+from yeastxr._blocks import broadcast_dims
 from yeastxr.export.selection import cut_rows
+from yeastxr.schema import list_dims
 
 STREAMED = [".parquet", ".csv", ".nc", ".h5ad", "wide", "ranks"]
 
@@ -30,13 +32,10 @@ def ds(request: pytest.FixtureRequest) -> xr.Dataset:
     return KINDS[kind](CHUNKS[chunks])
 
 
-def list_dims(ds: xr.Dataset) -> list[Any]:
-    return list(ds["binding_effect"].dims)
-
-
 def compare(result: dict[str, np.ndarray], ds: xr.Dataset, exact: bool = True) -> None:
     """Compare arrays with all variables of a dataset: values, NaN and dtypes."""
     assert list(result) == [str(name) for name in ds.data_vars]
+    ds = broadcast_dims(ds)
     for name, values in result.items():
         expected = ds[name].values
         if exact:
@@ -46,7 +45,7 @@ def compare(result: dict[str, np.ndarray], ds: xr.Dataset, exact: bool = True) -
 
 def arrange(table: pd.DataFrame, ds: xr.Dataset) -> dict[str, np.ndarray]:
     """Return the columns of a long table as arrays with the dims and the order of a dataset."""
-    dims = list_dims(ds)
+    dims = list(list_dims(ds))
     table = table.set_index(dims)
     assert table.index.is_unique
     table = table.reindex(pd.MultiIndex.from_product([ds.indexes[dim] for dim in dims], names=dims))
@@ -67,7 +66,7 @@ def test_export__long_tables(ds: xr.Dataset, tmp_path: Path, ending: str) -> Non
 
 def test_export__parquet_has_the_columns_of_the_field(ds: xr.Dataset, tmp_path: Path) -> None:
     table = pl.read_parquet(yx.export(ds, tmp_path / "sim.parquet"))
-    lead = list_dims(ds)[:-2]
+    lead = list(list_dims(ds)[:-2])
     named = ds.indexes["gene"].dtype == object
     regulator = "regulator_symbol" if named else "regulator_locus_tag"
     columns = ["sample_id", *lead, regulator, "target_locus_tag", "label"]
@@ -110,7 +109,7 @@ def test_export__netcdf(ds: xr.Dataset, tmp_path: Path) -> None:
 def test_export__anndata(ds: xr.Dataset, tmp_path: Path) -> None:
     written = anndata.read_h5ad(yx.export(ds, tmp_path / "sim.h5ad"))
     made = ds.yeast.to_anndata()
-    dims = list_dims(ds)
+    dims = list(list_dims(ds))
     for cells in (written, made):
         layers = {}
         for name in map(str, ds.data_vars):  # a file's layers have no order
@@ -148,7 +147,7 @@ def test_export__wide_tables(ds: xr.Dataset, tmp_path: Path, columns: Any) -> No
     field = {"binding_effect": "callingcards_enrichment", "perturbation_effect": "log2fc"}
     files = field if columns == "field" else {}
     names = {"yeastxr": "gene", "field": "target_locus_tag"}
-    lead = list_dims(ds)[:-2]
+    lead = list(list_dims(ds)[:-2])
     entries = [dict(zip(lead, index, strict=True)) for index in np.ndindex(*(ds.sizes[dim] for dim in lead))]
     assert len(read_files(folder)) == len(entries) * len(ds.data_vars)
     for position in entries:
