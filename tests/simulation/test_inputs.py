@@ -45,11 +45,14 @@ def test_names__from_any_list(form: Callable[[list], Collection]) -> None:
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
 def test_numbers__from_any_list(form: Callable[[list], Collection]) -> None:
+    bound = (
+        [0.25, 0.5] if form is FORMS["Series with an index"] else form([0.25, 0.5])
+    )  # names along it are those of TFs
     expected = yx.SimulationSpec(
         genes=5, bound=[0.25, 0.5], n_sample=[1, 2], bound_experiment_hops_range=(2, 5), seed=1
     )
     found = yx.SimulationSpec(
-        genes=5, bound=form([0.25, 0.5]), n_sample=form([1, 2]), bound_experiment_hops_range=form([2, 5]), seed=1
+        genes=5, bound=bound, n_sample=form([1, 2]), bound_experiment_hops_range=form([2, 5]), seed=1
     )
     assert found == expected
     assert found.to_json() == expected.to_json()
@@ -92,6 +95,18 @@ def test_bound__one_number_or_a_dict() -> None:
     assert replace(named, bound_mean=4.0).tf_labels == ("GAL4", "MIG1")
     labels = yx.generate_gene_population(9, bound={"GAL4": 0.1, "MIG1": 0.3}, seed=1)
     assert list(labels.indexes["tf"]) == ["GAL4", "MIG1"]
+
+
+def test_bound__texts_along_it_are_names_whatever_n_sample_is() -> None:
+    names, fractions = ["GAL4", "MIG1"], [0.1, 0.3]
+    expected = yx.SimulationSpec(genes=9, bound=dict(zip(names, fractions, strict=True)), n_sample=1, seed=1)
+    for bound in (pd.Series(fractions, names), xr.DataArray(fractions, {"tf": names}, "tf")):
+        assert yx.SimulationSpec(genes=9, bound=bound, n_sample=1, seed=1) == expected
+        assert yx.SimulationSpec(genes=9, bound=bound, seed=1) == expected
+        with pytest.raises(yx.InputError, match="bound names 2 TFs; expected 5, the sum of n_sample"):
+            yx.SimulationSpec(genes=9, bound=bound, n_sample=[2, 3], seed=1)
+    for numbered in (pd.Series(fractions, [4, 7]), xr.DataArray(fractions, {"tf": [4, 7]}, "tf")):
+        assert yx.SimulationSpec(genes=9, bound=numbered, n_sample=[2, 3], seed=1).tfs is None
 
 
 @pytest.mark.parametrize("alone", ["b", Or("b", Not("a")), Not("b"), And("a", "b")], ids=str)

@@ -378,8 +378,8 @@ def _list_variants(dim: str, given: Any, known: Collection[str]) -> tuple[list[A
         raise InputError(f"a sweep over {dim!r} is not possible, as datasets have that name; expected another name")
     if not dim or dim != dim.strip() or not dim.isprintable() or set(dim) & set("/\\"):
         raise InputError(
-            f"a sweep over {format_value(dim)} is not possible; expected the name of a dimension: printable characters, "
-            "without slashes and without spaces at either end"
+            f"a sweep over {format_value(dim)} is not possible; expected the name of a dimension: printable "
+            "characters, without slashes and without spaces at either end"
         )
     labels = _check_labels(dim, given)
     for label, change in given.items():
