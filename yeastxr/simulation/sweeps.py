@@ -101,6 +101,32 @@ class Sweep:
             positions[dim] = list(labels).index(value)
         return positions
 
+    def narrow(self, ds: xr.Dataset) -> Self:
+        """Return the sweep over the labels alone that a dataset has, by its coordinates along swept dims."""
+        kept: dict[str, list[int]] = {}
+        for dim, labels in self.labels.items():
+            own = map(to_python, ds.coords[dim].values.reshape(-1)) if dim in ds.coords else ()
+            kept[dim] = [list(labels).index(label) for label in own if label in labels] or list(range(len(labels)))
+        labels_of = {dim: [self.labels[dim][i] for i in positions] for dim, positions in kept.items()}
+        changes = {dim: [self.changes[dim][i] for i in positions] for dim, positions in kept.items()}
+        return replace(self, labels=labels_of, changes=changes)
+
+    @property
+    def changed(self) -> set[str]:
+        """The names of the parameters that swept dims change."""
+        return {name for changes in self.changes.values() for change in changes for name in change}
+
+    def write_values(self) -> dict[str, Any]:
+        """Return the values of each swept dim as plain values, as the command line reads them from a file."""
+        values: dict[str, Any] = {}
+        for dim, labels in self.labels.items():
+            changes: list[Any] = [_to_plain(change) for change in self.changes[dim]]
+            is_list = all(change == {dim: label} for change, label in zip(changes, labels, strict=True))
+            if all(list(change) == [dim] for change in changes):
+                changes = [change[dim] for change in changes]
+            values[dim] = changes if is_list else dict(zip(labels, changes, strict=True))
+        return values
+
     def find_dims(self, name: str) -> tuple[str, ...]:
         """Return the swept dims of a variable: those with a parameter that it depends on."""
         reached, waiting = set[str](), [name]
@@ -170,8 +196,7 @@ class Sweep:
         coords: dict[Hashable, Any] = {dim: (dim, _make_index(labels)) for dim, labels in self.labels.items()}
         coords |= {name: first.variables[name] for name in first.coords if name != FEATURE}
         coords[BOUND_FRACTION] = variables.pop(BOUND_FRACTION)
-        swept = {name for changes in self.changes.values() for change in changes for name in change}
-        attrs = {name: value for name, value in first.attrs.items() if name not in {SPECIFICATION, *swept}}
+        attrs = {name: value for name, value in first.attrs.items() if name not in {SPECIFICATION, *self.changed}}
         coordinates = xr.Coordinates(coords) | make_feature_coordinate()
         return xr.Dataset(variables, coordinates, attrs | {SWEEP: self.to_json()})
 
@@ -214,7 +239,11 @@ class Sweep:
 def _to_plain(change: Mapping[str, Any]) -> dict[str, Any]:
     """Return fields of a specification as values that JSON holds."""
     return {
-        name: to_json(value) if name == "tf_relationships" and value is not None else value
+        name: to_json(value)
+        if name == "tf_relationships" and value is not None
+        else list(value)
+        if isinstance(value, tuple)
+        else value
         for name, value in change.items()
     }
 
