@@ -97,18 +97,6 @@ def test_bound__one_number_or_a_dict() -> None:
     assert list(labels.indexes["tf"]) == ["GAL4", "MIG1"]
 
 
-def test_bound__texts_along_it_are_names_whatever_n_sample_is() -> None:
-    names, fractions = ["GAL4", "MIG1"], [0.1, 0.3]
-    expected = yx.SimulationSpec(genes=9, bound=dict(zip(names, fractions, strict=True)), n_sample=1, seed=1)
-    for bound in (pd.Series(fractions, names), xr.DataArray(fractions, {"tf": names}, "tf")):
-        assert yx.SimulationSpec(genes=9, bound=bound, n_sample=1, seed=1) == expected
-        assert yx.SimulationSpec(genes=9, bound=bound, seed=1) == expected
-        with pytest.raises(yx.InputError, match="bound names 2 TFs; expected 5, the sum of n_sample"):
-            yx.SimulationSpec(genes=9, bound=bound, n_sample=[2, 3], seed=1)
-    for numbered in (pd.Series(fractions, [4, 7]), xr.DataArray(fractions, {"tf": [4, 7]}, "tf")):
-        assert yx.SimulationSpec(genes=9, bound=numbered, n_sample=[2, 3], seed=1).tfs is None
-
-
 @pytest.mark.parametrize("alone", ["b", Or("b", Not("a")), Not("b"), And("a", "b")], ids=str)
 def test_relationships__one_condition_alone(alone: object) -> None:
     kwargs = {"genes": 50, "bound": {"a": 0.5, "b": 0.5}, "max_mean_adjustment": 5.0, "seed": 1}
