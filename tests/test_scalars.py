@@ -1,5 +1,6 @@
 """One gene, TF or replicate selected as a scalar: the same results as for a list of one label."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,23 @@ def first(batches: Any) -> Any:
     return tuple(next(iter(batches)))
 
 
+def rename(ds: xr.Dataset) -> xr.Dataset:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the names are not yeast's
+        return ds.yeast.rename(to="standard")
+
+
+def fit(ds: xr.Dataset) -> str:
+    try:
+        return str(ds.yeast.fit_spec(seed=1))
+    except yx.InputError as error:  # too few pairs
+        return str(error)
+
+
 METHODS: dict[str, Callable[..., Any]] = {
     "validate": lambda ds, folder: order_dims(ds.yeast.validate()["label"]),
+    "rename": lambda ds, folder: order_dims(restore_dims(rename(ds))["label"]),
+    "fit_spec": lambda ds, folder: fit(ds),
     "spec": lambda ds, folder: ds.yeast.spec,
     "check": lambda ds, folder: repr(ds.yeast.check()),
     "to_dataarray": lambda ds, folder: ds.yeast.to_dataarray(),

@@ -17,7 +17,14 @@ from yeastxr.accessor import YeastAccessor, YeastAnalysis, YeastPlots
 from yeastxr.cli import main
 from yeastxr.plot.style import load_holoviews
 
-FACES = {"analysis": analysis, "plot": plot, "qc": qc, "theory": theory, "training": training}
+FACES = {
+    "analysis": analysis,
+    "names": yx.names,
+    "plot": plot,
+    "qc": qc,
+    "theory": theory,
+    "training": training,
+}
 HOPS = ("experiment_hops", "background_hops")
 EFFECTS = {"binding_effect": "log2 enrichment", "perturbation_effect": "log2 fold change"}
 
@@ -36,6 +43,15 @@ def make_data() -> xr.Dataset:
 DATA = make_data()
 SIMULATED = yx.simulate(genes=20, bound=[0.2, 0.4], tf_relationships={0: [1]}, seed=1)
 SIMULATED = SIMULATED.sel(feature=list(DATA.feature.values)).drop_vars("label")
+
+
+FITTED = yx.simulate(genes=600, bound=[0.2], n_sample=[3], bound_mean=6.0, seed=1).drop_vars("label").drop_attrs()
+
+
+def rename(ds: xr.Dataset) -> xr.Dataset:
+    """Return data with other names; a warning says that its own are not yeast's."""
+    with pytest.warns(UserWarning, match="not in the catalog"):
+        return yx.rename(ds, to="standard")
 
 
 def with_path(name: str, function: Callable[[xr.Dataset, Path], Any]) -> Callable[[xr.Dataset], Any]:
@@ -81,8 +97,11 @@ WORKS: dict[str, Callable[[xr.Dataset], Any]] = {
     "open": with_path("data.zarr", save_and_open),
     "report": with_path("page.html", lambda ds, path: yx.report(ds, path)),
     "save": with_path("data.zarr", save_and_open),
+    "fit_spec": lambda ds: yx.fit_spec(FITTED, seed=1),
+    "rename": rename,
     "spec_of": yx.spec_of,
     "split": lambda ds: yx.split(ds, seed=1),
+    "to_anndata": yx.to_anndata,
     "to_dataarray": yx.to_dataarray,
     "to_dataframe": yx.to_dataframe,
     "to_torch": yx.to_torch,
@@ -109,6 +128,7 @@ WORKS: dict[str, Callable[[xr.Dataset], Any]] = {
     "plot.qc": plot.qc,
     "plot.quantile_quantile": lambda ds: plot.quantile_quantile(SIMULATED),
     "plot.rank_response": plot.rank_response,
+    "plot.relations": lambda ds: plot.relations(SIMULATED),
     "plot.scores": lambda ds: plot.scores(ds, ds["binding_effect"]),
     "plot.volcano": plot.volcano,
     "qc.histogram": lambda ds: qc.histogram(ds, "binding_effect"),
@@ -140,6 +160,10 @@ OPTIONS: tuple[tuple[str, Callable[[xr.Dataset], Any]], ...] = (
     ("responsive='label'", lambda ds: analysis.rank_response(ds, responsive="label")),
     ("rule='label'", lambda ds: analysis.targets(ds, "TF1", rule="label")),
     ("split with stratify=True", lambda ds: yx.split(ds, stratify=True)),
+    ("a tensor with 'label'", lambda ds: yx.to_torch(ds, features=["label", "binding_effect"])),
+    ("a tensor with 'label'", lambda ds: yx.xy(ds, y="label")),
+    ("a batch with 'label'", lambda ds: yx.Batches(ds, 5, y="label")),
+    ("a batch with 'label'", lambda ds: ds.yeast.samples(y="label")),
     ("summarize with adjusted", lambda ds: qc.summarize(ds, adjusted=ds["binding_pvalue"] < 0.1)),
 )
 TRUTH: dict[str, Callable[[xr.Dataset], Any]] = {
@@ -150,14 +174,34 @@ TRUTH: dict[str, Callable[[xr.Dataset], Any]] = {
 """Those of them that take something else instead."""
 # What takes no dataset, or arrays and labels rather than a dataset.
 APART = {
-    *("FEATURES", "Check", "CheckTable", "Feature", "MaskedPair", "Pair", "SimulatedBatches", "Verification"),
-    *("InputError", "InputTypeError", "SchemaError", "StoreError", "StoreExistsError", "StoreNotFoundError"),
+    *(
+        "FEATURES",
+        "Check",
+        "CheckTable",
+        "Feature",
+        "MaskedPair",
+        "Pair",
+        "SimulatedBatches",
+        "SpecFit",
+        "Verification",
+    ),
+    *(
+        "Verification",
+        "InputError",
+        "InputTypeError",
+        "SchemaError",
+        "StoreError",
+        "StoreExistsError",
+        "StoreNotFoundError",
+    ),
     *(
         "TableWarning",
         "YeastAccessor",
         "__version__",
         "extend",
         "from_tables",
+        "names.genes",
+        "names.tfs",
         "plot.MAX_POINTS",
         "plot.save",
         "qc.BINS",
@@ -212,7 +256,7 @@ def test_without_label__says_what_it_needs(name: str) -> None:
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("option", "call"), OPTIONS, ids=[option for option, _ in OPTIONS])
+@pytest.mark.parametrize(("option", "call"), OPTIONS)
 def test_without_label__options_say_what_they_need(option: str, call: Callable[[xr.Dataset], Any]) -> None:
     with pytest.raises(yx.SchemaError) as error:
         call(DATA)

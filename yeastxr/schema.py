@@ -279,6 +279,11 @@ def get_label(ds: xr.Dataset, function: str, instead: str = "") -> xr.DataArray:
     return get_feature(ds, LABEL)
 
 
+def get_selected(ds: xr.Dataset, name: str, function: str) -> xr.DataArray:
+    """Return a feature that a function's argument selects, or refuse a dataset that lacks it."""
+    return get_label(ds, f"{function} with {LABEL!r}") if name == LABEL else get_feature(ds, name)
+
+
 def get_units(ds: xr.Dataset, name: str) -> str:
     """Return the units that a variable of a dataset states; "1" without a unit, and "" where none is known.
 

@@ -634,6 +634,10 @@ def test_plots__of_tfs_that_the_specification_lacks(name: str, relations: object
         with pytest.raises(yx.InputError):
             plot.relation_status(ds)
         return
+    if name == "relations" and relations is None:
+        with pytest.raises(yx.InputError, match="no relations"):
+            plot.relations(ds)
+        return
     drawn(getattr(plot, name)(ds), "bokeh")
 
 

@@ -201,15 +201,12 @@ def test_upper_normal__against_the_exact_quantile() -> None:
     assert max(found) > 9.2
 
 
-GOLDEN_TESTS = [
-    f"{Path(__file__).parent / name}::test_scheme__golden_hashes" for name in ("test_steps.py", "test_extended.py")
-]
-
-
-def test_golden_hashes__on_a_less_capable_processor(tmp_path: Path) -> None:
+@pytest.mark.parametrize("module", ["test_steps.py", pytest.param("test_extended.py", marks=pytest.mark.slow)])
+def test_golden_hashes__on_a_less_capable_processor(module: str, tmp_path: Path) -> None:
     # Numba compiles for any processor of this kind, and NumPy uses none of its faster loops.
     found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
     less = {"NUMBA_CPU_NAME": "generic", "NPY_DISABLE_CPU_FEATURES": " ".join(found), "NUMBA_CACHE_DIR": str(tmp_path)}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *GOLDEN_TESTS]
+    golden = f"{Path(__file__).parent / module}::test_scheme__golden_hashes"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", golden]
     run = subprocess.run(command, env={**os.environ, **less}, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr

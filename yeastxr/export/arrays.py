@@ -2,7 +2,7 @@
 
 import json
 import numbers
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -62,16 +62,26 @@ def write_netcdf(ds: xr.Dataset, path: Path, advance: Advance) -> None:
             values = to_text_array([str(text) for text in values.reshape(-1)]).reshape(values.shape)
         plain[name] = (coord.dims, values, simplify_attrs(coord.attrs))
     xr.Dataset(coords=plain, attrs=simplify_attrs(ds.attrs)).to_netcdf(path, engine="h5netcdf")
-    aligned = align_variables(ds)
+    groups: dict[frozenset[Hashable], list[str]] = {}  # a variable keeps its own dims
+    for name, array in ds.data_vars.items():
+        groups.setdefault(frozenset(array.dims), []).append(str(name))
     with h5netcdf.File(path, "a") as file:
-        for name, array in aligned.data_vars.items():
-            is_bool = array.dtype == bool
-            attrs = simplify_attrs(ds[name].attrs) | ({"dtype": "bool"} if is_bool else {})  # as xarray does
-            for dim in array.dims:
-                if dim not in file.dimensions:
-                    file.dimensions[dim] = array.sizes[dim]
-            file.create_variable(str(name), array.dims, np.int8 if is_bool else array.dtype).attrs.update(attrs)
-        write_blocks(aligned, {str(name): file.variables[name] for name in aligned.data_vars}, advance)
+        for dims, names in groups.items():
+            aligned = align_variables(ds[names])
+            for name in names:
+                array = aligned[name]
+                is_bool = array.dtype == bool
+                attrs = simplify_attrs(ds[name].attrs) | ({"dtype": "bool"} if is_bool else {})  # as xarray does
+                for dim in array.dims:
+                    if dim not in file.dimensions:
+                        file.dimensions[dim] = array.sizes[dim]
+                file.create_variable(name, array.dims, np.int8 if is_bool else array.dtype).attrs.update(attrs)
+            is_widest = len(dims) == max(map(len, groups))
+            write_blocks(aligned, {name: file.variables[name] for name in names}, advance if is_widest else _pass)
+
+
+def _pass(done: int) -> None:
+    """Report nothing: progress counts the pairs of the variables with the most dims."""
 
 
 def write_blocks(ds: xr.Dataset, targets: Mapping[str, Any], advance: Advance) -> None:

@@ -52,10 +52,11 @@ def select_variables(ds: xr.Dataset, features: object = None) -> xr.Dataset:
 
 def align_variables(ds: xr.Dataset) -> xr.Dataset:
     """Return the variables with the dims ``(..., gene, tf)`` all of them, and equal chunks unless all are in memory."""
-    names = [str(name) for name in ds.data_vars]
+    names = sorted((str(name) for name in ds.data_vars), key=lambda name: -ds[name].ndim)  # dims as in the widest
     arrays = xr.broadcast(*(ds[name] for name in names))
     aligned = align_features(xr.Dataset(dict(zip(names, arrays, strict=True))), names)
-    return xr.Dataset(dict(zip(names, aligned, strict=True)), attrs=ds.attrs).assign_coords(ds.coords)
+    variables = dict(zip(names, aligned, strict=True))
+    return xr.Dataset({name: variables[str(name)] for name in ds.data_vars}, attrs=ds.attrs).assign_coords(ds.coords)
 
 
 def order_rows(ds: xr.Dataset) -> tuple[Hashable, ...]:

@@ -24,7 +24,7 @@ from yeastxr.export.selection import (
     order_rows,
     select_variables,
 )
-from yeastxr.schema import CORE_DIMS, FEATURE, GENE, TF, order_dims
+from yeastxr.schema import CORE_DIMS, FEATURE, GENE, TF, list_dims
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +73,7 @@ def to_dataframe(ds: xr.Dataset) -> "pd.DataFrame":
     """
     ds = select_variables(ds).drop_vars(FEATURE)
     names = [str(name) for name in ds.data_vars]
-    dims = list(order_dims(xr.broadcast(*ds.data_vars.values())[0]).dims)
+    dims = list(list_dims(ds))
     coords = sorted(str(name) for name in ds.coords if name not in dims and set(ds[name].dims) & set(dims))
     return ds.to_dataframe(dim_order=dims)[names + coords]
 

@@ -122,7 +122,11 @@ def _get_relationships(data: Any) -> Mapping[Hashable, Sequence[Any]]:
                 f"data is of type {type(data).__name__}; expected a dataset, a SimulationSpec or a dict of relations"
             )
         specs = [data] if isinstance(data, SimulationSpec) else read_specs(data)
-        relationships = next((spec.tf_relationships for spec in specs if spec.tf_relationships), {})
+        relationships = specs[0].tf_relationships or {} if specs else {}
+        if any((spec.tf_relationships or {}) != relationships for spec in specs[1:]):
+            raise InputError(
+                "data is a sweep whose points have different relations; expected one of them, such as ds.isel(...)"
+            )
     if not any(relationships.values()):
         raise InputError("data has no relations of TFs; expected some, such as tf_relationships={'GAL4': '!GAL80'}")
     return relationships

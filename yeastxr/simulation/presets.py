@@ -189,7 +189,7 @@ _YEAST = Preset(
         "bound_concentration": "Most TFs (some 94 %) bind 2 to 4 % of genes.",
         "hop_distribution": "Hops vary by more than a Poisson distribution does.",
         "background_hops_mean": f"The mean, in {_EXPERIMENT}.",
-        "unbound_experiment_hops_mean": "Mean 1.9 of all pairs of that experiment, with the next one.",
+        "unbound_experiment_hops_mean": "Together with the next parameter: mean 1.9 over all pairs of that experiment.",
         "bound_experiment_hops_mean": "Variance 10.6 of all pairs of that experiment.",
         "background_hops_dispersion": "Variance 135 of that background, of which promoters make most.",
         "experiment_hops_dispersion": "41 % of promoters without hops in that experiment, and its variance.",
@@ -203,8 +203,8 @@ _YEAST = Preset(
         "bound_mean": "Not measured: responses of 5 s.d. of the noise, most of which a test finds.",
         "responsive_fraction": f"4 % of bound genes respond to a deletion, from 0 to 36 % by TF ({_WU_LAI}).",
         "indirect_fraction": f"318 responsive genes, the median of TFs ({_KANG}, figure 1B).",
-        "missing_gene_fraction": "7 to 8 % of genes are missing, with the next one.",
-        "missing_pair_fraction": "A few further pairs.",
+        "missing_gene_fraction": "With missing_pair_fraction, 7 to 8 % of genes are missing.",
+        "missing_pair_fraction": "A few more missing pairs.",
     },
 )
 

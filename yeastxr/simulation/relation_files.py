@@ -73,7 +73,7 @@ def read_relations(path: str | Path, *, tfs: Collection[Hashable] | None = None)
         raise InputError(f"path is {format_value(str(path))}: {reason}; expected a file of relations") from None
     except UnicodeDecodeError as error:
         raise InputError(
-            f"path is {format_value(str(path))}, whose byte {error.start:,} is not UTF-8; expected text in UTF-8"
+            f"path is {format_value(path.name)}, whose byte {error.start:,} is not UTF-8; expected text in UTF-8"
         ) from None
     return _Reader(path.name, _prepare(text), list_known(tfs)).read()
 

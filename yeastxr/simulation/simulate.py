@@ -560,7 +560,7 @@ def simulate(
     True
     >>> yeast = yx.simulate(preset="yeast", genes=1000, tfs=["GAL4", "MIG1"], seed=42)
     >>> yeast.label.sum("gene").values
-    array([30, 30])
+    array([25, 33])
     """
     spec = SimulationSpec(**{name: value for name, value in locals().items() if name not in (PRESET, "chunks")})
     try:

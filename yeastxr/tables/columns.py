@@ -18,7 +18,7 @@ _EFFECTS = ("log2fc", "log2_shrunken_timecourses", "M")
 VALUE_COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
     BINDING_TABLE: {
         EFFECT: ("binding_effect", "callingcards_enrichment", EFFECT, *_EFFECTS),
-        PVALUE: ("binding_pvalue", "pvalue", "pval", "poisson_pval", "hypergeometric_pval"),
+        PVALUE: ("binding_pvalue", "poisson_pval", "hypergeometric_pval", "pvalue", "pval"),
         EXPERIMENT_HOPS: (EXPERIMENT_HOPS,),
         BACKGROUND_HOPS: (BACKGROUND_HOPS,),
         LABEL: (LABEL,),

@@ -18,7 +18,7 @@ import xarray as xr
 
 from yeastxr._blocks import choose_scheduler, is_in_memory
 from yeastxr.errors import InputError, format_value, suggest
-from yeastxr.schema import CORE_DIMS, GENE, TF, list_dims, validate
+from yeastxr.schema import CORE_DIMS, GENE, TF, get_selected, list_dims, validate
 from yeastxr.simulation import draws
 from yeastxr.storage.store import open as open_store
 from yeastxr.training.split import get_part_positions, select_part
@@ -143,7 +143,8 @@ class SampleReader:
             if dim != by or by in self._lead:
                 ds, positions = select_part(ds, split), None
         names = [name for selection in selections for name in selection.names]
-        self._arrays = {name: ds[name].transpose(*dims, missing_dims="ignore") for name in names}
+        arrays = {name: get_selected(ds, name, "a batch") for name in names}
+        self._arrays = {name: array.transpose(*dims, missing_dims="ignore") for name, array in arrays.items()}
         self._sizes = {str(dim): ds.sizes[dim] for dim in dims}
         self._is_in_memory = all(map(is_in_memory, self._arrays.values()))
         self._process = os.getpid()

@@ -23,6 +23,7 @@ from yeastxr.schema import (
     TF,
     check_feature,
     get_feature_names,
+    get_selected,
     list_dims,
     make_feature_coordinate,
     order_dims,
@@ -140,6 +141,8 @@ def to_torch(
         names, scalar = get_feature_names(ds), ds.coords[FEATURE].ndim == 0
     else:
         names, scalar = select_features("features", features)
+        for name in names:
+            get_selected(ds, name, "a tensor")
     check_choice("layout", layout, ("interleaved", "planar"))
     missing = check_missing(missing)
     arrays = align_features(ds, names)
