@@ -382,6 +382,13 @@ def test_info__as_json_of_a_sweep_unfinished_and_in_memory(tmp_path: Path) -> No
     assert (found["complete"], found["specification"]) == (False, None)
     assert found["sweep"]["values"] == {"bound_mean": [3, 5]}
     assert found["coordinates"]["gene"]["dtype"] == "string"
+    text = run("info", tmp_path / "sweep.zarr").output
+    assert "Sweep over bound_mean: 3, 5\n" in text
+    assert ", what all points have in common:\n  genes: ['YAL001C', 'b']\n" in text
+    assert "  bound_mean: " not in text
+    refused = run("info", tmp_path / "sweep.zarr", "--spec")
+    assert refused.exit_code == 2
+    assert "a sweep over bound_mean with several specifications; expected the store of one simulation" in refused.output
     yx.save(spec.simulate(), "memory://info-as-json")
     assert json.loads(run("info", "memory://info-as-json", "--json").output)["bytes"]["on_disk"] > 500
 
@@ -404,6 +411,22 @@ def test_extend__same_as_a_larger_simulation(store: Path, tmp_path: Path) -> Non
     assert run("extend", store, "--bound", "0.3").exit_code == 2  # each TF has its own positive fraction
     assert run("extend", store, "--bound", "0.3", "--positive-fraction", "0.5").exit_code == 0
     assert yx.open(store).sizes["tf"] == 8
+
+
+def test_extend__relations_are_read_as_simulate_reads_them(tmp_path: Path) -> None:
+    out, rules = tmp_path / "sim.zarr", tmp_path / "rules.yaml"
+    assert run("simulate", out, "--genes", "9", "--tfs", "1,a|b", "--bound", "0.5", "--seed", "1").exit_code == 0
+    words = ["extend", out, "--bound", "0.5", "--tfs", "c", "--tf-relationships", rules, "--quiet"]
+    rules.write_text("c: [1,\n  a|d]")
+    refused = run(*words)
+    assert (refused.exit_code, "rules.yaml, line 2, column 3: the relation names the TF 'a'" in refused.output) == (
+        2,
+        True,
+    )
+    rules.write_text("c: [1, a|b]")
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    assert yx.open(out).yeast.spec.tf_relationships == {"c": ("1", "a|b")}
 
 
 def test_extend__same_command_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,19 @@ def test_card__lists_the_columns_of_the_table(tmp_path: Path) -> None:
     assert yx.SimulationSpec.from_dict(spec) == simulate_measured().yeast.spec
 
 
+def test_card__of_a_sweep_makes_it_again(tmp_path: Path) -> None:
+    spec = yx.SimulationSpec(genes=5, bound=[0.5], max_mean_adjustment=3.0, seed=2**64 - 1)
+    ranges = {"few": (1, 6), "many": (2, 9)}
+    ds = yx.sweep(spec, bound_mean=[3.0, 5.0, 7.0], bound_experiment_hops_range=ranges, method=["none", "binding"])
+    ds = ds.sel(bound_mean=[5.0, 7.0]).compute()
+    yx.export(ds, tmp_path / "sweep.csv", card=True)
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    values, swept = (yaml.safe_load(part.partition("```")[0]) for part in text.split("```yaml\n")[1:])
+    assert yx.SimulationSpec.from_dict(values) == spec
+    again = yx.sweep(yx.SimulationSpec.from_dict(values), **swept).compute()
+    assert again.drop_attrs().identical(ds.drop_attrs())
+
+
 def test_card__replaces_cards_of_ours_alone(tmp_path: Path) -> None:
     ds = simulate_measured()
     (tmp_path / "README.md").write_text("my project")

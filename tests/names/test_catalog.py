@@ -106,8 +106,11 @@ def test_bound__has_the_names_of_a_series_or_an_array(form: Callable[[dict[str, 
     assert yx.SimulationSpec(genes=10, bound=form(fractions), seed=1) == yx.SimulationSpec(
         genes=10, bound=fractions, seed=1
     )
-    # With n_sample there are more TFs than names, or as many by chance: these are no names of TFs.
-    assert yx.SimulationSpec(genes=10, bound=form(fractions), n_sample=[1, 2], seed=1).tfs is None
+    assert yx.SimulationSpec(genes=10, bound=form(fractions), n_sample=1, seed=1).tfs == ("GAL4", "MIG1")
+    with pytest.raises(yx.InputError, match="bound names 2 TFs; expected 3, the sum of n_sample"):
+        yx.SimulationSpec(genes=10, bound=form(fractions), n_sample=[1, 2], seed=1)
+    numbers = form({4: 0.1, 7: 0.4})  # such as those of a dataset without names
+    assert yx.SimulationSpec(genes=10, bound=numbers, n_sample=[1, 2], seed=1).tfs is None
 
 
 def test_relations__integers_of_numpy() -> None:

@@ -45,11 +45,14 @@ def test_names__from_any_list(form: Callable[[list], Collection]) -> None:
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
 def test_numbers__from_any_list(form: Callable[[list], Collection]) -> None:
+    bound = (
+        [0.25, 0.5] if form is FORMS["Series with an index"] else form([0.25, 0.5])
+    )  # names along it are those of TFs
     expected = yx.SimulationSpec(
         genes=5, bound=[0.25, 0.5], n_sample=[1, 2], bound_experiment_hops_range=(2, 5), seed=1
     )
     found = yx.SimulationSpec(
-        genes=5, bound=form([0.25, 0.5]), n_sample=form([1, 2]), bound_experiment_hops_range=form([2, 5]), seed=1
+        genes=5, bound=bound, n_sample=form([1, 2]), bound_experiment_hops_range=form([2, 5]), seed=1
     )
     assert found == expected
     assert found.to_json() == expected.to_json()

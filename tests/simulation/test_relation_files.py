@@ -80,7 +80,7 @@ def test_files__json_is_read_as_it_is_written(
         ("GAL4:\n  - GAL3\n  - GAL8 | MIG1", "line 3, column 5: the relation names the TF 'GAL8', which is not"),
         ("GAL4: 'GAL3 & GAL8'", "line 1, column 15: the relation names the TF 'GAL8', which is not known; did"),
         ('{"GAL4": [\n\t{"and": ["MIG"]}]}', "line 2, column 11: the TF 'MIG' is not known; did you mean 'MIG1'"),
-        ("GAL4: >\n  GAL3 &\n  & MIG1", "line 1, column 7: the relation has '&' at line 1, column 8; expected a TF"),
+        ("GAL4: >\n  GAL3 &\n  & MIG1", "line 1, column 7: the relation has '&' at character 8; expected a TF"),
         ("GAL4: GAL3 &", "line 1, column 13: the relation ends; expected a TF, '!' or '('"),
         ("GAL4: !GAL3", "line 1, column 7: '!GAL3' is a tag of YAML; expected none, or quotes around a relation"),
         ("GAL4: &GAL3", "line 1, column 7: 'GAL3' is an anchor of YAML; expected none, or quotes around a relation"),

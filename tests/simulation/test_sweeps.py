@@ -3,6 +3,7 @@
 import json
 from dataclasses import fields, replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -228,11 +229,57 @@ def test_sweep__labels() -> None:
         ({"way": {"a": {"genes": 5}}}, "a sweep over 'genes' is not possible"),
         ({"way": {"a": {"bound_mean": 1}}, "bound_mean": [2]}, "bound_mean is changed by both way and bound_mean"),
         ({"label": {"a": {"bound_mean": 1}}}, "a sweep over 'label' is not possible, as datasets have that name"),
+        ({"way": {"a": {"preset": "yeast"}}}, r"way\['a'\] has a preset; expected it in the specification, Simulat"),
+        ({"": {"a": {"bound_mean": 1}}}, "a sweep over '' is not possible; expected the name of a dimension"),
+        ({"a/b": {"a": {"bound_mean": 1}}}, "a sweep over 'a/b' is not possible; expected the name of a dimension"),
+        ({" a": {"a": {"bound_mean": 1}}}, "a sweep over ' a' is not possible; expected the name of a dimension"),
+        ({"bound_mean": {-1: 1, 2**63: 2}}, "which neither int64, uint64 nor float64 holds exactly"),
+        ({"bound_mean": {0.5: 1, 2**53 + 1: 2}}, "which neither int64, uint64 nor float64 holds exactly"),
+        (
+            {"bound_mean": [3], "chunks": {"bound_mean": 0}},
+            r"chunks\['bound_mean'\] is 0; expected a chunk size from 1",
+        ),
+        ({"bound_mean": [3], "chunks": {"bound_mean": "x"}}, r"chunks\['bound_mean'\] is 'x'; expected a chunk size"),
+        (
+            {"bound_mean": [3], "chunks": {"way": 1}},
+            "dimension 'way', which is not known; known are 'bound_mean', 'gene",
+        ),
     ],
 )
 def test_sweep__refuses(values: dict[str, Any], message: str) -> None:
     with pytest.raises(yx.InputError, match=message):
         yx.sweep(TUTORIAL, **values)
+
+
+def test_sweep__integer_labels_are_exact(tmp_path: Path) -> None:
+    seeds = [1, 2**63 - 1, 2**63, 2**64 - 1]
+    spec = yx.SimulationSpec(genes=5, bound=[0.5], seed=1)
+    ds = yx.open(yx.save(yx.sweep(spec, seed=seeds), tmp_path / "sweep.zarr"))
+    assert ds["seed"].dtype == np.uint64
+    assert ds["seed"].values.tolist() == seeds
+    assert [yx.spec_of(ds.sel(seed=seed)).seed for seed in seeds] == seeds
+    assert yx.sweep(spec, seed=seeds[:2])["seed"].dtype == np.int64
+
+
+def test_sweep__chunks_of_its_dims() -> None:
+    grid = {"bound_mean": [3.0, 4.0, 5.0], "bound_std": [1.0, 2.0]}
+    chunks = {"bound_mean": 2, "bound_std": "auto", "gene": 20}
+    ds = yx.sweep(TUTORIAL, **grid, chunks=chunks)
+    assert ds["perturbation_effect"].chunks == ((2, 1), (1, 1), (20, 20, 20), (4,))
+    more = {"a": {"bound": [0.5] * 6, "n_sample": [1] * 6}}  # more TFs than the specification has
+    larger = yx.sweep(TUTORIAL, population=more, chunks={"tf": (2, 4)})
+    assert larger["label"].chunks[-1] == (2, 4)
+
+
+def test_sweep__distributions_of_hops_as_variants() -> None:
+    spec = yx.SimulationSpec.from_preset("yeast", genes=20, n_sample=1, seed=1)
+    means = [f"{kind}_hops_mean" for kind in ("background", "unbound_experiment", "bound_experiment")]
+    others = [f"{kind}_dispersion" for kind in ("background_hops", "experiment_hops", "promoter")]
+    uniform = {"hop_distribution": "uniform", **dict.fromkeys(means), **dict.fromkeys(others, 0.0)}
+    ds = yx.sweep(spec, hops_of={"uniform": uniform, "preset": {}})
+    assert [yx.spec_of(ds.isel(hops_of=i)) for i in range(2)] == [replace(spec, **uniform), spec]
+    with pytest.raises(yx.InputError, match="or variants with the parameters of each"):
+        yx.sweep(spec, hop_distribution=["uniform", "negative_binomial"])
 
 
 def test_sweep__refuses_methods_that_the_specification_lacks() -> None:

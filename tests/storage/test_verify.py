@@ -279,3 +279,7 @@ def test_sweep__variables_without_its_dims_are_verified_repaired_and_extended(ch
     assert not yx.open(swept)["bound_fraction"].chunks
     with pytest.raises(yx.InputError, match="bound is given, and the store is a sweep over bound"):
         yx.extend(swept, bound=[0.2])
+    before = files(path)
+    with pytest.raises(yx.InputError, match=r"tf_relationships is given, and .* by method; expected new TFs"):
+        yx.extend(path, bound=[0.2], tf_relationships={5: [0]})
+    assert files(path) == before

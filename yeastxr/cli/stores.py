@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,8 @@ from yeastxr.cli.options import (
     add_store,
     connect,
 )
-from yeastxr.errors import format_value
-from yeastxr.schema import CORE_DIMS, FEATURE, MEASUREMENT, REPLICATE
+from yeastxr.errors import format_value, shorten
+from yeastxr.schema import CORE_DIMS, FEATURE, MEASUREMENT, REPLICATE, TF
 from yeastxr.simulation import SimulationSpec
 
 if TYPE_CHECKING:
@@ -148,7 +148,10 @@ def extend(
 
     if bound is None and replicates is None:
         raise click.UsageError("Missing option '--bound' with fractions of new TFs, or '--replicates'.")
-    relations = None if tf_relationships is None else read_relations(tf_relationships)
+    relations = None
+    if tf_relationships is not None:
+        known = _list_tfs(open_store(store, incomplete=True), bound, n_sample, tfs)
+        relations = read_relations(tf_relationships, tfs=known)
     start = time.perf_counter()
     with (
         connect(workers, scheduler),
@@ -170,6 +173,17 @@ def extend(
     echo(f"{store}: {describe_sizes(sizes)}, seed {ds.attrs.get('seed')}, in {seconds:.1f} s")
 
 
+def _list_tfs(
+    ds: "xr.Dataset", bound: list[float] | None, n_sample: list[int] | None, tfs: list[str] | None
+) -> Sequence[Hashable]:
+    """Return the labels of the TFs of a store, and of those that an extension adds."""
+    labels = ds.indexes[TF].tolist()
+    if tfs is not None or any(isinstance(label, str) for label in labels):
+        return [*dict.fromkeys([*labels, *(tfs or ())])]
+    counts = [1] * len(bound or ()) if n_sample is None else n_sample
+    return range(len(labels) + sum(max(n, 0) for n in counts))
+
+
 @click.command()
 @add_store
 @click.option("--spec", "as_spec", is_flag=True, help="Print the specification alone, as YAML for `simulate --spec`.")
@@ -180,6 +194,7 @@ def info(store: str, as_spec: bool, as_json: bool) -> None:
 
     from yeastxr.errors import StoreError
     from yeastxr.simulation import spec_of
+    from yeastxr.simulation.sweeps import read_sweep
     from yeastxr.storage.layout import read_root_attrs
     from yeastxr.storage.location import COMPLETE, locate
     from yeastxr.storage.store import open as open_store
@@ -190,10 +205,16 @@ def info(store: str, as_spec: bool, as_json: bool) -> None:
     complete = read_root_attrs(location)[COMPLETE] is True
     ds = open_store(store, incomplete=True)
     spec = spec_of(ds)
+    sweep = read_sweep(ds) if spec is None else None
     if as_json:
         echo(json.dumps({"store": store, **_describe_store(location, complete, ds, spec)}, indent=2))
         return
     if as_spec:
+        if sweep is not None:
+            raise StoreError(
+                f"store is {store!r}, a sweep over {', '.join(sweep.labels)} with several specifications; expected the "
+                "store of one simulation, or --json"
+            )
         if spec is None:
             raise StoreError(f"store is {store!r}, which has no specification; expected a simulation")
         values = {name: value for name, value in spec.to_dict().items() if value is not None}
@@ -205,12 +226,19 @@ def info(store: str, as_spec: bool, as_json: bool) -> None:
         echo(f"On disk: {on_disk / 1e6:,.1f} MB of {ds.nbytes / 1e6:,.1f} MB")
     if not complete:
         echo("Unfinished: the same simulate command, or verify --repair, completes it.")
-    if spec is None:
+    if sweep is not None:
+        for dim, labels in sweep.narrow(ds).labels.items():
+            echo(f"Sweep over {dim}: {shorten(', '.join(map(str, labels)), 100)}")
+        values = {name: value for name, value in sweep.spec.to_dict().items() if name not in sweep.changed}
+    elif spec is not None:
+        values = spec.to_dict()
+    else:
         echo("No specification: not the dataset of one simulation.")
         return
     version, scheme = (ds.attrs.get(name) for name in ("yeastxr_version", "law_version"))
-    echo(f"Simulated by yeastxr {version}, random-number scheme {scheme}:")
-    for name, value in spec.to_dict().items():
+    what = "" if sweep is None else ", what all points have in common"
+    echo(f"Simulated by yeastxr {version}, random-number scheme {scheme}{what}:")
+    for name, value in values.items():
         if value is not None:
             echo(f"  {name}: {format_value(value, 100)}")
 

@@ -1,9 +1,10 @@
 """The command sweep, and how values to sweep over are written."""
 
 import time
-from collections.abc import Callable
-from dataclasses import fields
-from typing import Any
+from collections.abc import Callable, Collection, Hashable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
 
 import click
 from click.shell_completion import CompletionItem
@@ -11,7 +12,7 @@ from click.shell_completion import CompletionItem
 from yeastxr.cli.group import Refused, echo, explain_interrupt
 from yeastxr.cli.options import FILE, add_chunks, add_cluster, add_parameters, add_progress, connect, read_mapping
 from yeastxr.cli.stores import describe_sizes, make_specification
-from yeastxr.errors import format_value
+from yeastxr.errors import InputError, format_value
 from yeastxr.simulation import SimulationSpec
 
 _RELATIONS = "tf_relationships"
@@ -55,9 +56,9 @@ def _find_parser(name: str) -> Callable[[str], Any]:
     return int if option in (int, list[int]) else float
 
 
-def _list_swept(over: tuple[tuple[str, list[Any]], ...], grid: dict[str, Any], *, named: bool) -> dict[str, Any]:
+def _list_swept(over: tuple[tuple[str, list[Any]], ...], grid: "_Grid", simulation: SimulationSpec) -> dict[str, Any]:
     """Return the values of each swept dim, those of a file first."""
-    values = {dim: _read_relations(dim, given, named=named) for dim, given in grid.items()}
+    values = grid.read_relations(simulation)
     for name, given in over:
         if name in values:
             raise Refused(f"{name} is swept over twice; expected it once, in --over or --sweep")
@@ -67,23 +68,65 @@ def _list_swept(over: tuple[tuple[str, list[Any]], ...], grid: dict[str, Any], *
     return values
 
 
-def _read_relations(dim: str, given: Any, *, named: bool) -> Any:
-    """Return the values of a swept dim, with relations made of their JSON, wherever they are."""
-    from yeastxr.simulation.relations import from_json
+@dataclass(frozen=True)
+class _Grid:
+    """What a file sweeps over: its name, and the values of each swept dim as they are there."""
 
-    def make(relations: Any) -> Any:
-        return None if relations is None else from_json(relations, named=named)
+    name: str
+    values: dict[str, Any]
 
-    if not isinstance(given, dict):
-        return [make(value) for value in given] if dim == _RELATIONS and isinstance(given, list) else given
-    if dim == _RELATIONS:
-        return {label: make(value) for label, value in given.items()}
-    return {
-        label: {**value, _RELATIONS: make(value[_RELATIONS])}
-        if isinstance(value, dict) and _RELATIONS in value
-        else value
-        for label, value in given.items()
-    }
+    @classmethod
+    def read(cls, ctx: click.Context, param: click.Parameter, path: Path | None) -> Self:
+        """Read a YAML or JSON file."""
+        grid = cls("" if path is None else path.name, read_mapping(ctx, param, path))
+        for dim in grid.values:
+            if not isinstance(dim, str):
+                raise Refused(f"{grid.name} sweeps over {format_value(dim)}; expected names of parameters")
+        return grid
+
+    def read_relations(self, simulation: SimulationSpec) -> dict[str, Any]:
+        """Return the values of each swept dim, with relations made of their JSON, wherever they are."""
+        # Relations are checked here where it is known which TFs points have; messages then name the file.
+        of_tfs = any(
+            {"bound", "n_sample"} & {dim, *(name for change in _list_changes(given) for name in change)}
+            for dim, given in self.values.items()
+        )
+        known, named = None if of_tfs else simulation.tf_labels, simulation.tfs is not None
+        values: dict[str, Any] = {}
+        for dim, given in self.values.items():
+            if dim == _RELATIONS and isinstance(given, list):
+                values[dim] = [self._make(value, named, known, dim, i) for i, value in enumerate(given)]
+            elif not isinstance(given, dict):
+                values[dim] = given
+            elif dim == _RELATIONS:
+                values[dim] = {label: self._make(value, named, known, dim, label) for label, value in given.items()}
+            else:
+                values[dim] = {
+                    label: {**value, _RELATIONS: self._make(value[_RELATIONS], named, known, dim, label)}
+                    if isinstance(value, dict) and _RELATIONS in value
+                    else value
+                    for label, value in given.items()
+                }
+        return values
+
+    def _make(self, given: Any, named: bool, known: Collection[Hashable] | None, dim: str, label: Any) -> Any:
+        """Return the relations of a label, or refuse them by the names of the file and the label."""
+        from yeastxr.simulation.relations import check_relationships, from_json
+
+        if given is None:
+            return None
+        try:
+            relations = from_json(given, named=named)
+            if known is not None:
+                check_relationships(relations, known)
+        except InputError as error:
+            raise Refused(f"{self.name}, {dim}[{format_value(label)}]: {error}") from None
+        return relations
+
+
+def _list_changes(given: Any) -> list[dict[str, Any]]:
+    """Return the parameters of each variant of a swept dim, if it has variants."""
+    return [change for change in given.values() if isinstance(change, dict)] if isinstance(given, dict) else []
 
 
 @click.command()
@@ -98,7 +141,7 @@ def _read_relations(dim: str, given: Any, *, named: bool) -> Any:
     "--sweep",
     "grid",
     type=FILE,
-    callback=read_mapping,
+    callback=_Grid.read,
     help="A YAML or JSON file of what to sweep over, before --over: parameters, each with a list of values, or with "
     "values by label.",
 )
@@ -110,7 +153,7 @@ def _read_relations(dim: str, given: Any, *, named: bool) -> Any:
 def sweep(
     out: str,
     over: tuple[tuple[str, list[Any]], ...],
-    grid: dict[str, Any],
+    grid: _Grid,
     spec: dict[str, Any],
     chunks: Any,
     overwrite: bool,
@@ -125,14 +168,14 @@ def sweep(
 
     For example: yeastxr sweep sweep.zarr --spec spec.yaml --over max_mean_adjustment=0,5,10 --over bound_mean=3,5
     """
-    from yeastxr.simulation import sweep as make_sweep
+    from yeastxr.simulation.sweeps import make_sweep
     from yeastxr.storage.store import is_saved, save
 
     simulation = make_specification(out, spec, parameters)
-    values = _list_swept(over, grid, named=simulation.tfs is not None)
+    values = _list_swept(over, grid, simulation)
     start = time.perf_counter()
     with connect(workers, scheduler):
-        ds = make_sweep(simulation, chunks=chunks or "auto", **values)
+        ds = make_sweep(simulation, values).simulate(chunks or "auto")
         if not overwrite and is_saved(ds, out):
             echo(f"{out}: already complete")
             return

@@ -1,6 +1,7 @@
 """A dataset card beside a long table: README.md, whose head lists the columns and their roles as YAML."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from yeastxr.export.selection import align_variables, get_labels
 from yeastxr.export.tables import SAMPLE, list_columns
 from yeastxr.schema import ADJUSTED, GENE, LABEL, RESPONSIVE, TF, VARIABLE_BY_NAME
 from yeastxr.simulation import spec_of
-from yeastxr.simulation.sweeps import SWEEP
+from yeastxr.simulation.sweeps import SWEEP, read_sweep
 
 _MARK = "generated_by: yeastxr"
 _MOST_TEXT = 10_000  # of parameters; a table of parquet has them in its metadata, too
@@ -97,12 +98,25 @@ def make_card(ds: xr.Dataset, file: str, columns: str) -> str:
         "|---|---|---|---|",
         *(f"| `{f['name']}` | {f['dtype']} | {f.get('role', '')} | {f['description']} |" for f in fields),
     ]
+    sweep = read_sweep(ds) if spec is None else None
     if spec is not None:
-        values = {name: value for name, value in spec.to_dict().items() if value is not None}
-        text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120).rstrip()
         lines += ["", "Simulated by yeastxr, with these parameters (`yeastxr simulate --spec FILE`):", ""]
-        lines += ["```yaml", text, "```"] if len(text) <= _MOST_TEXT else [f"{len(text):,} characters, left out here."]
+        lines += _write_block(spec.to_dict())
+    elif sweep is not None:
+        lines += ["", "Simulated by yeastxr, with these parameters (`yeastxr sweep --spec FILE`):", ""]
+        lines += _write_block(sweep.spec.to_dict())
+        lines += ["", "Swept over these values, which take their place (`--sweep FILE`):", ""]
+        lines += _write_block(sweep.narrow(ds).write_values())
     return "".join(f"{escape_controls(line)}\n" for line in "\n".join(lines).split("\n"))
+
+
+def _write_block(values: Mapping[str, Any]) -> list[str]:
+    """Return the lines of a block of YAML of values by name, but for None; or how long it is."""
+    import yaml
+
+    given = {name: value for name, value in values.items() if value is not None}
+    text = yaml.safe_dump(given, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120).rstrip()
+    return ["```yaml", text, "```"] if len(text) <= _MOST_TEXT else [f"{len(text):,} characters, left out here."]
 
 
 def describe_columns(ds: xr.Dataset, columns: str) -> list[dict[str, Any]]:

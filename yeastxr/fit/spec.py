@@ -42,6 +42,7 @@ from yeastxr.schema import (
     check_array,
     check_dims,
     get_feature,
+    list_dims,
     list_extras,
     match_to,
     restore_dims,
@@ -224,14 +225,15 @@ def _check_dataset(ds: xr.Dataset) -> xr.Dataset:
     ds = restore_dims(ds)
     check_dims(ds, "the dataset")
     names = [BINDING, PERTURBATION, *([LABEL] if LABEL in ds.data_vars else []), *list_extras(ds)]
-    effect = get_feature(ds, BINDING).transpose(..., *CORE_DIMS)
-    others = [dim for dim in effect.dims if dim not in (REPLICATE, *CORE_DIMS)]
+    others = [dim for dim in list_dims(ds) if dim not in (REPLICATE, *CORE_DIMS)]
     if others:
         dim = others[0]
         why = "share their truth" if dim == MEASUREMENT else "differ in a parameter"
+        one = f"{dim}=0" if dim.isidentifier() else f"{{{dim!r}: 0}}"
         raise InputError(
-            f"the dataset has the dim {dim!r}, along which data {why}; expected one of them, such as ds.isel({dim}=0)"
+            f"the dataset has the dim {dim!r}, along which data {why}; expected one point, such as ds.isel({one})"
         )
+    effect = get_feature(ds, BINDING).transpose(..., *CORE_DIMS)
     arrays = {name: match_to(check_array(ds[name], name), name, effect, BINDING) for name in names}
     return xr.Dataset(arrays, attrs=ds.attrs)
 

@@ -245,7 +245,9 @@ class PopulationParameters(Parameters):
         if tfs is not None and len(tfs) != sum(n_sample):
             fewer = tfs == list_tfs() and sum(n_sample) < len(tfs)
             hint = f", such as yx.names.tfs().index[:{sum(n_sample)}]" if fewer else ""
-            raise InputError(f"tfs has {len(tfs)} names; expected {sum(n_sample)}, the sum of n_sample{hint}")
+            named = "bound names" if self.tfs is None else "tfs has"
+            what = "TFs" if self.tfs is None else "names"
+            raise InputError(f"{named} {len(tfs)} {what}; expected {sum(n_sample)}, the sum of n_sample{hint}")
         replicates = self.replicates
         if replicates is not None:
             replicates = check_integer("replicates", replicates, least=1, most=POSITION_END)
@@ -264,10 +266,10 @@ class PopulationParameters(Parameters):
                 )
 
     def _check_bound(self) -> tuple[tuple[float, ...], tuple[str, ...] | None]:
-        """Return bound fractions and TF names; a dict from names to fractions, or a Series by name, gives both."""
+        """Return bound fractions and TF names; a dict from names to fractions, or a Series by names, gives both."""
         tfs = self._check_tf_names()
         value = unwrap(self.bound)
-        names = find_names(value) if self.n_sample is None else None
+        names = find_names(value)
         if names is not None:
             value = dict(zip(check_names("bound", names), check_sequence("bound", value, "fractions"), strict=True))
         if isinstance(value, Mapping):

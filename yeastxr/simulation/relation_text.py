@@ -85,8 +85,8 @@ def parse_relation(text: str, *, tfs: Collection[Hashable] | None = None) -> And
     Raises
     ------
     InputError
-        If the text is no relation, or names a TF that is not known; the message has the line and the column, and a note
-        shows the line.
+        If the text is no relation, or names a TF that is not known; the message has the character, from 1, or the line
+        and the column of a text of several lines, and a note shows the line.
 
     Examples
     --------
@@ -270,7 +270,8 @@ class _Parser:
 
     def _fail(self, problem: str, expected: str, position: int) -> NoReturn:
         line, column = locate(self._text, position)
-        error = RelationError(f"the relation {problem} at line {line}, column {column}; {expected}")
+        place = f"line {line}, column {column}" if "\n" in self._text else f"character {column}"
+        error = RelationError(f"the relation {problem} at {place}; {expected}")
         error.position, error.problem, error.expected = position, problem, expected
         error.add_note(show_line(self._text, position))
         raise error

@@ -82,8 +82,8 @@ def generate_gene_population(
     genes
         How many genes, or their names, or ``"yeast"``: all ORFs of :func:`yeastxr.names.genes`.
     bound
-        Bound fractions, each in [0, 1]: one, a list, or a dict from names of TFs. Without ``n_sample``, a Series or a
-        DataArray with names along it is such a dict.
+        Bound fractions, each in [0, 1]: one, a list, or a dict from names of TFs. A Series or a DataArray with texts
+        along it is such a dict; integers along it are no names.
     n_sample
         How many TFs to draw for each bound fraction: a number for all, or a list. By default one each, or for one
         fraction as many as ``tfs`` has names.

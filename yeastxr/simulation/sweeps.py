@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import xarray as xr
 
-from yeastxr._blocks import Chunks
+from yeastxr._blocks import Chunks, chunk_sizes
 from yeastxr._validate import check_sequence, to_python, unwrap
 from yeastxr.errors import InputError, InputTypeError, SchemaError, format_value, suggest
 from yeastxr.schema import (
@@ -35,15 +35,17 @@ from yeastxr.schema import (
 from yeastxr.simulation.operators import Not, iterate_tfs
 from yeastxr.simulation.parameters import FIXED, SOURCES
 from yeastxr.simulation.relations import from_json, to_json
-from yeastxr.simulation.simulate import SPECIFICATION, SimulationSpec, check_parameter_names
+from yeastxr.simulation.simulate import PRESET, SPECIFICATION, SimulationSpec, check_parameter_names
 from yeastxr.simulation.steps import get_sizes
 
 SWEEP = "sweep"  # the attribute that holds a sweep as JSON: what points have in common, labels, and what these set
 METHOD = "method"  # the swept dim whose labels are the methods by name
 METHODS = ("none", "binding", "related", "boolean")
 
+_HOPS = "hop_distribution"
 _MOST_POINTS = 100_000
 _MOST_LETTERS = 60  # of a label that is made of a value
+_EXPECTED_PRESET = "expected it in the specification, SimulationSpec.from_preset(...)"
 _RESERVED = {*CORE_DIMS, FEATURE, REPLICATE, MEASUREMENT, BOUND_FRACTION, SPLIT, *VARIABLE_BY_NAME}
 Values = Collection[float] | list[Any] | tuple[Any, ...] | Mapping[Any, Any]
 
@@ -64,7 +66,10 @@ class Sweep:
     @property
     def sizes(self) -> dict[str, int]:
         """The dims of the dataset, in order, and their sizes."""
-        return dict(zip(self.labels, self.shape, strict=True)) | get_sizes(self.spec)
+        first = self.make_point(
+            dict.fromkeys(self.labels, 0)
+        )  # points may have other TFs than what they have in common
+        return dict(zip(self.labels, self.shape, strict=True)) | get_sizes(first)
 
     def list_positions(self) -> Iterator[dict[str, int]]:
         """Yield the positions of each point along the swept dims, the last one varying fastest."""
@@ -95,6 +100,32 @@ class Sweep:
                 return None
             positions[dim] = list(labels).index(value)
         return positions
+
+    def narrow(self, ds: xr.Dataset) -> Self:
+        """Return the sweep over the labels alone that a dataset has, by its coordinates along swept dims."""
+        kept: dict[str, list[int]] = {}
+        for dim, labels in self.labels.items():
+            own = map(to_python, ds.coords[dim].values.reshape(-1)) if dim in ds.coords else ()
+            kept[dim] = [list(labels).index(label) for label in own if label in labels] or list(range(len(labels)))
+        labels_of = {dim: [self.labels[dim][i] for i in positions] for dim, positions in kept.items()}
+        changes = {dim: [self.changes[dim][i] for i in positions] for dim, positions in kept.items()}
+        return replace(self, labels=labels_of, changes=changes)
+
+    @property
+    def changed(self) -> set[str]:
+        """The names of the parameters that swept dims change."""
+        return {name for changes in self.changes.values() for change in changes for name in change}
+
+    def write_values(self) -> dict[str, Any]:
+        """Return the values of each swept dim as plain values, as the command line reads them from a file."""
+        values: dict[str, Any] = {}
+        for dim, labels in self.labels.items():
+            changes: list[Any] = [_to_plain(change) for change in self.changes[dim]]
+            is_list = all(change == {dim: label} for change, label in zip(changes, labels, strict=True))
+            if all(list(change) == [dim] for change in changes):
+                changes = [change[dim] for change in changes]
+            values[dim] = changes if is_list else dict(zip(labels, changes, strict=True))
+        return values
 
     def find_dims(self, name: str) -> tuple[str, ...]:
         """Return the swept dims of a variable: those with a parameter that it depends on."""
@@ -142,8 +173,9 @@ class Sweep:
         """Make the dataset: each variable of the points in which it differs, along their swept dims."""
         own: dict[str, Any] = {}
         if isinstance(chunks, Mapping):
-            own = {dim: chunks[dim] for dim in chunks if dim in self.labels}
-            chunks = {dim: length for dim, length in chunks.items() if dim not in own}
+            lengths = chunk_sizes(self.sizes, chunks) or {}
+            own = {dim: lengths[dim] for dim in self.labels if chunks.get(dim, "auto") not in (None, "auto")}
+            chunks = {dim: length for dim, length in chunks.items() if dim not in self.labels}
         names = [*FEATURE_NAMES, *self.extras, BOUND_FRACTION]
         dims = {name: self.find_dims(name) for name in names}
         pieces: dict[str, list[xr.Variable]] = {name: [] for name in names}
@@ -164,8 +196,7 @@ class Sweep:
         coords: dict[Hashable, Any] = {dim: (dim, _make_index(labels)) for dim, labels in self.labels.items()}
         coords |= {name: first.variables[name] for name in first.coords if name != FEATURE}
         coords[BOUND_FRACTION] = variables.pop(BOUND_FRACTION)
-        swept = {name for changes in self.changes.values() for change in changes for name in change}
-        attrs = {name: value for name, value in first.attrs.items() if name not in {SPECIFICATION, *swept}}
+        attrs = {name: value for name, value in first.attrs.items() if name not in {SPECIFICATION, *self.changed}}
         coordinates = xr.Coordinates(coords) | make_feature_coordinate()
         return xr.Dataset(variables, coordinates, attrs | {SWEEP: self.to_json()})
 
@@ -208,7 +239,11 @@ class Sweep:
 def _to_plain(change: Mapping[str, Any]) -> dict[str, Any]:
     """Return fields of a specification as values that JSON holds."""
     return {
-        name: to_json(value) if name == "tf_relationships" and value is not None else value
+        name: to_json(value)
+        if name == "tf_relationships" and value is not None
+        else list(value)
+        if isinstance(value, tuple)
+        else value
         for name, value in change.items()
     }
 
@@ -216,6 +251,8 @@ def _to_plain(change: Mapping[str, Any]) -> dict[str, Any]:
 def _from_plain(change: Mapping[str, Any], spec: SimulationSpec) -> dict[str, Any]:
     """Return fields of a specification out of values that JSON holds."""
     check_parameter_names(change)
+    if PRESET in change:
+        raise InputError(f"a point of the sweep has a preset; {_EXPECTED_PRESET}")
     relations = change.get("tf_relationships")
     if relations is None:
         return dict(change)
@@ -233,7 +270,11 @@ def _take_variable(point: xr.Dataset, name: str) -> xr.Variable:
 
 def _make_index(labels: Sequence[Any]) -> np.ndarray:
     """Return labels as the array of an index: numbers, or texts."""
-    return to_text_array(list(labels)) if isinstance(labels[0], str) else np.asarray(labels)
+    if isinstance(labels[0], str):
+        return to_text_array(list(labels))
+    if not all(isinstance(label, int) for label in labels):
+        return np.asarray(labels, np.float64)
+    return np.asarray(labels, np.uint64 if max(labels) >= 2**63 else np.int64)
 
 
 def sweep(
@@ -243,7 +284,9 @@ def sweep(
 
     All points share the seed, so they differ by the parameter alone (common random numbers). A variable has the swept
     dims of the parameters that it depends on: labels, say, have none of ``bound_mean``. Each point equals the
-    simulation of its specification, bit for bit.
+    simulation of its specification, bit for bit. If any point of a sweep over ``responsive_fraction`` or
+    ``indirect_fraction`` has the variable ``responsive``, all have it: where exactly the bound pairs respond, it is a
+    copy of ``label``, which that point's own simulation lacks.
 
     Parameters
     ----------
@@ -252,12 +295,15 @@ def sweep(
     replicates
         How many replicates of each point; those of the specification by default.
     chunks
-        As for :func:`yeastxr.simulate`; by default dask-backed. ``None`` for NumPy.
+        As for :func:`yeastxr.simulate`, and sizes along swept dims, too; by default dask-backed, one label of each
+        swept dim in a chunk. ``None`` for NumPy.
     **values
         By the name of a parameter, the values to sweep over: a list, or a dict from labels to values. Labels of a list
         are its values, if they are numbers or texts; of a range ``(1, 6)`` it is ``"1-6"``. Relations need a dict.
+        Numbers become int64, uint64 or float64, whichever holds all of them exactly.
 
-        By any other name, a dict from labels to dicts of parameters: variants that differ in several of them.
+        By any other name without slashes, a dict from labels to dicts of parameters: variants that differ in several of
+        them.
 
         ``method`` takes a list of ``"none"`` (no adjustment), ``"binding"`` (by ``max_mean_adjustment``, without
         relations), ``"related"`` (relations in which all TFs that the conditions name must bind) and ``"boolean"`` (the
@@ -357,8 +403,13 @@ def _list_variants(dim: str, given: Any, known: Collection[str]) -> tuple[list[A
     if not isinstance(given, Mapping):
         names = [name for name in (*sorted(known), METHOD) if name not in FIXED]
         raise InputError(f"a sweep over {format_value(dim)} is not possible; {suggest(dim, [*names, 'replicates'])}")
-    if dim in _RESERVED or dim != dim.strip():
+    if dim in _RESERVED:
         raise InputError(f"a sweep over {dim!r} is not possible, as datasets have that name; expected another name")
+    if not dim or dim != dim.strip() or not dim.isprintable() or set(dim) & set("/\\"):
+        raise InputError(
+            f"a sweep over {format_value(dim)} is not possible; expected the name of a dimension: printable "
+            "characters, without slashes and without spaces at either end"
+        )
     labels = _check_labels(dim, given)
     for label, change in given.items():
         if not isinstance(change, Mapping):
@@ -366,6 +417,8 @@ def _list_variants(dim: str, given: Any, known: Collection[str]) -> tuple[list[A
                 f"{dim}[{format_value(label)}] is {format_value(change)}; expected a dict from parameters to values"
             )
         check_parameter_names(change)
+        if PRESET in change:
+            raise InputError(f"{dim}[{format_value(label)}] has a preset; {_EXPECTED_PRESET}")
         for name in change:
             _refuse(name)
     return labels, [dict(change) for change in given.values()]
@@ -443,9 +496,9 @@ def _normalize(grid: Sweep) -> Sweep:
     labels: dict[str, list[Any]] = {}
     changes: dict[str, list[dict[str, Any]]] = {}
     first = dict.fromkeys(grid.labels, 0)
-    tfs = grid.make_point(first).tf_labels
+    tfs = _make_checked_point(grid, first).tf_labels
     for dim, listed in grid.changes.items():
-        points = [grid.make_point({**first, dim: i}) for i in range(len(listed))]
+        points = [_make_checked_point(grid, {**first, dim: i}) for i in range(len(listed))]
         for point in points:
             if point.tf_labels != tfs:
                 raise InputError(
@@ -457,6 +510,19 @@ def _normalize(grid: Sweep) -> Sweep:
         ]
         labels[dim] = _make_labels(dim, grid.labels[dim], changes[dim])
     return Sweep(grid.spec, labels, changes)
+
+
+def _make_checked_point(grid: Sweep, positions: Mapping[str, int]) -> SimulationSpec:
+    """Return the specification of a point; say how points with parameters of one distribution of hops are written."""
+    try:
+        return grid.make_point(positions)
+    except InputError as error:
+        if _HOPS not in grid.changes or _HOPS not in str(error):
+            raise
+        raise InputError(
+            f"{error}, or variants with the parameters of each, such as hops_of={{'uniform': {{'{_HOPS}': 'uniform', "
+            "'background_hops_mean': None, ...}, ...}"
+        ) from None
 
 
 def _make_labels(dim: str, given: Sequence[Any], changes: Sequence[Mapping[str, Any]]) -> list[Any]:
@@ -472,7 +538,22 @@ def _make_labels(dim: str, given: Sequence[Any], changes: Sequence[Mapping[str, 
         if label in seen:
             raise InputError(f"{dim} has {format_value(label)} more than once; expected distinct labels")
         seen.add(label)
+    if not isinstance(labels[0], str):
+        _check_numbers(dim, labels)
     return labels
+
+
+def _check_numbers(dim: str, labels: Sequence[Any]) -> None:
+    """Refuse numbers that no one dtype holds exactly, as they would not find their points."""
+    try:
+        exact = _make_index(labels).tolist() == list(labels) and all(isinstance(label, int | float) for label in labels)
+    except (OverflowError, TypeError, ValueError):
+        exact = False
+    if not exact:
+        raise InputError(
+            f"{dim} has the labels {format_value(labels)}, which neither int64, uint64 nor float64 holds exactly; "
+            "expected other values, or a dict from texts to values"
+        )
 
 
 def _write_value(name: str, value: Any) -> str:

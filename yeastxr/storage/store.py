@@ -437,11 +437,12 @@ def extend(
     store
         A path, a URL, or a zarr store.
     bound, n_sample, tfs
-        Bound fractions of the new TFs, how many for each, and their names where the others have names.
+        Bound fractions of the new TFs, how many for each, and their names where the others have names; not for a sweep
+        over ``bound``, ``n_sample`` or ``positive_fraction``.
     replicates
         The number of replicates in all.
     tf_relationships
-        Conditions of the new TFs.
+        Conditions of the new TFs; not for a sweep over relations or methods, whose points have their own.
     positive_fraction
         Fractions of positive effects of the new TFs: one for all of them, or a list of one for each; by default that of
         the others, where all have the same.
@@ -622,13 +623,26 @@ def _enlarge(old: SimulationSpec | Sweep, *added: Any) -> SimulationSpec | Sweep
     return _enlarge_sweep(old, *added) if isinstance(old, Sweep) else _enlarge_spec(old, *added)
 
 
-def _enlarge_sweep(old: Sweep, bound: Any, *changes: Any) -> Sweep:
+def _enlarge_sweep(
+    old: Sweep, bound: Any, n_sample: Any, tfs: Any, replicates: Any, tf_relationships: Any, positive_fraction: Any
+) -> Sweep:
     """Return the larger sweep; its points get the same TFs, so none of their parameters may be of each TF."""
-    swept = {name for changes_of in old.changes.values() for change in changes_of for name in change}
-    own = sorted({"bound", "n_sample", "positive_fraction"} & swept)
+    own = sorted({"bound", "n_sample", "positive_fraction"} & old.changed)
     if own and len(check_sequence("bound", bound, "a list of fractions from 0 to 1")):
         raise InputError(f"bound is given, and the store is a sweep over {', '.join(own)}; expected replicates alone")
-    return replace(old, spec=_enlarge_spec(old.spec, bound, *changes))
+    if tf_relationships is not None and "tf_relationships" in old.changed:
+        raise InputError(
+            "tf_relationships is given, and the points of the store have relations of their own, by "
+            f"{_find_dim(old, 'tf_relationships')}; expected new TFs without conditions"
+        )
+    return replace(
+        old, spec=_enlarge_spec(old.spec, bound, n_sample, tfs, replicates, tf_relationships, positive_fraction)
+    )
+
+
+def _find_dim(sweep: Sweep, name: str) -> str:
+    """Return the swept dim that changes a parameter."""
+    return next(dim for dim, changes in sweep.changes.items() if any(name in change for change in changes))
 
 
 def _enlarge_spec(
