@@ -1,4 +1,4 @@
-"""Arrays by gene and TF from the rows of tables, batch by batch: memory holds the arrays and a batch."""
+"""Arrays by gene and TF from the rows of tables, batch by batch, so that memory does not depend on how many there are."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
