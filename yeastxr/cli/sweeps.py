@@ -57,6 +57,9 @@ def _find_parser(name: str) -> Callable[[str], Any]:
 
 def _list_swept(over: tuple[tuple[str, list[Any]], ...], grid: dict[str, Any], *, named: bool) -> dict[str, Any]:
     """Return the values of each swept dim, those of a file first."""
+    for dim in grid:
+        if not isinstance(dim, str):
+            raise Refused(f"--sweep has the key {format_value(dim)}; expected the name of a parameter")
     values = {dim: _read_relations(dim, given, named=named) for dim, given in grid.items()}
     for name, given in over:
         if name in values:
