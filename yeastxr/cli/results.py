@@ -182,7 +182,12 @@ _OPTIONS = {
 @add_store
 @click.option("--method", type=click.Choice(list(_OPTIONS)), required=True)
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The table: a .csv or a .csv.gz.")
-@click.option("--binding", default="binding_pvalue", show_default=True, help="What ranks genes by binding (rank-response, dual-threshold).")
+@click.option(
+    "--binding",
+    default="binding_pvalue",
+    show_default=True,
+    help="What ranks genes by binding (rank-response, dual-threshold).",
+)
 @click.option(
     "--response", default="perturbation_pvalue", show_default=True, help="What ranks responses (dual-threshold)."
 )

@@ -430,7 +430,7 @@ def _set_effects(
             if np.isnan(error):
                 fit.note(f"{target} has no standard error: the data hardly determine it")
         elif name in reasons and target not in fit.given:
-            if reasons[name].startswith("there are"):
+            if reasons[name].startswith("there "):
                 fit.note(f"{target} is the default: {reasons[name]}")
             else:
                 fit.set(target, value * factor, np.nan, source="held")
