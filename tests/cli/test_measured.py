@@ -36,6 +36,15 @@ def test_import__a_store_equals_the_function(folder: Path) -> None:
     assert "label" not in yx.open("x.zarr")
 
 
+def test_import__chunks_are_those_of_the_store(folder: Path) -> None:
+    command = ["import", "x.zarr", "--binding", "binding.csv", "--perturbation", "perturbation.csv"]
+    assert run(*command, "--chunks", "tf=2").exit_code == 0
+    ds = yx.open("x.zarr")
+    assert ds.binding_effect.chunks == ((23,), (2, 1))
+    assert ds.identical(yx.from_tables("binding.csv", "perturbation.csv"))
+    assert "names the dimension 'x'" in run(*command, "--overwrite", "--chunks", "x=2").output
+
+
 def test_import__matrices_columns_and_notes(folder: Path) -> None:
     matrices = [f"--{table}={name}={table}_{name}.csv" for table in TABLES for name in ("effect", "pvalue")]
     assert run("import", "wide.zarr", *matrices).exit_code == 0
@@ -61,6 +70,10 @@ def test_import__matrices_columns_and_notes(folder: Path) -> None:
     ("options", "message"),
     [
         (["--label-from", "0.1"], "0.1 is no threshold; expected NAME=NUMBER with a name among binding_pvalue"),
+        (
+            ["--label-from", "binding_fdr=0.5", "--label-from", "binding_fdr=0.01"],
+            "has binding_fdr twice; expected each name once",
+        ),
         (["--label-from", "binding_fd=0.1"], "label_from has the key 'binding_fd'; did you mean 'binding_fdr'"),
         (["--binding", "effect=binding.csv"], "mixes forms; expected each once of effect=..., pvalue=..."),
         (["--effect", "efect"], "has no column 'efect'; its columns are"),

@@ -82,7 +82,7 @@ def test_plot__options_reach_the_function(
         (["qc"], "Missing option '-o'"),
         (["qc", "-o", "a.jpg"], "expected a name that ends in .png, .svg, .pdf or .html"),
         (["qc", "-o", "no/a.png"], "expected a file in a folder that exists"),
-        (["qc", "-o", "there.png"], "which exists; expected a new name, or overwrite"),
+        (["qc", "-o", "there.png"], "which exists; expected a new name, or --overwrite"),
         (["qc", "-o", "a.png", "--bins", "3"], "--bins is no option of qc; known are 'tf', 'gene', 'max_points'"),
         (["roc", "-o", "a.png", "--bins", "3"], "--bins is no option of roc"),
         (["binding_histogram", "-o", "a.png", "--bins", "0"], "bins is 0; expected an integer from 1"),

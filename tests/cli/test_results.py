@@ -54,7 +54,7 @@ def test_demo__leaves_its_files(tmp_path: Path) -> None:
     (tmp_path / "demo" / "qc.html").write_text("mine")
     result = run("demo", tmp_path / "demo")
     assert result.exit_code == 2
-    assert "which holds qc.html; expected a new one, or overwrite" in result.output
+    assert "which holds qc.html; expected a new one, or --overwrite" in result.output
     assert [path.read_text() for path in (tmp_path / "demo").iterdir()] == ["mine"]
     result = run("demo", tmp_path / "demo", "--overwrite")
     assert result.exit_code == 0, result.output
@@ -71,7 +71,8 @@ def test_analyze__table_is_that_of_the_function(method: str, store: Path, tmp_pa
 
     ds = yx.open(store)
     out = tmp_path / "new" / "out.csv"
-    result = run("analyze", store, "--method", method, "-o", out, "--permutations", 20, "--seed", 3)
+    options = ["--permutations", 20, "--seed", 3] if method == "dual-threshold" else []
+    result = run("analyze", store, "--method", method, "-o", out, *options)
     assert result.exit_code == 0, result.output
     assert f"5 TFs by {method}" in result.output
     if method == "rank-response":
@@ -89,8 +90,8 @@ def test_analyze__table_is_that_of_the_function(method: str, store: Path, tmp_pa
     pd.testing.assert_frame_equal(table[frame.columns], frame, check_dtype=False, rtol=1e-12)
     again = run("analyze", store, "--method", method, "-o", out)
     assert again.exit_code == 2
-    assert "which exists; expected a new name, or overwrite" in again.output
-    assert run("analyze", store, "--method", method, "-o", out, "--overwrite", "--permutations", 5).exit_code == 0
+    assert "which exists; expected a new name, or --overwrite" in again.output
+    assert run("analyze", store, "--method", method, "-o", out, "--overwrite", *options).exit_code == 0
 
 
 def test_analyze__points_of_curves(store: Path, tmp_path: Path) -> None:
@@ -128,6 +129,14 @@ def test_analyze__refuses(store: Path, tmp_path: Path) -> None:
         (("--method", "rank-response", "-o", tmp_path / "x.csv", "--bins", 0), "bins is 0"),
         (("--method", "curves", "-o", tmp_path / "x.csv", "--points", 1), "points is 1; expected an integer from 2"),
         (("--method", "dual-threshold", "-o", tmp_path / "x.csv", "--points", 9), "--points is of --method curves"),
+        (
+            ("--method", "curves", "-o", tmp_path / "x.csv", "--bins", 7),
+            "--bins is of --method rank-response; --method is curves",
+        ),
+        (
+            ("--method", "curves", "-o", tmp_path / "x.csv", "--binding", "binding_pvalue"),
+            "--binding is of --method rank-response and dual-threshold",
+        ),
     ):
         result = run("analyze", store, *arguments)
         assert (result.exit_code, message in result.output) == (2, True), result.output
@@ -161,6 +170,14 @@ def test_split__table_and_store_are_those_of_the_function(
     assert read_files(store) == before
 
 
+def test_split__chunks_are_those_of_the_new_store(store: Path, tmp_path: Path) -> None:
+    assert run("split", store, tmp_path / "x.zarr", "--seed", 1, "--chunks", "tf=2,gene=100").exit_code == 0
+    assert yx.open(tmp_path / "x.zarr").label.chunks == ((100, 100), (2, 2, 1))
+    result = run("split", store, tmp_path / "x.csv", "--chunks", "tf=2")
+    assert result.exit_code == 2
+    assert "--chunks is of a store" in result.output
+
+
 def test_split__interrupted_goes_on(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -180,7 +197,7 @@ def test_split__interrupted_goes_on(store: Path, tmp_path: Path, monkeypatch: py
     [
         (["x.txt"], "OUT is 'x.txt'; expected a name that ends in .csv, .csv.gz or .zarr"),
         (["sim.zarr", "--overwrite"], "OUT is 'sim.zarr', the store itself; expected another place"),
-        (["there.csv"], "which exists; expected a new name, or overwrite"),
+        (["there.csv"], "which exists; expected a new name, or --overwrite"),
         (["x.csv", "--train", "2"], "train is 2.0; expected a number from 0 to 1"),
         (["x.csv", "--train", "0.5"], "train=0.5 sum to 0.5, and val and test are not given"),
         (["x.csv", "--by", "genes"], "by is 'genes', which is no dim of the dataset; did you mean 'gene'?"),

@@ -9,6 +9,7 @@ import xarray as xr
 import yeastxr as yx
 from yeastxr.fit.cells import collect
 from yeastxr.fit.effects import NAMES, evaluate_effects
+from yeastxr.fit.shares import estimate_missing
 from yeastxr.theory.distributions import FoldedNormals
 
 RELATED = {0: [1], 2: [3, 4], 5: [6]}
@@ -154,6 +155,42 @@ def test_fit__ranges_of_hops_follow_from_hops_or_effects(ranges: dict[str, tuple
     assert (errors < 1e-6).all()
 
 
+@pytest.mark.parametrize("share", [0.01, 0.5])
+@pytest.mark.parametrize("distribution", ["uniform", "negative_binomial"])
+def test_fit__pairs_without_a_row_say_nothing_about_hops(distribution: str, share: float) -> None:
+    """Tables leave hops of such pairs at 0 and their label at False."""
+    ranges = {"background_hops_range": (5, 60), "unbound_experiment_hops_range": (1, 3)}
+    planted = ranges if distribution == "uniform" else NEGATIVE_BINOMIAL
+    spec = yx.SimulationSpec(
+        genes=1000, bound=[0.2], n_sample=6, hops=True, hop_distribution=distribution, **planted, seed=3
+    )
+    ds = spec.simulate()
+    present = xr.DataArray(np.random.default_rng(1).random(ds.label.shape) >= share, dims=ds.label.dims)
+    hops = {name: ds[name].where(present, 0).astype("int32") for name in ("experiment_hops", "background_hops")}
+    measured = ds.assign({**hops, "label": ds.label & present, "binding_effect": ds.binding_effect.where(present)})
+    fit = yx.fit_spec(measured.drop_attrs(), seed=1)
+    assert fit.spec.hop_distribution == distribution
+    if distribution == "uniform":
+        assert {name: getattr(fit.spec, name) for name in planted} == planted
+    else:
+        assert np.abs(compute_z(fit, spec, tuple(planted))).max() < 4
+    error = fit.estimates.bound_standard_error
+    np.testing.assert_allclose(error, np.sqrt(0.16 / (1000 * (1 - share))), rtol=0.1)
+    assert (abs(fit.estimates.bound - 0.2) < 4 * error).all()
+
+
+def test_fit__standard_errors_of_missing_shares_with_few_tfs() -> None:
+    rng = np.random.default_rng(1)
+    for tfs, pairs, genes in ((2, 0.3, 0.1), (3, 0.5, 0.05), (20, 0.2, 0.3)):
+        present = (rng.random((400, 800, tfs)) >= pairs) & (rng.random((400, 800, 1)) >= genes)
+        z = [
+            [(found.value - planted) / found.error for found, planted in zip(estimates, (genes, pairs), strict=True)]
+            for estimates in (estimate_missing(known, tfs) for known in present.sum(axis=-1))
+        ]
+        assert (abs(np.std(z, axis=0) - 1) < 6 / np.sqrt(800)).all()
+        assert (abs(np.mean(z, axis=0)) < 8 / np.sqrt(400)).all()
+
+
 def test_fit__measured_effects_get_ranges_of_about_their_moments() -> None:
     ds = yx.simulate(genes=2000, bound=[0.1], n_sample=3, bound_mean=2.0, unbound_std=0.4, seed=2)
     rng = np.random.default_rng(1)
@@ -161,7 +198,9 @@ def test_fit__measured_effects_get_ranges_of_about_their_moments() -> None:
     measured = ds.assign(binding_effect=ds.binding_effect.copy(data=values.astype("float32"))).drop_attrs()
     fit = yx.fit_spec(measured, seed=1)
     assert any("chosen" in note for note in fit.notes)
-    assert (fit.estimates.source.sel(parameter="total_experiment_hops") == "chosen").all()
+    assert (fit.estimates.source.sel(parameter=["total_experiment_hops", "max_mean_adjustment"]) == "chosen").all()
+    assert np.isnan(fit.estimates.standard_error.sel(parameter="max_mean_adjustment"))
+    assert sum("only the slope is estimated" in note for note in fit.notes) == 1
     again = fit.spec.simulate()
     for label in (True, False):
         pair = [float(part.binding_effect.where(part.label == label).mean()) for part in (measured, again)]
@@ -213,6 +252,16 @@ def test_fit__known_parameters_are_held() -> None:
     free = yx.fit_spec(ds, seed=1)
     errors = [f.estimates.standard_error.sel(parameter="bound_mean").item() for f in (fit, free)]
     assert errors[0] < errors[1]
+
+
+def test_fit__given_negative_binomial_hops_stay_without_counts() -> None:
+    ds = yx.simulate(genes=500, bound=[0.2], n_sample=2, seed=1)
+    given = {"hop_distribution": "negative_binomial"} | NEGATIVE_BINOMIAL
+    fit = yx.fit_spec(ds, seed=1, **given)
+    assert {name: getattr(fit.spec, name) for name in given} == given
+    assert fit.spec.simulate().sizes == ds.sizes
+    with pytest.raises(yx.InputError, match="no counts of hops to estimate means from; expected a mean each"):
+        yx.fit_spec(ds, seed=1, hop_distribution="negative_binomial", background_hops_mean=10.0)
 
 
 def test_fit__signs_differ_by_tf() -> None:

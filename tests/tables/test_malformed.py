@@ -102,6 +102,38 @@ WRONG: dict[str, tuple[bytes, dict[str, Any], str]] = {
         {},
         "PATH has a line of 5 values, 'GAL1,GAL4,1,5,0.25'; expected 4, as in its header, and another delimiter",
     ),
+    "an open quotation mark": (
+        ROWS.replace("GAL7", '"GAL7').encode(),
+        {},
+        "PATH has a quotation mark that is not closed in its line; expected pairs of them, or none",
+    ),
+    "an open quotation mark above many lines": (
+        ROWS.replace("GAL7", '"GAL7').encode() + b"GAL7,GAL4,1,0.5\n" * 200_000,
+        {},
+        "PATH has a quotation mark that is not closed in its line; expected pairs of them, or none",
+    ),
+    "UTF-16 without a byte-order mark": (ROWS.encode("utf-16-le"), {}, "UTF-16; expected encoding='utf-16-le' for it"),
+    "big-endian UTF-16 without one": (ROWS.encode("utf-16-be"), {}, "UTF-16; expected encoding='utf-16-be' for it"),
+    "UTF-16 that is said, without one": (
+        ROWS.encode("utf-16-le"),
+        {"encoding": "utf-16"},
+        "PATH is not text encoded in utf-16; expected that, or the right encoding=, such as encoding='utf-16-le'",
+    ),
+    "a column twice as labels": (
+        PLAIN,
+        {"gene": {"binding": "regulator_symbol"}},
+        "PATH has one column 'regulator_symbol' for gene and tf; expected one for each, by gene= and tf=",
+    ),
+    "a column as a label and as effects": (
+        PLAIN,
+        {"effect": {"binding": "target_symbol"}},
+        "PATH has one column 'target_symbol' for gene and effect; expected one for each",
+    ),
+    "labels and a rule for them": (
+        ROWS.replace("effect", "label").replace("1.5", "1").replace("-2", "0").encode(),
+        {"label_from": {"binding_pvalue": 0.1}, "effect": {"perturbation": "label"}},
+        "label_from is given, and table.csv has labels in 'label'; expected one of them",
+    ),
     "a short line": (
         PLAIN + b"GAL80,GAL4\n",
         {},
@@ -240,6 +272,9 @@ def test_matrix__repeated_genes_and_tfs() -> None:
     ):
         with pytest.raises(yx.InputError, match=message):
             yx.from_tables({"effect": wrong}, {"effect": matrix})
+    for name in ("effect", "pvalue", "tf", "experiment_hops"):
+        with pytest.raises(yx.InputError, match=f"^{name} names the column 'x', and binding is matrices"):
+            yx.from_tables({"effect": matrix}, {"effect": matrix}, **{name: "x"})
 
 
 MEASURE = """

@@ -188,6 +188,53 @@ def test_from_tables__duplicates_are_said() -> None:
     assert result.binding_effect.values.tolist() == [[-3.0], [-2.0]]
 
 
+def test_from_tables__columns_by_which_repeats_differ_are_named() -> None:
+    twice = pd.concat([make_table(), make_table()]).assign(replicate=[1, 1, 2, 2])
+    with pytest.warns(yx.TableWarning, match="binding has a column 'replicate', so select rows of one value") as notes:
+        yx.from_tables(twice, make_table(note="x"))
+    assert len(notes) == 1
+    yx.from_tables(twice.query("replicate == 1"), make_table())
+
+
+def test_from_tables__row_numbers_are_no_genes() -> None:
+    """Filters and sorts of a DataFrame leave an index of integers without a name."""
+    table = make_table().rename(columns={"target_symbol": "orf"})
+    both = pd.concat([table, table.assign(orf=["GAL10", "GAL80"])], ignore_index=True)
+    with pytest.raises(yx.InputError, match="has no column that is known to hold genes"):
+        yx.from_tables(both[both.orf != "GAL1"], both.sort_values("effect"))
+    part = both[both.orf != "GAL1"]
+    assert yx.from_tables(part.set_index("orf"), part, gene="orf").gene.values.tolist() == ["GAL7", "GAL10", "GAL80"]
+
+
+def test_from_tables__folders_hold_tables_of_any_case_and_others_are_counted(tmp_path: Path) -> None:
+    for name in ("GAL4.CSV", "MIG1.csv"):
+        make_table(regulator_symbol=None).to_csv(tmp_path / name, index=False)
+    for name in ("RAP1.csv.bz2", "README.md", ".hidden"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "more.csv").mkdir()
+    other = pd.concat([make_table(regulator_symbol=tf) for tf in ("GAL4", "MIG1")])
+    message = r"folder are left out: 2 of binding \('RAP1.csv.bz2', 'more.csv'\)$"
+    with pytest.warns(yx.TableWarning, match=message):
+        assert yx.from_tables(tmp_path, other).tf.values.tolist() == ["GAL4", "MIG1"]
+
+
+@pytest.mark.parametrize("columns", ["field", "yeastxr"])
+@pytest.mark.parametrize("ending", [".parquet", ".csv"])
+def test_from_tables__reads_what_export_writes(ending: str, columns: str, tmp_path: Path) -> None:
+    ds = simulate(hops=True)
+    yx.export(ds, tmp_path / f"f{ending}", columns=columns)
+    result = yx.from_tables(tmp_path / f"f{ending}", tmp_path / f"f{ending}")
+    assert_same_data(result, ds[["label", *MEASURES, "experiment_hops", "background_hops"]])
+
+
+def test_from_tables__thresholds_below_float32() -> None:
+    table = make_table(pvalue=[1e-60, 1e-30])
+    label = yx.from_tables(table, make_table(), label_from={"binding_pvalue": 1e-50}).label
+    assert label.values.tolist() == [[True], [False]]
+    none = yx.from_tables(table, make_table(), label_from={"binding_pvalue": 0}).label
+    assert not none.any()
+
+
 def test_from_tables__rows_without_labels_and_columns_without_values() -> None:
     nameless = make_table(target_symbol=["GAL1", None])
     with pytest.warns(yx.TableWarning, match="rows without a gene or a TF are left out: 1 of binding"):

@@ -86,7 +86,7 @@ def _explain_errors() -> Iterator[None]:
         with explain_interrupt("nothing was changed"):
             yield
     except InputError as error:
-        raise Refused(str(error)) from error
+        raise Refused(str(error).replace(", or overwrite", ", or --overwrite")) from error  # as options are written
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from yeastxr.cli.group import Refused, echo
-from yeastxr.cli.options import StorePath, Word, add_progress
+from yeastxr.cli.options import StorePath, Word, add_chunks, add_progress
 from yeastxr.cli.stores import describe_sizes
 from yeastxr.errors import TableWarning
+from yeastxr.schema import CORE_DIMS
 from yeastxr.tables.columns import TABLES, VALUE_COLUMNS
 from yeastxr.tables.fill import RULES
 from yeastxr.tables.read import JOINS, THRESHOLDS
@@ -58,6 +59,10 @@ def _read_thresholds(ctx: click.Context, param: click.Parameter, texts: tuple[st
         names = ", ".join(THRESHOLDS)
         text = f"{' '.join(texts)} is no threshold; expected NAME=NUMBER with a name among {names}"
         raise click.BadParameter(text, ctx, param) from None
+    for i, (name, _) in enumerate(pairs):
+        if name in dict(pairs[:i]):
+            text = f"{' '.join(texts)} has {name} twice; expected each name once"
+            raise click.BadParameter(text, ctx, param)
     return dict(pairs) or None
 
 
@@ -103,18 +108,20 @@ def _read_thresholds(ctx: click.Context, param: click.Parameter, texts: tuple[st
     type=Word(RULES),
     default=RULES[0],
     show_default=True,
-    help="What becomes of several rows of a pair.",
+    help="How to combine several rows of one pair.",
 )
 @click.option("--delimiter", help="What separates columns.  [default: as in the header]")
 @click.option("--decimal", default=".", show_default=True, help="The decimal separator.")
 @click.option("--encoding", default="utf-8", show_default=True, help="The encoding of text.")
+@add_chunks
 @click.option("--overwrite", is_flag=True, help="Replace OUT.zarr if it is a yeastxr store.")
 @add_progress
-def import_tables(out: str, overwrite: bool, progress: bool | None, **settings: Any) -> None:
+def import_tables(out: str, chunks: Any, overwrite: bool, progress: bool | None, **settings: Any) -> None:
     """Save measured data, tables of binding and of perturbation, as a zarr store.
 
     For example: yeastxr import real.zarr --binding cards.csv --perturbation log2.csv --label-from binding_fdr=0.05
     """
+    from yeastxr._blocks import chunk_sizes
     from yeastxr.storage.location import locate
     from yeastxr.storage.store import save
     from yeastxr.tables import from_tables
@@ -124,6 +131,8 @@ def import_tables(out: str, overwrite: bool, progress: bool | None, **settings: 
     with warnings.catch_warnings(record=True) as notes:
         warnings.simplefilter("always", TableWarning)
         ds = from_tables(**settings)
+    if chunks is not None:
+        ds = ds.chunk(chunk_sizes({dim: ds.sizes[dim] for dim in CORE_DIMS}, chunks))
     save(ds, out, overwrite=overwrite, progress=progress)
     echo(f"{out}: {describe_sizes({dim: ds.sizes[dim] for dim in ('gene', 'tf')})}")
     for note in notes:

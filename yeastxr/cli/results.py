@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from yeastxr.cli.group import Refused, echo, explain_interrupt
 from yeastxr.cli.options import (
+    ChunkSizes,
     ListOf,
     Word,
     add_level,
@@ -112,6 +114,11 @@ def export(store: str, out: Path, chunks: Any, **options: Any) -> None:
 @click.option("--by", default="gene", show_default=True, help="The dim to split along: gene, tf, replicate or another.")
 @click.option("--seed", type=int, help="An integer from 0 to 2**64 - 1; drawn and shown by default.")
 @click.option("--stratify", is_flag=True, help="Give each part its share of every number of bound pairs.")
+@click.option(
+    "--chunks",
+    type=ChunkSizes("stored", "auto"),
+    help="Sizes of the chunks of OUT.zarr, such as tf=500; those that are stored by default.",
+)
 @add_overwrite
 @add_progress
 def split(
@@ -123,6 +130,7 @@ def split(
     by: str,
     seed: int | None,
     stratify: bool,
+    chunks: Any,
     overwrite: bool,
     progress: bool | None,
 ) -> None:
@@ -148,7 +156,9 @@ def split(
         raise Refused(f"OUT is {out!r}, the store itself; expected another place")
     if not as_store and not out.endswith((".csv", ".csv.gz")):
         raise Refused(f"OUT is {out!r}; expected a name that ends in .csv, .csv.gz or .zarr")
-    ds = split_dataset(open_dataset(store), train, val, test, by=by, seed=seed, stratify=stratify)
+    if chunks is not None and not as_store:
+        raise click.UsageError(f"--chunks is of a store; OUT is {out}, expected a name that ends in .zarr with it")
+    ds = split_dataset(open_dataset(store, chunks or "stored"), train, val, test, by=by, seed=seed, stratify=stratify)
     parts = ds.coords[SPLIT]
     seed = json.loads(parts.attrs[PARAMETERS])["seed"]
     if as_store:
@@ -161,11 +171,23 @@ def split(
     echo(f"{out}: {sizes} of {parts.size:,} along {by}, seed {seed}")
 
 
+_OPTIONS = {
+    "rank-response": ("binding", "responsive", "bins"),
+    "dual-threshold": ("binding", "response", "permutations", "seed"),
+    "curves": ("score", "points"),
+}
+
+
 @click.command()
 @add_store
-@click.option("--method", type=click.Choice(["rank-response", "dual-threshold", "curves"]), required=True)
+@click.option("--method", type=click.Choice(list(_OPTIONS)), required=True)
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The table: a .csv or a .csv.gz.")
-@click.option("--binding", default="binding_pvalue", show_default=True, help="What ranks genes by binding.")
+@click.option(
+    "--binding",
+    default="binding_pvalue",
+    show_default=True,
+    help="What ranks genes by binding (rank-response, dual-threshold).",
+)
 @click.option(
     "--response", default="perturbation_pvalue", show_default=True, help="What ranks responses (dual-threshold)."
 )
@@ -173,7 +195,7 @@ def split(
 @click.option("--responsive", default="measured", show_default=True, help="measured or label (rank-response).")
 @click.option("--bins", type=int, default=5, show_default=True, help="Genes of a bin (rank-response).")
 @click.option("--permutations", type=int, default=1000, show_default=True, help="How many (dual-threshold).")
-@click.option("--seed", type=int, help="Of the permutations; drawn by default.")
+@click.option("--seed", type=int, help="Of the permutations; drawn by default (dual-threshold).")
 @click.option(
     "--points",
     type=int,
@@ -205,8 +227,7 @@ def analyze(
     from yeastxr import analysis
     from yeastxr.export.tables import check_result_path, write_result
 
-    if points is not None and method != "curves":
-        raise click.UsageError(f"--points is of --method curves; --method is {method}")
+    _refuse_other_methods(method)
     ds = open_dataset(store, chunks)
     check_result_path(out, overwrite)
     if method == "rank-response":
@@ -226,6 +247,15 @@ def analyze(
         echo(f"  {name}: {value:.4g}")
     if "seed" in result.attrs and method == "dual-threshold":
         echo(f"  seed: {result.attrs['seed']}")
+
+
+def _refuse_other_methods(method: str) -> None:
+    """Refuse options that are given and that the method does not take."""
+    ctx = click.get_current_context()
+    for name in sorted(set().union(*_OPTIONS.values()) - set(_OPTIONS[method])):
+        if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            methods = " and ".join(other for other, names in _OPTIONS.items() if name in names)
+            raise click.UsageError(f"--{name} is of --method {methods}; --method is {method}")
 
 
 def _list_points(curves: Any) -> Any:

@@ -97,7 +97,8 @@ class Data:
     lead: tuple[int, ...]
     genes: int
     tfs: int
-    bound: np.ndarray  # (tfs,) pairs that are bound, over replicates
+    measured: np.ndarray  # (tfs,) pairs with a binding effect, over replicates
+    bound: np.ndarray  # (tfs,) and those of them that are bound
     positive: np.ndarray  # (tfs,) perturbation effects above 0
     negative: np.ndarray  # (tfs,) and below
     known: np.ndarray  # (units,) perturbation effects of each gene that are not missing
@@ -130,9 +131,7 @@ def collect(ds: xr.Dataset, holds: xr.DataArray | None) -> Data:
     *lead, genes, tfs = arrays[0].shape
     units = genes * int(np.prod(lead))
     zeros = np.zeros
-    data = Data(
-        tuple(lead), genes, tfs, zeros(tfs, int), zeros(tfs, int), zeros(tfs, int), zeros(units), zeros((4, units))
-    )
+    data = Data(tuple(lead), genes, tfs, *(zeros(tfs, int) for _ in range(4)), zeros(units), zeros((4, units)))
     reader = _Reader(data, names)
     for_each_block(arrays, reader.read)
     reader.finish()
@@ -161,7 +160,7 @@ class _Reader:
         group = responds * np.uint64(2) + ~planes.get(HOLDS, np.ones(effect.shape, bool))
         cells = _make_cells(effect[known], np.abs(response[known]), group[known])
         with self._lock:
-            self._add_counts(region, planes, label, response)
+            self._add_counts(region, planes, label)
             self._add_effects(effect, label)
             self._pending.append(cells)
             if sum(keys.size for keys, *_ in self._pending) > _MOST_PENDING:
@@ -169,11 +168,11 @@ class _Reader:
             if self._data.hops is not None:
                 self._add_hops(region, planes, label)
 
-    def _add_counts(
-        self, region: Region, planes: dict[str, np.ndarray], label: np.ndarray, response: np.ndarray
-    ) -> None:
-        data, tfs = self._data, region[-1]
-        for total, plane in ((data.bound, label), (data.positive, response > 0), (data.negative, response < 0)):
+    def _add_counts(self, region: Region, planes: dict[str, np.ndarray], label: np.ndarray) -> None:
+        data, tfs, response = self._data, region[-1], planes[PERTURBATION]
+        measured = np.isfinite(planes[BINDING])  # the label of a pair without a row is False, which says nothing
+        counted = (data.measured, data.bound, data.positive, data.negative)
+        for total, plane in zip(counted, (measured, measured & label, response > 0, response < 0), strict=True):
             total[tfs] += plane.sum(axis=tuple(range(plane.ndim - 1)))
         self._get_units(data.known, region)[...] += np.isfinite(response).sum(axis=-1)
         if RESPONSIVE in planes:
@@ -213,11 +212,11 @@ class _Reader:
     def _add_hops(self, region: Region, planes: dict[str, np.ndarray], label: np.ndarray) -> None:
         hops = self._data.hops
         assert hops is not None
-        everywhere = np.ones(label.shape, bool)
+        measured = np.isfinite(planes[BINDING])  # hops of a pair without a row are 0, which are no counts
         parts = {
-            "background": (planes[BACKGROUND_HOPS], everywhere),
-            "unbound": (planes[EXPERIMENT_HOPS], ~label),
-            "bound": (planes[EXPERIMENT_HOPS], label),
+            "background": (planes[BACKGROUND_HOPS], measured),
+            "unbound": (planes[EXPERIMENT_HOPS], measured & ~label),
+            "bound": (planes[EXPERIMENT_HOPS], measured & label),
         }
         for row, (name, (counts, own)) in enumerate(parts.items()):
             if counts.min() < 0:

@@ -281,6 +281,11 @@ def list_scales(start: Mapping[str, float], groups: Sequence[Cells]) -> dict[str
     return scales | {"slope": std / effect if effect > 0 else std}
 
 
+def _say_number(n: float, noun: str) -> str:
+    """Say how many of something there are."""
+    return f"there is 1 {noun}" if n == 1 else f"there are {n:.0f} {noun}s"
+
+
 def fit_effects(groups: Sequence[Cells], held: Mapping[str, float]) -> tuple[Maximum, dict[str, str]]:
     """Fit the effects of pairs by group, and say why parameters are at their defaults.
 
@@ -309,9 +314,9 @@ def fit_effects(groups: Sequence[Cells], held: Mapping[str, float]) -> tuple[Max
             reasons["slope"] = "bound pairs have one binding effect"
     for name, n, words in (("unbound_std", n_unbound, "unbound"), ("bound_std", n_active + n_failing, "bound")):
         if n < 2:
-            reasons[name] = f"there are {n:.0f} {words} pairs with effects"
+            reasons[name] = _say_number(n, f"{words} pair") + " with effects"
     if n_active < 3:
-        few = f"there are {n_active:.0f} bound pairs with effects whose conditions hold"
+        few = _say_number(n_active, "bound pair") + " with effects whose conditions hold"
         reasons |= {"bound_mean": few, "slope": few}
     free = [name for name in free if name not in held]
     best = maximize(free, start, groups, scale)

@@ -47,9 +47,18 @@ def estimate_missing(known: np.ndarray, tfs: int) -> tuple[Estimate, Estimate]:
     share = observed
     for _ in range(_MOST_STEPS):  # the mean of a binomial number below its maximum
         share = 1 - (1 - observed) * (1 - share**tfs)
-    gene_share = max(0.0, (empty / genes - share**tfs) / (1 - share**tfs)) if share < 1 else 0.0
-    of_pairs = estimate_share(share * rest, rest) if rest else Estimate(0.0, np.nan)
-    return Estimate(gene_share, estimate_share(empty, genes).error), of_pairs
+    if not rest or share >= 1:
+        return Estimate(0.0 if rest else 1.0, np.nan), Estimate(share, np.nan)
+    gene_share = max(0.0, (empty / genes - share**tfs) / (1 - share**tfs))
+    # Standard errors by the delta method, from the mean and variance of a binomial number that is below its maximum.
+    some, filled, alone = 1 - share, 1 - share**tfs, empty / genes
+    mean = tfs * some / filled
+    variance = (tfs * some * share + (tfs * some) ** 2) / filled - mean**2
+    slope = (tfs * filled - tfs * some * tfs * share ** (tfs - 1)) / filled**2
+    of_pairs = max(variance, 0.0) / (genes - empty) / slope**2 if share else estimate_share(0, rest).error ** 2
+    of_genes = alone * (1 - alone) / genes / filled**2 if 0 < alone < 1 else estimate_share(empty, genes).error ** 2
+    of_genes += (tfs * share ** (tfs - 1) * (1 - alone) / filled**2) ** 2 * of_pairs
+    return Estimate(gene_share, float(np.sqrt(of_genes))), Estimate(share, float(np.sqrt(of_pairs)))
 
 
 def estimate_responses(responses: np.ndarray) -> dict[str, Estimate]:

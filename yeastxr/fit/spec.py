@@ -195,7 +195,9 @@ def fit_spec(ds: xr.Dataset, *, seed: int | None = None, **known: Any) -> SpecFi
         largest = _fit_hops(data, data.moments, fit, labelled=True).largest_effect
         if adjustment is not None:
             held["slope"] = adjustment / largest if largest else 0.0
-        bound = [_estimate_bound(number, data) for number in data.bound]
+        bound = _estimate_bound(data)
+        if (data.measured < data.units).any():
+            fit.note("bound fractions are those of the pairs that have a binding effect")
         if RESPONSIVE in ds:
             _set_responses(data, fit)
             held |= {"responsive_fraction": 1.0, "indirect_fraction": 0.0}
@@ -317,6 +319,8 @@ def _fit_hops(data: Data, moments: Moments, fit: _Fit, *, labelled: bool) -> Bin
         if chosen == "negative_binomial" and "pseudocount" not in base:
             base["pseudocount"] = BindingParameters.pseudocount
     else:
+        if fit.given.get("hop_distribution") == "negative_binomial":
+            return _keep_given_hops(base, fit, labelled=labelled)
         start = BindingParameters(**base)
         if distribution == "negative_binomial":
             fit.note("hops are not kept: ranges stand for negative binomial distributions, whose means need hops=True")
@@ -355,6 +359,21 @@ def _fit_hops(data: Data, moments: Moments, fit: _Fit, *, labelled: bool) -> Bin
     return BindingParameters(**{name: fit.values[name] for name in of_binding if name in fit.values})
 
 
+def _keep_given_hops(base: Mapping[str, Any], fit: _Fit, *, labelled: bool) -> BindingParameters:
+    """Return the negative binomial distributions that the caller gave, which can't be fitted; refuse lacking means."""
+    missing = [name for name in MEANS if name not in fit.given]
+    if missing:
+        why = "no 'label'" if not labelled else "no counts of hops"
+        raise InputError(
+            f"hop_distribution is 'negative_binomial' without {', '.join(missing)}, and the dataset has {why} to "
+            "estimate means from; expected a mean each, or hop_distribution='uniform'"
+        )
+    fit.note("hops are not fitted: their means are given, and dispersions that are not given are defaults")
+    return BindingParameters(
+        **base, **{name: fit.given[name] for name in ("hop_distribution", *MEANS, *DISPERSIONS) if name in fit.given}
+    )
+
+
 def _split_hops(found: HopFit, moments: Moments, start: BindingParameters, fit: _Fit) -> None:
     """Set ranges of hops without a label: that of background hops is estimated, those of both groups are chosen."""
     background, most = found.estimates[RANGES[0]], int(found.estimates[RANGES[1]][1].value)
@@ -368,9 +387,19 @@ def _split_hops(found: HopFit, moments: Moments, start: BindingParameters, fit: 
         fit.note("ranges of experiment hops are chosen to give about the mean and mean square of either group")
 
 
-def _estimate_bound(number: float, data: Data) -> Estimate:
-    """Return a bound fraction of labels; a specification binds its multiple of genes, rounded."""
-    return Estimate(float(number) / data.units, float(1 / (np.sqrt(12) * data.genes)))
+def _estimate_bound(data: Data) -> list[Estimate]:
+    """Return the bound fraction of each TF among its measured pairs; of a TF without any, that of all.
+
+    A specification binds its multiple of genes, rounded, so the labels of all pairs tell it up to rounding. Those of
+    some pairs are a sample.
+    """
+    rounding = float(1 / (np.sqrt(12) * data.genes))
+    pooled = estimate_share(float(data.bound.sum()), float(data.measured.sum()))
+    estimates = []
+    for number, total in zip(data.bound.tolist(), data.measured.tolist(), strict=True):
+        share = estimate_share(number, total) if total else Estimate(pooled.value, np.nan)
+        estimates.append(Estimate(share.value, rounding) if total == data.units else share)
+    return estimates
 
 
 def _set_responses(data: Data, fit: _Fit) -> None:
@@ -387,18 +416,23 @@ def _set_effects(
     best: Maximum, reasons: Mapping[str, str], largest: float, fit: _Fit, *, known_responses: bool
 ) -> None:
     """Set means, standard deviations, the adjustment and shares that respond."""
+    of_hops = MEANS if fit.values.get("hop_distribution") == "negative_binomial" else RANGES
+    is_chosen = any(fit.sources.get(name, "default") in ("chosen", "default") for name in of_hops)
     for name in EFFECT_NAMES:
         if known_responses and name in ("responsive_fraction", "indirect_fraction"):
             continue
         value, error = best.values[name], best.find_error(name)
         target = "max_mean_adjustment" if name == "slope" else name
         factor = largest if name == "slope" else 1.0
-        if name in best.free:
+        if name == "slope" and name in best.free and is_chosen:
+            fit.set(target, value * factor, np.nan, source="chosen")
+            fit.note(f"only the slope is estimated: {target} is it times the largest effect of ranges that are chosen")
+        elif name in best.free:
             fit.set(target, value * factor, error * factor)
             if np.isnan(error):
                 fit.note(f"{target} has no standard error: the data hardly determine it")
         elif name in reasons and target not in fit.given:
-            if reasons[name].startswith("there are"):
+            if reasons[name].startswith("there "):
                 fit.note(f"{target} is the default: {reasons[name]}")
             else:
                 fit.set(target, value * factor, np.nan, source="held")
@@ -443,7 +477,8 @@ def _make_result(
         source = fit.sources.get(name, "default")
         rows += [Row(*row, source) for row in zip(labels, map(float, ends), errors, strict=True)]
         if name == "max_mean_adjustment":
-            rows.append(Row("slope", best.values["slope"], best.find_error("slope"), source))
+            own = "estimated" if "slope" in best.free else source
+            rows.append(Row("slope", best.values["slope"], best.find_error("slope"), own))
     signs = [estimate_share(p, p + n) for p, n in zip(data.positive, data.negative, strict=True)]
     by_tf = {}
     for name, estimates in (("bound", bound), ("positive_fraction", signs)):

@@ -113,13 +113,13 @@ def choose_label_columns(
 
 def choose_value_columns(table: str, given: Mapping[str, str | None], header: Header) -> dict[str, str]:
     """Return the column of each quantity that a table has."""
-    chosen = {}
+    chosen, taken = {}, set(given.values())
     for quantity, usual in VALUE_COLUMNS[table].items():
         name = given.get(quantity)
         if name:
             chosen[quantity] = header.check(name)
         else:
-            known = [name for name in usual if name in header.columns]
+            known = [name for name in usual if name in header.columns and name not in taken]
             if known:
                 chosen[quantity] = header.check(known[0])
     if EFFECT not in chosen and PVALUE not in chosen:

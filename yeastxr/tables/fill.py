@@ -1,4 +1,4 @@
-"""Arrays by gene and TF from the rows of tables, batch by batch: memory holds the arrays and a batch."""
+"""Arrays by gene and TF from the rows of tables, batch by batch, so memory does not depend on their number."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

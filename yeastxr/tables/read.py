@@ -1,5 +1,6 @@
 """Tables of binding and of perturbation as one dataset: labels are joined, values put where they belong."""
 
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
@@ -41,6 +42,10 @@ from yeastxr.tables.sources import Long, Wide, check_pyarrow, open_tables
 from yeastxr.tables.values import Labels
 
 JOINS = ("inner", "outer", "exact")
+_CONDITIONS = re.compile(  # words in the names of columns by which measurements of a pair differ
+    r"(^|[^a-z])(replicates?|rep|measurements?|samples?|conditions?|time|timepoint|batch|experiment|strain|dataset)"
+    r"([^a-z]|$)"
+)
 THRESHOLDS = ("binding_pvalue", "binding_fdr", "perturbation_pvalue", "perturbation_fdr")
 
 
@@ -64,8 +69,8 @@ def from_tables(
 ) -> xr.Dataset:
     r"""Make a dataset of measured data: tables of binding and of perturbation, joined by the labels of genes and TFs.
 
-    Files are read in batches, twice: first the labels, then the values. So memory holds the dataset and a batch,
-    however long the tables are. It needs pyarrow, ``pip install 'yeastxr[tables]'``.
+    Files are read in batches, twice: first the labels, then the values. So memory holds about twice the dataset (for
+    ``duplicates="mean"`` four times), however long the tables are. It needs pyarrow, ``pip install 'yeastxr[tables]'``.
 
     Parameters
     ----------
@@ -75,7 +80,7 @@ def from_tables(
         - The path of a CSV or TSV file, perhaps compressed by gzip, or of a parquet file, with a row for each pair; or
           of a folder of such files, each named by its TF if it has no column of TFs.
         - A pandas or polars DataFrame, a pyarrow Table, or anything else with Arrow's PyCapsule interface; named levels
-          of the index of a pandas DataFrame are columns.
+          of the index of a pandas DataFrame are columns, and an index without a name is not.
         - A list of these.
         - A dict of matrices of genes by TFs, files or DataFrames, by quantity: ``{"effect": ..., "pvalue": ...}``, and
           ``experiment_hops``, ``background_hops`` and ``label`` for binding. Their first column, or a DataFrame's
@@ -87,7 +92,7 @@ def from_tables(
     effect, pvalue
         The columns of effects and p-values, likewise. By default the first of ``binding_effect``,
         ``callingcards_enrichment``, ``effect``, ``log2fc``, ``log2_shrunken_timecourses``, ``M`` and of
-        ``binding_pvalue``, ``pvalue``, ``pval``, ``poisson_pval``, ``hypergeometric_pval`` for binding;
+        ``binding_pvalue``, ``poisson_pval``, ``hypergeometric_pval``, ``pvalue``, ``pval`` for binding;
         ``perturbation_effect``, ``effect``, ... and ``perturbation_pvalue``, ``pvalue``, ``pval`` for perturbation. A
         table must have effects or p-values; what it lacks is NaN.
     experiment_hops, background_hops
@@ -135,13 +140,15 @@ def from_tables(
     ------
     InputError
         If a file can't be read, a column is missing, a value is no number, a p-value is outside [0, 1], a count is
-        negative or no integer, an effect is infinite, the tables share no gene or no TF, or an argument is not what it
-        must be.
+        negative or no integer, an effect is infinite, the tables share no gene or no TF, one column is read as two
+        quantities, the names of columns are given for matrices, ``label_from`` is given beside a column ``label``, or
+        an argument is not what it must be.
 
     Warns
     -----
     TableWarning
-        If labels are in one table alone, rows have no label or repeat a pair, or a table lacks effects or p-values.
+        If labels are in one table alone, rows have no label or repeat a pair, a table lacks effects or p-values, or a
+        folder holds other files or folders than tables, but for a README.
 
     Examples
     --------
@@ -182,7 +189,7 @@ def from_tables(
         name: open_tables(name, value, **text) for name, value in zip(TABLES, (binding, perturbation), strict=True)
     }
     layouts = _make_layouts(tables, given)
-    _check_known(thresholds, layouts)
+    _check_label_from(thresholds, layouts)
     for layout in layouts.values():
         collect_labels(layout)
     genes, gene_counts, gene_notes = _join(GENE, {name: layout.genes for name, layout in layouts.items()}, join)
@@ -205,7 +212,7 @@ def from_tables(
     attrs |= {"join": join, "duplicates": duplicates, **gene_counts, **tf_counts}
     attrs |= {f"{table}_repeated_rows": number for table, number in repeats.items()}
     attrs |= {f"{table}_unlabelled_rows": layout.unlabelled for table, layout in layouts.items()}
-    notes = [*gene_notes, *tf_notes, *_describe_rows(layouts, repeats, duplicates)]
+    notes = [*_describe_others(tables), *gene_notes, *tf_notes, *_describe_rows(layouts, repeats, duplicates)]
     if notes:
         warnings.warn("; ".join(notes), TableWarning, stacklevel=2)
     return validate(ds.assign_attrs(attrs, yeastxr_version=__version__))
@@ -258,15 +265,42 @@ def _make_layouts(
     layouts = {}
     for table, value in tables.items():
         if isinstance(value, Wide):
+            _refuse_columns(table, {name: column.get(table) for name, column in given.items() if name != GENE})
             layouts[table] = _make_wide_layout(value, given[GENE][table])
             continue
         own = {name: column.get(table) for name, column in given.items()}
         layout = Layout(value, chosen[GENE][table], chosen[TF][table], choose_value_columns(table, own, firsts[table]))
+        _check_distinct(firsts[table].name, {GENE: layout.gene, TF: layout.tf, **layout.columns})
         for source in value.sources:
             for column in (*layout.list_labels(source), *layout.columns.values()):
                 source.header.check(column)
         layouts[table] = layout
     return layouts
+
+
+def _refuse_columns(table: str, given: Mapping[str, str | None]) -> None:
+    """Refuse names of columns for matrices, whose columns are TFs."""
+    for name, column in given.items():
+        if column is not None:
+            other = TABLES[1 - TABLES.index(table)]
+            raise InputError(
+                f"{name} names the column {format_value(column)}, and {table} is matrices, whose columns are TFs; "
+                f"expected no {name}, or {name}={{{other!r}: ...}} for the other table alone"
+            )
+
+
+def _check_distinct(table: str, columns: Mapping[str, str | None]) -> None:
+    """Refuse a column that is read as two quantities."""
+    used: dict[str, str] = {}
+    for quantity, column in columns.items():
+        if column is None:
+            continue
+        if column in used:
+            raise InputError(
+                f"{table} has one column {format_value(column)} for {used[column]} and {quantity}; expected one for "
+                f"each, by {used[column]}= and {quantity}="
+            )
+        used[column] = quantity
 
 
 def _make_wide_layout(tables: Wide, gene: str | None) -> Layout:
@@ -279,8 +313,14 @@ def _make_wide_layout(tables: Wide, gene: str | None) -> Layout:
     return Layout(Wide(sources), None, None, {quantity: quantity for quantity in sources})
 
 
-def _check_known(thresholds: Mapping[str, float], layouts: Mapping[str, Layout]) -> None:
-    """Refuse thresholds of p-values that a table does not have."""
+def _check_label_from(thresholds: Mapping[str, float], layouts: Mapping[str, Layout]) -> None:
+    """Refuse thresholds of p-values that a table does not have, and those beside a column of labels."""
+    if thresholds and LABEL in layouts[BINDING_TABLE].columns:
+        name = _name_tables(layouts[BINDING_TABLE])
+        raise InputError(
+            f"label_from is given, and {name} has labels in {LABEL!r}; expected one of them, so leave out label_from, "
+            f"or drop {LABEL!r}"
+        )
     for name in thresholds:
         layout = layouts[name.partition("_")[0]]
         if PVALUE not in layout.columns:
@@ -357,6 +397,13 @@ def _make_variable(
     return xr.DataArray(values, coords, CORE_DIMS, name, attrs)
 
 
+def _describe_others(tables: Mapping[str, Long | Wide]) -> list[str]:
+    """Say what folders hold beside tables."""
+    others = {table: list(value.others) for table, value in tables.items() if isinstance(value, Long) and value.others}
+    texts = [f"{len(names):,} of {table} ({_list_some(names)})" for table, names in others.items()]
+    return [f"other files and folders in a folder are left out: {', '.join(texts)}"] if texts else []
+
+
 def _describe_rows(layouts: Mapping[str, Layout], repeats: Mapping[str, int], rule: str) -> list[str]:
     """Say what became of rows that have no label or repeat a pair, and which quantities tables lack."""
     notes = []
@@ -367,6 +414,11 @@ def _describe_rows(layouts: Mapping[str, Layout], repeats: Mapping[str, int], ru
     if repeated:
         kept = "a pair has the mean of its rows" if rule == "mean" else "the row with the largest |effect| stays"
         notes.append(f"rows repeat a pair, and {kept}: {', '.join(repeated)}")
+        for table, number in repeats.items():
+            names = _list_conditions(layouts[table]) if number else []
+            if names:
+                some = f"columns {' and '.join(map(repr, names))}" if len(names) > 1 else f"a column {names[0]!r}"
+                notes.append(f"{table} has {some}, so select rows of one value for a pair to have one row")
     for table, layout in layouts.items():
         for quantity, text in ((EFFECT, "effects"), (PVALUE, "p-values")):
             if quantity not in layout.columns:
@@ -374,12 +426,21 @@ def _describe_rows(layouts: Mapping[str, Layout], repeats: Mapping[str, int], ru
     return notes
 
 
+def _list_conditions(layout: Layout) -> list[str]:
+    """Return up to three columns that are not read and whose names say that they tell measurements of a pair apart."""
+    used = {layout.gene, layout.tf, *layout.columns.values()}
+    free = [name for name in layout.sources[0].header.columns if name not in used]
+    return [name for name in free if _CONDITIONS.search(name.lower())][:3]
+
+
 def _make_label(arrays: Mapping[str, xr.DataArray], thresholds: Mapping[str, float]) -> xr.DataArray:
     """Return which pairs are bound: those whose p-values or rates are at most the thresholds."""
     label: Any = True
+    least = float(np.finfo(np.float32).tiny)  # which p-values above 0 are raised to
     for name, threshold in thresholds.items():
         values = arrays[f"{name.partition('_')[0]}_{PVALUE}"]
-        label = label & ((adjust_pvalues(values) if name.endswith("_fdr") else values) <= np.float32(threshold))
+        limit = np.float32(max(threshold, least) if threshold else 0)
+        label = label & ((adjust_pvalues(values) if name.endswith("_fdr") else values) <= limit)
     rules = " and ".join(f"{name} <= {threshold:g}" for name, threshold in thresholds.items())
     attrs = VARIABLE_BY_NAME[LABEL].attrs | {"description": f"True where {rules}"}
     return label.drop_attrs().assign_attrs(attrs)

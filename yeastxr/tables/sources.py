@@ -55,9 +55,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Long:
-    """Tables with a row for each pair."""
+    """Tables with a row for each pair, and the names of what else their folders hold."""
 
     sources: list[Source]
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,11 @@ def open_tables(table: str, value: object, **text: Any) -> Long | Wide:
         if not value:
             raise InputError(f"{table} is an empty list; expected {_ALLOWED}")
         items = [source for i, item in enumerate(value) for source in _open(f"{table}[{i}]", item, text)]
-        return Long(items)
+        return Long(items, tuple(name for item in value for name in _list_others(item)))
     sources = _open(table, value, text)
-    return Long(sources if len(sources) > 1 or _is_folder(value) else [replace(sources[0], stem=None)])
+    if len(sources) == 1 and not _is_folder(value):
+        sources = [replace(sources[0], stem=None)]
+    return Long(sources, _list_others(value))
 
 
 def _is_folder(value: object) -> bool:
@@ -105,12 +108,25 @@ def _is_folder(value: object) -> bool:
     return isinstance(value, str | os.PathLike) and Path(value).is_dir()
 
 
+def _is_table(path: Path) -> bool:
+    """Tell whether what a folder holds is a table, by its name."""
+    return path.name.lower().endswith(ENDINGS) and path.name[0] != "." and not path.is_dir()
+
+
+def _list_others(value: object) -> tuple[str, ...]:
+    """Return what a folder holds beside tables, but for hidden files and a README."""
+    if not _is_folder(value):
+        return ()
+    paths = [path for path in sorted(Path(str(value)).iterdir()) if path.name[0] != "." and not _is_table(path)]
+    return tuple(path.name for path in paths if path.stem.lower() != "readme")
+
+
 def _open(name: str, value: object, text: dict[str, Any], *, wide: bool = False) -> list[Source]:
     """Return the tables of one value: several where it is a folder."""
     if isinstance(value, str | os.PathLike):
         path = check_path(name, value)
         if path.is_dir() and not wide:
-            files = [file for file in sorted(path.iterdir()) if file.name.endswith(ENDINGS) and file.name[0] != "."]
+            files = [file for file in sorted(path.iterdir()) if _is_table(file)]
             if not files:
                 raise InputError(f"{name} is {str(path)!r}, a folder without tables; expected {', '.join(ENDINGS)}")
             return [_open_file(file, text) for file in files]
@@ -131,9 +147,9 @@ def _open_file(path: Path, text: dict[str, Any]) -> Source:
         parquet = file.read(4) == b"PAR1"
     stem = path.name
     for ending in sorted(ENDINGS, key=len, reverse=True):
-        stem = stem.removesuffix(ending)
+        stem = stem[: -len(ending)] if stem.lower().endswith(ending) else stem
     if not parquet:
-        if path.name.endswith(".parquet"):
+        if path.name.lower().endswith(".parquet"):
             raise InputError(f"{path} is not parquet; expected that, or another ending for text")
         source = TextFile(path, **text)
         return Source(Header(str(path), source.columns), path.name, source.read, stem, text["decimal"], typed=False)
@@ -168,7 +184,10 @@ def _open_arrow(name: str, value: Any) -> Source:
 
 
 def _open_pandas(name: str, frame: Any, wide: bool) -> Source:
-    """Return the table of a pandas DataFrame; named levels of its index are columns, too."""
+    """Return the table of a pandas DataFrame; named levels of its index are columns, too.
+
+    An index without a name has the genes of a matrix, and what filters and sorts leave of row numbers in a long table.
+    """
     import pyarrow as pa
 
     header = Header(f"{name} (pandas DataFrame)", [str(column) for column in frame.columns])
@@ -176,7 +195,8 @@ def _open_pandas(name: str, frame: Any, wide: bool) -> Source:
         return Source(header, "pandas DataFrame", lambda labels, numbers: iter(()))
     arrays = {str(column): frame[column] for column in frame.columns}
     index = None
-    default = type(frame.index).__name__ == "RangeIndex" and frame.index.name is None
+    unnamed = frame.index.nlevels == 1 and frame.index.name is None
+    default = unnamed and (not wide or type(frame.index).__name__ == "RangeIndex")
     if not default and frame.index.nlevels == 1:
         index = str(frame.index.name) if frame.index.name is not None else GENE
         if index not in arrays:

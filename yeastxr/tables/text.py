@@ -56,8 +56,11 @@ class TextFile:
             self._encoding = "utf-16"
         try:
             text = codecs.getincrementaldecoder(self._encoding)().decode(head).removeprefix("\ufeff")
-        except UnicodeDecodeError:
+        except UnicodeError:
             raise self._refuse_encoding() from None
+        for name, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
+            if "\0" in text and zeros.count(0) > len(zeros) / 2:
+                raise InputError(f"{self._path} looks like text encoded in UTF-16; expected encoding={name!r} for it")
         if "\0" in text:
             raise InputError(f"{self._path} is not text; expected CSV or TSV, perhaps compressed by gzip, or parquet")
         lines = re.split(r"\r\n|\n|\r", text)
@@ -69,10 +72,16 @@ class TextFile:
         raise InputError(f"{self._path} is empty; expected a header and rows")
 
     def _refuse_encoding(self) -> InputError:
-        hint = "encoding='latin-1'" if self._encoding.lower().replace("_", "-") in ("utf-8", "utf8") else "another one"
+        usual = {"utf-8": "encoding='latin-1'", "utf8": "encoding='latin-1'", "utf-16": "encoding='utf-16-le'"}
+        hint = usual.get(self._encoding.lower().replace("_", "-"), "another one")
         return InputError(
             f"{self._path} is not text encoded in {self._encoding}; expected that, or the right encoding=, such as "
             f"{hint}"
+        )
+
+    def _refuse_quotation(self) -> InputError:
+        return InputError(
+            f"{self._path} has a quotation mark that is not closed in its line; expected pairs of them, or none"
         )
 
     def read(self, labels: Sequence[str], numbers: Sequence[str]) -> Iterator[Any]:
@@ -86,7 +95,7 @@ class TextFile:
         except pa.ArrowInvalid as error:
             self._explain(error, numbers)
             raise InputError(f"{self._path} can't be read: {describe_error(error)}") from None
-        except UnicodeDecodeError:
+        except UnicodeError:
             raise self._refuse_encoding() from None
         except OSError as error:
             raise InputError(f"{self._path} can't be read: {describe_error(error)}") from None
@@ -119,12 +128,16 @@ class TextFile:
         uneven = re.search(r"Expected (\d+) columns, got (\d+): (.*)", text)
         if uneven:
             expected, found, line = uneven.groups()
+            if line.count('"') % 2:
+                raise self._refuse_quotation() from None
             comma = self._delimiter == "," and int(found) > int(expected)
             hint = ", and another delimiter than a decimal comma" if comma else ""
             raise InputError(
                 f"{self._path} has a line of {found} values, {format_value(line, 60)}; expected {expected}, as in its "
                 f"header{hint}"
             ) from None
+        if "newlines_in_values" in text:
+            raise self._refuse_quotation() from None
         if "UTF8" in text or "UTF-8" in text:
             raise self._refuse_encoding() from None
         if not numbers:
@@ -157,5 +170,5 @@ def refuse_text(array: Any, table: str, column: str, first: int, decimal: str = 
 def _find_delimiter(header: str, path: Path) -> str:
     """Return what separates most columns of a header."""
     counts = {mark: len(next(csv.reader([header], delimiter=mark))) for mark in _DELIMITERS}
-    usual = "\t" if ".tsv" in path.suffixes[-2:] else ","
+    usual = "\t" if ".tsv" in path.name.lower() else ","
     return max(_DELIMITERS, key=lambda mark: (counts[mark], mark == usual))
