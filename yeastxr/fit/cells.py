@@ -130,8 +130,17 @@ def collect(ds: xr.Dataset, holds: xr.DataArray | None) -> Data:
     arrays = align_features(ds[names], names)
     *lead, genes, tfs = arrays[0].shape
     units = genes * int(np.prod(lead))
-    zeros = np.zeros
-    data = Data(tuple(lead), genes, tfs, *(zeros(tfs, int) for _ in range(4)), zeros(units), zeros((4, units)))
+    data = Data(
+        tuple(lead),
+        genes,
+        tfs,
+        measured=np.zeros(tfs, int),
+        bound=np.zeros(tfs, int),
+        positive=np.zeros(tfs, int),
+        negative=np.zeros(tfs, int),
+        known=np.zeros(units),
+        responses=np.zeros((4, units)),
+    )
     reader = _Reader(data, names)
     for_each_block(arrays, reader.read)
     reader.finish()
