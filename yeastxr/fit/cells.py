@@ -130,8 +130,9 @@ def collect(ds: xr.Dataset, holds: xr.DataArray | None) -> Data:
     arrays = align_features(ds[names], names)
     *lead, genes, tfs = arrays[0].shape
     units = genes * int(np.prod(lead))
-    zeros = np.zeros
-    data = Data(tuple(lead), genes, tfs, *(zeros(tfs, int) for _ in range(4)), zeros(units), zeros((4, units)))
+    measured, bound, positive, negative = np.zeros((4, tfs), int)
+    known, responses = np.zeros(units), np.zeros((4, units))
+    data = Data(tuple(lead), genes, tfs, measured, bound, positive, negative, known, responses)
     reader = _Reader(data, names)
     for_each_block(arrays, reader.read)
     reader.finish()
