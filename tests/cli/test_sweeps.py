@@ -149,11 +149,3 @@ def test_sweep__bad_input(words: list[str], message: str, tmp_path: Path) -> Non
     assert result.exit_code == 2
     assert message in result.output, result.output
     assert {path.name for path in tmp_path.iterdir()} == set(files)
-
-
-def test_sweep__a_key_of_a_file_is_a_text(tmp_path: Path) -> None:
-    (tmp_path / "grid.yaml").write_text("1: [1, 2]\n")
-    result = run("sweep", tmp_path / "x.zarr", *OPTIONS, "--sweep", tmp_path / "grid.yaml")
-    assert result.exit_code == 2
-    assert "--sweep has the key 1; expected the name of a parameter" in result.output
-    assert not (tmp_path / "x.zarr").exists()
