@@ -40,9 +40,9 @@ nitpick_ignore_regex = [
     # Words of prose where numpydoc has a type.
     (r"py:class", r"(zarr store|str to \w+|values|probabilities|One line)"),
     # Bases that other projects have, whose pages have no such name.
-    (r"py:class", r"(lightning|pytorch_lightning)\..*"),
+    (r"py:class", r"(lightning|pytorch_lightning|anndata)\..*"),
     # Types that only annotations name.
-    (r"py:class", r"yeastxr\.(simulation\.parameters\..*|training\.batches\.EpochSetter|plot\.style\.Options)"),
+    (r"py:class", r"yeastxr\.(simulation\.parameters\..*|training\.batches\.EpochSetter|plot\.style\.Options|rename\._Data)"),
 ]
 intersphinx_mapping = inventories.write(HERE / "_build" / "inventories")
 

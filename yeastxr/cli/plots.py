@@ -28,7 +28,7 @@ HELP = {
     "kind": "Which effects or p-values: binding or perturbation.",
     "label": "Compare bound pairs (true), unbound ones (false) or all (none).",
     "largest_pvalue": "Up to which p-value a gene responds, or hops are many.",
-    "least_magnitude": "From which |effect| on a gene responds.",
+    "least_magnitude": "From which magnitude of its effect on a gene responds.",
     "level": "The share of TFs within the interval by chance.",
     "limits": "Ends of the axis, such as 0,10; by default they include all values.",
     "logx": "A logarithmic x axis.",

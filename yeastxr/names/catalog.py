@@ -15,7 +15,7 @@ Names = Literal["standard", "systematic"]
 
 
 def genes() -> "pd.DataFrame":
-    """Return the ORFs of *Saccharomyces cerevisiae* S288C: 6,604 of them, which ``genes="yeast"`` stands for.
+    """Return the ORFs of Saccharomyces cerevisiae S288C: 6,604 of them, which ``genes="yeast"`` stands for.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def genes() -> "pd.DataFrame":
 
 
 def tfs() -> "pd.DataFrame":
-    """Return the transcription factors of *S. cerevisiae* with a known motif: 175, which ``tfs="yeast"`` stands for.
+    """Return the yeast transcription factors with a known motif: 175, which ``tfs="yeast"`` stands for.
 
     Returns
     -------
