@@ -103,7 +103,7 @@ def test_relations__many_are_cut_and_others_refused() -> None:
         ({0: [And(*range(70))]}, {}, "the conditions to draw have 70 terms of 70 TFs; expected at most 400 of 60"),
         (yx.simulate(genes=5, bound=0.5, seed=1), {}, "data has no relations of TFs; expected some"),
         ({"GAL4": []}, {}, "data has no relations of TFs"),
-        ({"GAL4": "A &"}, {}, "the relation ends at line 1, column 4"),
+        ({"GAL4": "A &"}, {}, "the relation ends at character 4"),
         (5, {}, "data is of type int; expected a dataset"),
     ]:
         with pytest.raises(yx.InputError, match=message):

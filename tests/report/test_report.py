@@ -466,7 +466,7 @@ def test_report__replaces_only_with_overwrite(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("yeastxr.checks.check", None)  # before anything is checked
     result = CliRunner().invoke(main, ["report", str(tmp_path / "sim.zarr"), str(path)])
     assert result.exit_code == 2
-    assert "which exists; expected a new name, or overwrite" in result.output
+    assert "which exists; expected a new name, or --overwrite" in result.output
     assert path.read_text() == "mine"
     monkeypatch.undo()
     command = ["report", str(tmp_path / "sim.zarr"), str(path), "--overwrite"]

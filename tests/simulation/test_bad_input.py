@@ -43,7 +43,7 @@ INF = float("inf")
         ({"bound": {"GAL4": 2}}, "bound[0]", "2", "from 0 to 1"),
         ({"bound": {0: 0.5}}, "bound", "0", "names that are text"),
         ({"bound": {"GAL4": 0.5}, "tfs": ["MIG1"]}, "tfs", "both name TFs", "only one"),
-        ({"bound": {"GAL4": 0.5}, "n_sample": 2}, "tfs", "1 names", "expected 2"),
+        ({"bound": {"GAL4": 0.5}, "n_sample": 2}, "bound", "names 1 TFs", "expected 2"),
         ({"genes": 10**5000}, "genes", "an integer of some 5,000 digits", "an integer from 1"),
         ({"genes": pd.Series([1, 2])}, "genes", "1", "names that are text"),
         ({"genes": pd.DataFrame({"a": ["x"]})}, "genes", "x", "a list of unique names"),
