@@ -42,7 +42,10 @@ nitpick_ignore_regex = [
     # Bases that other projects have, whose pages have no such name.
     (r"py:class", r"(lightning|pytorch_lightning|anndata)\..*"),
     # Types that only annotations name.
-    (r"py:class", r"yeastxr\.(simulation\.parameters\..*|training\.batches\.EpochSetter|plot\.style\.Options|rename\._Data)"),
+    (
+        r"py:class",
+        r"yeastxr\.(simulation\.parameters\..*|training\.batches\.EpochSetter|plot\.style\.Options|rename\._Data)",
+    ),
 ]
 intersphinx_mapping = inventories.write(HERE / "_build" / "inventories")
 
