@@ -5,7 +5,7 @@ with length 1: to NumPy-backed arrays at once, with all threads; to dask-backed 
 """
 
 import sys
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import product
@@ -181,10 +181,11 @@ def is_in_memory(array: xr.DataArray) -> bool:
     return bool(array.variable._in_memory)  # xarray has no public test for lazily indexed arrays
 
 
-def broadcast_dims(ds: xr.Dataset) -> xr.Dataset:
-    """Return a dataset whose features and extra variables all have the same dims: those that lack some as views."""
-    dims = list_dims(ds)
-    pairs = [name for name in VARIABLE_BY_NAME if name in ds.data_vars and {GENE, TF} <= set(ds[name].dims)]
+def broadcast_dims(ds: xr.Dataset, others: Iterable[str] = ()) -> xr.Dataset:
+    """Return a dataset whose features, extra variables and others have the same dims: those that lack some as views."""
+    names = dict.fromkeys((*VARIABLE_BY_NAME, *others))
+    dims = list_dims(ds, names)
+    pairs = [name for name in names if name in ds.data_vars and {GENE, TF} <= set(ds[name].dims)]
     lacking = [name for name in pairs if len(ds[name].dims) < len(dims)]
     if not lacking:
         return ds
@@ -198,7 +199,7 @@ def align_features(ds: xr.Dataset, names: Sequence[str]) -> list[xr.DataArray]:
 
     Those that lack leading dimensions of the dataset are broadcast.
     """
-    ds = broadcast_dims(ds)
+    ds = broadcast_dims(ds, names)
     arrays = [order_dims(ds[name]) for name in names]
     arrays = [array.transpose(*arrays[0].dims) for array in arrays]
     if all(map(is_in_memory, arrays)):

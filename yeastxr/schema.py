@@ -4,6 +4,7 @@ Validation, attributes, the table in the docs and the order of a tensor's last a
 """
 
 import math
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -194,12 +195,13 @@ def order_dims(array: xr.DataArray) -> xr.DataArray:
     return array if array.dims[-2:] == CORE_DIMS else array.transpose(..., *CORE_DIMS)
 
 
-def list_dims(ds: xr.Dataset) -> tuple[str, ...]:
-    """Return the dims of the features and extra variables of a dataset, ``gene`` and ``tf`` last.
+def list_dims(ds: xr.Dataset, names: Iterable[Hashable] | None = None) -> tuple[str, ...]:
+    """Return the dims of some variables, by default all features and extra variables, ``gene`` and ``tf`` last.
 
     A variable may lack leading dims that others have: its values are the same along them.
     """
-    arrays = sorted((ds[name] for name in VARIABLE_BY_NAME if name in ds.data_vars), key=lambda array: -array.ndim)
+    present = [ds[name] for name in (VARIABLE_BY_NAME if names is None else names) if name in ds.data_vars]
+    arrays = sorted(present, key=lambda array: -array.ndim)
     lead = dict.fromkeys(str(dim) for array in arrays for dim in array.dims if dim not in CORE_DIMS)
     return (*lead, *CORE_DIMS)
 

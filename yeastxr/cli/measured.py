@@ -38,6 +38,12 @@ def _split_pairs(*keys: str) -> Callable[..., Any]:
     return split
 
 
+def _add_table(table: str, text: str) -> Callable[..., Any]:
+    """Return a decorator that adds the option of a table, or of matrices by quantity."""
+    callback = _split_pairs(*VALUE_COLUMNS[table])
+    return click.option(f"--{table}", multiple=True, callback=callback, required=True, metavar="FILE", help=text)
+
+
 def _add_columns(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add options for the names of columns."""
     for name, text in reversed(_COLUMNS.items()):
@@ -68,23 +74,12 @@ def _read_thresholds(ctx: click.Context, param: click.Parameter, texts: tuple[st
 
 @click.command("import")
 @click.argument("out", type=StorePath(), metavar="OUT.zarr")
-@click.option(
-    "--binding",
-    multiple=True,
-    callback=_split_pairs(*VALUE_COLUMNS[TABLES[0]]),
-    required=True,
-    metavar="FILE",
-    help="A table with a row for each pair (.csv, .tsv, .parquet), or a folder of tables; more than once for several. "
-    "Or matrices of genes by TFs, as effect=FILE and pvalue=FILE.",
+@_add_table(
+    TABLES[0],
+    "A table with a row for each pair (.csv, .tsv, .parquet), or a folder of tables; more than once for several. Or "
+    "matrices of genes by TFs, as effect=FILE and pvalue=FILE.",
 )
-@click.option(
-    "--perturbation",
-    multiple=True,
-    callback=_split_pairs(*VALUE_COLUMNS[TABLES[1]]),
-    required=True,
-    metavar="FILE",
-    help="The same of perturbation.",
-)
+@_add_table(TABLES[1], "The same of perturbation.")
 @_add_columns
 @click.option("--experiment-hops", metavar="TEXT", help="The column of experiment hops.  [default: of this name]")
 @click.option("--background-hops", metavar="TEXT", help="The column of background hops.  [default: of this name]")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from yeastxr._utils import import_extra
 from yeastxr.cli.group import Refused, is_quiet
 from yeastxr.errors import format_value, suggest
 from yeastxr.names.catalog import YEAST
@@ -282,14 +283,11 @@ def connect(workers: int | None, scheduler: str | None) -> AbstractContextManage
         return nullcontext()
     if workers is not None and scheduler is not None:
         raise click.UsageError("--workers starts a cluster and --scheduler names one; expected one of them")
-    try:
-        from distributed import Client
-    except ImportError:
-        raise Refused("distributed is not installed; pip install 'yeastxr[distributed]'") from None
+    client = import_extra("distributed", "distributed").Client
     try:
         if scheduler is not None:
-            return Client(scheduler, timeout=10)
-        return Client(n_workers=workers, threads_per_worker=1, dashboard_address=":0")
+            return client(scheduler, timeout=10)
+        return client(n_workers=workers, threads_per_worker=1, dashboard_address=":0")
     except (OSError, ValueError) as error:
         raise Refused(f"--scheduler is {scheduler!r}, which can't be reached: {error}") from None
 

@@ -3,7 +3,8 @@
 import json
 import sys
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from yeastxr.cli.options import (
     connect,
 )
 from yeastxr.errors import format_value, shorten
-from yeastxr.schema import CORE_DIMS, FEATURE, MEASUREMENT, REPLICATE, TF
+from yeastxr.schema import CORE_DIMS, FEATURE, MEASUREMENT, REPLICATE, TF, list_dims
 from yeastxr.simulation import SimulationSpec
 
 if TYPE_CHECKING:
@@ -57,21 +58,30 @@ def simulate(
     Or: yeastxr simulate yeast.zarr --preset yeast --seed 42
     """
     from yeastxr._blocks import CHUNK_CELLS
-    from yeastxr.storage.store import is_saved, save
 
     simulation = make_specification(out, spec, parameters)
-    start = time.perf_counter()
     with connect(workers, scheduler):
         # Data of one chunk need no dask, which would take longer to load than the rest takes to run.
         small = simulation.n_genes * len(simulation.tf_labels) * (simulation.replicates or 1) <= CHUNK_CELLS
-        ds = simulation.simulate(chunks=chunks or (None if small and not (workers or scheduler) else "auto"))
-        if not overwrite and is_saved(ds, out):
-            echo(f"{out}: already complete")
-            return
-        with explain_interrupt(f"the same command resumes {out}"):
-            save(ds, out, overwrite=overwrite, progress=progress)
-    seconds = time.perf_counter() - start
-    echo(f"{out}: {describe_sizes(ds['label'].sizes)}, seed {simulation.seed}, in {seconds:.1f} s")
+        chosen: Any = chunks or (None if small and not (workers or scheduler) else "auto")
+        save_simulation(out, partial(simulation.simulate, chosen), simulation.seed, overwrite, progress)
+
+
+def save_simulation(
+    out: str, make: Callable[[], "xr.Dataset"], seed: int | None, overwrite: bool, progress: bool | None
+) -> None:
+    """Simulate and save, unless the store is complete already, and say what was made."""
+    from yeastxr.storage.store import is_saved, save
+
+    start = time.perf_counter()
+    ds = make()
+    if not overwrite and is_saved(ds, out):
+        echo(f"{out}: already complete")
+        return
+    with explain_interrupt(f"the same command resumes {out}"):
+        save(ds, out, overwrite=overwrite, progress=progress)
+    sizes = {dim: ds.sizes[dim] for dim in list_dims(ds)}
+    echo(f"{out}: {describe_sizes(sizes)}, seed {seed}, in {time.perf_counter() - start:.1f} s")
 
 
 def make_specification(out: str, spec: dict[str, Any], parameters: dict[str, Any]) -> SimulationSpec:
@@ -229,7 +239,7 @@ def info(store: str, as_spec: bool, as_json: bool) -> None:
     if sweep is not None:
         for dim, labels in sweep.narrow(ds).labels.items():
             echo(f"Sweep over {dim}: {shorten(', '.join(map(str, labels)), 100)}")
-        values = {name: value for name, value in sweep.spec.to_dict().items() if name not in sweep.changed}
+        values = {name: value for name, value in sweep.spec.to_dict().items() if name not in sweep.parameters}
     elif spec is not None:
         values = spec.to_dict()
     else:

@@ -1,17 +1,17 @@
 """The command sweep, and how values to sweep over are written."""
 
-import time
 from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import click
 from click.shell_completion import CompletionItem
 
-from yeastxr.cli.group import Refused, echo, explain_interrupt
+from yeastxr.cli.group import Refused
 from yeastxr.cli.options import FILE, add_chunks, add_cluster, add_parameters, add_progress, connect, read_mapping
-from yeastxr.cli.stores import describe_sizes, make_specification
+from yeastxr.cli.stores import make_specification, save_simulation
 from yeastxr.errors import InputError, format_value
 from yeastxr.simulation import SimulationSpec
 
@@ -169,18 +169,8 @@ def sweep(
     For example: yeastxr sweep sweep.zarr --spec spec.yaml --over max_mean_adjustment=0,5,10 --over bound_mean=3,5
     """
     from yeastxr.simulation.sweeps import make_sweep
-    from yeastxr.storage.store import is_saved, save
 
     simulation = make_specification(out, spec, parameters)
-    values = _list_swept(over, grid, simulation)
-    start = time.perf_counter()
+    swept = make_sweep(simulation, _list_swept(over, grid, simulation))
     with connect(workers, scheduler):
-        ds = make_sweep(simulation, values).simulate(chunks or "auto")
-        if not overwrite and is_saved(ds, out):
-            echo(f"{out}: already complete")
-            return
-        with explain_interrupt(f"the same command resumes {out}"):
-            save(ds, out, overwrite=overwrite, progress=progress)
-    sizes = {dim: ds.sizes[dim] for dim in dict.fromkeys([*values, *ds.sizes]) if dim != "feature"}
-    seconds = time.perf_counter() - start
-    echo(f"{out}: {describe_sizes(sizes)}, seed {simulation.seed}, in {seconds:.1f} s")
+        save_simulation(out, partial(swept.simulate, chunks or "auto"), simulation.seed, overwrite, progress)

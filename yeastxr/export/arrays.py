@@ -13,7 +13,7 @@ import xarray as xr
 from yeastxr._blocks import Region, for_each_block
 from yeastxr._utils import import_extra
 from yeastxr.errors import InputError, format_value
-from yeastxr.export.selection import Advance, align_variables, check_labels, get_labels
+from yeastxr.export.selection import Advance, align_variables, check_labels, get_labels, get_sizes
 from yeastxr.schema import FEATURE_NAMES, convert_text, order_dims, to_text_array
 from yeastxr.training.tensors import to_torch
 
@@ -35,7 +35,7 @@ def write_tensor(ds: xr.Dataset, features: list[str] | None, path: Path) -> None
 def write_arrays(ds: xr.Dataset, path: Path) -> None:
     """Write an array for each variable, and one for the labels of each dim."""
     arrays: dict[str, Any] = {str(name): order_dims(array).values for name, array in ds.data_vars.items()}
-    for dim in order_dims(xr.broadcast(*ds.data_vars.values())[0]).dims:
+    for dim in get_sizes(ds):
         labels = get_labels(ds, dim)
         # Labels that are text become fixed-width text: by default numpy.load refuses objects.
         arrays[str(dim)] = labels.astype(str) if labels.dtype.kind == "O" else labels

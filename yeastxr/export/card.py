@@ -11,7 +11,7 @@ import xarray as xr
 from yeastxr._utils import replace_file
 from yeastxr._version import __version__
 from yeastxr.errors import InputError, escape_controls, format_value
-from yeastxr.export.selection import align_variables, get_labels
+from yeastxr.export.selection import align_variables, get_labels, get_sizes
 from yeastxr.export.tables import SAMPLE, list_columns
 from yeastxr.schema import ADJUSTED, GENE, LABEL, RESPONSIVE, TF, VARIABLE_BY_NAME
 from yeastxr.simulation import spec_of
@@ -59,7 +59,7 @@ def make_card(ds: xr.Dataset, file: str, columns: str) -> str:
     spec = spec_of(ds)
     title = Path(file).name.split(".")[0]
     simulated = spec is not None or SWEEP in ds.attrs
-    rows = math.prod(xr.broadcast(*ds.data_vars.values())[0].shape)
+    rows = math.prod(get_sizes(ds).values())
     power = min(max(3, len(str(rows)) - 1), 12)
     sizes = ["1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T"]
     between = "n<1K" if rows < 1000 else "n>1T" if power == 12 else f"{sizes[power - 3]}<n<{sizes[power - 2]}"
@@ -146,6 +146,5 @@ def describe_columns(ds: xr.Dataset, columns: str) -> list[dict[str, Any]]:
 
 def _count_labels(ds: xr.Dataset) -> list[str]:
     """Return how many entries each dim has."""
-    sizes = xr.broadcast(*ds.data_vars.values())[0].sizes
     names = {GENE: "genes", TF: "TFs"}
-    return [f"{n:,} {names.get(str(dim), f'of {dim}')}" for dim, n in sizes.items()]
+    return [f"{n:,} {names.get(dim, f'of {dim}')}" for dim, n in get_sizes(ds).items()]

@@ -1,5 +1,6 @@
 """Write a dataset in the format that the ending of a path, or a layout of tables, stands for."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -11,7 +12,7 @@ from yeastxr._validate import check_choice, check_flag, check_overwrite, check_p
 from yeastxr.errors import InputError, format_value
 from yeastxr.export import anndata, arrays, ranks, tables
 from yeastxr.export import card as cards
-from yeastxr.export.selection import align_variables, select_variables
+from yeastxr.export.selection import align_variables, get_sizes, select_variables
 
 _TEXT = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _TABLES = (*_TEXT, ".parquet")
@@ -212,5 +213,4 @@ def _export_folder(
 
 def _count_pairs(ds: xr.Dataset) -> tuple[int, int]:
     """Return how many pairs are written, and the bytes of each."""
-    whole = xr.broadcast(*ds.data_vars.values())[0]
-    return whole.size, sum(array.dtype.itemsize for array in ds.data_vars.values())
+    return math.prod(get_sizes(ds).values()), sum(array.dtype.itemsize for array in ds.data_vars.values())

@@ -19,6 +19,7 @@ from yeastxr.schema import (
     TF,
     VARIABLE_BY_NAME,
     get_feature_names,
+    list_dims,
     list_extras,
     to_text_array,
     validate,
@@ -52,11 +53,14 @@ def select_variables(ds: xr.Dataset, features: object = None) -> xr.Dataset:
 
 def align_variables(ds: xr.Dataset) -> xr.Dataset:
     """Return the variables with the dims ``(..., gene, tf)`` all of them, and equal chunks unless all are in memory."""
-    names = sorted((str(name) for name in ds.data_vars), key=lambda name: -ds[name].ndim)  # dims as in the widest
-    arrays = xr.broadcast(*(ds[name] for name in names))
-    aligned = align_features(xr.Dataset(dict(zip(names, arrays, strict=True))), names)
-    variables = dict(zip(names, aligned, strict=True))
-    return xr.Dataset({name: variables[str(name)] for name in ds.data_vars}, attrs=ds.attrs).assign_coords(ds.coords)
+    names = [str(name) for name in ds.data_vars]
+    aligned = align_features(ds, names)
+    return xr.Dataset(dict(zip(names, aligned, strict=True)), attrs=ds.attrs).assign_coords(ds.coords)
+
+
+def get_sizes(ds: xr.Dataset) -> dict[str, int]:
+    """Return the dims that the variables have together, gene and tf last, and their sizes."""
+    return {dim: ds.sizes[dim] for dim in list_dims(ds, ds.data_vars)}
 
 
 def order_rows(ds: xr.Dataset) -> tuple[Hashable, ...]:

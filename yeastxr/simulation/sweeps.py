@@ -66,9 +66,7 @@ class Sweep:
     @property
     def sizes(self) -> dict[str, int]:
         """The dims of the dataset, in order, and their sizes."""
-        first = self.make_point(
-            dict.fromkeys(self.labels, 0)
-        )  # points may have other TFs than what they have in common
+        first = self.make_point(dict.fromkeys(self.labels, 0))  # `spec` may have other TFs than the points
         return dict(zip(self.labels, self.shape, strict=True)) | get_sizes(first)
 
     def list_positions(self) -> Iterator[dict[str, int]]:
@@ -112,7 +110,7 @@ class Sweep:
         return replace(self, labels=labels_of, changes=changes)
 
     @property
-    def changed(self) -> set[str]:
+    def parameters(self) -> set[str]:
         """The names of the parameters that swept dims change."""
         return {name for changes in self.changes.values() for change in changes for name in change}
 
@@ -196,7 +194,7 @@ class Sweep:
         coords: dict[Hashable, Any] = {dim: (dim, _make_index(labels)) for dim, labels in self.labels.items()}
         coords |= {name: first.variables[name] for name in first.coords if name != FEATURE}
         coords[BOUND_FRACTION] = variables.pop(BOUND_FRACTION)
-        attrs = {name: value for name, value in first.attrs.items() if name not in {SPECIFICATION, *self.changed}}
+        attrs = {name: value for name, value in first.attrs.items() if name not in {SPECIFICATION, *self.parameters}}
         coordinates = xr.Coordinates(coords) | make_feature_coordinate()
         return xr.Dataset(variables, coordinates, attrs | {SWEEP: self.to_json()})
 

@@ -627,10 +627,10 @@ def _enlarge_sweep(
     old: Sweep, bound: Any, n_sample: Any, tfs: Any, replicates: Any, tf_relationships: Any, positive_fraction: Any
 ) -> Sweep:
     """Return the larger sweep; its points get the same TFs, so none of their parameters may be of each TF."""
-    own = sorted({"bound", "n_sample", "positive_fraction"} & old.changed)
+    own = sorted({"bound", "n_sample", "positive_fraction"} & old.parameters)
     if own and len(check_sequence("bound", bound, "a list of fractions from 0 to 1")):
         raise InputError(f"bound is given, and the store is a sweep over {', '.join(own)}; expected replicates alone")
-    if tf_relationships is not None and "tf_relationships" in old.changed:
+    if tf_relationships is not None and "tf_relationships" in old.parameters:
         raise InputError(
             "tf_relationships is given, and the points of the store have relations of their own, by "
             f"{_find_dim(old, 'tf_relationships')}; expected new TFs without conditions"

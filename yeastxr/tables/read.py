@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from yeastxr._utils import import_extra
 from yeastxr._validate import check_choice, check_number
 from yeastxr._version import __version__
 from yeastxr.analysis import adjust_pvalues
@@ -38,7 +39,7 @@ from yeastxr.tables.columns import (
     split_by_table,
 )
 from yeastxr.tables.fill import RULES, Layout, collect_labels, fill
-from yeastxr.tables.sources import Long, Wide, check_pyarrow, open_tables
+from yeastxr.tables.sources import Long, Wide, open_tables
 from yeastxr.tables.values import Labels
 
 JOINS = ("inner", "outer", "exact")
@@ -184,7 +185,7 @@ def from_tables(
                 f"{name} is {format_value(column)}; expected the name of a column of the binding table"
             )
         given[name] = {BINDING_TABLE: column}
-    check_pyarrow()
+    import_extra("pyarrow", "tables")
     tables = {
         name: open_tables(name, value, **text) for name, value in zip(TABLES, (binding, perturbation), strict=True)
     }

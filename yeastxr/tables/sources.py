@@ -68,14 +68,6 @@ class Wide:
     sources: dict[str, Source]
 
 
-def check_pyarrow() -> None:
-    """Refuse to read tables without pyarrow."""
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        raise InputError("pyarrow is not installed, which reads tables; pip install 'yeastxr[tables]'") from None
-
-
 def open_tables(table: str, value: object, **text: Any) -> Long | Wide:
     """Return what an argument holds, with the headers of all its tables read."""
     if isinstance(value, Mapping):
