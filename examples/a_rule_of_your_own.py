@@ -1,6 +1,6 @@
-"""Means by any rule: a callable of labelled arrays instead of the four methods.
+"""Set the mean of each pair with your own function instead of one of the four methods.
 
-Here genes that many TFs bind respond less to each of them (they share the work), whatever their binding effects are.
+In this example, genes that are bound by many TFs respond less to each of them, regardless of their binding effects.
 """
 
 import matplotlib.pyplot as plt
@@ -24,10 +24,10 @@ tfs_of_gene = labels.sum("tf").rename("TFs that bind the gene")
 size = abs(response).where(labels).mean("tf").groupby(tfs_of_gene).mean().dropna("TFs that bind the gene")
 print(size.to_series().round(2).to_string())
 
-size.plot(marker="o", linestyle="", color="#0072B2", figsize=(7, 4), label="found")
-(6.0 / size["TFs that bind the gene"]).plot(color="#E69F00", label="mean of the rule, before noise")
+size.plot(marker="o", linestyle="", color="#0072B2", figsize=(7, 4), label="observed")
+(6.0 / size["TFs that bind the gene"]).plot(color="#E69F00", label="mean without noise")
 plt.ylabel("mean |perturbation effect| if bound (noise s.d.)")
 plt.xlabel("TFs that bind the gene")
-plt.title("A rule of your own")
+plt.title("Responses under a custom rule")
 plt.legend()
 plt.savefig("a_rule_of_your_own.png", dpi=150, bbox_inches="tight")

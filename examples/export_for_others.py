@@ -1,6 +1,6 @@
-"""Hand the data to programs that know nothing of xarray: a tensor, arrays, or a table.
+"""Export a dataset for programs that do not use xarray: as a tensor, arrays and a table.
 
-The picture is drawn from the arrays with NumPy and matplotlib alone.
+The plot uses only the exported arrays, NumPy and matplotlib.
 """
 
 import matplotlib.pyplot as plt

@@ -1,7 +1,7 @@
-"""Simulate block by block into a store, be interrupted, go on, and draw all of it.
+"""Simulate block by block into a store, interrupt the run, resume it, and plot the result.
 
-Nothing is computed before it is written, and no more than a few blocks are in memory at a time. Say how many TFs on the
-command line: `python larger_than_memory.py 152000` makes 10^9 cells, which take 13 GB of disk and about a minute.
+Only a few blocks are in memory at a time. Pass the number of TFs on the command line: `python larger_than_memory.py
+152000` simulates 10^9 cells, which take 13 GB of disk space and about a minute.
 """
 
 import sys
@@ -13,14 +13,14 @@ import yeastxr as yx
 
 
 class StopAfter(Callback):
-    """Ends a run after some blocks, as Ctrl-C or a batch system would."""
+    """Interrupt a run after a number of blocks, like Ctrl-C or a batch system."""
 
     def __init__(self, blocks: int) -> None:
         super().__init__(posttask=self.count)
         self.left = blocks
 
     def count(self, key, *_) -> None:
-        """Count a task that is done, if it is one that makes and writes a block."""
+        """Count a finished task if it wrote a block."""
         self.left -= str(key[0]).startswith("block")
         if not self.left:
             raise KeyboardInterrupt
@@ -36,13 +36,13 @@ try:
     with StopAfter(5):
         yx.save(lazy, "large.zarr")
 except KeyboardInterrupt:
-    print("The run ended early. Blocks that are whole, of all:", yx.verify("large.zarr").blocks["label"][1::-1])
+    print("The run was interrupted. Complete blocks, all blocks:", yx.verify("large.zarr").blocks["label"][1::-1])
 
 start = time.perf_counter()
-yx.save(lazy, "large.zarr")  # the same again: what is there stays, what is missing is made
-print(f"Finished in {time.perf_counter() - start:.1f} s. Whole: {yx.verify('large.zarr').whole}")
+yx.save(lazy, "large.zarr")  # resumes: existing blocks are kept
+print(f"Finished in {time.perf_counter() - start:.1f} s. Complete: {yx.verify('large.zarr').whole}")
 
-yx.extend("large.zarr", bound=[0.3], n_sample=[100])  # more TFs; those that are there stay
+yx.extend("large.zarr", bound=[0.3], n_sample=[100])  # adds TFs; existing ones do not change
 ds = yx.open("large.zarr")
 print("TFs now:", ds.sizes["tf"], "- mean binding effect of TF 7:", round(float(ds.binding_effect.sel(tf=7).mean()), 4))
 yx.plot.save(ds.yeast.plot.binding_vs_perturbation(), "larger_than_memory.png", overwrite=True)

@@ -1,7 +1,7 @@
-"""TFs and genes by name, and a relation that decides where binding matters.
+"""Name genes and TFs, and make the response to one TF depend on others.
 
-GAL4 activates its targets only where its repressor GAL80 does not bind, or where GAL3 does. The picture shows GAL4's
-effects by whether that holds.
+GAL4 affects its targets only where its repressor GAL80 does not bind, or where GAL3 does. The plot shows GAL4's effects
+by whether this condition holds.
 """
 
 import matplotlib.pyplot as plt
@@ -24,15 +24,15 @@ bound = ds.label.sel(tf="GAL4")
 print("GAL4 binds", int(bound.sum()), "genes; its relation holds for", int(holds.sum()), "of them")
 
 size = abs(ds.perturbation_effect.sel(tf="GAL4"))
-status = xr.where(holds, "bound, holds", xr.where(bound, "bound, fails", "unbound"))
+status = xr.where(holds, "bound_active", xr.where(bound, "bound_inactive", "unbound"))
 print(size.groupby(status.rename("status")).mean().to_series().round(2).to_string())
 
-groups = ["unbound", "bound, fails", "bound, holds"]
+groups = ["unbound", "bound_active", "bound_inactive"]
 fig, axes = plt.subplots(figsize=(7, 4))
 boxes = axes.boxplot(
     [size.values[status.values == group] for group in groups], tick_labels=groups, sym=".", patch_artist=True
 )
-for box, colour in zip(boxes["boxes"], ["#E69F00", "#999999", "#56B4E9"], strict=True):
+for box, colour in zip(boxes["boxes"], ["#E69F00", "#56B4E9", "#999999"], strict=True):
     box.set_facecolor(colour)
-axes.set(ylabel="|perturbation effect| (noise s.d.)", title="GAL4's effects, by whether its relation holds")
+axes.set(ylabel="|perturbation effect| (noise s.d.)", title="GAL4's effects by status")
 fig.savefig("named_tfs_and_relations.png", dpi=150, bbox_inches="tight")

@@ -1,4 +1,4 @@
-"""Simulate, check, look up by name, draw, and make a tensor: the shortest tour."""
+"""Simulate, check, select by name, plot, and convert to a tensor: the shortest example."""
 
 import yeastxr as yx
 from yeastxr import Not, Or

@@ -1,8 +1,8 @@
-"""Recover which TFs act together, from simulated data, by a sparse regression on products of binding effects.
+"""Recover relations of TFs from simulated data, with a sparse regression on products of binding effects.
 
-TF A acts only on genes that C binds, too, and B only on genes that A and D bind. The response of the genes that a TF
-binds is regressed on its binding effect and on the products of that with the effects of the other TFs; LassoCV keeps
-few of them, and the large ones are the relations. Needs scikit-learn (`pip install scikit-learn`).
+TF A acts only on genes that C also binds, and B only on genes that A and D bind. For each TF, the response of its bound
+genes is regressed on its binding effect and on products with the binding effects of the other TFs. LassoCV selects few
+products, and the large weights are the relations. Needs scikit-learn (`pip install scikit-learn`).
 """
 
 import matplotlib.pyplot as plt
@@ -25,13 +25,13 @@ ds = yx.simulate(
     seed=42,
 )
 
-strength = np.log1p(ds.binding_effect)  # of each pair; products of two are large where both TFs bind
+strength = np.log1p(ds.binding_effect)  # products of two are large where both TFs bind
 weights = np.zeros((len(names), len(names)))
 for i, tf in enumerate(names):
     bound = ds.isel(gene=np.flatnonzero(ds.label.sel(tf=tf)))
     own = strength.sel(tf=tf, gene=bound.gene)
     products = (own * strength.sel(gene=bound.gene)).transpose("gene", "tf").values
-    products[:, i] = own  # what binding does alone
+    products[:, i] = own  # binding alone
     columns = (products - products.mean(axis=0)) / products.std(axis=0)
     model = LassoCV(cv=5, random_state=0).fit(columns, abs(bound.perturbation_effect.sel(tf=tf)))
     weights[i] = np.where(np.arange(len(names)) == i, 0, model.coef_)
@@ -50,9 +50,9 @@ for tf, others in known.items():
 axes.set_xticks(range(len(names)), names)
 axes.set_yticks(range(len(names)), names)
 axes.set(
-    xlabel="where this TF binds, too",
-    ylabel="response to this TF",
-    title="Weights of products; squares: known relations",
+    xlabel="other TF",
+    ylabel="perturbed TF",
+    title="Weights of products (squares: known relations)",
 )
 fig.colorbar(shown, ax=axes, label="weight (noise s.d.)")
 fig.savefig("recover_relations.png", dpi=150)

@@ -1,7 +1,7 @@
-"""Replicates of one specification, swept over two parameters, as one labelled dataset.
+"""Simulate replicates and sweep two parameters in one labelled dataset.
 
-All points of a sweep share the seed, so they differ by the parameter alone. The picture shows how the response of
-bound pairs grows with the mean, with and without an adjustment by binding.
+All points of a sweep share the seed, so they differ only by the parameters. The plot shows how the response of bound
+pairs increases with the mean, for three adjustments by binding.
 """
 
 import matplotlib.pyplot as plt
@@ -12,7 +12,7 @@ spec = yx.SimulationSpec(genes=1000, bound=[0.1, 0.3], n_sample=[5, 5], seed=42)
 ds = yx.sweep(spec, bound_mean=[1.0, 2.0, 3.0, 5.0, 8.0], max_mean_adjustment=[0.0, 10.0, 40.0], replicates=4)
 print(dict(ds.perturbation_effect.sizes))
 
-response = abs(ds.perturbation_effect).where(ds.label).mean(["gene", "tf"]).compute()  # nothing was computed before
+response = abs(ds.perturbation_effect).where(ds.label).mean(["gene", "tf"]).compute()  # the only computation
 mean, spread = response.mean("replicate"), response.std("replicate")
 print(mean.to_pandas().round(2).to_string())
 print("largest s.d. over replicates:", round(float(spread.max()), 3))

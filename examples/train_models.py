@@ -1,8 +1,8 @@
-"""Train a linear model and a small MLP on each of the four methods, and compare them on genes they have not seen.
+"""Train a linear model and a small MLP on each of the four methods, and compare them on held-out genes.
 
-A sample is a gene: from the binding effects of all TFs a model predicts the magnitude of the gene's response to the
-perturbation of each (its sign is a coin toss). "Attainable" is what the simulation itself knows: each pair's label, and
-whether its conditions hold. Half a minute on 2 cores; ``--quick`` only shows that it runs.
+A sample is a gene: a model predicts the magnitudes of the gene's responses to all TFs from their binding effects (signs
+are random). "Attainable" is the explained variance of the simulation's own means, given each pair's label and whether
+its conditions hold. Takes half a minute on 2 cores; ``--quick`` is a short test run.
 """
 
 import sys
@@ -70,4 +70,4 @@ hv.extension("matplotlib")
 chart = hv.Bars(bars, ["method", "model"], hv.Dimension("explained variance", range=(0, 1)))
 chart.opts(multi_level=False, color=hv.dim("model").categorize(COLOURS), xlabel="", fig_inches=(7, 4))
 chart.opts(title="Magnitude of the response, held-out genes")
-print("Drawn in", yx.plot.save(chart, "train_models.png", overwrite=True))
+print("Saved", yx.plot.save(chart, "train_models.png", overwrite=True))

@@ -1,6 +1,6 @@
-"""The tutorial as one script, from a gene population to one tensor of shape [1000, 10, 5].
+"""Run the tutorial as one script, from a gene population to one tensor of shape [1000, 10, 5].
 
-It follows "Generating in silico data" of yeastdnnexplorer in its order; the page of the tutorial says more.
+It follows "Generating in silico data" of yeastdnnexplorer step by step. The tutorial page explains each step.
 """
 
 import yeastxr as yx
@@ -50,18 +50,18 @@ effect = yx.generate_perturbation_effects(labels, binding, seed=SEED)
 ds = yx.assemble(labels, binding, binding_pvalue, effect, yx.generate_pvalues(effect, seed=SEED))
 print(ds)
 
-# Sanity checks: bound ratios are exact, distributions are as the closed forms say; and the three pictures.
+# Sanity checks: bound fractions are exact, distributions follow theory; and plots.
 exact = ds.label.sum("gene") == (n_genes * ds.bound_fraction).round()
 print("bound/unbound ratio is correct:", bool(exact.all()))
 print(ds.yeast.check())
 yx.plot.save(ds.yeast.plot.qc(), "tutorial.png", overwrite=True)
 
-# Other relationships between binding and perturbation: nine simulations as one sweep.
+# Vary the relationship between binding and perturbation: nine simulations in one sweep.
 swept = yx.sweep(ds.yeast.spec, max_mean_adjustment=[0.1, 3.0, 10.0], bound_mean=[3.0, 5.0, 10.0])
 panels = swept.yeast.plot.binding_vs_perturbation(by=["max_mean_adjustment", "bound_mean"], ylim=(0, 21))
 yx.plot.save(panels, "tutorial_sweep.png", overwrite=True)
 
-# One tensor: genes, TFs, features in the order label, binding effect and p-value, perturbation effect and p-value.
+# One tensor: genes, TFs, features (label, binding effect and p-value, perturbation effect and p-value).
 tensor = ds.yeast.to_torch()
 print("Shape of the final data tensor:", tensor.shape)
 print("Strides:", tensor.stride())

@@ -1,7 +1,7 @@
-"""Find the blocks of a store that are missing or damaged, and make just those again.
+"""Find the missing and damaged blocks of a store, and regenerate only those.
 
-A file is deleted and another one altered, as a full disk or a bad copy would do. Every block has a digest, and a
-simulation can make any of its blocks again.
+The script deletes one file and alters another, as a full disk or a bad copy would. Every block has a digest, and a
+simulation can regenerate any of its blocks.
 """
 
 from pathlib import Path
@@ -17,19 +17,19 @@ store = Path(yx.save(ds, "sim.zarr", overwrite=True))
 effects = store / "binding_effect" / "c" / "0" / "2"
 effects.write_bytes(effects.read_bytes()[:-100] + bytes(100))
 
-found = yx.verify(store)
-print(found)
-print("Opened all the same, the damage would show as zeros or an error; so mend it:")
+result = yx.verify(store)
+print(result)
+print("Repaired blocks:")
 print(yx.verify(store, repair=True).repaired)
-print(yx.verify(store, against="spec").whole)  # every block made again, and bits compared
+print(yx.verify(store, against="spec").whole)  # regenerates every block and compares bits
 
 fig, axes = plt.subplots(figsize=(7, 3))
-left = [0] * len(found.blocks)
-for i, (state, colour) in enumerate([("whole", "#0072B2"), ("missing", "#999999"), ("damaged", "#D55E00")], start=1):
-    counts = [numbers[i] for numbers in found.blocks.values()]
-    axes.barh(list(found.blocks), counts, left=left, color=colour, edgecolor="white", label=state)
+left = [0] * len(result.blocks)
+for i, (state, colour) in enumerate([("complete", "#0072B2"), ("missing", "#999999"), ("damaged", "#D55E00")], start=1):
+    counts = [numbers[i] for numbers in result.blocks.values()]
+    axes.barh(list(result.blocks), counts, left=left, color=colour, edgecolor="white", label=state)
     left = [before + n for before, n in zip(left, counts, strict=True)]
 axes.invert_yaxis()
-axes.set(xlabel="blocks", xticks=range(5), title="Blocks of the store before its repair")
+axes.set(xlabel="blocks", xticks=range(5), title="Blocks of the store before repair")
 axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 fig.savefig("verify_and_repair.png", dpi=150, bbox_inches="tight")

@@ -31,12 +31,12 @@ def write(examples: Path, folder: Path) -> None:
         for picture in sorted(run.glob("*.png")):
             shutil.copyfile(picture, folder / picture.name)
             pictures.append(picture.name)
-        shown = "".join(f"```{{image}} {name}\n:alt: What {script.name} draws\n```\n\n" for name in pictures)
+        shown = "".join(f"```{{image}} {name}\n:alt: Plot of {script.name}\n```\n\n" for name in pictures)
         printed = (run / _RUN).read_text(encoding="utf-8")
         _write(
             folder / f"{script.stem}.md",
             f"# {title}\n\n{about}\n\n{shown}```{{literalinclude}} ../../examples/{script.name}\n```\n\n"
-            f"It prints:\n\n```text\n{printed}```\n",
+            f"Output:\n\n```text\n{printed}```\n",
         )
         names.append(script.stem)
         first = about.split("\n\n")[0].replace("\n", " ")
@@ -47,7 +47,7 @@ def write(examples: Path, folder: Path) -> None:
     grid = "".join(f"\n{card}" for card in cards)
     _write(
         folder / "index.md",
-        "# Gallery\n\nShort scripts, each with one point. They are in `examples/`, and the tests run them.\n\n"
+        "# Gallery\n\nShort example scripts with their plots. They are in `examples/`, and the tests run them.\n\n"
         f"::::{{grid}} 1 2 2 3\n:gutter: 3\n{grid}\n::::\n\n"
         "```{toctree}\n:hidden:\n\n" + "\n".join(names) + "\n```\n",
     )

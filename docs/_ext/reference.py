@@ -25,7 +25,7 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
         ],
     ),
     "Relations of TFs": (
-        "Conditions of methods 3 and 4.",
+        "Conditions for methods 3 and 4.",
         [
             "And",
             "Or",
@@ -38,15 +38,15 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
         ],
     ),
     "Simulations": (
-        "A dataset from one specification.",
+        "Simulate a dataset from one specification.",
         ["simulate", "presets", "Preset", "SimulationSpec", "sweep", "spec_of"],
     ),
     "Fits": (
-        "The specification whose data look like a dataset, with standard errors.",
+        "Estimate the parameters of a simulation from data, with standard errors.",
         ["fit_spec", "SpecFit"],
     ),
     "The data model": (
-        "What a dataset must be.",
+        "Definition and validation of datasets.",
         ["FEATURES", "Feature", "validate", "rename"],
     ),
     "The accessor": (
@@ -54,11 +54,11 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
         ["YeastAccessor", "accessor.YeastAnalysis", "accessor.YeastPlots"],
     ),
     "Storage and files": (
-        "Zarr stores that resume, verify, repair and grow; files for other programs.",
+        "Save, verify, repair and extend zarr stores; export files for other programs.",
         ["save", "open", "extend", "verify", "Verification", "export", "to_dataframe", "to_anndata"],
     ),
     "Measured data": (
-        "Tables of binding and of perturbation as a dataset.",
+        "Read tables of binding and perturbation data into a dataset.",
         ["from_tables", "TableWarning"],
     ),
     "Tensors": (
@@ -77,11 +77,11 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
         ],
     ),
     "Checks and reports": (
-        "Does a dataset follow its specification?",
+        "Compare a dataset with its specification.",
         ["check", "CheckTable", "Check", "report"],
     ),
     "Errors": (
-        "All of them are :class:`ValueError` too, and say in one sentence what was wrong and what was expected.",
+        "All of them are also :class:`ValueError`. Messages say what was wrong and what was expected.",
         [
             "InputError",
             "InputTypeError",
@@ -97,7 +97,7 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
 # Data have no docstrings of their own: Sphinx would show those of their types.
 DATA = {
     "yeastxr.FEATURES": "The five features, in the order of a tensor's last axis, as :class:`yeastxr.Feature`.",
-    "yeastxr.__version__": "The version of the package, as text.",
+    "yeastxr.__version__": "The version of the package, as a string.",
 }
 
 # Modules whose public names are all listed, each on a page of its own.
@@ -138,7 +138,7 @@ def write(folder: Path) -> None:
     pages = {title: (about, names) for title, (about, names) in GROUPS.items()}
     for module in MODULES:
         pages[f"yeastxr.{module}"] = ("", [f"{module}.{name}" for name in list_module(module)])
-    index = "# Reference\n\nEvery public name, by what it is for.\n"
+    index = "# Reference\n\nAll public functions and classes, grouped by purpose.\n"
     for title, (about, names) in pages.items():
         file = title.lower().replace(" ", "-").replace(".", "-")
         _write(folder / f"{file}.md", _page(title, about, names))
