@@ -270,10 +270,11 @@ def main(names: list[str]) -> None:
 HEAD = """\
 # Benchmarks
 
-Made by `make bench` (a part alone: `make bench PARTS=tensors`). Each ratio is the rival's time over ours, or our rate
-over the rival's, both of the same run: above 1 is faster than the rival. The rival of `simulate` is the same model in
-plain NumPy (`tests/benchmarks/rival.py`); annbatch takes part where `make bench-annbatch` could install it. The machine
-is shared and noisy; each time is the best of several, taken by turns. No figure here is of a GPU: none was at hand.
+How fast is yeastxr, compared with alternatives? `make bench` generates this page (for a single part: `make bench
+PARTS=tensors`). Each ratio is the time of the rival divided by ours, or our rate divided by that of the rival, in the same
+run: above 1, yeastxr is faster. The rival of `simulate` is the same model in plain NumPy (`tests/benchmarks/rival.py`).
+annbatch is included if `make bench-annbatch` could install it. The machine is shared and noisy; each time is the best of
+several alternating measurements. No GPU was available.
 
 {date}, {machine}, {versions}.
 

@@ -20,16 +20,18 @@ LEVELS = (0.05, 0.01, 0.001)
 HEAD = """\
 # Validation of the checks
 
-Made by `make studies` on {date}; a smaller version of both studies runs in the tests.
+How often do the checks fail on correct datasets, and which errors do they find? `make studies` generated this page on
+{date}. The tests run a smaller version of both studies.
 
 """
 CALIBRATION = """\
 ## Correct datasets
 
-The tutorial's configuration (1,000 genes, 10 TFs) by each method, unusual specifications, and what extends the tutorial
-(300 genes, 10 TFs), {seeds:,} seeds each: how many of the tables have a check that fails, at each level (0.001 is the
-default). A level bounds the expected number: tests share it by Bonferroni's inequality, and many p-values are
-conservative. An observed number varies by about its square root.
+Simulations with the tutorial's configuration (1,000 genes, 10 TFs) by each method, with unusual specifications, and with
+the extensions of the tutorial's model (300 genes, 10 TFs), with {seeds:,} seeds each. The table has the number of
+datasets for which any check fails, at each level (the default is 0.001). The level is an upper bound of the expected
+rate: all tests share it (Bonferroni correction), and many p-values are conservative. The standard deviation of an
+observed number is about its square root.
 
 | simulation | at 0.05: expected up to {fifty:,.0f} | at 0.01: up to {ten:,.0f} | at 0.001: up to {one:,.0f} |
 |---|---:|---:|---:|
@@ -37,9 +39,9 @@ conservative. An observed number varies by about its square root.
 POWER = """\
 ## Incorrect datasets
 
-One error each, injected into {genes:,} genes x {tfs:,} TFs of method 4, and then of what extends the tutorial, five for
-each parameter; the attributes claim what the values do not follow. The second column lists the checks that fail at the
-level of 0.001; the others belong to the first of them.
+Each dataset of {genes:,} genes x {tfs:,} TFs (method 4, then the extensions of the tutorial's model, with five errors for
+each parameter) has one injected error, which its attributes do not describe. The second column lists the checks that
+fail at the level 0.001. The statistic and the p-value are those of the first one.
 
 | injected error | failed checks | statistic | p-value |
 |---|---|---:|---:|
