@@ -1,8 +1,8 @@
 """Compare how well a linear and a nonlinear model predict responses from binding under the four methods.
 
-There are 4,000 genes, each TF binds half of them, and the models predict |perturbation effect| from the binding effects
-of all TFs. They are trained on 80 % of the genes and scored on the others. "Best possible" is the expected r2 of a model
-that knows the mean of each pair. Needs scikit-learn (`pip install scikit-learn`).
+There are 4,000 genes, each TF binds half of them, and the models predict |perturbation effect| from the binding
+effects of all TFs. They are trained on 80 % of the genes and scored on the others. "Best possible" is the expected r2
+of a model that knows the mean of each pair. Needs scikit-learn (`pip install scikit-learn`).
 """
 
 import sys

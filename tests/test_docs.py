@@ -21,6 +21,7 @@ sys.path.insert(0, str(DOCS / "_ext"))
 
 import formulas
 import links as checker
+import prose
 
 README = ROOT / "README.md"
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -208,6 +209,17 @@ def test_examples__run_and_draw(
         printed = capsys.readouterr().out
         assert "torch.Size([1000, 10, 5])" in printed
         assert "bound/unbound ratio is correct: True" in printed
+
+
+def test_prose__replaced_phrases_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("Datasets are the same,\nbit for bit. A right dataset.")
+    assert prose.main([str(page)]) == 1
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{page}:1: 'the same, bit for bit'")
+    assert second.startswith(f"{page}:2: 'right dataset'")
+    page.write_text("Datasets are bit-identical. Bright datasets.")
+    assert prose.main([str(page)]) == 0
 
 
 def test_links__what_leads_nowhere_is_found(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """A linter for prose: finds phrases that were replaced by plain English, and says what to write instead.
 
-Run by ``make lint`` as ``python docs/_ext/prose.py FILES``, after codespell. It reads whole files, so phrases may span lines.
+``make lint`` runs ``python docs/_ext/prose.py FILES`` after codespell. Phrases may span lines.
 """
 
 import re

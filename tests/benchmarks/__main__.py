@@ -271,10 +271,10 @@ HEAD = """\
 # Benchmarks
 
 How fast is yeastxr, compared with alternatives? `make bench` generates this page (for a single part: `make bench
-PARTS=tensors`). Each ratio is the time of the rival divided by ours, or our rate divided by that of the rival, in the same
-run: above 1, yeastxr is faster. The rival of `simulate` is the same model in plain NumPy (`tests/benchmarks/rival.py`).
-annbatch is included if `make bench-annbatch` could install it. The machine is shared and noisy; each time is the best of
-several alternating measurements. No GPU was available.
+PARTS=tensors`). Each ratio is the time of the rival divided by ours, or our rate divided by that of the rival, in the
+same run: above 1, yeastxr is faster. The rival of `simulate` is the same model in plain NumPy
+(`tests/benchmarks/rival.py`). annbatch is included if `make bench-annbatch` could install it. The machine is shared
+and noisy; each time is the best of several alternating measurements. No GPU was available.
 
 {date}, {machine}, {versions}.
 

@@ -27,11 +27,11 @@ How often do the checks fail on correct datasets, and which errors do they find?
 CALIBRATION = """\
 ## Correct datasets
 
-Simulations with the tutorial's configuration (1,000 genes, 10 TFs) by each method, with unusual specifications, and with
-the extensions of the tutorial's model (300 genes, 10 TFs), with {seeds:,} seeds each. The table has the number of
-datasets for which any check fails, at each level (the default is 0.001). The level is an upper bound of the expected
-rate: all tests share it (Bonferroni correction), and many p-values are conservative. The standard deviation of an
-observed number is about its square root.
+Simulations with the tutorial's configuration (1,000 genes, 10 TFs) by each method, with unusual specifications, and
+with the extensions of the tutorial's model (300 genes, 10 TFs), with {seeds:,} seeds each. The table has the number
+of datasets for which any check fails, at each level (the default is 0.001). The level is an upper bound of the
+expected rate: all tests share it (Bonferroni correction), and many p-values are conservative. The standard deviation
+of an observed number is about its square root.
 
 | simulation | at 0.05: expected up to {fifty:,.0f} | at 0.01: up to {ten:,.0f} | at 0.001: up to {one:,.0f} |
 |---|---:|---:|---:|
@@ -39,9 +39,9 @@ observed number is about its square root.
 POWER = """\
 ## Incorrect datasets
 
-Each dataset of {genes:,} genes x {tfs:,} TFs (method 4, then the extensions of the tutorial's model, with five errors for
-each parameter) has one injected error, which its attributes do not describe. The second column lists the checks that
-fail at the level 0.001. The statistic and the p-value are those of the first one.
+Each dataset of {genes:,} genes x {tfs:,} TFs (method 4, then the extensions of the tutorial's model, with five errors
+for each parameter) has one injected error, which its attributes do not describe. The second column lists the checks
+that fail at the level 0.001. The statistic and the p-value are those of the first one.
 
 | injected error | failed checks | statistic | p-value |
 |---|---|---:|---:|
