@@ -93,7 +93,7 @@ html_static_path = ["_static"]
 html_css_files = ["yeastxr.css"]
 html_show_sourcelink = False
 # Pages outside of sections have nothing to list beside them.
-alone = ("install", "tutorial", "benchmarks", "changelog", "design", "contributing", "validation")
+alone = ("install", "tutorial", "glossary", "benchmarks", "changelog", "design", "contributing", "validation")
 html_sidebars = {page: [] for page in alone}
 html_theme_options = {
     "show_toc_level": 2,
