@@ -41,7 +41,7 @@ def colour(element: object, backend: str) -> str:
 
 
 def drawn(element: object, backend: str) -> object:
-    return hv.render(element, backend=backend)
+    return hv.renderer(backend).get_plot(element).state  # hv.render draws twice with matplotlib
 
 
 @pytest.fixture(autouse=True)
