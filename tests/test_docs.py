@@ -29,7 +29,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 RUN = [page for page in pages() if blocks(page, "python") or cells(page)]
 HERE = {"README.md", "docs/guide/cli.md"}  # pages whose commands run anywhere; others need a cluster, a cloud or a disk
-SMALLER = {"[300, 300]": "[30, 30]", "[76, 76]": "[8, 8]", "--n-sample 100,100": "--n-sample 10,10"}
+SMALLER = {"[300, 300]": "[30, 30]", "[76, 76]": "[40, 40]", "--n-sample 100,100": "--n-sample 10,10"}
 """Numbers of TFs, and those that tests take instead."""
 
 

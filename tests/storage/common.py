@@ -9,7 +9,7 @@ _SAVED: dict[str, dict[str, bytes]] = {}
 
 
 def save_simulation(path: Path, **parameters: object) -> Path:
-    """Save a simulation; later calls with the same parameters write the files of the first, in a fraction of the time."""
+    """Save a simulation, or write the files of an earlier call with these parameters, in a fraction of the time."""
     key = repr(sorted(parameters.items()))
     if key not in _SAVED:
         yx.save(yx.simulate(**parameters), path)

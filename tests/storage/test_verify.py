@@ -18,7 +18,6 @@ from tests.storage.test_writer import files
 from yeastxr.demo import BOOLEAN_RELATIONS, POPULATION
 from yeastxr.schema import FEATURE_NAMES
 
-
 SPEC = {**POPULATION, "genes": 90, "max_mean_adjustment": 10.0, "tf_relationships": BOOLEAN_RELATIONS, "seed": 42}
 CHUNKS = {"tf": 2, "gene": 40}
 
