@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,14 @@ def no_compute() -> Iterator[None]:
 
     with dask.config.set(scheduler=refuse):
         yield
+
+
+def leave_pictures_out(patch: pytest.MonkeyPatch) -> None:
+    """Put one blank picture in pages of reports, as drawing takes most of the time."""
+    from bokeh.plotting import figure
+
+    patch.setattr(yx.plot, "qc", lambda ds, summary: [])
+    patch.setattr(import_module("yeastxr.report.report"), "_render_figures", lambda pictures: [figure()])
 
 
 def count_reads(ds: xr.Dataset) -> tuple[xr.Dataset, Counter[tuple[str, tuple[int, ...]]]]:

@@ -8,20 +8,18 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
-from bokeh.plotting import figure
 from click.testing import CliRunner
 from hatchling.builders.wheel import WheelBuilder
 
 import yeastxr as yx
 from tests.browser import CHROMIUM, Tab, browser
-from tests.conftest import count_reads
-from yeastxr import plot, qc
+from tests.conftest import count_reads, leave_pictures_out
+from yeastxr import qc
 from yeastxr.checks.table import Check, CheckTable
 from yeastxr.cli import main
 from yeastxr.demo import METHODS
@@ -91,12 +89,6 @@ def made(**extra: object) -> xr.Dataset:
 def evil() -> xr.Dataset:
     ds = made(genes=3, bound=[0.34, 0.67], n_sample=[1, 1], tfs=EVIL)
     return ds.assign_coords(gene=["<b>g</b>", "$$x$$", "&lt;"])
-
-
-def leave_pictures_out(patch: pytest.MonkeyPatch) -> None:
-    """Put one blank picture in a page, as drawing takes most of the time."""
-    patch.setattr(plot, "qc", lambda ds, summary: [])
-    patch.setattr(import_module("yeastxr.report.report"), "_render_figures", lambda pictures: [figure()])
 
 
 def written(ds: xr.Dataset, folder: Path, *, pictures: bool = False, **options: object) -> str:

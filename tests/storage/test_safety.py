@@ -377,45 +377,6 @@ def test_links__out_of_a_store_are_not_written_through(part: str, tmp_path: Path
     assert read_files(tmp_path) == before
 
 
-WORKERS = """
-import os, sys, tempfile
-import yeastxr as yx
-from zarr.storage import MemoryStore
-def nested(how, folder):
-    ds = yx.simulate(genes=100, bound=[.1], n_sample=[3], seed=1, chunks={"tf": 1})
-    if how == "save":
-        yx.save(ds, folder + "/nested.zarr")
-    return yx.verify(folder + "/nested.zarr", against="spec").whole
-if __name__ == "__main__":
-    from distributed import Client
-    folder = sys.argv[1]
-    for name in "abc":
-        os.mkdir(f"{folder}/{name}")
-    os.chdir(f"{folder}/a")
-    ds = yx.simulate(genes=100, bound=[0.1], n_sample=[4], seed=1, chunks={"tf": 1})
-    with Client(n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
-        os.chdir(f"{folder}/b")
-        path = yx.save(ds, "sim.zarr")
-        print(bool(yx.verify(path)), os.listdir(f"{folder}/a"), os.listdir(f"{folder}/b"))
-        for store in (MemoryStore(), "memory://sim.zarr"):
-            try:
-                yx.save(ds, store)
-            except yx.StoreError as error:
-                print("other processes" in str(error))
-        for how in ("save", "spec"):
-            print(client.submit(nested, how, folder).result(timeout=60))
-"""
-
-
-def test_workers__another_folder_own_memory_and_nested_tasks(tmp_path: Path) -> None:
-    pytest.importorskip("distributed", reason="distributed is not installed")
-    (tmp_path / "script.py").write_text(WORKERS)
-    result = subprocess.run(
-        [sys.executable, tmp_path / "script.py", tmp_path], capture_output=True, text=True, timeout=300, check=True
-    )
-    assert result.stdout.split("\n")[:-1] == ["True [] ['sim.zarr']", "True", "True", "True", "True"]
-
-
 def test_processes__memory_is_refused() -> None:
     store = MemoryStore()
     yx.save(simulate(), store)
