@@ -12,8 +12,7 @@ import zarr
 from click.testing import CliRunner
 
 import yeastxr as yx
-from tests.conftest import read_files
-from tests.storage.common import save_simulation
+from tests.conftest import read_files, save_simulation
 from yeastxr.cli import main
 from yeastxr.schema import FEATURE_NAMES
 

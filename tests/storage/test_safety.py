@@ -17,8 +17,7 @@ import zarr
 from zarr.storage import LocalStore, MemoryStore
 
 import yeastxr as yx
-from tests.conftest import read_files
-from tests.storage.common import save_simulation
+from tests.conftest import read_files, save_simulation
 from tests.storage.hooked import HookedStore, hook
 
 SPEC = {"genes": 60, "bound": [0.1, 0.2], "n_sample": [4, 4], "seed": 42}

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import yeastxr as yx
-from tests.storage.common import save_simulation
+from tests.conftest import save_simulation
 from tests.storage.hooked import HookedStore, hook
 from tests.storage.test_writer import files
 from yeastxr.demo import BOOLEAN_RELATIONS, POPULATION

@@ -13,7 +13,7 @@ import zarr
 from zarr.storage import MemoryStore, WrapperStore
 
 import yeastxr as yx
-from tests.storage.common import save_simulation
+from tests.conftest import save_simulation
 from tests.storage.hooked import HookedStore, hook
 from yeastxr.storage.layout import Records
 from yeastxr.storage.location import locate
