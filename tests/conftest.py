@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,23 @@ def read_files(folder: Path) -> dict[str, bytes]:
     return {str(f.relative_to(folder)): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
 
 
+_SAVED: dict[str, dict[str, bytes]] = {}
+
+
+def save_simulation(path: Path, **parameters: object) -> Path:
+    """Save a simulation, or write the files of an earlier call with these parameters, in a fraction of the time."""
+    key = repr(sorted(parameters.items()))
+    if key not in _SAVED:
+        yx.save(yx.simulate(**parameters), path)
+        _SAVED[key] = read_files(path)
+        return path
+    for name, data in _SAVED[key].items():
+        file = path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    return path
+
+
 @pytest.fixture(params=CHUNKS.values(), ids=CHUNKS.keys())
 def chunks(request: pytest.FixtureRequest) -> dict[str, int] | None:
     """Run a test on NumPy arrays, on chunks along TFs, and on chunks along both dimensions."""
@@ -54,6 +72,14 @@ def no_compute() -> Iterator[None]:
 
     with dask.config.set(scheduler=refuse):
         yield
+
+
+def leave_pictures_out(patch: pytest.MonkeyPatch) -> None:
+    """Put one blank picture in pages of reports, as drawing takes most of the time."""
+    from bokeh.plotting import figure
+
+    patch.setattr(yx.plot, "qc", lambda ds, summary: [])
+    patch.setattr(import_module("yeastxr.report.report"), "_render_figures", lambda pictures: [figure()])
 
 
 def count_reads(ds: xr.Dataset) -> tuple[xr.Dataset, Counter[tuple[str, tuple[int, ...]]]]:

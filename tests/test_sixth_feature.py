@@ -84,12 +84,10 @@ assert len(yx.plot.compare({"a": ds, "b": ds}, "expression_level")) == 2
 }
 
 
-@pytest.mark.parametrize("use", USES)
-def test_sixth_feature__follows_from_the_schema(use: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", DECLARED + USES[use], str(tmp_path)], capture_output=True, text=True, cwd=ROOT
-    )
-    assert done.returncode == 0, done.stderr
+def test_sixth_feature__follows_from_the_schema(tmp_path: Path) -> None:
+    code = "".join([DECLARED, *(f"print({use!r})\n{lines}" for use, lines in USES.items())])
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stdout.split()) == (0, list(USES)), done.stderr
 
 
 @pytest.mark.parametrize(("title", "most"), [("Add a feature to the schema", 9), ("Add a method", 5)])

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.common import SIMULATE, run
+from tests.conftest import save_simulation
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    """A small simulation, saved."""
-    assert run("simulate", tmp_path / "sim.zarr", *SIMULATE).exit_code == 0
-    return tmp_path / "sim.zarr"
+    """A small simulation, saved: that of SIMULATE."""
+    return save_simulation(tmp_path / "sim.zarr", genes=200, bound=[0.1, 0.2], n_sample=[2, 3], seed=42)

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 import yeastxr as yx
 from tests.cli.common import SIMULATE, run
-from tests.conftest import read_files
+from tests.conftest import leave_pictures_out, read_files
 from yeastxr.cli import main
 from yeastxr.errors import escape_controls
 
@@ -29,7 +29,8 @@ def test_commands__no_such_store(tmp_path: Path, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["info", "check", "report", "verify", "export"])
-def test_commands__take_urls(command: str, store: Path, tmp_path: Path) -> None:
+def test_commands__take_urls(command: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_pictures_out(monkeypatch)
     out = {"report": [tmp_path / "qc.html"], "export": [tmp_path / "out.npz"]}.get(command, [])
     result = run(command, f"file://{store}", *out)
     assert result.exit_code == 0, result.output
@@ -75,7 +76,7 @@ def pipe(*args: object, **settings: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings)
 
 
-@pytest.mark.parametrize("command", [["info"], ["check"], ["simulate", "--help"]], ids=str)
+@pytest.mark.parametrize("command", [["check"], ["simulate", "--help"]], ids=str)
 def test_commands__end_quietly_with_their_reader(command: list[str], store: Path) -> None:
     process = pipe(*command, *([] if "--help" in command else [store]))
     process.stdout.close()  # a reader that ends before anything is written
@@ -95,15 +96,14 @@ def test_commands__end_quietly_where_both_outputs_lose_their_reader(tmp_path: Pa
     assert done.returncode == 128 + signal.SIGPIPE
 
 
-@pytest.mark.parametrize("closed", ["1", "2"])
-def test_commands__without_an_output(closed: str, store: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("closed", "arguments"), [("1", ["check"]), ("2", ["verify", "--repair"])])
+def test_commands__without_an_output(closed: str, arguments: list[str], store: Path) -> None:
     """A process may be started with its output closed, as daemons are."""
-    for arguments in (["verify", "--repair"], ["check"]):
-        line = f'exec "$0" "$@" {closed}>&-'
-        command = ["sh", "-c", line, sys.executable, "-m", "yeastxr.cli", *arguments, str(store)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert "Traceback" not in done.stderr
+    line = f'exec "$0" "$@" {closed}>&-'
+    command = ["sh", "-c", line, sys.executable, "-m", "yeastxr.cli", *arguments, str(store)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("name", ["a\u202eb", "a\x1b[2Jb", "a\x00b", "a\u2066b"])

@@ -314,7 +314,7 @@ def test_simulate__takes_up_what_was_ended_with_the_seed_it_had(tmp_path: Path) 
 def test_simulate__in_processes(tmp_path: Path) -> None:
     pytest.importorskip("distributed", reason="distributed is not installed")
     out = tmp_path / "sim.zarr"
-    assert run("simulate", out, *SIMULATE, "--workers", "2").exit_code == 0
+    assert run("simulate", out, *SIMULATE, "--workers", "1").exit_code == 0
     expected = yx.simulate(genes=200, bound=[0.1, 0.2], n_sample=[2, 3], seed=42)
     xr.testing.assert_identical(yx.open(out).compute(), expected)
     refused = run("simulate", tmp_path / "x.zarr", *SIMULATE, "--workers", "2", "--scheduler", "tcp://127.0.0.1:1")

@@ -2,9 +2,11 @@
 
 Run as ``python -m tests.storage.kills SCENARIO FIRST STEP FOLDER``, with ``all`` for every scenario: prints what went
 wrong, a line each, and how many kills there were. Each command runs in a fork of one process that has imported
-everything and started no thread of zarr.
+everything and started no thread of zarr. In steps above 1, the commands that must recover run after each kill, and
+the others take turns.
 """
 
+import itertools
 import os
 import shutil
 import signal
@@ -156,16 +158,18 @@ def main(scenario: str, first: int, step: int, folder: Path) -> None:
     start = folder / "start"
     start.mkdir(parents=True)
     assert fork(lambda: prepare(state, start / "x.zarr")) == 0
+    recovering = recovery.split(", ")
+    turns = itertools.cycle(command for command in COMMANDS if command not in recovering)
     n = first
     while True:
         after = folder / f"{n}"
         shutil.copytree(start, after)
         if fork(partial(kill_at, n, after, partial(COMMANDS[killed], after / "x.zarr"))) == 0:
             break
-        for command in COMMANDS:
+        for command in COMMANDS if step == 1 else [*recovering, next(turns)]:
             copy = folder / f"{n}-{command}"
             shutil.copytree(after, copy)
-            recovers = command in recovery.split(", ")
+            recovers = command in recovering
             fresh = state in ("nothing", "unfinished")
             possible = [*expected, *([B] if fresh and command in ("save another", "overwrite") else [])]
             check = partial(check_after, command, copy / "x.zarr", possible, recovers, fresh)

@@ -10,7 +10,9 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import dask
 import numpy as np
 import pytest
 import xarray as xr
@@ -152,25 +154,55 @@ def test_cloud__not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         yx.open("s3://bucket/sim.zarr")
 
 
-def test_cluster__a_worker_killed_half_way_costs_only_its_blocks(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Start a cluster of two workers of one thread each."""
     distributed = pytest.importorskip("distributed", reason="distributed is not installed")
-    whole = files(yx.save(made(n_sample=[120]), tmp_path / "threads.zarr"))
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def client(cluster: Any) -> Iterator[Any]:
+    with cluster.get_client() as client:
+        yield client
+
+
+def test_cluster__another_folder_own_memory_and_nested_tasks(
+    client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path.cwd()  # that of the workers
+    before = sorted(folder.iterdir())
+    monkeypatch.chdir(tmp_path)
+    assert yx.verify(yx.save(made(), "sim.zarr"))
+    assert [path.name for path in tmp_path.iterdir()] == ["sim.zarr"]
+    assert sorted(folder.iterdir()) == before
+    for store in (MemoryStore(), "memory://sim.zarr"):
+        with pytest.raises(yx.StoreError, match="other processes"):
+            yx.save(made(), store)
+
+    def nested(name: str) -> bool:
+        ds = yx.simulate(genes=100, bound=[0.1], n_sample=[3], seed=1, chunks={"tf": 1})
+        return yx.verify(yx.save(ds, f"{tmp_path}/{name}.zarr"), against="spec").whole
+
+    assert client.gather(client.map(nested, ["a", "b"])) == [True, True]  # of as many tasks as there are threads
+
+
+def test_cluster__a_worker_killed_half_way_costs_only_its_blocks(client: Any, tmp_path: Path) -> None:
+    with dask.config.set(scheduler="threads"):
+        whole = files(yx.save(made(n_sample=[120]), tmp_path / "threads.zarr"))
     path = tmp_path / "cluster.zarr"
-    with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        victim = min(client.run(os.getpid).values())
+    victim = min(client.run(os.getpid).values())
 
-        def kill_when_some_are_there() -> None:
-            while len(list(path.glob("perturbation_pvalue/c/0/*"))) < 5:
-                time.sleep(0.005)
-            os.kill(victim, signal.SIGKILL)
+    def kill_when_some_are_there() -> None:
+        while len(list(path.glob("perturbation_pvalue/c/0/*"))) < 5:
+            time.sleep(0.005)
+        os.kill(victim, signal.SIGKILL)
 
-        killer = threading.Thread(target=kill_when_some_are_there)
-        killer.start()
-        yx.save(made(n_sample=[120]), path)
-        killer.join()
+    killer = threading.Thread(target=kill_when_some_are_there)
+    killer.start()
+    yx.save(made(n_sample=[120]), path)
+    killer.join()
     assert files(path) == whole
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import yeastxr as yx
@@ -104,6 +104,7 @@ def test_save__any_text_as_a_name(names: list[str], tmp_path_factory: pytest.Tem
     xr.testing.assert_identical(back.compute(), ds)
 
 
+@settings(max_examples=6)
 @given(
     gene=st.integers(20, 60),
     tf=st.integers(3, 10),

@@ -221,10 +221,13 @@ ODD: dict[str, dict] = {
 }
 
 
+@pytest.mark.parametrize("replicates", [150, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("genes", [1, 2, 101])
 @pytest.mark.parametrize("parameters", ODD.values(), ids=ODD)
-def test_large_fraction__agrees_with_simulations_of_odd_specifications(parameters: dict, genes: int) -> None:
-    spec = yx.SimulationSpec(genes=genes, **parameters, seed=1, replicates=500)
+def test_large_fraction__agrees_with_simulations_of_odd_specifications(
+    parameters: dict, genes: int, replicates: int
+) -> None:
+    spec = yx.SimulationSpec(genes=genes, **parameters, seed=1, replicates=replicates)
     scores = agreement.compute_large_scores(spec, blocks=4)
     assert max(scores.values()) < 6, scores
 

@@ -168,7 +168,7 @@ def save(element: Any, path: str | Path, *, overwrite: bool = False, dpi: int = 
             from matplotlib import pyplot
 
             with _use_agg():
-                figure = hv.render(element, backend="matplotlib")
+                figure = hv.renderer("matplotlib").get_plot(element).state  # hv.render draws twice
                 figure.savefig(partial, format=suffix[1:], dpi=dpi, bbox_inches="tight")
                 pyplot.close(figure)
     return path
