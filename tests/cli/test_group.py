@@ -265,7 +265,7 @@ def test_commands__interrupted(command: str, store: Path, tmp_path: Path, monkey
         "split": "pandas.DataFrame.to_csv",
         "analyze": "pandas.DataFrame.to_csv",
         "demo": "yeastxr.demo.save",
-        "doctor": "yeastxr.cli.doctor.count_threads",
+        "doctor": "importlib.metadata.requires",
     }
     monkeypatch.chdir(tmp_path)
     before = read_files(tmp_path)
