@@ -39,10 +39,10 @@ def list_lower_bounds() -> list[str]:
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     texts = project["dependencies"] + [text for name in extras for text in extras[name] if name not in ("docs", "lint")]
-    bounds = {}
+    bounds: dict[str, str] = {}
     for text in texts:
         match = re.fullmatch(r"([\w.-]+)(?:\[\w+\])?>=([\d.]+)", text)
         if match:
-            bounds[match[1]] = match[2]
+            bounds[match[1]] = max(match[2], bounds.get(match[1], "0"), key=lambda v: [int(n) for n in v.split(".")])
     bounds["torch"] = CONSTRAINTS.read_text(encoding="utf-8").strip().rpartition("==")[2]
     return [f"{name}=={version}.*" if version.count(".") < 2 else f"{name}=={version}" for name, version in bounds.items()]
