@@ -23,11 +23,14 @@ _T = TypeVar("_T")
 class LazyModule:
     """A module that is imported when it is first used: torch takes seconds, and most uses need none."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, extra: str) -> None:
+        self._name, self._extra = name, extra
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(import_module(self._name), name)
+        return getattr(import_extra(self._name, self._extra), name)
+
+
+_HINTS = {"torch": ", or for the CPU alone: pip install torch --index-url https://download.pytorch.org/whl/cpu"}
 
 
 def import_extra(name: str, extra: str) -> Any:
@@ -35,7 +38,9 @@ def import_extra(name: str, extra: str) -> Any:
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
-        raise InputError(f"{error.name or name} is not installed; pip install 'yeastxr[{extra}]'") from None
+        missing = error.name or name
+        hint = _HINTS.get(missing, "")
+        raise InputError(f"{missing} is not installed; pip install 'yeastxr[{extra}]'{hint}") from None
 
 
 def count_threads() -> int:

@@ -1,6 +1,7 @@
 """The tutorial as a command: it prints what each step does, and writes the results to a folder."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,11 @@ def run(folder: Path, *, method: int = 2, overwrite: bool = False, echo: Callabl
     echo("Writing")
     store = save(ds, folder / "sim.zarr", overwrite=True)
     echo(f"  {store}: the dataset; ds = yx.open({str(store)!r})")
-    tensor = export(ds, folder / "tensor.pt", overwrite=True)
-    echo(f"  {tensor}: a tensor {list(to_torch(ds).shape)} [genes, TFs, features]; torch.load({str(tensor)!r})")
+    if find_spec("torch") is None:
+        echo("  no tensor: torch is not installed; pip install 'yeastxr[torch]'")
+    else:
+        tensor = export(ds, folder / "tensor.pt", overwrite=True)
+        echo(f"  {tensor}: a tensor {list(to_torch(ds).shape)} [genes, TFs, features]; torch.load({str(tensor)!r})")
     page = report(ds, folder / "qc.html", checks=table, overwrite=True)
     echo(f"  {page}: the checks and the plots as a page that needs no network")
     picture = plot.save(plot.qc(ds), folder / "qc.png", overwrite=True)

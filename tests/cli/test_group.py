@@ -130,6 +130,7 @@ VALID: dict[str, list[str]] = {
     "split": ["sim.zarr", "new.csv"],
     "analyze": ["sim.zarr", "--method", "curves", "-o", "new.csv"],
     "demo": ["new"],
+    "doctor": [],
 }
 """Arguments with which each command works."""
 
@@ -195,7 +196,7 @@ def list_wrong_words(command: str) -> Iterator[tuple[list[str], int]]:
     valid = VALID[command]
     yield [*valid, "--no-such-option"], 2
     yield [*valid, "one", "two", "three"], 2
-    if command != "demo":
+    if command not in ("demo", "doctor"):
         yield [], 2
     for option in main.commands[command].params:
         if not isinstance(option, click.Option) or option.is_flag:
@@ -264,6 +265,7 @@ def test_commands__interrupted(command: str, store: Path, tmp_path: Path, monkey
         "split": "pandas.DataFrame.to_csv",
         "analyze": "pandas.DataFrame.to_csv",
         "demo": "yeastxr.demo.save",
+        "doctor": "importlib.metadata.requires",
     }
     monkeypatch.chdir(tmp_path)
     before = read_files(tmp_path)

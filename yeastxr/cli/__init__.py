@@ -3,6 +3,7 @@
 import atexit
 import gc
 
+from yeastxr.cli.doctor import doctor
 from yeastxr.cli.group import main
 from yeastxr.cli.measured import import_tables
 from yeastxr.cli.plots import plot
@@ -26,6 +27,7 @@ for _command in (
     analyze,
     import_tables,
     demo,
+    doctor,
 ):
     main.add_command(_command)
 

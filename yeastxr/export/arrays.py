@@ -18,9 +18,10 @@ from yeastxr.schema import FEATURE_NAMES, convert_text, order_dims, to_text_arra
 from yeastxr.training.tensors import to_torch
 
 
-def check_tensor(ds: xr.Dataset) -> None:
-    """Refuse variables that a tensor can't hold."""
-    for name in ds.data_vars:
+def check_tensor(ds: xr.Dataset, features: object) -> None:
+    """Refuse to write a tensor without torch, and variables that a tensor can't hold."""
+    import_extra("torch", "torch")
+    for name in ds.data_vars if features is not None else ():
         if name not in FEATURE_NAMES:
             raise InputError(f"features names {name!r}, an extra variable; expected features alone for a tensor (.pt)")
 

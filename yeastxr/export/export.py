@@ -129,8 +129,8 @@ def export(
         arrays.check_netcdf(chosen, path)
     elif ending == ".h5ad":
         anndata.check_anndata(chosen, path)
-    elif ending == ".pt" and features is not None:
-        arrays.check_tensor(chosen)
+    elif ending == ".pt":
+        arrays.check_tensor(chosen, features)
     check_overwrite(path, overwrite)
     if card:
         cards.check_card(path, overwrite)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from yeastxr._utils import import_extra
 from yeastxr.training.batches import Batches, SimulatedBatches
 from yeastxr.training.split import split
 from yeastxr.training.tensors import MaskedPair, Pair, from_torch, to_dataarray, to_torch, xy
@@ -29,10 +30,12 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # These subclass classes of torch and Lightning, which take seconds to load.
     if name in ("BatchStream", "SampleDataset"):
+        import_extra("torch", "torch")
         from yeastxr.training import loaders
 
         return getattr(loaders, name)
     if name == "YeastDataModule":
+        import_extra("lightning", "lightning")
         from yeastxr.training import lightning
 
         return lightning.YeastDataModule

@@ -32,7 +32,7 @@ from yeastxr.training.tensors import (
 if TYPE_CHECKING:
     import torch
 else:
-    torch = LazyModule("torch")
+    torch = LazyModule("torch", "torch")
 
 
 EPOCH_END = 2**32  # the random-number scheme counts epochs in 32 bits

@@ -36,7 +36,7 @@ from yeastxr.training.split import select_part
 if TYPE_CHECKING:
     import torch
 else:
-    torch = LazyModule("torch")
+    torch = LazyModule("torch", "torch")
 
 Names = str | Sequence[str]
 Missing = float | Literal["keep", "refuse"]
@@ -436,8 +436,9 @@ def select_features(argument: str, names: Any) -> Selection:
 
 def resolve_device(device: Any) -> "torch.device":
     """Return the device, the CPU for None, or refuse one that is not available."""
+    make = torch.device
     try:
-        resolved = torch.device("cpu" if device is None else device)
+        resolved = make("cpu" if device is None else device)
     except (RuntimeError, TypeError, ValueError):
         raise InputError(f"device is {format_value(device)}; expected a torch device such as 'cpu' or 'cuda'") from None
     if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
