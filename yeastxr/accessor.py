@@ -10,6 +10,7 @@ import xarray as xr
 from yeastxr import analysis as methods
 from yeastxr import plot as plots
 from yeastxr.checks import check
+from yeastxr.explore import explore
 from yeastxr.export import export, to_anndata, to_dataframe
 from yeastxr.fit import fit_spec
 from yeastxr.rename import rename
@@ -84,6 +85,7 @@ class YeastAccessor:
     save = _as_method(save)
     export = _as_method(export)
     report = _as_method(report)
+    explore = _as_method(explore)
     targets = _as_method(methods.targets)
     top = _as_method(methods.top)
     describe = _as_method(methods.describe)

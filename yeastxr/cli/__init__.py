@@ -3,6 +3,7 @@
 import atexit
 import gc
 
+from yeastxr.cli.explorer import explore
 from yeastxr.cli.group import main
 from yeastxr.cli.measured import import_tables
 from yeastxr.cli.plots import plot
@@ -20,6 +21,7 @@ for _command in (
     verify,
     check,
     report,
+    explore,
     plot,
     export,
     split,
