@@ -227,7 +227,10 @@ class Explorer(Viewer):
             }
             for view in shown
         ]
-        words = [current.title, *(self._selectors[name].value for name in ("tf", "gene") if name in current.selectors)]
+        words = [
+            current.title,
+            *(self._selectors[name].value for name in ("tf", "other", "gene") if name in current.selectors),
+        ]
         self.navigation.param.update(
             links=links,
             page_title=" – ".join([shorten_name(" ".join(words)), shorten(self._title, 60)]),

@@ -20,8 +20,11 @@ class Axis(NamedTuple):
     code: str
 
 
-_BINDING = Axis(lambda pairs: pairs["binding_effect"], "pairs.binding_effect")
-_EFFECT = Axis(lambda pairs: pairs["perturbation_effect"], "pairs.perturbation_effect")
+def _make_column(name: str) -> Axis:
+    return Axis(lambda pairs: pairs[name], f"pairs.{name}")
+
+
+_BINDING, _EFFECT = _make_column("binding_effect"), _make_column("perturbation_effect")
 _MAGNITUDE = Axis(lambda pairs: pairs["perturbation_effect"].abs(), "pairs.perturbation_effect.abs()")
 
 
@@ -39,6 +42,8 @@ PLANES: Mapping[str, tuple[Axis, ...]] = {
     "perturbation": (_EFFECT, _make_height("perturbation_pvalue")),
     "binding_effect": (_BINDING,),
     "perturbation_effect": (_EFFECT,),
+    "binding_pair": tuple(_make_column(f"binding_effect_{tf}") for tf in ("first", "second")),
+    "perturbation_pair": tuple(_make_column(f"perturbation_effect_{tf}") for tf in ("first", "second")),
 }
 """The axes of the plots in which pairs can be selected, by name; histograms have one."""
 

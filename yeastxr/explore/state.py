@@ -43,8 +43,10 @@ class State:
 
     def change(self, **values: Any) -> Self:
         """Return the state with other values; a selection is of one TF or gene, and goes with it."""
-        if {"view", "tf", "gene", "point", "changes"} & values.keys():
+        if {"view", "tf", "gene", "other", "point", "changes"} & values.keys():
             values.setdefault("box", None)
+        if values.get("tf") == self.other:
+            values.setdefault("other", self.tf)  # two different ones
         return replace(self, **values)
 
     def to_query(self, source: Source) -> str:
@@ -64,7 +66,7 @@ class State:
     @classmethod
     def from_query(cls, query: str, source: Source) -> tuple[Self, list[str]]:
         """Return the state of a query, and a sentence for each part of it that can't be followed, which is left out."""
-        values: dict[str, Any] = {"other": min(1, source.ds.sizes[TF] - 1)}
+        values: dict[str, Any] = {}
         point: dict[str, int] = {}
         problems: list[str] = []
         for name, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True):
@@ -86,4 +88,6 @@ class State:
                     values.setdefault("changes", {})[name.removeprefix(_SET)] = text
             except InputError as error:
                 problems.append(str(error))
+        if "other" not in values:
+            values["other"] = min(0 if values.get("tf") else 1, source.ds.sizes[TF] - 1)
         return cls(**values, point=point), problems

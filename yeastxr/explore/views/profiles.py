@@ -11,6 +11,7 @@ from yeastxr import analysis, plot
 from yeastxr.errors import InputError
 from yeastxr.explore.figures import Figure, LinkedFigure
 from yeastxr.explore.selection import Box
+from yeastxr.explore.source import MOST_READ_AT_ONCE
 from yeastxr.explore.state import State
 from yeastxr.explore.text import escape, make_facts
 from yeastxr.explore.views.base import View, make_data_table, make_figure_place, make_grid, make_html
@@ -23,7 +24,6 @@ from yeastxr.simulation.operators import iterate_tfs
 from yeastxr.simulation.relations import check_relationships
 from yeastxr.theory.features import find_spec
 
-_SMALLEST = 1e6  # pairs that are read while the page waits
 _PICTURES: dict[str, Callable[[xr.Dataset], Any]] = {
     "effects": lambda ds: plot.binding_vs_perturbation(ds, title="Perturbation over binding"),
     "binding": lambda ds: plot.volcano(ds, "binding", title="Binding: p-values over effects"),
@@ -31,6 +31,16 @@ _PICTURES: dict[str, Callable[[xr.Dataset], Any]] = {
     "binding_effect": lambda ds: plot.binding_histogram(ds, title="Binding effects"),
     "perturbation_effect": lambda ds: plot.perturbation_histogram(ds, title="Perturbation effects"),
 }
+
+
+def show_rows(count: Any, table: Any, rows: pd.DataFrame, total: int, key: str, *, selected: bool) -> None:
+    """Show rows in a table, from its first page on, and how many of all they are; ``key`` is the column of labels."""
+    plural = "genes" if key == GENE else "TFs"
+    words = f"{len(rows):,} of {total:,} {plural} selected" if selected else f"All {total:,} {plural}"
+    hint = "Reset a plot to select all." if selected else "Draw a rectangle in a plot to select some."
+    count.object = f'<h3>{words}</h3><p class="note">{hint}</p>'
+    table.page = 1
+    table.value = rows.assign(**{key: [str(make_cell(label)) for label in rows[key]]})
 
 
 class ProfileView(View):
@@ -81,7 +91,7 @@ class ProfileView(View):
             self._shown = key
             self._draw(part, state)
 
-        self.page.run(read, finish, at_once=self.source.count_read(self.dim) <= _SMALLEST * 10)
+        self.page.run(read, finish, at_once=self.source.count_read(self.dim) <= MOST_READ_AT_ONCE)
 
     def _read(self, position: int, state: State) -> xr.Dataset:
         raise NotImplementedError
@@ -116,15 +126,7 @@ class ProfileView(View):
         for plane, figure in self._figures.items():
             labels = None if box is None else pairs[self.key]
             figure.show(labels, pairs[quantities.get(plane, BINDING)].to_numpy())
-        total = len(self._pairs)
-        words = f"{len(pairs):,} of {total:,} {self._plural()} selected" if box else f"All {total:,} {self._plural()}"
-        hint = "Reset a plot to select all." if box else "Draw a rectangle in a plot to select some."
-        self._count.object = f'<h3>{words}</h3><p class="note">{hint}</p>'
-        self._table.page = 1
-        self._table.value = pairs.assign(**{self.key: [str(make_cell(label)) for label in pairs[self.key]]})
-
-    def _plural(self) -> str:
-        return "genes" if self.key == GENE else "TFs"
+        show_rows(self._count, self._table, pairs, len(self._pairs), self.key, selected=box is not None)
 
     def make_table(self) -> pd.DataFrame:
         """Return the selected pairs, the most strongly bound first."""
@@ -146,10 +148,8 @@ class ProfileView(View):
     def make_code(self, state: State) -> list[str]:
         """Return Python lines that make the table and a plot."""
         label = self.source.get_label(self.dim, getattr(state, self.dim))
-        point = {dim: self.source.get_label(dim, state.point.get(dim, 0)) for dim in self.source.dims}
-        where = f"{{{', '.join(f'{dim!r}: {value!r}' for dim, value in point.items())}}}"
-        lines = [f"point = ds.sel({where})"] if point else ["point = ds"]
-        lines += [
+        lines = [
+            self.source.make_point_code(state.point),
             f"part = point.sel({self.dim}=[{label!r}])",
             "pairs = part.yeast.to_dataframe().reset_index()",
         ]
