@@ -77,12 +77,12 @@ def make_html(text: str = "", **settings: Any) -> Any:
 
 def make_grid(*figures: Any) -> Any:
     """Return figures side by side, as many in a row as there is room for."""
-    return pn.FlexBox(*figures, sizing_mode="stretch_width", stylesheets=[STYLES], css_classes=["grid"])
+    return pn.Column(*figures, sizing_mode="stretch_width", stylesheets=[STYLES], css_classes=["grid"])
 
 
 def make_figure_place() -> Any:
     """Return an empty place for a bokeh figure in a grid."""
-    return pn.pane.Bokeh(sizing_mode="stretch_width", min_width=260, styles={"flex": "1 1 360px"}, stylesheets=[STYLES])
+    return pn.pane.Bokeh(sizing_mode="stretch_width", min_width=260, stylesheets=[STYLES])
 
 
 def make_data_table(title: str, **settings: Any) -> Any:
