@@ -251,7 +251,7 @@ class Explorer(Viewer):
         for dim in self.source.dims:
             options = {shorten_name(label): position for position, label in enumerate(self.source.list_labels(dim))}
             selector = pn.widgets.Select(
-                name=shorten_name(dim), options=options, value=0, width=160, stylesheets=[STYLES]
+                label=shorten_name(dim), options=options, value=0, width=160, stylesheets=[STYLES]
             )
             selector.param.watch(partial(self._choose_point, dim), "value")
             self._selectors[f"at.{dim}"] = selector
@@ -259,7 +259,7 @@ class Explorer(Viewer):
     def _make_name_selector(self, title: str, dim: str, field: str) -> Any:
         labels: Sequence[str] = self.source.list_labels(dim)
         selector = pn.widgets.AutocompleteInput(
-            name=title,
+            label=title,
             options=list(labels) if len(labels) <= _MOST_OPTIONS else [],
             value=labels[0],
             restrict=False,

@@ -96,7 +96,7 @@ def make_data_table(title: str, **settings: Any) -> Any:
         show_index=False,
         sizing_mode="stretch_width",
         layout="fit_data_table",
-        name=title,
+        label=title,
         stylesheets=[STYLES],
         **settings,
     )

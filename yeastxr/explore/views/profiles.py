@@ -24,7 +24,7 @@ from yeastxr.simulation.operators import iterate_tfs
 from yeastxr.simulation.relations import check_relationships
 from yeastxr.theory.features import find_spec
 
-_PICTURES: dict[str, Callable[[xr.Dataset], Any]] = {
+PICTURES: dict[str, Callable[[xr.Dataset], Any]] = {
     "effects": lambda ds: plot.binding_vs_perturbation(ds, title="Perturbation over binding"),
     "binding": lambda ds: plot.volcano(ds, "binding", title="Binding: p-values over effects"),
     "perturbation": lambda ds: plot.volcano(ds, title="Perturbation: p-values over effects"),
@@ -63,7 +63,7 @@ class ProfileView(View):
         }
         self._extra_figure = Figure("rank response")
         self._facts = make_html()
-        self._places = {plane: make_figure_place() for plane in _PICTURES}
+        self._places = {plane: make_figure_place() for plane in PICTURES}
         self._extra = make_figure_place()
         self._count = make_html()
         self._table = make_data_table("pairs")
@@ -105,7 +105,7 @@ class ProfileView(View):
         self._pairs = pairs.reset_index(drop=True)
         name = f"{self.word} {self.source.get_label(self.dim, getattr(state, self.dim))}"
         self._facts.object = f"<h2>{escape(name)}</h2>{make_facts(self._list_facts(part, state))}"
-        for plane, make in _PICTURES.items():
+        for plane, make in PICTURES.items():
             if self._figures[plane].draw(make(part), name):
                 self._places[plane].object = self._figures[plane].model
         extra = self._make_extra(part)
@@ -137,7 +137,7 @@ class ProfileView(View):
         """Return the plots of the profile."""
         from yeastxr.plot.style import lay_out
 
-        return lay_out([make(self._part) for make in _PICTURES.values()], 3)
+        return lay_out([make(self._part) for make in PICTURES.values()], 3)
 
     def name_file(self, state: State) -> str:
         """Return the name of files with what is shown."""
