@@ -107,6 +107,7 @@ def test_import__all_public_names_are_listed() -> None:
         "fit",
         "plot",
         "report",
+        "explore",
         "export",
         "cli",
     ],

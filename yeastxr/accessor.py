@@ -36,7 +36,7 @@ def _as_method(function: Callable[Concatenate[xr.Dataset, _P], _R]) -> Callable[
         return function(self._ds, *args, **kwargs)
 
     package = function.__module__.split(".")[1]
-    face = f"yeastxr.{package}" if package in ("plot", "analysis") else "yeastxr"
+    face = f"yeastxr.{package}" if package in ("plot", "analysis", "explore") else "yeastxr"
     role = "class" if isinstance(function, type) else "func"
     text = (function.__doc__ or "").partition("\n    Examples\n")[0].rstrip()
     text = re.sub(r"\n    (?:ds|data)\n(?:        .*\n|\n)*", "\n", text, count=1)  # the dataset is the accessor's

@@ -80,6 +80,10 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
         "Does a dataset follow its specification?",
         ["check", "CheckTable", "Check", "report"],
     ),
+    "The explorer": (
+        "A page of a dataset in a notebook or a browser.",
+        ["explore.explore", "explore.serve", "explore.Explorer"],
+    ),
     "Errors": (
         "All of them are :class:`ValueError` too, and say in one sentence what was wrong and what was expected.",
         [

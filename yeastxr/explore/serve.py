@@ -2,6 +2,7 @@
 
 import hmac
 import ipaddress
+import os
 import secrets
 import socket
 from collections.abc import Callable, Sequence
@@ -113,7 +114,7 @@ def serve(
     if not local and token is None:
         token = secrets.token_urlsafe(24)
     try:
-        port = port or _find_port(address)
+        port = _find_port(address, port)
         origins = [f"{name}:{port}" for name in {address, *_LOCAL_NAMES}] if local else ["*"]
         server = pn.serve(
             {"/": _make_pages(ds, title, code, token, origins)},
@@ -147,10 +148,12 @@ def serve(
     return server
 
 
-def _find_port(address: str) -> int:
-    """Return a free port of an address."""
+def _find_port(address: str, port: int) -> int:
+    """Return a port of an address if it is free, or for 0 any that is."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((address, 0))
+        if os.name == "posix":  # as servers do: a port that has just been left is free
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((address, port))
         return int(probe.getsockname()[1])
 
 
