@@ -10,6 +10,7 @@ import pytest
 import yeastxr as yx
 from tests.conftest import simulate_tutorial
 from yeastxr.accessor import YeastAccessor, YeastAnalysis, YeastPlots
+from yeastxr.explore import explore
 from yeastxr.training import SampleDataset
 
 METHODS: dict[str, Callable[..., Any]] = {
@@ -28,6 +29,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "save": yx.save,
     "export": yx.export,
     "report": yx.report,
+    "explore": explore,
     "targets": yx.analysis.targets,
     "top": yx.analysis.top,
     "describe": yx.analysis.describe,

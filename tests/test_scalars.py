@@ -65,6 +65,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "save": lambda ds, folder: yx.open(ds.yeast.save(folder / "sim.zarr")).compute(),
     "export": lambda ds, folder: ds.yeast.export(folder / "sim.csv", overwrite=True).read_bytes(),
     "report": lambda ds, folder: ds.yeast.report(folder / "qc.html").stat().st_size > 1000,
+    "explore": lambda ds, folder: ds.yeast.explore().state,
     "targets": lambda ds, folder: ds.isel(replicate=0, missing_dims="ignore").yeast.targets("T3", rule="label"),
     "top": lambda ds, folder: ds.isel(replicate=0, missing_dims="ignore").yeast.top("T3", 1),
     "describe": lambda ds, folder: ds.yeast.describe(),

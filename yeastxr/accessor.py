@@ -10,6 +10,7 @@ import xarray as xr
 from yeastxr import analysis as methods
 from yeastxr import plot as plots
 from yeastxr.checks import check
+from yeastxr.explore import explore
 from yeastxr.export import export, to_anndata, to_dataframe
 from yeastxr.fit import fit_spec
 from yeastxr.rename import rename
@@ -35,7 +36,7 @@ def _as_method(function: Callable[Concatenate[xr.Dataset, _P], _R]) -> Callable[
         return function(self._ds, *args, **kwargs)
 
     package = function.__module__.split(".")[1]
-    face = f"yeastxr.{package}" if package in ("plot", "analysis") else "yeastxr"
+    face = f"yeastxr.{package}" if package in ("plot", "analysis", "explore") else "yeastxr"
     role = "class" if isinstance(function, type) else "func"
     text = (function.__doc__ or "").partition("\n    Examples\n")[0].rstrip()
     text = re.sub(r"\n    (?:ds|data)\n(?:        .*\n|\n)*", "\n", text, count=1)  # the dataset is the accessor's
@@ -84,6 +85,7 @@ class YeastAccessor:
     save = _as_method(save)
     export = _as_method(export)
     report = _as_method(report)
+    explore = _as_method(explore)
     targets = _as_method(methods.targets)
     top = _as_method(methods.top)
     describe = _as_method(methods.describe)

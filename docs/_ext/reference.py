@@ -80,6 +80,10 @@ GROUPS: dict[str, tuple[str, list[str]]] = {
         "Compare a dataset with its specification.",
         ["check", "CheckTable", "Check", "report"],
     ),
+    "The explorer": (
+        "A page of a dataset in a notebook or a browser.",
+        ["explore.explore", "explore.serve", "explore.Explorer"],
+    ),
     "Errors": (
         "All of them are also :class:`ValueError`. Messages say what was wrong and what was expected.",
         [

@@ -125,6 +125,7 @@ VALID: dict[str, list[str]] = {
     "verify": ["sim.zarr"],
     "check": ["sim.zarr"],
     "report": ["sim.zarr", "new.html"],
+    "explore": ["sim.zarr", "--no-browser"],
     "plot": ["sim.zarr", "bound_fraction", "-o", "new.svg"],
     "export": ["sim.zarr", "new.npz"],
     "split": ["sim.zarr", "new.csv"],
@@ -160,7 +161,7 @@ def test_commands__each_is_tried() -> None:
 
 def test_commands__quiet(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for command in sorted(set(VALID) - {"demo", "report", "plot"}):
+    for command in sorted(set(VALID) - {"demo", "report", "plot", "explore"}):
         result = run(command, *VALID[command], "--quiet" if command < "e" else "-q")
         assert (result.exit_code, result.output) == (0, ""), (command, result.output)
         for new in tmp_path.glob("new*"):
@@ -254,7 +255,7 @@ def test_commands__interrupted(command: str, store: Path, tmp_path: Path, monkey
     """Ctrl-C ends in one sentence, and leaves no part of a file."""
     work = {
         **dict.fromkeys(["simulate", "sweep"], "yeastxr.storage.store.save"),
-        **dict.fromkeys(["info"], "yeastxr.storage.store.open"),
+        **dict.fromkeys(["info", "explore"], "yeastxr.storage.store.open"),
         "extend": "yeastxr.storage.store.extend",
         "import": "yeastxr.tables.from_tables",
         "verify": "yeastxr.storage.location.Location.recover_to_read",

@@ -4,6 +4,7 @@ import atexit
 import gc
 
 from yeastxr.cli.doctor import doctor
+from yeastxr.cli.explorer import explore
 from yeastxr.cli.group import main
 from yeastxr.cli.measured import import_tables
 from yeastxr.cli.plots import plot
@@ -21,6 +22,7 @@ for _command in (
     verify,
     check,
     report,
+    explore,
     plot,
     export,
     split,

@@ -1,0 +1,93 @@
+"""What a page shows, as the query of its URL."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlencode
+
+from yeastxr.errors import InputError, format_value, suggest
+from yeastxr.explore.selection import Box
+from yeastxr.explore.source import Source
+from yeastxr.schema import GENE, TF
+
+VIEWS = ("overview", "tf", "gene", "pairs", "sweep", "simulate")
+_LEAD = "at."  # begins the names of leading dims in a query
+_SET = "set."  # begins the names of changed parameters
+
+
+@dataclass(frozen=True)
+class State:
+    """What a page shows: a view, its TF and gene, a point of leading dims, a selection, and changed parameters.
+
+    Parameters
+    ----------
+    view
+        The view's name.
+    tf, gene, other
+        Positions: the TF, the gene, and the TF that it is compared with.
+    point
+        Positions along leading dims.
+    box
+        The selected part of a plot.
+    changes
+        Parameters of the specification that the simulation on the page has instead of the dataset's, as JSON.
+    """
+
+    view: str = "overview"
+    tf: int = 0
+    gene: int = 0
+    other: int = 0
+    point: Mapping[str, int] = field(default_factory=dict)
+    box: Box | None = None
+    changes: Mapping[str, str] = field(default_factory=dict)
+
+    def change(self, **values: Any) -> Self:
+        """Return the state with other values; a selection is of one TF or gene, and goes with it."""
+        if {"view", "tf", "gene", "other", "point", "changes"} & values.keys():
+            values.setdefault("box", None)
+        if values.get("tf") == self.other:
+            values.setdefault("other", self.tf)  # two different ones
+        return replace(self, **values)
+
+    def to_query(self, source: Source) -> str:
+        """Return the query of the URL, such as ``?view=tf&tf=GAL4``."""
+        items = [("view", self.view)]
+        items += [(TF, str(source.get_label(TF, self.tf)))]
+        if self.view == "gene" or self.gene:
+            items.append((GENE, str(source.get_label(GENE, self.gene))))
+        if self.view == "pairs":
+            items.append(("other", str(source.get_label(TF, self.other))))
+        items += [(f"{_LEAD}{dim}", str(source.get_label(dim, i))) for dim, i in self.point.items() if i]
+        if self.box is not None:
+            items.append(("box", self.box.to_text()))
+        items += [(f"{_SET}{name}", text) for name, text in self.changes.items()]
+        return f"?{urlencode(items)}"
+
+    @classmethod
+    def from_query(cls, query: str, source: Source) -> tuple[Self, list[str]]:
+        """Return the state of a query, and a sentence for each part of it that can't be followed, which is left out."""
+        values: dict[str, Any] = {}
+        point: dict[str, int] = {}
+        problems: list[str] = []
+        for name, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True):
+            try:
+                if name == "view":
+                    if text not in VIEWS:
+                        raise InputError(f"view is {format_value(text)}; {suggest(text, VIEWS)}")
+                    values[name] = text
+                elif name in (TF, GENE, "other"):
+                    values[name] = source.find(GENE if name == GENE else TF, text)
+                elif name == "box":
+                    values[name] = Box.from_text(text)
+                elif name.startswith(_LEAD):
+                    dim = name.removeprefix(_LEAD)
+                    if dim not in source.dims:
+                        raise InputError(f"dim {format_value(dim)} is not in the dataset; {suggest(dim, source.dims)}")
+                    point[dim] = source.find(dim, text)
+                elif name.startswith(_SET):
+                    values.setdefault("changes", {})[name.removeprefix(_SET)] = text
+            except InputError as error:
+                problems.append(str(error))
+        if "other" not in values:
+            values["other"] = min(0 if values.get("tf") else 1, source.ds.sizes[TF] - 1)
+        return cls(**values, point=point), problems

@@ -1,0 +1,102 @@
+"""What all views share: their place on the page, and what can be taken away from them."""
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import panel as pn
+
+from yeastxr.explore.source import Source
+from yeastxr.explore.state import State
+from yeastxr.explore.style import STYLES
+
+if TYPE_CHECKING:
+    from yeastxr.explore.page import Explorer
+
+
+class View:
+    """A view of a dataset, made when it is first shown.
+
+    A view has a column of its own, ``self.layout``, fills it in ``__init__``, and brings it up to date in ``show``.
+
+    Parameters
+    ----------
+    page
+        The page: its ``source``, ``go(**changes)`` to show something else, and ``run`` for work that takes long.
+    """
+
+    name: str
+    """The view's name in a URL."""
+    title: str
+    """The view's name on the page."""
+    selectors: tuple[str, ...] = ()
+    """Which of the page's selectors it needs: ``tf``, ``gene``, ``other``, ``point``."""
+    has_table = True
+    has_picture = True
+    keeps_source = False
+    """Whether the view stays as it is when the page gets another dataset; others are made anew."""
+
+    def __init__(self, page: "Explorer") -> None:
+        self.page = page
+        self.layout = pn.Column(sizing_mode="stretch_width", stylesheets=[STYLES])
+
+    @property
+    def source(self) -> Source:
+        """The dataset that the page shows."""
+        return self.page.source
+
+    @classmethod
+    def applies(cls, source: Source) -> bool:
+        """Return whether the view has something to show of a dataset."""
+        return True
+
+    def show(self, state: State) -> None:
+        """Bring the view up to date."""
+        raise NotImplementedError
+
+    def name_file(self, state: State) -> str:
+        """Return the name of files with what is shown, without their ending."""
+        return self.name
+
+    def make_table(self) -> pd.DataFrame | None:
+        """Return the table that is shown, with the rows of the selection; None if there is none."""
+        return None
+
+    def make_picture(self) -> Any:
+        """Return the pictures that are shown as a holoviews element; None if there is none."""
+        return None
+
+    def make_code(self, state: State) -> list[str]:
+        """Return Python lines that make what is shown; the first ones, which make ``ds``, are the page's."""
+        return []
+
+
+def make_html(text: str = "", **settings: Any) -> Any:
+    """Return a place for HTML; what comes from data must be escaped already."""
+    return pn.pane.HTML(text, sizing_mode="stretch_width", stylesheets=[STYLES], **settings)
+
+
+def make_grid(*figures: Any) -> Any:
+    """Return figures side by side, as many in a row as there is room for."""
+    return pn.Column(*figures, sizing_mode="stretch_width", stylesheets=[STYLES], css_classes=["grid"])
+
+
+def make_figure_place() -> Any:
+    """Return an empty place for a bokeh figure in a grid."""
+    return pn.pane.Bokeh(sizing_mode="stretch_width", min_width=260, stylesheets=[STYLES])
+
+
+def make_data_table(title: str, **settings: Any) -> Any:
+    """Return a table of many rows, of which the browser gets a page at a time."""
+    return pn.widgets.Tabulator(
+        pd.DataFrame(),
+        pagination="remote",
+        page_size=15,
+        disabled=True,
+        selectable=False,
+        show_index=False,
+        sizing_mode="stretch_width",
+        layout="fit_data_table",
+        label=title,
+        stylesheets=[STYLES],
+        **settings,
+    )
