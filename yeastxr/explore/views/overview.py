@@ -42,7 +42,6 @@ class OverviewView(View):
         self.has_table = self.has_picture = False  # until the dataset is read
         self._inspection: facts.Inspection | None = None
         self._pictures: list[Any] = []
-        self._drawn = 0
         ds = self.source.ds
         self._spec, self._sweep = provenance.find_source(ds)
         self._verdict = make_html()
@@ -50,9 +49,9 @@ class OverviewView(View):
         self._checks = make_html()
         self._grid = make_grid()
         self.layout.objects = [
-            make_html("<h2>Dataset</h2>" + make_facts(_list_facts(self.source))),
             self._verdict,
             self._start,
+            make_html("<h2>Dataset</h2>" + make_facts(_list_facts(self.source))),
             make_html("".join(_describe_source(ds, self._spec, self._sweep))),
             self._checks,
             self._grid,
@@ -68,11 +67,11 @@ class OverviewView(View):
         if not self._start.visible:
             self._inspect()
         else:
-            self._verdict.object = f"<h2>Checks and plots</h2><p>{describe_reading(n_read)}</p>"
+            self._verdict.object = f"<p>Checks and plots: {describe_reading(n_read)}</p>"
 
     def _inspect(self, *_: Any) -> None:
         self._start.visible = False
-        self._verdict.object = '<h2>Checks and plots</h2><p class="note" role="status">Reading the dataset.</p>'
+        self._verdict.object = '<p class="note" role="status">Checks and plots: reading the dataset.</p>'
         ds = cut_blocks(self.source)
 
         def read(report_share: Callable[[float], None]) -> facts.Inspection:
@@ -82,7 +81,7 @@ class OverviewView(View):
 
     def _finish(self, inspection: facts.Inspection) -> None:
         self._inspection = inspection
-        self._verdict.object = "<h2>Checks</h2>" + _format_banner(inspection.checks)
+        self._verdict.object = _format_banner(inspection.checks)
         self._checks.object = "".join(_format_checks(self.source.ds, inspection.checks))
         self.has_table = self.has_picture = True
         self.page.downloads.refresh(self, self.page.state)
@@ -91,14 +90,12 @@ class OverviewView(View):
     def _draw_next(self) -> None:
         """Draw one plot more; drawing all of them at once would keep the page busy for seconds."""
         pictures = self._make_pictures()
-        if not self._drawn and not self._grid.objects:
-            self._grid.objects = [make_figure_place() for _ in pictures]
-        if self._drawn < len(pictures):
-            picture = pictures[self._drawn]
-            figure = Figure(_get_title(picture))
+        if len(self._grid) < len(pictures):
+            picture = pictures[len(self._grid)]
+            figure, place = Figure(_get_title(picture)), make_figure_place()
             figure.draw(picture, "All pairs")
-            self._grid.objects[self._drawn].object = figure.model
-            self._drawn += 1
+            place.object = figure.model
+            self._grid.append(place)
             self.page.call_later(self._draw_next)
 
     def _make_pictures(self) -> list[Any]:
@@ -139,7 +136,7 @@ def describe_reading(n_pairs: int) -> str:
     """Say how many pairs reading them takes, and about how long."""
     seconds = n_pairs / PAIRS_PER_SECOND
     time = f"{seconds:,.0f} s" if seconds < 120 else f"{seconds / 60:,.0f} minutes"
-    return f"This reads {n_pairs:,} gene–TF pairs, which takes about {time} if they are on a fast disk."
+    return f"they read {n_pairs:,} gene–TF pairs, which takes about {time} if these are in memory or on a fast disk."
 
 
 def cut_blocks(source: Source) -> xr.Dataset:
@@ -214,6 +211,7 @@ def _format_banner(checks: CheckTable) -> str:
 
 def _format_checks(ds: xr.Dataset, checks: CheckTable) -> Iterator[str]:
     """Yield parts of HTML with the outcome of each point of a sweep, and of all checks, those that failed first."""
+    yield "<h2>Checks</h2>"
     points = facts.list_points(ds, checks, _MOST_POINTS)
     if points:
         few = "" if len(points) <= _MOST_POINTS else f", the first {_MOST_POINTS} of {len(points):,}"
@@ -239,6 +237,7 @@ def _format_checks(ds: xr.Dataset, checks: CheckTable) -> Iterator[str]:
     table = make_table(head, cells, f"{checks.summary}{few}", "FAIL")
     opened = " open" if checks.failed else ""
     yield f"<details{opened}><summary>{len(rows):,} checks</summary>{table}</details>"
+    yield "<h2>Plots</h2>"
 
 
 def _format_number(number: float) -> str:
