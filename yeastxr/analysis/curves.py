@@ -201,7 +201,7 @@ def _expect_curves(ds: xr.Dataset, score: str, grid: np.ndarray) -> dict[str, An
         return {}
     fpr, tpr = expected
     kinds = classify_tfs(spec)
-    areas = _expect_areas(spec, score)
+    areas = expect_areas(spec, score)
     by_tf = [areas[kinds[tf]] for tf in ds.indexes[TF].tolist()]
     return {
         "theory_auroc": (TF, np.array(by_tf)),
@@ -221,7 +221,7 @@ def expect_roc(ds: xr.Dataset, score: str, quantiles: int = _QUANTILES) -> tuple
     return _compute_roc(bound, unbound, rising=score.endswith("pvalue"), quantiles=quantiles)
 
 
-def _expect_areas(spec: SimulationSpec, score: str) -> dict[TFKind, float]:
+def expect_areas(spec: SimulationSpec, score: str) -> dict[TFKind, float]:
     """Return the area under the ROC curve of each kind of TF; NaN where all pairs are bound or none is."""
     kinds = {kind: tf for tf, kind in classify_tfs(spec).items()}
     mixed = {kind: tf for kind, tf in kinds.items() if 0 < kind.bound < spec.n_genes}

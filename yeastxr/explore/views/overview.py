@@ -6,7 +6,6 @@ from typing import Any
 from uuid import uuid4
 
 import pandas as pd
-import panel as pn
 import xarray as xr
 
 from yeastxr._blocks import is_in_memory
@@ -16,17 +15,22 @@ from yeastxr.errors import InputError, format_value
 from yeastxr.explore.figures import Figure
 from yeastxr.explore.source import Source
 from yeastxr.explore.state import State
-from yeastxr.explore.style import STYLES
 from yeastxr.explore.text import escape, make_facts, make_table
-from yeastxr.explore.views.base import View, make_figure_place, make_grid, make_html
+from yeastxr.explore.views.base import (
+    MOST_READ_UNASKED,
+    View,
+    describe_reading,
+    make_figure_place,
+    make_grid,
+    make_html,
+    make_start_button,
+)
 from yeastxr.plot.style import lay_out, load_holoviews
 from yeastxr.report import facts, provenance
 from yeastxr.schema import BINDING, GENE, TF, get_units, list_variables
 from yeastxr.simulation.simulate import SPECIFICATION, SimulationSpec
 from yeastxr.simulation.sweeps import Sweep
 
-MOST_READ_UNASKED = 20_000_000  # pairs: some seconds
-PAIRS_PER_SECOND = 20e6
 _LEAST_CUT = 4_000_000  # pairs in memory that are read in blocks, so that the work can be seen and ended
 _BLOCK_TFS = 500
 _MOST_CHECKS, _MOST_POINTS = 500, 100  # rows
@@ -67,7 +71,7 @@ class OverviewView(View):
         if not self._start.visible:
             self._inspect()
         else:
-            self._verdict.object = f"<p>Checks and plots: {describe_reading(n_read)}</p>"
+            self._verdict.object = f"<p>Checks and plots {describe_reading(n_read)}</p>"
 
     def _inspect(self, *_: Any) -> None:
         self._start.visible = False
@@ -123,20 +127,6 @@ class OverviewView(View):
             "table = checks.to_dataset().to_dataframe().reset_index()",
             "ds.yeast.plot.qc()",
         ]
-
-
-def make_start_button(start: Callable[..., None]) -> Any:
-    """Return a hidden button that starts reading."""
-    button = pn.widgets.Button(name="Read them", button_type="primary", width=170, visible=False, stylesheets=[STYLES])
-    button.on_click(start)
-    return button
-
-
-def describe_reading(n_pairs: int) -> str:
-    """Say how many pairs reading them takes, and about how long."""
-    seconds = n_pairs / PAIRS_PER_SECOND
-    time = f"{seconds:,.0f} s" if seconds < 120 else f"{seconds / 60:,.0f} minutes"
-    return f"they read {n_pairs:,} gene–TF pairs, which takes about {time} if these are in memory or on a fast disk."
 
 
 def cut_blocks(source: Source) -> xr.Dataset:
