@@ -108,7 +108,7 @@ def make_data_table(title: str, **settings: Any) -> Any:
 
 def make_start_button(start: Callable[..., None]) -> Any:
     """Return a hidden button that starts reading."""
-    button = pn.widgets.Button(name="Read them", button_type="primary", width=170, visible=False, stylesheets=[STYLES])
+    button = pn.widgets.Button(label="Read them", width=170, visible=False, stylesheets=[STYLES])
     button.on_click(start)
     return button
 
