@@ -1,6 +1,6 @@
 """The dataset as a whole: what it is, whether it is sound, and how it looks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from threading import Lock
 from typing import Any
 from uuid import uuid4
@@ -56,7 +56,7 @@ class OverviewView(View):
             self._verdict,
             self._start,
             make_html("<h2>Dataset</h2>" + make_facts(_list_facts(self.source))),
-            make_html("".join(_describe_source(ds, self._spec, self._sweep))),
+            make_html(_describe_source(ds, self._spec, self._sweep)),
             self._checks,
             self._grid,
         ]
@@ -86,7 +86,7 @@ class OverviewView(View):
     def _finish(self, inspection: facts.Inspection) -> None:
         self._inspection = inspection
         self._verdict.object = _format_banner(inspection.checks)
-        self._checks.object = "".join(_format_checks(self.source.ds, inspection.checks))
+        self._checks.object = _format_checks(self.source.ds, inspection.checks)
         self.has_table = self.has_picture = True
         self.page.downloads.refresh(self, self.page.state)
         self.page.call_later(self._draw_next)
@@ -162,33 +162,34 @@ def _list_facts(source: Source) -> dict[str, object]:
     return {**facts.list_facts(ds), "Variables": ", ".join(names), "Bound pairs": known}
 
 
-def _describe_source(ds: xr.Dataset, spec: SimulationSpec | None, sweep: Sweep | None) -> Iterator[str]:
-    """Yield parts of HTML that say what made a dataset."""
-    yield "<h2>Specification</h2>"
+def _describe_source(ds: xr.Dataset, spec: SimulationSpec | None, sweep: Sweep | None) -> str:
+    """Say in HTML what made a dataset."""
+    parts = ["<h2>Specification</h2>"]
     if spec is None:
-        yield "<p>None: the dataset is not of one simulation, or was measured.</p>"
+        parts.append("<p>None: the dataset is not of one simulation, or was measured.</p>")
         if SPECIFICATION in ds.attrs:
-            yield "<p>Its specification can't be read:</p>"
-            yield f"<pre>{escape(ds.attrs[SPECIFICATION], 10_000)}</pre>"
-        return
+            parts.append("<p>Its specification can't be read:</p>")
+            parts.append(f"<pre>{escape(ds.attrs[SPECIFICATION], 10_000)}</pre>")
+        return "".join(parts)
     difference = provenance.describe_difference(ds, spec, sweep)
     if difference:
-        yield f'<p class="note">{escape(difference, 2_000)}</p>'
+        parts.append(f'<p class="note">{escape(difference, 2_000)}</p>')
     if sweep is not None:
         rows = [
             (dim, len(labels), format_value(list(labels), 180).removeprefix("[").removesuffix("]"))
             for dim, labels in sweep.labels.items()
         ]
-        yield make_table(("dim", "labels", "values"), rows, "Swept")
+        parts.append(make_table(("dim", "labels", "values"), rows, "Swept"))
     parameters = provenance.list_parameters(spec, sweep)
     table = make_table(("parameter", "value"), parameters.items(), "Parameters of the specification")
-    yield f"<details><summary>{len(parameters)} parameters</summary>{table}</details>"
+    parts.append(f"<details><summary>{len(parameters)} parameters</summary>{table}</details>")
     conditions, n_conditions = provenance.list_conditions(spec, sweep)
     if conditions:
         head = ("TF", "conditions, all of which must hold", "probability that they do")
         few = "" if n_conditions == len(conditions) else f"; here are {len(conditions):,}"
         table = make_table(head, conditions, "Conditions of TFs")
-        yield f"<details><summary>{n_conditions:,} TFs have conditions{few}</summary>{table}</details>"
+        parts.append(f"<details><summary>{n_conditions:,} TFs have conditions{few}</summary>{table}</details>")
+    return "".join(parts)
 
 
 def _format_banner(checks: CheckTable) -> str:
@@ -199,13 +200,13 @@ def _format_banner(checks: CheckTable) -> str:
     return f'<div class="{kind}" role="status">{words}</div>'
 
 
-def _format_checks(ds: xr.Dataset, checks: CheckTable) -> Iterator[str]:
-    """Yield parts of HTML with the outcome of each point of a sweep, and of all checks, those that failed first."""
-    yield "<h2>Checks</h2>"
+def _format_checks(ds: xr.Dataset, checks: CheckTable) -> str:
+    """Return in HTML the outcome of each point of a sweep, and of all checks, those that failed first."""
+    parts = ["<h2>Checks</h2>"]
     points = facts.list_points(ds, checks, _MOST_POINTS)
     if points:
         few = "" if len(points) <= _MOST_POINTS else f", the first {_MOST_POINTS} of {len(points):,}"
-        yield make_table(("point of the sweep", "outcome"), points[:_MOST_POINTS], f"Points of the sweep{few}")
+        parts.append(make_table(("point of the sweep", "outcome"), points[:_MOST_POINTS], f"Points of the sweep{few}"))
     rows = sorted(checks.rows, key=lambda row: row.passed is not False)
     few = (
         ""
@@ -226,8 +227,9 @@ def _format_checks(ds: xr.Dataset, checks: CheckTable) -> Iterator[str]:
     head = ("check", "verdict", "expected", "observed", "statistic", "p-value")
     table = make_table(head, cells, f"{checks.summary}{few}", "FAIL")
     opened = " open" if checks.failed else ""
-    yield f"<details{opened}><summary>{len(rows):,} checks</summary>{table}</details>"
-    yield "<h2>Plots</h2>"
+    parts.append(f"<details{opened}><summary>{len(rows):,} checks</summary>{table}</details>")
+    parts.append("<h2>Plots</h2>")
+    return "".join(parts)
 
 
 def _format_number(number: float) -> str:

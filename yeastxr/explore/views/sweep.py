@@ -107,8 +107,7 @@ class SweepView(View):
             pn.FlexBox(*self._widgets.values(), self._all, sizing_mode="stretch_width", stylesheets=[STYLES]),
             self._note,
             self._start,
-            make_grid(self._place),
-            self._html_table,
+            make_grid(self._place, self._html_table),
         ]
 
     @classmethod
@@ -125,8 +124,9 @@ class SweepView(View):
         n_read = self._count_read(tf)
         waits = n_read > _MOST_READ and tf is not None and (tf, chosen["statistic"]) not in self._values
         self._start.visible = waits
+        self._place.visible = not waits
         if waits:
-            self._clear(f"<p>The points {describe_reading(n_read)}</p>")
+            self._forget(f"<p>The points {describe_reading(n_read)}</p>")
         else:
             self._read(state)
 
@@ -139,21 +139,19 @@ class SweepView(View):
         points = int(np.prod([self.source.ds.sizes[dim] for dim in self.source.dims]))
         return self.source.count_read(TF) * points
 
-    def _clear(self, note: str) -> None:
-        self._table, self._drawn, self._figure = None, (), None
-        self._place.object = None
-        self._html_table.object = ""
-        self._note.object = note
+    def _forget(self, note: str) -> None:
+        """Show a note until other numbers are read; the plot stays, so that its figure can show them."""
+        self._table, self._html_table.object, self._note.object = None, "", note
         self.has_table = self.has_picture = False
 
     def _read(self, state: State) -> None:
-        self._start.visible = False
+        self._start.visible, self._place.visible = False, True
         chosen = self._choose_all(state)[0]
         key = (None if chosen["tfs"] else state.tf, chosen["statistic"])
         if key in self._values:
             self._draw(state, chosen)
             return
-        self._clear('<p class="note" role="status">Reading the points.</p>')
+        self._forget('<p class="note" role="status">Reading the points.</p>')
         statistic = STATISTICS[chosen["statistic"]]
         work = partial(self._compute, key[0], statistic)
 
@@ -234,17 +232,14 @@ class SweepView(View):
         """Say what is averaged, what points and bands are, which genes respond, and what dashed lines are."""
         source, table = self.source, self._table
         rest = [dim for dim in source.dims if dim not in (chosen["x"], chosen["colour"])]
-        notes = []
+        notes = [f"Colours: {shorten_name(chosen['colour'])}."] if chosen["colour"] else []
         if rest:
             names = ", ".join(f"{source.ds.sizes[dim]:,} of {shorten_name(dim)}" for dim in rest)
             notes.append(f"Mean over {names}.")
         spread = _find_spread(source.dims, chosen["x"], chosen["colour"])
         if spread is not None and source.ds.sizes[spread] > 1:
-            how = (
-                "Points are"
-                if source.ds.sizes[spread] <= _MOST_POINTS
-                else "The band goes from the least to the most of"
-            )
+            few = source.ds.sizes[spread] <= _MOST_POINTS
+            how = "Small points are" if few else "Bands go from the least to the most of"
             notes.append(f"{how} single labels of {shorten_name(spread)}.")
         if chosen["statistic"] in ("responsive", "rank_response") and self._rules is not None:
             notes.append(f"Genes with {self._rules[1]} respond.")
