@@ -231,27 +231,30 @@ def _expect_areas(spec: SimulationSpec, score: str) -> dict[TFKind, float]:
     if score == PERTURBATION:
         for kind, tf in mixed.items():
             unbound, bound = (distribution(spec, score, label=label, tf=tf) for label in (False, True))
-            areas[kind] = _compute_area(bound, unbound)
+            areas[kind] = compute_area(bound, unbound)
     elif score.endswith("pvalue"):
         for kind, tf in mixed.items():
             unbound, bound = (distribution(spec, score, label=label, tf=tf) for label in (False, True))
-            areas[kind] = _compute_area(bound, unbound, rising=True)
+            areas[kind] = compute_area(bound, unbound, rising=True)
     elif score == BINDING:
         unbound, bound = make_binding_distributions(spec)
-        areas |= dict.fromkeys(mixed, _compute_area(bound, unbound))
+        areas |= dict.fromkeys(mixed, compute_area(bound, unbound))
     else:  # a mixture has the mixture of its parts' areas
         by_indirect: dict[Fraction, tuple[float, ...]] = {}
         for kind in mixed:
             if kind.indirect not in by_indirect:
                 of_unbound, *of_bound = make_group_magnitudes(spec, kind)
-                by_indirect[kind.indirect] = tuple(_compute_area(d, of_unbound) for d in of_bound)
+                by_indirect[kind.indirect] = tuple(compute_area(d, of_unbound) for d in of_bound)
             active, inactive = by_indirect[kind.indirect]
             areas[kind] = float(kind.adjusted) * active + float(1 - kind.adjusted) * inactive
     return areas
 
 
-def _compute_area(bound: Distribution, unbound: Distribution, *, rising: bool = False) -> float:
-    fpr, tpr = _compute_roc(bound, unbound, rising=rising)
+def compute_area(
+    bound: Distribution, unbound: Distribution, *, rising: bool = False, quantiles: int = _QUANTILES
+) -> float:
+    """Return the area under the ROC curve by theory; with ``rising``, small values are called."""
+    fpr, tpr = _compute_roc(bound, unbound, rising=rising, quantiles=quantiles)
     return float(np.trapezoid(tpr, fpr))
 
 

@@ -40,6 +40,8 @@ class Figure:
         if is_new:
             self.model = load_holoviews().render(picture, backend="bokeh")
             self.model.update(width=None, height=HEIGHT, sizing_mode="stretch_width", min_width=260)
+            for legend in self.model.legend:
+                legend.ncols = min(2, len(legend.items)) or 1  # a phone has no room for more
             self._layers = layers
         else:
             self._replace(picture)

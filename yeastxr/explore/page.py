@@ -86,6 +86,8 @@ class Explorer(Viewer):
             stylesheets=[STYLES],
         )
         self.state = State()
+        if _find_document() is not None:
+            pn.state.on_session_destroyed(lambda _: self._drop_work())
         self.visit(query)
 
     def __panel__(self) -> Any:
@@ -136,21 +138,23 @@ class Explorer(Viewer):
         The work gets a function to call with the share that is done. A result that comes after something else was shown
         is dropped. ``at_once`` does it now, for work that takes less than a second.
         """
-        self._job += 1
-        job, document = self._job, pn.state.curdoc
-        if at_once or document is None or document.session_context is None:  # a notebook, or a test, waits
+        self._drop_work()
+        job, document = self._job, _find_document()
+        if at_once or document is None:  # a notebook, or a test, waits
             with self._explain_errors():
                 finish(work(lambda share: None))
             return
         self._progress.param.update(value=0, visible=True)
-
-        def call_on_page(function: Callable[[], None]) -> None:
-            document.add_next_tick_callback(function)
+        call_on_page = document.add_next_tick_callback
+        percents = [0]
 
         def report_share(share: float) -> None:
             if job != self._job:
                 raise _SupersededError
-            call_on_page(partial(self._progress.param.update, value=int(100 * min(1.0, share))))
+            percent = int(100 * min(1.0, share))
+            if percent > percents[-1]:
+                percents.append(percent)
+                call_on_page(partial(self._progress.param.update, value=percent))
 
         def end(result: Any = None, failure: BaseException | None = None) -> None:
             if job != self._job:
@@ -172,6 +176,27 @@ class Explorer(Viewer):
 
         _POOL.submit(do)
 
+    def call_later(self, function: Callable[[], None]) -> None:
+        """Call a function once the browser has what was shown before, unless something else is shown by then.
+
+        Without a browser it is called at once.
+        """
+        job, document = self._job, _find_document()
+
+        def call() -> None:
+            if job == self._job:
+                with self._explain_errors():
+                    function()
+
+        if document is None:
+            call()
+        else:
+            document.add_next_tick_callback(call)
+
+    def _drop_work(self) -> None:
+        """Let the work that still runs end without a result: it is for something else, or the page was closed."""
+        self._job += 1
+
     @contextmanager
     def _explain_errors(self) -> Any:
         """Show an error as a sentence; the log has the rest."""
@@ -184,7 +209,7 @@ class Explorer(Viewer):
             self.tell(f"This could not be shown: {describe_error(error)}")
 
     def _show(self, state: State) -> None:
-        self._job += 1  # what still runs is for something else
+        self._drop_work()
         self._progress.visible = False
         self.state = state
         self.tell("")
@@ -285,6 +310,12 @@ class Explorer(Viewer):
     def _choose_point(self, dim: str, event: Any) -> None:
         if not self._syncing:
             self.go(point={**self.state.point, dim: event.new})
+
+
+def _find_document() -> Any:
+    """Return the document of a browser, beside which a server can work; None in a notebook."""
+    document = pn.state.curdoc
+    return None if document is None or document.session_context is None else document
 
 
 class _SupersededError(Exception):

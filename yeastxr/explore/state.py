@@ -13,6 +13,7 @@ from yeastxr.schema import GENE, TF
 VIEWS = ("overview", "tf", "gene", "pairs", "sweep", "simulate")
 _LEAD = "at."  # begins the names of leading dims in a query
 _SET = "set."  # begins the names of changed parameters
+_OPTION = "opt."  # begins the names of a view's own options
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class State:
         The selected part of a plot.
     changes
         Parameters of the specification that the simulation on the page has instead of the dataset's, as JSON.
+    options
+        What the view's own widgets choose, as text; what they choose by default is left out.
     """
 
     view: str = "overview"
@@ -40,9 +43,12 @@ class State:
     point: Mapping[str, int] = field(default_factory=dict)
     box: Box | None = None
     changes: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
 
     def change(self, **values: Any) -> Self:
-        """Return the state with other values; a selection is of one TF or gene, and goes with it."""
+        """Return the state with other values; a selection goes with its TF or gene, and options go with their view."""
+        if values.get("view", self.view) != self.view:
+            values.setdefault("options", {})
         if {"view", "tf", "gene", "other", "point", "changes"} & values.keys():
             values.setdefault("box", None)
         if values.get("tf") == self.other:
@@ -61,6 +67,7 @@ class State:
         if self.box is not None:
             items.append(("box", self.box.to_text()))
         items += [(f"{_SET}{name}", text) for name, text in self.changes.items()]
+        items += [(f"{_OPTION}{name}", text) for name, text in self.options.items()]
         return f"?{urlencode(items)}"
 
     @classmethod
@@ -86,6 +93,8 @@ class State:
                     point[dim] = source.find(dim, text)
                 elif name.startswith(_SET):
                     values.setdefault("changes", {})[name.removeprefix(_SET)] = text
+                elif name.startswith(_OPTION):
+                    values.setdefault("options", {})[name.removeprefix(_OPTION)] = text
             except InputError as error:
                 problems.append(str(error))
         if "other" not in values:

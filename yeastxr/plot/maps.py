@@ -139,7 +139,7 @@ def draw_tfs(
             matplotlib={"s": 2.5 * size, "linewidth": 0},
         )
     )
-    ticks = _make_ticks(tfs, _MOST_UPRIGHT)
+    ticks = make_ticks(tfs, _MOST_UPRIGHT)
     limits = limits | {"xticks": ticks}
     if sum(len(name) for _, name in ticks) > _MOST_LETTERS:
         limits["xrotation"] = 60
@@ -358,8 +358,8 @@ def _draw_image(
         "title": title,
         "xlabel": _make_dim_label(dims[1], columns.size),
         "ylabel": _make_dim_label(dims[0], rows.size),
-        "xticks": [(_place(at, columns.size, width), name) for at, name in _make_ticks(columns)],
-        "yticks": [(height - 1 - _place(at, rows.size, height), name) for at, name in _make_ticks(rows)],
+        "xticks": [(_place(at, columns.size, width), name) for at, name in make_ticks(columns)],
+        "yticks": [(height - 1 - _place(at, rows.size, height), name) for at, name in make_ticks(rows)],
         "clim": clim,
         "cmap": cmap,
         "colorbar": True,
@@ -397,10 +397,10 @@ def _place(at: int, labels: int, positions: int) -> float:
     return (at + 0.5) * positions / labels - 0.5
 
 
-def _make_ticks(labels: np.ndarray, most: int = _MOST_NAMES) -> list[tuple[int, str]]:
+def make_ticks(labels: np.ndarray, most: int = _MOST_NAMES) -> list[tuple[int, str]]:
     """Return positions and labels for an axis, evenly spaced where there are many."""
     step = 1 if labels.size <= most else _round_step(labels.size / _FEW_NAMES)
-    return [(at, _make_plain_text(labels[at], at)) for at in range(0, labels.size, step)]
+    return [(at, make_plain_text(labels[at], at)) for at in range(0, labels.size, step)]
 
 
 def _round_step(least: float) -> int:
@@ -409,7 +409,7 @@ def _round_step(least: float) -> int:
     return next(int(power * digit) for digit in (1, 2, 5, 10) if power * digit >= least)
 
 
-def _make_plain_text(label: Any, at: int) -> str:
+def make_plain_text(label: Any, at: int) -> str:
     """Return a label as text that no library reads as markup, or else its position."""
     text = str(label)
     plain = text.isascii() and text.isprintable() and not set(text) & set("$\\{}<>&")

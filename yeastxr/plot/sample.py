@@ -75,6 +75,16 @@ def draw_sample(ds: xr.Dataset, subtitle: str, sample: xr.Dataset) -> Any:
     Effects rank the genes of a simulation and tell which respond, as its p-values say little; else p-values do, unless
     none was measured.
     """
+    rules, note = choose_rules(ds, sample)
+    result = analysis.rank_response(sample, most=150, **rules)
+    notes = [subtitle, *(f"{dim} {sample[dim].item()}" for dim in _list_lead(sample))]
+    if sample.sizes[TF] < ds.sizes[TF]:
+        notes.append(f"{sample.sizes[TF]:,} of {ds.sizes[TF]:,} TFs")
+    return draw_responses(result.compute(), ", ".join(filter(None, notes)), note)
+
+
+def choose_rules(ds: xr.Dataset, sample: xr.Dataset) -> tuple[dict[str, Any], str]:
+    """Return what ranks genes and which of them respond, as :func:`analysis.rank_response` takes it, and a note."""
     simulated = find_spec(ds) is not None or read_sweep(ds) is not None
     rules: dict[str, Any] = {}
     note = "p ≤ 0.05"
@@ -84,11 +94,7 @@ def draw_sample(ds: xr.Dataset, subtitle: str, sample: xr.Dataset) -> Any:
         magnitude = _LEAST_MAGNITUDE if simulated else _find_large_magnitude(sample)
         rules |= {"largest_pvalue": 1.0, "least_magnitude": magnitude}
         note = f"|effect| ≥ {magnitude:.3g}"
-    result = analysis.rank_response(sample, most=150, **rules)
-    notes = [subtitle, *(f"{dim} {sample[dim].item()}" for dim in _list_lead(sample))]
-    if sample.sizes[TF] < ds.sizes[TF]:
-        notes.append(f"{sample.sizes[TF]:,} of {ds.sizes[TF]:,} TFs")
-    return draw_responses(result.compute(), ", ".join(filter(None, notes)), note)
+    return rules, note
 
 
 def _find_large_magnitude(sample: xr.Dataset) -> float:

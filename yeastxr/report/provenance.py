@@ -10,22 +10,39 @@ import xarray as xr
 
 from yeastxr._validate import to_python
 from yeastxr.errors import format_value
-from yeastxr.schema import CORE_DIMS
+from yeastxr.schema import CORE_DIMS, TF
 from yeastxr.simulation.simulate import SimulationSpec, matches_spec
-from yeastxr.simulation.sweeps import Sweep
+from yeastxr.simulation.sweeps import Sweep, read_sweep
+from yeastxr.theory.features import adjusted_probability, find_spec
 
 SPEC_FILE = "spec.json"
 _MOST_LETTERS = 400  # of a command with options
 _MOST_CONDITIONS = 200
 
 
-def list_parameters(spec: SimulationSpec) -> dict[str, str]:
-    """Return the parameters of a specification as text, without relations; long lists are shortened."""
-    return {
+def find_source(ds: xr.Dataset) -> tuple[SimulationSpec | None, Sweep | None]:
+    """Return the specification of a dataset, or its sweep with the one that points have in common; None for neither."""
+    spec = find_spec(ds)
+    sweep = read_sweep(ds) if spec is None else None
+    return (spec if sweep is None else sweep.spec), sweep
+
+
+def list_parameters(spec: SimulationSpec, sweep: Sweep | None = None) -> dict[str, str]:
+    """Return the parameters of a specification as text, without relations, and of a sweep which are swept.
+
+    Long lists are shortened.
+    """
+    swept: dict[str, str] = {}
+    if sweep is not None:
+        for dim, changes in sweep.changes.items():
+            swept |= {name: f"set by {dim}" for change in changes for name in change}
+            swept[dim] = f"swept over {format_value(list(sweep.labels[dim]))}"
+    own = {
         name: _format_parameter(value)
         for name, value in spec.to_dict().items()
         if value is not None and name != "tf_relationships"
     }
+    return own | swept
 
 
 def _format_parameter(value: Any) -> str:
@@ -35,13 +52,27 @@ def _format_parameter(value: Any) -> str:
     return f"{text}, … ({len(value):,} in all)" if len(value) > 20 else text
 
 
-def list_conditions(spec: SimulationSpec) -> dict[Hashable, str]:
-    """Return each TF's conditions as Python writes them, such as ``1, Or(1, Not(2))``; of many TFs the first ones."""
+def list_conditions(spec: SimulationSpec, sweep: Sweep | None = None) -> tuple[list[tuple[Hashable, str, str]], int]:
+    """Return the conditions of TFs, of many the first ones, and how many TFs have any; none where they are swept.
+
+    A row is a TF, its conditions as Python writes them, such as ``1, Or(1, Not(2))``, and the probability that they
+    hold.
+    """
+    if sweep is not None and "tf_relationships" in sweep.parameters:
+        return [], 0
     conditions = [(tf, entries) for tf, entries in (spec.tf_relationships or {}).items() if entries]
-    return {
-        tf: format_value(list(entries), 400).removeprefix("[").removesuffix("]")
+    if not conditions:
+        return [], 0
+    chances = adjusted_probability(spec)
+    rows = [
+        (
+            tf,
+            format_value(list(entries), 400).removeprefix("[").removesuffix("]"),
+            f"{float(chances.sel({TF: tf})):.4g}",
+        )
         for tf, entries in conditions[:_MOST_CONDITIONS]
-    }
+    ]
+    return rows, len(conditions)
 
 
 def make_command(spec: SimulationSpec, out: str = "again.zarr") -> tuple[str, str | None]:

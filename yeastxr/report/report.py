@@ -1,36 +1,25 @@
 """One page that says what a dataset is, whether it is sound, and how it looks; it needs no network and no server."""
 
 import html
-import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from yeastxr import plot, theory
-from yeastxr._blocks import broadcast_dims
 from yeastxr._utils import replace_file
 from yeastxr._validate import check_overwrite, check_path
-from yeastxr.checks.check import LEVEL, check_blocks
+from yeastxr.checks.check import LEVEL
 from yeastxr.checks.table import CheckTable
-from yeastxr.errors import InputError, InputTypeError, escape_controls, format_value, shorten
-from yeastxr.plot.sample import SampleBlocks, draw_sample, select_sample
-from yeastxr.plot.style import DIM_TITLES, load_holoviews, render_page
-from yeastxr.qc.summary import BlockSummary, summarize
-from yeastxr.report import provenance
+from yeastxr.errors import InputError, InputTypeError, escape_controls, format_value
+from yeastxr.plot.sample import select_sample
+from yeastxr.plot.style import load_holoviews, render_page
+from yeastxr.qc.summary import summarize
+from yeastxr.report import facts, provenance
 from yeastxr.report.tables import format_groups, format_tfs, summarize_groups, summarize_tfs
-from yeastxr.schema import CORE_DIMS, FEATURE_BY_NAME, MEASURES, TF, get_units, validate
-from yeastxr.simulation.simulate import SPECIFICATION, SimulationSpec
-from yeastxr.simulation.sweeps import read_sweep
-from yeastxr.theory.features import find_spec
+from yeastxr.schema import FEATURE_BY_NAME, get_units, validate
+from yeastxr.simulation.simulate import SPECIFICATION
 
 TITLE = "Quality report of a yeastxr dataset"
-_PROVENANCE = {
-    "seed": "Seed",
-    "law_version": "Version of the random-number scheme",
-    "yeastxr_version": "Made by yeastxr",
-}
 _MOST_BYTES = 750_000  # of a specification that a page shows
 _MOST_CHECKS = 2_000  # rows
 _MOST_POINTS = 1_000
@@ -100,28 +89,22 @@ def report(
     if checks not in (None, False) and not callable(getattr(checks, "_repr_html_", None)):
         raise InputTypeError(f"checks is of type {type(checks).__name__}; expected the outcome of yeastxr.check")
     ds = validate(ds)
-    spec = find_spec(ds)
     if checks is None:
-        # A specification that can't be read is shown as it is; the rest can be checked.
-        known = spec is not None or read_sweep(ds) is not None
-        blocks, sampled = BlockSummary(ds), SampleBlocks(ds)
-        checked = ds if known else ds.drop_attrs(deep=False)
-        checks = check_blocks(checked, level=level, progress=progress, visit=_join_visits(blocks.add, sampled.add))
-        summary, sample = blocks.finish(), sampled.finish()
+        checks, summary, sample = facts.inspect_dataset(ds, level=level, progress=progress)
     else:
         summary, sample = dask.compute(summarize(ds), select_sample(ds))
     tfs = format_tfs(summarize_tfs(ds, summary))
-    shown, more_checks = _limit_checks(checks)
-    points = _list_points(ds, checks)
+    shown, more_checks = facts.limit_checks(checks, _MOST_CHECKS)
+    points = facts.list_points(ds, checks, _MOST_POINTS)
     table = "" if checks is False else shown._repr_html_()
     text = render_page(
-        _render_figures([*plot.qc(ds, summary=summary), draw_sample(ds, "", sample)]),
+        _render_figures(facts.draw_pictures(ds, summary, sample)),
         str(title),
         package="yeastxr.report",
         template="report.html",
-        banner=_make_banner(checks),
-        facts=_list_facts(ds),
-        recipe=_make_recipe(ds, spec),
+        banner=facts.make_banner(checks),
+        facts=facts.list_facts(ds),
+        recipe=_make_recipe(ds),
         spec_file=provenance.SPEC_FILE,
         attribute=SPECIFICATION,
         checks=Markup(escape_controls(table) if isinstance(shown, CheckTable) else table),
@@ -137,16 +120,6 @@ def report(
     return path
 
 
-def _join_visits(*visits: Callable[..., None]) -> Callable[..., None]:
-    """Return a function that lets several see each block."""
-
-    def visit(*block: Any) -> None:
-        for own in visits:
-            own(*block)
-
-    return visit
-
-
 def check_page_path(path: str | Path, overwrite: bool) -> Path:
     """Return the path of a page, or refuse it: it must end in .html, and its folder must exist."""
     path = check_path("path", path)
@@ -158,105 +131,22 @@ def check_page_path(path: str | Path, overwrite: bool) -> Path:
     return path
 
 
-def _make_banner(checks: Any) -> dict[str, str]:
-    """Say in one line whether checks passed, which failed, and whether they compared all values with theory."""
-    if not isinstance(checks, CheckTable):
-        return {}
-    done = sum(row.passed is not None for row in checks.rows)
-    chance = "" if math.isnan(checks.level) else f"A correct dataset fails with a chance of at most {checks.level:g}."
-    if checks.failed:
-        words = f"{len(checks.failed):,} of {done:,} checks failed:"
-        note = chance if checks.checked else "Not all values were checked against theory."
-        failed = shorten("; ".join(checks.failed), 2_000)
-        return {"outcome": "failed", "words": words, "failed": failed, "note": note}
-    if not checks.checked:
-        words = f"Not checked against theory; {done:,} checks of the data model and of ranges passed."
-        return {"outcome": "unchecked", "words": words, "failed": "", "note": ""}
-    return {"outcome": "passed", "words": f"All {done:,} checks passed.", "failed": "", "note": chance}
-
-
-def _list_points(ds: xr.Dataset, checks: Any) -> list[tuple[str, str]]:
-    """Return the points of a sweep, as the names of the checks' rows have them, and the outcome of each.
-
-    Where they are more than a page shows, those that failed come first.
-    """
-    sweep = read_sweep(ds) if isinstance(checks, CheckTable) and find_spec(ds) is None else None
-    if sweep is None or not sweep.labels:
-        return []
-    first = next(iter(sweep.labels))
-    points: dict[str, list[bool | None]] = {}
-    for row in checks.rows:
-        if row.name.startswith((f"{first}=", f"{first} unknown")):
-            points.setdefault(row.name.split(": ")[0], []).append(row.passed)
-    outcomes = []
-    for point, passed in points.items():
-        failed = passed.count(False)
-        words = f"{failed} of {len(passed) - passed.count(None)} checks failed" if failed else "all checks passed"
-        unchecked = None in passed and not failed and len(passed) < len(checks.rows) / len(points) / 2
-        outcomes.append((point, "not checked against theory" if unchecked else words))
-    return (
-        sorted(outcomes, key=lambda outcome: "failed" not in outcome[1]) if len(outcomes) > _MOST_POINTS else outcomes
-    )
-
-
-def _limit_checks(checks: Any) -> tuple[Any, str]:
-    """Return a table of checks that fits a page, failed rows first if some are left out, and a note that says so."""
-    if not isinstance(checks, CheckTable) or len(checks.rows) <= _MOST_CHECKS:
-        return checks, ""
-    rows = sorted(checks.rows, key=lambda row: row.passed is not False)[:_MOST_CHECKS]
-    note = f"In all: {checks.summary}. Here are {_MOST_CHECKS:,} of {len(checks.rows):,} checks, failed ones first."
-    return CheckTable(tuple(rows), checks.level, checks.checked), note
-
-
-def _list_facts(ds: xr.Dataset) -> dict[str, str]:
-    """Return sizes, labels and provenance of a dataset by their names."""
-    template = broadcast_dims(ds)[MEASURES[0]]
-    dims = [*CORE_DIMS, *(str(dim) for dim in template.dims if dim not in CORE_DIMS)]
-    facts = {}
-    for dim in dims:
-        name = f"{DIM_TITLES[dim]}s" if dim in DIM_TITLES else dim
-        facts[name[0].upper() + name[1:]] = _describe_labels(template, dim)
-    facts["Cells"] = f"{template.size:,} with {len(ds.data_vars)} features, {ds.nbytes / 1e6:,.1f} MB"
-    return facts | {word: str(ds.attrs[name]) for name, word in _PROVENANCE.items() if name in ds.attrs}
-
-
-def _describe_labels(array: xr.DataArray, dim: str) -> str:
-    """Say how many labels a dim has, and which are the first and the last."""
-    number = f"{array.sizes[dim]:,}"
-    if dim not in array.indexes:
-        return number
-    ends = dict.fromkeys(str(array.indexes[dim][at]) for at in (0, -1))
-    return f"{number} ({' … '.join(shorten(end, 40) for end in ends)})"
-
-
-def _make_recipe(ds: xr.Dataset, spec: SimulationSpec | None) -> dict[str, Any]:
+def _make_recipe(ds: xr.Dataset) -> dict[str, Any]:
     """Return what made the dataset, and how to make it again; the specification's text if it can't be read."""
-    sweep = read_sweep(ds) if spec is None else None
-    swept: dict[str, str] = {}
-    if sweep is not None:
-        spec = sweep.spec
-        for dim, changes in sweep.changes.items():
-            swept |= {name: f"set by {dim}" for change in changes for name in change}
-            swept[dim] = f"swept over {format_value(list(sweep.labels[dim]))}"
-    elif spec is None:
+    spec, sweep = provenance.find_source(ds)
+    if spec is None:
         return {"unread": _keep_lines(str(ds.attrs.get(SPECIFICATION, ""))[:10_000])}
     command, file = provenance.make_command(spec)
     text = None if file is None else _keep_lines(file)
-    conditions = {} if "tf_relationships" in swept else provenance.list_conditions(spec)
-    chances = theory.adjusted_probability(spec) if conditions else None
-    n_conditions = sum(map(bool, (spec.tf_relationships or {}).values())) if conditions else 0
+    conditions, n_conditions = provenance.list_conditions(spec, sweep)
     return {
         "difference": provenance.describe_difference(ds, spec, sweep),
         "command": command if sweep is None else None,
         "file": text,
         "file_is_long": text is not None and len(text.encode()) > _MOST_BYTES,
         "python": _keep_lines(provenance.make_python(spec, sweep)),
-        "parameters": provenance.list_parameters(spec) | swept,
-        "conditions": [
-            (tf, words, f"{float(chances.sel({TF: tf})):.4g}")
-            for tf, words in conditions.items()
-            if chances is not None
-        ],
+        "parameters": provenance.list_parameters(spec, sweep),
+        "conditions": conditions,
         "more_conditions": n_conditions - len(conditions),
     }
 

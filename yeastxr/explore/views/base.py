@@ -1,5 +1,6 @@
 """What all views share: their place on the page, and what can be taken away from them."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -11,6 +12,9 @@ from yeastxr.explore.style import STYLES
 
 if TYPE_CHECKING:
     from yeastxr.explore.page import Explorer
+
+MOST_READ_UNASKED = 20_000_000  # pairs of all TFs that are read without a button: about a second
+_PAIRS_PER_SECOND = 20e6
 
 
 class View:
@@ -100,3 +104,17 @@ def make_data_table(title: str, **settings: Any) -> Any:
         stylesheets=[STYLES],
         **settings,
     )
+
+
+def make_start_button(start: Callable[..., None]) -> Any:
+    """Return a hidden button that starts reading."""
+    button = pn.widgets.Button(label="Read them", width=170, visible=False, stylesheets=[STYLES])
+    button.on_click(start)
+    return button
+
+
+def describe_reading(n_pairs: int) -> str:
+    """Say how many pairs reading them takes, and about how long."""
+    seconds = n_pairs / _PAIRS_PER_SECOND
+    time = f"{seconds:,.0f} s" if seconds < 120 else f"{seconds / 60:,.0f} minutes"
+    return f"read {n_pairs:,} gene–TF pairs, which takes about {time} if these are in memory or on a fast disk."
