@@ -13,6 +13,7 @@ import xarray as xr
 from panel.viewable import Viewer
 
 from yeastxr.errors import InputError, describe_error, shorten
+from yeastxr.explore.changes import apply_changes, count_pairs, find_base, simulate_changes
 from yeastxr.explore.downloads import Downloads
 from yeastxr.explore.navigation import Navigation
 from yeastxr.explore.source import Source
@@ -26,6 +27,7 @@ from yeastxr.schema import GENE, TF
 
 _LOG = logging.getLogger("yeastxr.explore")
 _MOST_OPTIONS = 20_000  # names that a browser completes
+_MOST_AT_ONCE = 100_000  # pairs that are simulated while the page waits
 _POOL = ThreadPoolExecutor(2, thread_name_prefix="yeastxr-explore")
 
 
@@ -66,10 +68,17 @@ class Explorer(Viewer):
         self._views: dict[str, View] = {}
         self._shown: View | None = None
         self._syncing = False
+        self._made_of: Any = None  # what the source is made of: changes, and a specification; None for what was opened
         self._job = 0
         self.navigation = Navigation(owns_page=owns_page, heading=shorten(title, 120), sizing_mode="stretch_width")
         self.navigation.param.watch(lambda event: self.visit(self.navigation.visited), "visits")
         self._message = make_html(visible=False)
+        self._changes_note = make_html()
+        self._back = pn.widgets.Button(label="Back to the opened dataset", width=220, stylesheets=[STYLES])
+        self._back.on_click(lambda _: self.go(changes={}))
+        self._changes_row = pn.FlexBox(
+            self._changes_note, self._back, visible=False, sizing_mode="stretch_width", stylesheets=[STYLES]
+        )
         self._progress = pn.indicators.Progress(value=0, max=100, visible=False, sizing_mode="stretch_width")
         self._body = pn.Column(sizing_mode="stretch_width", stylesheets=[STYLES])
         self.downloads = Downloads(self)
@@ -77,6 +86,7 @@ class Explorer(Viewer):
         self._selector_row = pn.FlexBox(*self._selectors.values(), sizing_mode="stretch_width", stylesheets=[STYLES])
         self._layout = pn.Column(
             self.navigation,
+            self._changes_row,
             self._selector_row,
             self._message,
             self._progress,
@@ -94,8 +104,15 @@ class Explorer(Viewer):
         return self._layout
 
     def visit(self, query: str) -> None:
-        """Show what the query of a URL says."""
+        """Show what the query of a URL says; a simulation with other parameters is made at once."""
         state, problems = State.from_query(query, self.opened)
+        try:
+            if self._find_parts(state) != self._made_of:
+                self._use_changes(self._simulate(state), state)
+            state, problems = State.from_query(query, self.source, self.opened)
+        except InputError as error:
+            state, problems = state.change(changes={}), [*problems, str(error)]
+            self._use_changes(self.opened, state)
         if not any(view.name == state.view and view.applies(self.source) for view in VIEW_CLASSES):
             state = state.change(view="overview")
         self._show(state)
@@ -110,12 +127,17 @@ class Explorer(Viewer):
         """Show another dataset, with the same genes and TFs or others, from now on."""
         self.source = source
         self._views = {name: view for name, view in self._views.items() if view.keeps_source}
-        sizes = source.ds.sizes
+        sizes, opened = source.ds.sizes, self.opened
         self.state = self.state.change(
             tf=min(self.state.tf, sizes[TF] - 1),
             gene=min(self.state.gene, sizes[GENE] - 1),
             other=min(self.state.other, sizes[TF] - 1),
-            point={dim: i for dim, i in self.state.point.items() if dim in source.dims and i < sizes[dim]},
+            point={
+                dim: i
+                for dim, i in self.state.point.items()
+                for owner in [source if dim in source.dims else opened]
+                if dim in owner.dims and i < owner.ds.sizes[dim]
+            },
         )
         self._fill_selectors()
         self._selector_row.objects = list(self._selectors.values())
@@ -211,6 +233,10 @@ class Explorer(Viewer):
     def _show(self, state: State) -> None:
         self._drop_work()
         self._progress.visible = False
+        if self._find_parts(state) != self._made_of:
+            with self._explain_errors():
+                self._change_source(state)
+            return
         self.state = state
         self.tell("")
         self._sync()
@@ -221,6 +247,44 @@ class Explorer(Viewer):
                 self._shown = view
             view.show(state)
         self.downloads.refresh(self._shown, state)
+
+    def _find_parts(self, state: State) -> Any:
+        """Return what the dataset of a state is made of; None for the one that was opened."""
+        return (dict(state.changes), find_base(self.opened, state.point)) if state.changes else None
+
+    def _simulate(self, state: State) -> Source:
+        """Return the dataset of a state, or refuse its changes."""
+        return simulate_changes(self.opened, state.point, state.changes) if state.changes else self.opened
+
+    def _change_source(self, state: State) -> None:
+        """Show a state of another dataset than the page has, once it is simulated."""
+
+        def finish(source: Source) -> None:
+            self._use_changes(source, state)
+            self._show(self.state)
+
+        at_once = True
+        if state.changes:
+            spec = apply_changes(find_base(self.opened, state.point), state.changes)
+            at_once = count_pairs(spec) <= _MOST_AT_ONCE
+        self.run(lambda report_share: self._simulate(state), finish, at_once=at_once)
+
+    def _use_changes(self, source: Source, state: State) -> None:
+        """Use the dataset of a state, which becomes the page's, cut to what the dataset has."""
+        self.state, self._made_of = state, self._find_parts(state)
+        if source is not self.source:
+            self.use(source)
+            self._describe_changes()
+
+    def _describe_changes(self) -> None:
+        """Say above the views that the dataset is a simulation with other parameters, if it is."""
+        changes = self.state.changes
+        words = ", ".join(name if len(text) > 40 else f"{name} {text}" for name, text in changes.items())
+        self._changes_note.object = (
+            f'<p class="notice" role="status">All views show a simulation with other parameters than the opened '
+            f"dataset's: {escape(words, 400)}.</p>"
+        )
+        self._changes_row.visible = bool(changes)
 
     def _get_view(self, name: str) -> View:
         if name not in self._views:
@@ -264,7 +328,7 @@ class Explorer(Viewer):
 
     def _make_query(self, state: State) -> str:
         kept = urlencode(self._kept)
-        return state.to_query(self.source) + (f"&{kept}" if kept else "")
+        return state.to_query(self.source, self.opened) + (f"&{kept}" if kept else "")
 
     def _fill_selectors(self) -> None:
         """Make the selectors of TF, gene and the point of leading dims."""

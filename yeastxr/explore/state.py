@@ -27,7 +27,7 @@ class State:
     tf, gene, other
         Positions: the TF, the gene, and the TF that it is compared with.
     point
-        Positions along leading dims.
+        Positions along leading dims of what is shown, and of the dataset that was opened.
     box
         The selected part of a plot.
     changes
@@ -55,15 +55,17 @@ class State:
             values.setdefault("other", self.tf)  # two different ones
         return replace(self, **values)
 
-    def to_query(self, source: Source) -> str:
-        """Return the query of the URL, such as ``?view=tf&tf=GAL4``."""
+    def to_query(self, source: Source, opened: Source | None = None) -> str:
+        """Return the query of the URL, such as ``?view=tf&tf=GAL4``; ``opened`` has the leading dims that it lacks."""
         items = [("view", self.view)]
         items += [(TF, str(source.get_label(TF, self.tf)))]
         if self.view == "gene" or self.gene:
             items.append((GENE, str(source.get_label(GENE, self.gene))))
         if self.view == "pairs":
             items.append(("other", str(source.get_label(TF, self.other))))
-        items += [(f"{_LEAD}{dim}", str(source.get_label(dim, i))) for dim, i in self.point.items() if i]
+        for dim, i in self.point.items():
+            owner = source if dim in source.dims or opened is None else opened
+            items += [(f"{_LEAD}{dim}", str(owner.get_label(dim, i)))] if i else []
         if self.box is not None:
             items.append(("box", self.box.to_text()))
         items += [(f"{_SET}{name}", text) for name, text in self.changes.items()]
@@ -71,8 +73,12 @@ class State:
         return f"?{urlencode(items)}"
 
     @classmethod
-    def from_query(cls, query: str, source: Source) -> tuple[Self, list[str]]:
-        """Return the state of a query, and a sentence for each part of it that can't be followed, which is left out."""
+    def from_query(cls, query: str, source: Source, opened: Source | None = None) -> tuple[Self, list[str]]:
+        """Return the state of a query, and a sentence for each part of it that can't be followed, which is left out.
+
+        ``opened`` is the dataset whose simulation with other parameters the source is, and has the leading dims that it
+        lacks.
+        """
         values: dict[str, Any] = {}
         point: dict[str, int] = {}
         problems: list[str] = []
@@ -88,9 +94,10 @@ class State:
                     values[name] = Box.from_text(text)
                 elif name.startswith(_LEAD):
                     dim = name.removeprefix(_LEAD)
-                    if dim not in source.dims:
-                        raise InputError(f"dim {format_value(dim)} is not in the dataset; {suggest(dim, source.dims)}")
-                    point[dim] = source.find(dim, text)
+                    owner = source if dim in source.dims or opened is None else opened
+                    if dim not in owner.dims:
+                        raise InputError(f"dim {format_value(dim)} is not in the dataset; {suggest(dim, owner.dims)}")
+                    point[dim] = owner.find(dim, text)
                 elif name.startswith(_SET):
                     values.setdefault("changes", {})[name.removeprefix(_SET)] = text
                 elif name.startswith(_OPTION):
