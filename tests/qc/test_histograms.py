@@ -87,22 +87,35 @@ def test_histogram__edges_belong_to_the_bin_on_their_right_the_last_to_its_left(
     assert [int(counts[name]) for name in ("below", "above", "missing")] == [1, 1, 1]
 
 
-@pytest.mark.parametrize("limits", [(0.1, 0.7), (1e-30, 3e-30), (-1e30, 2e30), (1 / 3, 1 / 3 + 1e-12), (-1, 1)])
+@pytest.mark.parametrize(
+    "limits",
+    [
+        *((0.1, 0.7), (1e-30, 3e-30), (-1e30, 2e30), (1 / 3, 1 / 3 + 1e-12), (-1, 1), (0, 5), (1000, 1000.1)),
+        *((-1e300, 1e300), (-1e-44, 1e-44), (0, 3.4e38)),
+    ],
+)
 @pytest.mark.parametrize("root", [False, True])
 def test_count_values__correct_in_spite_of_rounding(limits: tuple[float, float], root: bool) -> None:
     from yeastxr.qc import kernels
 
     axis = make_axis("limits", limits, 60, root=root)
-    near = axis.edges.astype(np.float32)
+    with np.errstate(over="ignore"):
+        near = axis.edges.astype(np.float32)
     around = [near, np.nextafter(near, np.float32(-np.inf)), np.nextafter(near, np.float32(np.inf))]
     values = np.concatenate([*around, np.float32([0, 1e-45, -1e-45, np.inf, -np.inf])])
     expected = np.searchsorted(axis.edges, values.astype(np.float64), side="right")
     expected[values.astype(np.float64) == axis.edges[-1]] = 60
-    axes, buffer = pack_axes([axis]), np.empty(1, np.uint32)
+    axes, buffer = pack_axes([axis]), np.empty(8, np.uint16)
     for value, slot in zip(values, expected, strict=True):
-        counts = np.zeros(62, np.int64)
-        kernels.count_values(np.array([value]), axes, 0, buffer, counts)
-        assert np.flatnonzero(counts).tolist() == [slot]
+        counts = np.zeros((2, 62), np.int64)
+        kernels.count_values(np.full(6, value), axes, 0, buffer, counts)  # four that are counted at once, and two
+        assert counts.sum(axis=0).tolist() == [6 * (s == slot) for s in range(62)]
+    counts, pairs = np.zeros((2, 62), np.int64), np.zeros((62, 62), np.int64)
+    buffers = np.empty((2, values.size + -values.size % 4), np.uint16)
+    kernels.count_values(values, axes, 0, buffers[0], counts)
+    assert (counts.sum(axis=0) == np.bincount(expected, minlength=62)).all()
+    kernels.count_pairs(values, values[::-1].copy(), pack_axes([axis, axis]), *buffers, pairs)
+    assert (pairs == np.histogram2d(expected, expected[::-1], bins=np.arange(63))[0]).all()
 
 
 def test_histogram__infinities() -> None:

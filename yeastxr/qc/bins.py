@@ -4,6 +4,7 @@ A bin is closed on the left, the last one on both sides, as in :func:`numpy.hist
 bin, and compares with its edge to be exact.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,8 @@ BINS = 60
 MOST_BINS, MOST_BINS_2D = 10_000, 1_000
 LIMITS = {feature.name: feature.limits for feature in FEATURES if feature.limits}
 _PAIR_OF_LIMITS = "a pair of (lower, upper), for x and for y"
+_ROUNDING = 2.0**-24  # of a float32
+_LARGEST, _LEAST = 1e30, float(np.finfo(np.float32).tiny)  # limits beyond which float32 finds no slots, and a step
 _ROUND = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 
@@ -133,15 +136,28 @@ def pack_axes(axes: Sequence[Axis]) -> tuple[np.ndarray, ...]:
 
     Slot 0 is below the limits, slots 1 to n are bins, slot n + 1 is above.
     """
-    guards = np.full((len(axes), max(axis.bins for axis in axes) + 2), np.inf)
-    numbers = np.empty((4, len(axes)))
+    guards = np.full((len(axes), max(axis.bins for axis in axes) + 2), np.inf, np.float32)
+    numbers = np.empty((6, len(axes)), np.float32)
     for j, axis in enumerate(axes):
         n, lower, upper = axis.bins, axis.edges[0], axis.edges[-1]
-        guards[j, : n + 2] = [-np.inf, *axis.edges[:-1], np.nextafter(upper, np.inf)]
-        rounding = 8 * np.finfo(float).eps * max(abs(lower), abs(upper)) / (upper - lower)
-        doubt = n * (np.sqrt(rounding) if axis.root else rounding) + 1e-9  # in bins: never too low
-        numbers[:, j] = lower, (n**2 if axis.root else n) / (upper - lower), 1 + doubt, n + 1
+        guards[j, : n + 2] = _round_to_float32(np.array([-np.inf, *axis.edges[:-1], np.nextafter(upper, np.inf)]))
+        span, scale = upper - lower, (n**2 if axis.root else n) / (upper - lower)
+        # Twice the lower limit is rounded off, and some five times the position; in bins.
+        doubt = n * _ROUNDING * (2 * max(abs(lower), abs(upper)) / span + 5) + 1e-6
+        if axis.root:
+            doubt += n * math.sqrt(2 * _ROUNDING * abs(lower) / span)
+        if abs(lower) > _LARGEST or not 1 / _LARGEST < scale < _LARGEST:  # beyond float32: start from the last slot
+            lower, scale, doubt = 0.0, _LEAST, n + 5  # largest * least is 4
+        certain = guards[j, 1] if doubt < 1 else np.nan  # the lower limit is in slot 1
+        numbers[:, j] = guards[j, 1] if lower else 0, scale, 1 + doubt, 2.001 * doubt, n + 1, certain
     return *numbers, np.array([axis.root for axis in axes]), guards
+
+
+def _round_to_float32(values: np.ndarray) -> np.ndarray:
+    """Return the least float32 that are not below values: a float32 is below these just where it is below values."""
+    with np.errstate(over="ignore"):
+        rounded = values.astype(np.float32)
+    return np.where(rounded < values, np.nextafter(rounded, np.float32(np.inf)), rounded)
 
 
 def make_summary_axes(ds: xr.Dataset, limits: Mapping[str, Any] | None, bins: int, bins_2d: int) -> tuple[Axis, ...]:

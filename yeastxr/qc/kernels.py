@@ -6,47 +6,76 @@ thread comes first; counts are integers. No fastmath.
 """
 
 import numpy as np
-from numba import float64, int32, uint32, uint64
+from numba import float32, float64, int32, uint16, uint32, uint64
 
 from yeastxr._utils import compile_kernel, inline_kernel
 
 _NO_SIGN, _INFINITE = np.int32(0x7FFFFFFF), np.int32(0x7F800000)  # of the bits of a float32
 _31 = np.int32(31)
-_ZERO, _ONE = np.uint64(0), np.uint64(1)
-_LANES = 64
+_ZERO, _ONE, _TWO, _THREE, _FOUR = map(np.uint64, range(5))
+_ZERO32, _15 = np.float32(0), np.int32(15)
+_16, _32, _48 = np.uint64(16), np.uint64(32), np.uint64(48)
+_SLOT, _DOUBTFUL = np.uint64(0x7FFF), np.uint64(0x8000800080008000)  # of one slot, and of four
+_LANES = np.uint64(64)
+_ROUNDS = np.uint64(4)  # of lanes between two stores of their sums
+_STEP = _LANES * _ROUNDS
+_PLANES = 4  # that are read together
+
+
+@compile_kernel
+def find_slots(values, axes, axis, out):
+    """Fill ``out`` with the slots of values; those that may be too high, by rounding, have their first bit set.
+
+    On some axes bins widen as squares do. A value that is often the commonest, the lower limit, is never in doubt.
+    """
+    lows, scales, shifts, margins, lasts, certain, roots, _ = axes
+    low, scale, shift, margin, last = lows[axis], scales[axis], shifts[axis], margins[axis], lasts[axis]
+    first, n = certain[axis], uint64(values.size)
+    if roots[axis]:
+        for i in range(_ZERO, n):
+            position = np.sqrt(max(_ZERO32, (values[i] - low) * scale)) + shift
+            slot = int32(min(position, last))
+            doubtful = (position - float32(slot) < margin) & (values[i] != first)
+            out[i] = uint16(slot | (int32(doubtful) << _15))
+    else:
+        for i in range(_ZERO, n):
+            position = (values[i] - low) * scale + shift
+            slot = int32(max(_ZERO32, min(position, last)))
+            doubtful = (position - float32(slot) < margin) & (values[i] != first)
+            out[i] = uint16(slot | (int32(doubtful) << _15))
 
 
 @inline_kernel
 def correct_slot(value, slot, guards):
-    """Return the slot of a value, given one that may be too high; ``guards[s]`` is where slot s begins."""
+    """Return the slot of a value, given what :func:`find_slots` says; ``guards[s]`` is where slot s begins."""
+    slot = uint64(slot) & _SLOT
     while value < guards[slot]:
         slot -= _ONE
     return slot
 
 
 @compile_kernel
-def find_slots(values, axes, axis, out):
-    """Fill ``out`` with slots that are correct or, by rounding, too high; on some axes bins widen as squares do."""
-    lows, scales, shifts, lasts, roots, _ = axes
-    low, scale, shift, last = lows[axis], scales[axis], shifts[axis], lasts[axis]
-    n = uint64(values.size)
-    if roots[axis]:
-        for i in range(_ZERO, n):
-            slot = np.sqrt(max(0.0, (float64(values[i]) - low) * scale)) + shift
-            out[i] = uint32(int32(min(slot, last)))
-    else:
-        for i in range(_ZERO, n):
-            slot = (float64(values[i]) - low) * scale + shift
-            out[i] = uint32(int32(max(0.0, min(slot, last))))
-
-
-@compile_kernel
 def count_values(values, axes, axis, slots, out):
-    """Add the values that are in each slot of an axis to ``out``; none of them is NaN."""
+    """Add the values that are in each slot of an axis to ``out``; none of them is NaN.
+
+    Neighbours are counted in two rows, ``out[0]`` and ``out[1]``: of equal values, each would wait for the one before.
+    """
     find_slots(values, axes, axis, slots)
-    guards = axes[-1][axis]
-    for i in range(_ZERO, uint64(values.size)):
-        out[correct_slot(float64(values[i]), uint64(slots[i]), guards)] += 1
+    guards, words = axes[-1][axis], slots.view(np.uint64)
+    first, second = out[0], out[1]
+    n = uint64(values.size)
+    for w in range(_ZERO, n >> _TWO):
+        word = words[w]
+        if not word & _DOUBTFUL:  # nearly always: four slots at once, without a look at the values
+            first[word & _SLOT] += 1
+            second[word >> _16 & _SLOT] += 1
+            first[word >> _32 & _SLOT] += 1
+            second[word >> _48] += 1
+            continue
+        for i in range(_FOUR * w, _FOUR * (w + _ONE)):
+            first[correct_slot(values[i], slots[i], guards)] += 1
+    for i in range(n & ~_THREE, n):
+        first[correct_slot(values[i], slots[i], guards)] += 1
 
 
 @compile_kernel
@@ -56,28 +85,37 @@ def count_pairs(x, y, axes, x_slots, y_slots, out):
     x_axis = y_axis - 1
     find_slots(x, axes, x_axis, x_slots)
     find_slots(y, axes, y_axis, y_slots)
-    x_guards, y_guards = axes[-1][x_axis], axes[-1][y_axis]
-    for i in range(_ZERO, uint64(x.size)):
-        row = correct_slot(float64(x[i]), uint64(x_slots[i]), x_guards)
-        column = correct_slot(float64(y[i]), uint64(y_slots[i]), y_guards)
-        out[row, column] += 1
+    x_guards, x_words = axes[-1][x_axis], x_slots.view(np.uint64)
+    y_guards, y_words = axes[-1][y_axis], y_slots.view(np.uint64)
+    n = uint64(x.size)
+    for w in range(_ZERO, n >> _TWO):
+        of_x, of_y = x_words[w], y_words[w]
+        if not (of_x | of_y) & _DOUBTFUL:
+            out[of_x & _SLOT, of_y & _SLOT] += 1
+            out[of_x >> _16 & _SLOT, of_y >> _16 & _SLOT] += 1
+            out[of_x >> _32 & _SLOT, of_y >> _32 & _SLOT] += 1
+            out[of_x >> _48, of_y >> _48] += 1
+            continue
+        for i in range(_FOUR * w, _FOUR * (w + _ONE)):
+            out[correct_slot(x[i], x_slots[i], x_guards), correct_slot(y[i], y_slots[i], y_guards)] += 1
+    for i in range(n & ~_THREE, n):
+        out[correct_slot(x[i], x_slots[i], x_guards), correct_slot(y[i], y_slots[i], y_guards)] += 1
 
 
 @compile_kernel
 def sort_by_group(code, order, starts):
     """Fill ``order`` with the cells of group 0, 1 and 2, each in order; group g begins at ``starts[g]``."""
     n = uint64(code.size)
-    unbound, bound, inactive = _ZERO, _ZERO, _ZERO
+    unbound, inactive = _ZERO, int32(0)
+    for i in range(_ZERO, n):
+        inactive += int32(code[i] > 1)
+    inactive = uint64(inactive)
     for i in range(_ZERO, n):  # bound cells wait behind all others, where there is room for them
-        order[unbound] = uint32(i)
-        order[n + bound] = uint32(i)
-        is_bound = uint64(code[i] != 0)
-        bound += is_bound
-        unbound += _ONE - is_bound
-        inactive += uint64(code[i] > 1)
+        order[n + i - unbound if code[i] else unbound] = uint32(i)
+        unbound += uint64(code[i] == 0)
     starts[0], starts[1], starts[2], starts[3] = 0, unbound, n - inactive, n
     at, later = unbound, uint64(n - inactive)
-    for i in range(_ZERO, bound):
+    for i in range(_ZERO, n - unbound):
         cell = order[n + i]
         is_inactive = uint64(code[cell] > 1)
         order[later if is_inactive else at] = cell
@@ -86,33 +124,20 @@ def sort_by_group(code, order, starts):
 
 
 @compile_kernel
-def select_finite(values, ends, scratch, beside, counts, finite_ends):
-    """Return the finite values of runs that end at ``ends``, and fill ``finite_ends`` with the ends of their runs.
-
-    The others are counted: infinite ones and NaN in ``beside[run]``, infinite ones in ``counts[run, slot]``, too.
-    Returns the values themselves where all are finite, else what of ``scratch`` they are copied to.
-    """
-    bits = values.view(np.int32)
-    others = int32(0)
-    for i in range(_ZERO, uint64(values.size)):
-        others += int32((bits[i] & _NO_SIGN) >= _INFINITE)
-    if others == 0:
-        finite_ends[:] = ends
-        return values
-    n, start = 0, 0
-    for run in range(ends.size):
-        for i in range(start, ends[run]):
-            value = values[i]
-            if value != value:
-                beside[run, 1] += 1
-            elif (bits[i] & _NO_SIGN) == _INFINITE:
-                beside[run, 0] += 1
-                counts[run, counts.shape[1] - 1 if value > 0 else 0] += 1
-            else:
-                scratch[n] = value
-                n += 1
-        start, finite_ends[run] = ends[run], n
-    return scratch[:n]
+def take_cells(planes, n_planes, r, order, columns):
+    """Fill columns with a row of each plane, its cells in an order."""
+    n = uint64(columns.shape[1])
+    if n_planes == _PLANES:  # at once, as the order is then read once
+        row0, row1, row2, row3 = planes[0][r], planes[1][r], planes[2][r], planes[3][r]
+        column0, column1, column2, column3 = columns[0], columns[1], columns[2], columns[3]
+        for i in range(_ZERO, n):
+            cell = uint64(order[i])
+            column0[i], column1[i], column2[i], column3[i] = row0[cell], row1[cell], row2[cell], row3[cell]
+        return
+    for p in range(n_planes):
+        row, column = planes[p][r], columns[p]
+        for i in range(_ZERO, n):
+            column[i] = row[uint64(order[i])]
 
 
 @inline_kernel
@@ -122,12 +147,54 @@ def order_bits(bits):
 
 
 @compile_kernel
-def describe(values, lanes, integers, numbers):
+def find_range(values):
+    """Return the least and the largest value as ordered integers, and how many are above 0."""
+    bits = values.view(np.int32)
+    low, high, positive = _NO_SIGN, ~_NO_SIGN, int32(0)
+    for i in range(_ZERO, uint64(values.size)):
+        key = order_bits(bits[i])
+        low, high = min(low, key), max(high, key)
+        positive += int32(bits[i] > int32(0))
+    return low, high, positive
+
+
+@inline_kernel
+def is_finite(extent):
+    """Tell whether all values of a range are finite; NaN are beyond infinity, or below if their sign is set."""
+    low, high, _ = extent
+    return (low > order_bits(~_NO_SIGN | _INFINITE)) & (high < _INFINITE)
+
+
+@compile_kernel
+def select_finite(values, ends, out, beside, counts, finite_ends):
+    """Return the finite values of runs that end at ``ends``, copied to ``out``; ``finite_ends`` are the ends of theirs.
+
+    The others are counted: infinite ones and NaN in ``beside[run]``, infinite ones in ``counts[run, 0, slot]``, too.
+    """
+    bits = values.view(np.int32)
+    n, start = 0, 0
+    for run in range(ends.size):
+        for i in range(start, ends[run]):
+            value = values[i]
+            if value != value:
+                beside[run, 1] += 1
+            elif (bits[i] & _NO_SIGN) == _INFINITE:
+                beside[run, 0] += 1
+                counts[run, 0, counts.shape[2] - 1 if value > 0 else 0] += 1
+            else:
+                out[n] = value
+                n += 1
+        start, finite_ends[run] = ends[run], n
+    return out[:n]
+
+
+@compile_kernel
+def describe(values, extent, lanes, integers, numbers):
     """Set ``integers`` to n and how many are above 0, ``numbers`` to mean, variance, least and most of finite values.
 
-    Deviations from the first value are summed in lanes, float64 ``[2, lane]``, which makes vector loops of sums in a
-    fixed order. A value of the sample is never further from the mean than sqrt(n) s.d., so that the difference of the
-    sums loses no more than n times the rounding of one.
+    ``extent`` is their range. Deviations from the first value are summed in lanes, float64 ``[2, lane]``, which makes
+    vector loops of sums in a fixed order. A value of the sample is never further from the mean than sqrt(n) s.d., so
+    that the difference of the sums loses no more than n times the rounding of one.
     """
     n = uint64(values.size)
     integers[0] = n
@@ -135,23 +202,26 @@ def describe(values, lanes, integers, numbers):
         integers[1] = 0
         numbers[:] = np.nan
         return
-    bits = values.view(np.int32)
-    low, high, positive = _NO_SIGN, ~_NO_SIGN, int32(0)
-    for i in range(_ZERO, n):
-        key = order_bits(bits[i])
-        low, high = min(low, key), max(high, key)
-        positive += int32(bits[i] > int32(0))
+    low, high, positive = extent
     centre = float64(values[0])
     sums, squares = lanes[0], lanes[1]
     sums[:], squares[:] = 0.0, 0.0
-    width = uint64(sums.size)
-    for start in range(_ZERO, n, width):
-        for lane in range(_ZERO, min(width, n - start)):
+    whole = n - n % _STEP
+    for start in range(_ZERO, whole, _STEP):
+        for lane in range(_ZERO, _LANES):  # several at a time, in their order
+            at = start + lane
+            first, second = float64(values[at]) - centre, float64(values[at + _LANES]) - centre
+            third = float64(values[at + _TWO * _LANES]) - centre
+            fourth = float64(values[at + _TWO * _LANES + _LANES]) - centre
+            sums[lane] = (((sums[lane] + first) + second) + third) + fourth
+            squares[lane] = (((squares[lane] + first * first) + second * second) + third * third) + fourth * fourth
+    for start in range(whole, n, _LANES):
+        for lane in range(_ZERO, min(_LANES, n - start)):
             deviation = float64(values[start + lane]) - centre
             sums[lane] += deviation
             squares[lane] += deviation * deviation
     total = square = 0.0
-    for lane in range(_ZERO, width):
+    for lane in range(_ZERO, _LANES):
         total += sums[lane]
         square += squares[lane]
     shift = total / float64(n)
@@ -203,50 +273,57 @@ def tally(code, planes, n_planes, quantities, pair, axes, counts, beside, pairs,
     starts = np.empty(4, np.int64)
     columns = np.empty((n_planes, width), np.float32)
     scratch = np.empty((2, width), np.float32)
-    slots = np.empty((2, width), np.uint32)
+    slots = np.empty((2, (width + 3) // 4 * 4), np.uint16)
     buffer = np.empty(2, np.int64)
     lanes = np.empty((2, _LANES))
+    rows = np.zeros((*counts.shape[:2], 2, counts.shape[2]), np.int64)  # see count_values
     for r in range(len(code)):
         sort_by_group(code[r], order, starts)
+        take_cells(planes, n_planes, r, order, columns)
         if described:
             for group in range(3):
                 cells[group, r] = starts[group + 1] - starts[group]
         for label in range(2):
             groups = slice(label, 1 + 2 * label)
-            first = starts[label]
+            first, end = starts[label], starts[1 + 2 * label]
             ends = starts[label + 1 : 2 + 2 * label] - first
             finite_ends = buffer[: ends.size]
-            n = ends[-1]
-            for p in range(n_planes):
-                column, row = columns[p], planes[p][r]
-                for i in range(_ZERO, uint64(n)):
-                    column[i] = row[order[uint64(first) + i]]
             for q in range(n_quantities):
-                column = columns[quantities[q, 0], :n]
+                values = columns[quantities[q, 0], first:end]  # contiguous, for vector loops
                 if quantities[q, 1]:
-                    for i in range(_ZERO, uint64(n)):
-                        column[i] = abs(column[i])
-                values = select_finite(column, ends, scratch[0], beside[groups, q], counts[groups, q], finite_ends)
+                    for i in range(_ZERO, uint64(values.size)):
+                        values[i] = abs(values[i])
+                finite_ends[:] = ends
+                extent = find_range(values)
+                if values.size and not is_finite(extent):
+                    values = select_finite(values, ends, scratch[0], beside[groups, q], rows[groups, q], finite_ends)
+                    extent = find_range(values)
                 if described:
-                    describe(values, lanes, integers[:, q, label, r], numbers[:, q, label, r])
+                    describe(values, extent, lanes, integers[:, q, label, r], numbers[:, q, label, r])
                 start = 0
                 for k in range(ends.size):
                     group, run = label + k, values[start : finite_ends[k]]
                     start = finite_ends[k]
-                    count_values(run, axes, q, slots[0], counts[group, q])
+                    count_values(run, axes, q, slots[0], rows[group, q])
                     if described and q == n_quantities - 1:
                         if run.size == values.size:
                             group_integers[:, group, r] = integers[:, q, label, r]
                             group_numbers[:, group, r] = numbers[:, q, label, r]
                         else:
-                            describe(run, lanes, group_integers[:, group, r], group_numbers[:, group, r])
+                            extent = find_range(run)
+                            describe(run, extent, lanes, group_integers[:, group, r], group_numbers[:, group, r])
             if pair[0] >= 0:
-                start = 0
+                start = first
                 for k in range(ends.size):
-                    x, y = columns[pair[0], start : ends[k]], columns[pair[1], start : ends[k]]
-                    start = ends[k]
+                    end = first + ends[k]
+                    x, y = columns[pair[0], start:end], columns[pair[1], start:end]
+                    start = end
                     missing = take_magnitudes(x, y, pair[2] != 0)
                     if missing:
                         pairs_missing[label + k] += missing
                         x, y = drop_missing(x, y, scratch[0], scratch[1])
                     count_pairs(x, y, axes, slots[0], slots[1], pairs[label + k])
+    for group in range(len(counts)):
+        for q in range(n_quantities):
+            for slot in range(counts.shape[2]):
+                counts[group, q, slot] += rows[group, q, 0, slot] + rows[group, q, 1, slot]

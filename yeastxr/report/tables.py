@@ -1,6 +1,7 @@
 """The numbers of a page: observed beside expected, for each group of pairs and for each TF."""
 
 import json
+import math
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
@@ -108,7 +109,8 @@ def summarize_tfs(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
     theory_spec = spec if spec is not None and ds.indexes[TF].isin(list(spec.tf_labels)).all() else None
     columns: dict[str, tuple[str, Any]] = {}
     if BOUND_FRACTION in ds.coords and ds[BOUND_FRACTION].ndim == 1 and (spec is None or genes == spec.n_genes):
-        columns["bound_expected"] = ("bound genes, expected", [round(genes * b) for b in ds[BOUND_FRACTION].values])
+        expected = [round(genes * b) for b in ds[BOUND_FRACTION].values.tolist()]
+        columns["bound_expected"] = ("bound genes, expected", expected)
     if labelled:
         columns["bound"] = ("bound genes, observed", bound / datasets)
     deviations = []
@@ -147,7 +149,7 @@ def summarize_tfs(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
     if theory_spec is not None and noisy and not theory_spec.batch_std:
         tfs = [to_python(tf) for tf in theory_spec.tf_labels]
         fractions = dict(zip(tfs, theory_spec.list_positive_fractions(len(tfs)), strict=True))
-        share = np.array([fractions[to_python(tf)] for tf in ds.indexes[TF]])
+        share = np.array([fractions[tf] for tf in ds.indexes[TF].tolist()])
         error = np.sqrt(repeats * count * share * (1 - share))
         deviations.append(_compute_deviation(positive, count * share, error))
     if deviations:
@@ -207,7 +209,7 @@ def format_tfs(table: xr.Dataset, most: int = _MOST_TFS) -> dict[str, Any]:
     """Return what a page shows of the table of TFs: the first rows, and all as JSON to be sorted and filtered."""
     chosen, note = choose_tfs(table, most)
     names = [shorten_name(to_python(tf)) for tf in chosen.indexes[TF]]
-    columns = [[_format_number(value) for value in chosen[name].values] for name in chosen.data_vars]
+    columns = [[_format_number(value) for value in chosen[name].values.tolist()] for name in chosen.data_vars]
     data = json.dumps({"names": names, "columns": [" ".join(column) for column in columns]}, ensure_ascii=False)
     data = data.replace("<", "\\u003c")  # nothing in it can end the script
     if len(data.encode()) > _MOST_BYTES:  # long names
@@ -218,8 +220,8 @@ def format_tfs(table: xr.Dataset, most: int = _MOST_TFS) -> dict[str, Any]:
 
 
 def _format_number(value: float) -> str:
-    if np.isnan(value):
+    if math.isnan(value):
         return ""
-    if np.isinf(value):
+    if math.isinf(value):
         return "Infinity"  # as scripts read it
     return f"{value:.0f}" if value == round(value) and abs(value) < 1e6 else f"{value:.4g}"

@@ -281,6 +281,7 @@ def find_distribution(
         return None
     try:
         tfs = data.indexes[TF].tolist() if isinstance(data, xr.Dataset) else None
+        tfs = None if tfs == list(spec.tf_labels) else tfs  # all: nothing to look up, label by label
         pairs = _count_pairs_or_refuse(spec, tfs=tfs if tf is None else [tf], **group)
         return _make_distribution(spec, quantity, pairs, every="label" not in group)
     except InputError:

@@ -151,7 +151,8 @@ def classify_tfs(spec: SimulationSpec) -> dict[Hashable, TFKind]:
     """Return the kind of each TF, by its label."""
     n = spec.n_genes
     counts = dict(zip(map(to_python, spec.tf_labels), (round(n * b) for b in spec.bound_fractions), strict=True))
-    chances = {tf: Fraction(count, n) for tf, count in counts.items()}
+    fractions = {count: Fraction(count, n) for count in set(counts.values())}  # few, and slow to make
+    chances = {tf: fractions[count] for tf, count in counts.items()}
     conditions = spec.tf_relationships or {}
     signs = spec.list_positive_fractions(len(counts))
     kinds: dict[Hashable, TFKind] = {}
