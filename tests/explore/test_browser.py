@@ -1,8 +1,10 @@
 """The page in a real browser: what people do with it, and what must never happen."""
 
+import random
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,7 +13,7 @@ import pandas as pd
 import pytest
 
 import yeastxr as yx
-from tests.explore.common import MARKUP, serve, simulate
+from tests.explore.common import MARKUP, TFS, serve, simulate
 from yeastxr.explore.selection import Box
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -189,3 +191,134 @@ def test_unknown_name__is_a_sentence(watch: Any) -> None:
     page.get_by_label("replicate").select_option("1")
     page.get_by_text("did you mean").wait_for(state="detached")
     assert "at.replicate=1" in page.url
+
+
+def test_form__makes_a_new_dataset_that_a_copied_url_restores(watch: Any) -> None:
+    watched = watch()
+    page = watched.open("?view=simulate", "Simulate")
+    page.get_by_label("tf_relationships").fill("GAL4: MIG1 & GCN5")
+    page.keyboard.press("Tab")
+    page.get_by_text("did you mean 'GCN4'?").wait_for()
+    page.get_by_label("tf_relationships").fill("GAL4: MIG1 & GCN4")
+    page.keyboard.press("Tab")
+    page.get_by_text("All views show a simulation with other parameters").wait_for()
+    page.get_by_text("did you mean 'GCN4'?").wait_for(state="detached")
+    page.get_by_role("link", name="TF", exact=True).click()
+    watched.wait("TF GAL4")
+    label = simulate(replicates=2).label.isel(replicate=0)
+    met = int((label.sel(tf="GAL4") & label.sel(tf="MIG1") & label.sel(tf="GCN4")).sum())
+    page.get_by_text(f"{met} of {int(label.sel(tf='GAL4').sum())}", exact=True).wait_for()
+
+    copied = watch()
+    copied.open(f"?{urlsplit(page.url).query}", "TF GAL4")
+    copied.page.get_by_text("All views show a simulation with other parameters").wait_for()
+    page.get_by_role("link", name="Simulate").click()
+    watched.wait("Simulate")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save specification").click()
+    spec = yx.SimulationSpec.from_json(Path(download.value.path()).read_text(encoding="utf-8"))
+    assert dict(spec.tf_relationships) == {"GAL4": (yx.And("MIG1", "GCN4"),)}
+    page.get_by_role("button", name="Back to the opened dataset").click()
+    page.get_by_text("All views show a simulation").wait_for(state="hidden")
+    assert "set." not in page.url
+
+
+class Fuzz:
+    """Random interactions with a page, from a seed."""
+
+    def __init__(self, watched: Watched, seed: int) -> None:
+        self.page, self.random = watched.page, random.Random(seed)
+
+    def pick(self, selector: str) -> Any:
+        """Return one of the visible elements of a kind."""
+        return self.random.choice(self.page.locator(f"{selector}:visible").all() or [self.page.locator(".none")])
+
+    def click_link(self) -> None:
+        self.pick("nav a").click()
+
+    def type_name(self) -> None:
+        names = [*TFS, "17", "299", "GAL", "", "🧬", "x" * 300, MARKUP]
+        self.pick("input[type=text]").fill(self.random.choice(names))
+        self.page.keyboard.press("Enter")
+
+    def choose(self) -> None:
+        select = self.pick("select")
+        select.select_option(index=self.random.randrange(select.locator("option").count() + 1))
+
+    def draw_box(self) -> None:
+        figure = self.pick(".bk-Figure")
+        figure.scroll_into_view_if_needed()
+        area = figure.bounding_box()
+        x, y = (
+            [area[side] + area[size] * self.random.uniform(0.1, 0.95) for _ in range(2)]
+            for side, size in (("x", "width"), ("y", "height"))
+        )
+        self.page.mouse.move(x[0], y[0])
+        self.page.mouse.down()
+        self.page.mouse.move(x[1], y[1], steps=3)
+        self.page.mouse.up()
+
+    def press_button(self) -> None:
+        self.pick("button").click()
+
+    def press_keys(self) -> None:
+        for _ in range(self.random.randrange(1, 6)):
+            self.page.keyboard.press(self.random.choice(["Tab", "Enter", "ArrowDown", "Escape", "Space", "1"]))
+
+    def travel(self) -> None:
+        self.random.choice([self.page.go_back, self.page.go_forward])(wait_until="commit")
+
+    def open_address(self) -> None:
+        words = ["view=tf", "view=sweep", "tf=RAP1", "box=effects,0,9,0,9", "set.bound_mean=5", "set.genes=%5B%5D"]
+        words += ["at.replicate=1", "opt.x=tf", "%FF", "view=%3Cb%3E", "box=,,", "set.seed=-1"]
+        query = "&".join(self.random.sample(words, self.random.randrange(1, 5)))
+        script = "query => { history.pushState({}, '', query); dispatchEvent(new PopStateEvent('popstate')) }"
+        self.page.evaluate(script, f"?{query}")
+
+    def run(self, n: int) -> None:
+        """Do n interactions; one that the page makes impossible meanwhile is as good as another."""
+        from playwright.sync_api import Error
+
+        actions = [
+            self.click_link,
+            self.type_name,
+            self.choose,
+            self.draw_box,
+            self.press_button,
+            self.press_keys,
+            self.travel,
+            self.open_address,
+        ]
+        self.page.set_default_timeout(1_000)
+        for _ in range(n):
+            with suppress(Error):
+                self.random.choice(actions)()
+            if not self.page.url.startswith("http"):
+                self.page.go_forward()
+        self.page.set_default_timeout(PATIENCE)
+
+
+def read_memory(process: int) -> float:
+    """Return the resident memory of a process in MB."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1e3
+
+
+@pytest.mark.parametrize("n", [25, pytest.param(1000, marks=pytest.mark.slow)])
+def test_page__outlives_random_interactions(
+    n: int, chromium: Any, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    yx.save(simulate(replicates=2), tmp_path / "sim.zarr")
+    with serve(tmp_path / "sim.zarr") as (address, process, _):
+        watched = Watched(chromium, address)
+        watched.open("?view=tf", "TF GAL4")
+        fuzz = Fuzz(watched, seed=n)
+        fuzz.run(n // 5)  # what is read, imported and compiled once
+        before = read_memory(process)
+        fuzz.run(n)
+        after = read_memory(process)
+        record_property("memory before and after, MB", (before, after))
+        assert after - before < 200
+        watched.open("?view=tf&tf=MIG1", "TF MIG1")
+        assert watched.problems == []
+        watched.context.close()

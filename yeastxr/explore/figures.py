@@ -36,27 +36,31 @@ class Figure:
     def draw(self, picture: Any, name: str) -> bool:
         """Show a holoviews overlay, whose subject has a name; return whether the figure is a new one."""
         layers = [type(layer) for layer in picture]
-        is_new = self.model is None or layers != self._layers
+        is_new = self.model is None or layers != self._layers or not self._replace(picture)
         if is_new:
             self.model = load_holoviews().render(picture, backend="bokeh")
             self.model.update(width=None, height=HEIGHT, sizing_mode="stretch_width", min_width=260)
             for legend in self.model.legend:
                 legend.ncols = min(2, len(legend.items)) or 1  # a phone has no room for more
             self._layers = layers
-        else:
-            self._replace(picture)
         for axis in self.model.xaxis:
             axis.axis_label = wrap_label(axis.axis_label)
         self.model.html_attributes = {"role": "img", "aria-label": f"{shorten_name(name)}: {self.description}"}
         return is_new
 
-    def _replace(self, picture: Any) -> None:
-        """Put the data of another picture into the figure."""
+    def _replace(self, picture: Any) -> bool:
+        """Put the data of another picture into the figure, unless its layers have other columns, as those of bins."""
+        columns = []
+        for renderer, layer in zip(self.model.renderers, picture, strict=False):
+            names = list(renderer.data_source.data)
+            columns.append(make_columns(layer, names))
+            if set(columns[-1]) != set(names):
+                return False
         options = load_holoviews().Store.lookup_options("bokeh", picture, "plot").kwargs
         names = {}
-        for renderer, layer in zip(self.model.renderers, picture, strict=False):
+        for renderer, layer, data in zip(self.model.renderers, picture, columns, strict=False):
             renderer.data_source.selected.indices = []
-            renderer.data_source.data = make_columns(layer, list(renderer.data_source.data))
+            renderer.data_source.data = data
             names[renderer.id] = layer.label
         for legend in self.model.legend:
             for item in legend.items:
@@ -68,6 +72,7 @@ class Figure:
             (self.model.x_range, self.model.y_range), find_ranges(picture, options), strict=True
         ):
             range_.update(start=lower, end=upper, reset_start=lower, reset_end=upper)
+        return True
 
 
 def wrap_label(label: str | None) -> str:
@@ -94,7 +99,7 @@ def make_columns(layer: Any, names: list[str]) -> dict[str, np.ndarray]:
 
         layer = interpolate_curve(layer, interpolation=steps)
     dims = layer.dimensions()
-    return {name: layer.dimension_values(dim) for name, dim in zip(names, dims, strict=True)}
+    return {name: layer.dimension_values(dim) for name, dim in zip(names, dims, strict=False)}
 
 
 def find_ranges(picture: Any, options: dict[str, Any]) -> list[tuple[float, float]]:
