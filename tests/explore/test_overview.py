@@ -40,11 +40,12 @@ def read_text(view: Any) -> str:
 
 
 def test_overview__plots_are_those_of_qc() -> None:
-    page = open_page(DS)
+    ds = DS.drop_attrs(deep=False)  # theory would take most of the time
+    page = open_page(ds)
     view = page._shown
     assert isinstance(view, overview.OverviewView)
     titles = [overview._get_title(picture) for picture in view._pictures]
-    assert titles == [overview._get_title(picture) for picture in yx.plot.qc(DS)]
+    assert titles == [overview._get_title(picture) for picture in yx.plot.qc(ds)]
     figures = [place.object for place in view._grid]
     assert [figure.html_attributes["aria-label"] for figure in figures] == [f"All pairs: {title}" for title in titles]
     page.go(view="gene")
@@ -62,10 +63,10 @@ def test_overview__table_is_that_of_check(chunks: Any) -> None:
     exec("\n".join(line for line in page._shown.make_code(page.state) if "plot" not in line), names)
     pd.testing.assert_frame_equal(page._shown.make_table(), names["table"])
     text = read_text(page._shown)
-    assert "All 62 checks passed." in text or re.search(r"All \d+ checks passed\.", text)
+    assert re.search(r"All \d+ checks passed\.", text)
     assert "300 (0 … 299)" in text
     assert "bound_mean 3.0" in text
-    assert "1 TFs have conditions" in text
+    assert "1 TF with conditions" in text
     assert MARKUP not in "".join(str(part.object) for part in page._shown.layout.objects if hasattr(part, "object"))
 
 

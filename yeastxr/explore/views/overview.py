@@ -10,7 +10,7 @@ import xarray as xr
 
 from yeastxr._blocks import is_in_memory
 from yeastxr.checks.check import Visit
-from yeastxr.checks.table import CheckTable, get_verdict
+from yeastxr.checks.table import CheckTable, count_noun, get_verdict
 from yeastxr.errors import InputError, format_value
 from yeastxr.explore.figures import Figure
 from yeastxr.explore.source import Source
@@ -188,7 +188,9 @@ def _describe_source(ds: xr.Dataset, spec: SimulationSpec | None, sweep: Sweep |
         head = ("TF", "conditions, all of which must hold", "probability that they do")
         few = "" if n_conditions == len(conditions) else f"; here are {len(conditions):,}"
         table = make_table(head, conditions, "Conditions of TFs")
-        parts.append(f"<details><summary>{n_conditions:,} TFs have conditions{few}</summary>{table}</details>")
+        parts.append(
+            f"<details><summary>{count_noun(n_conditions, 'TF')} with conditions{few}</summary>{table}</details>"
+        )
     return "".join(parts)
 
 
