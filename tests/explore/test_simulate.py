@@ -255,6 +255,19 @@ def test_form__updates_the_same_figures(page: Explorer) -> None:
     assert "before" in [item.label["value"] for item in models["binding_effect"].legend[0].items]
 
 
+def test_form__draws_many_pairs_as_bins(page: Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "MAX_POINTS", 1000)
+    shown = []
+    for value in (4.5, 7.5):
+        set_field(page, "bound_mean", value)
+        assert get_message(page) == ""
+        shown.append(get_view(page)._places["effects"].object.renderers[1].data_source.data["perturbation_magnitude"])
+    assert max(shown[1]) > max(shown[0]) + 1
+    monkeypatch.setattr(views, "MAX_POINTS", 10_000)
+    set_field(page, "bound_mean", 6.0)
+    assert "gene" in get_view(page)._places["effects"].object.renderers[1].data_source.data
+
+
 @pytest.mark.usefixtures("draws_nothing")
 @pytest.mark.parametrize(
     ("name", "value", "below", "expected"),

@@ -37,7 +37,6 @@ from yeastxr.simulation.simulate import PRESET, SimulationSpec
 from yeastxr.theory.features import find_spec
 
 _MOST_AT_ONCE = 100_000  # pairs that are drawn while the page waits
-_BINS = "bins"  # the figure of so many pairs that each is not a point
 _DESCRIPTIONS = {
     "effects": "magnitude of perturbation effects over binding effects, after the changes",
     PERTURBATION: "histogram of perturbation effects, after the changes and before",
@@ -116,7 +115,6 @@ class SimulateView(View):
             sizing_mode="stretch_width", min_width=250, styles={"flex": "1 1 280px"}, stylesheets=[STYLES]
         )
         self._figures = {name: Figure(text) for name, text in _DESCRIPTIONS.items()}
-        self._figures[_BINS] = Figure(_DESCRIPTIONS["effects"])
         self._places = {name: make_figure_place() for name in _DESCRIPTIONS}
         self._table = make_html()
         results = pn.Column(
@@ -234,7 +232,9 @@ class SimulateView(View):
             place.visible = picture is not None
             if picture is None:
                 continue
-            figure = self._figures[_BINS if name == "effects" and not are_points(self._after, MAX_POINTS) else name]
+            figure = self._figures[name]
+            if name == "effects" and not are_points(self._after, MAX_POINTS):
+                figure = Figure(_DESCRIPTIONS[name])  # markers of bins have sizes, which can't be replaced
             if figure.draw(picture, "Simulation") or place.object is not figure.model:
                 place.object = figure.model
         rows = [
@@ -305,7 +305,7 @@ def measure(ds: xr.Dataset) -> dict[str, float]:
 def draw_pictures(before: xr.Dataset, after: xr.Dataset) -> dict[str, Any]:
     """Draw a simulation, with outlines of the one before."""
     pictures = {
-        "effects": plot.binding_vs_perturbation(after, title="Perturbation over binding"),
+        "effects": plot.binding_vs_perturbation(after, max_points=MAX_POINTS, title="Perturbation over binding"),
         PERTURBATION: _draw_histogram(before, after, PERTURBATION, plot.perturbation_histogram),
         BINDING: _draw_histogram(before, after, BINDING, plot.binding_histogram),
     }
