@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/.ready
 
-.PHONY: demo test test-slow lint bench bench-annbatch gpu-bundle studies docs clean
+.PHONY: demo test test-fast test-slow lint bench bench-annbatch gpu-bundle studies docs clean
 
 demo: $(READY)
 	$(BIN)/yeastxr demo demo --overwrite
@@ -12,6 +12,13 @@ demo: $(READY)
 test: $(READY)
 	@echo "== Running the tests"
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# What needs no store, picture or other process: under a minute on 2 cores.
+FAST := $(addprefix tests/,analysis checks fit names qc simulation tables theory)
+
+test-fast: $(READY)
+	@echo "== Running the quick tests"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not medium" $(FAST)
 
 test-slow: $(READY)
 	@echo "== Running the long tests on large samples"

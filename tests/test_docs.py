@@ -14,6 +14,7 @@ import xarray as xr
 from click.testing import CliRunner
 
 import yeastxr as yx
+from tests.conftest import leave_pictures_out
 from tests.pages import DOCS, ROOT, blocks, cells, commands, links, name_of, pages
 from yeastxr.cli import main
 from yeastxr.plot.style import load_holoviews
@@ -134,6 +135,7 @@ def test_page__commands_are_known(page: Path) -> None:
 @pytest.mark.parametrize("page", [page for page in pages() if name_of(page) in HERE], ids=name_of)
 def test_page__commands_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    leave_pictures_out(monkeypatch)
     assert len(commands(page)) >= 5
     for command in commands(page):
         result = CliRunner().invoke(main, shlex.split(shrink(command))[1:], catch_exceptions=False)

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 import yeastxr as yx
-from tests.conftest import simulate_tutorial
+from tests.conftest import leave_pictures_out, simulate_tutorial
 from yeastxr.accessor import YeastAccessor, YeastPlots
 from yeastxr.schema import order_dims, restore_dims
 
@@ -92,7 +92,8 @@ def test_scalars__methods_give_what_lists_give(method: str, selection: str, tmp_
         assert result == expected
 
 
-def test_scalars__reports(tmp_path: Path) -> None:
+def test_scalars__reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_pictures_out(monkeypatch)
     assert METHODS["report"](simulate_pair(SELECTIONS["tf"])[0], tmp_path)
 
 
@@ -106,8 +107,15 @@ def make_options(name: str, ds: xr.Dataset) -> dict[str, Any]:
 HOPS = ("experiment_hops", "background_hops")
 
 
-@pytest.mark.parametrize("selection", ["tf", "gene", "both"])
-@pytest.mark.parametrize("name", [name for name in vars(YeastPlots) if not name.startswith("_")])
+@pytest.mark.parametrize(
+    ("name", "selection"),
+    [
+        (name, selection)
+        for name in vars(YeastPlots)
+        if not name.startswith("_")
+        for selection in (["both"] if name == "qc" else ["tf", "gene", "both"])  # a layout of others
+    ],
+)
 def test_scalars__plots_are_those_of_lists(name: str, selection: str) -> None:
     scalars, lists = simulate_pair(SELECTIONS[selection])
     if name == "enrichment":  # the variables that it takes for counts of hops

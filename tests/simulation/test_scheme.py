@@ -201,6 +201,7 @@ def test_upper_normal__against_the_exact_quantile() -> None:
     assert max(found) > 9.2
 
 
+@pytest.mark.medium  # compiles all kernels
 @pytest.mark.parametrize("module", ["test_steps.py", pytest.param("test_extended.py", marks=pytest.mark.slow)])
 def test_golden_hashes__on_a_less_capable_processor(module: str, tmp_path: Path) -> None:
     # Numba compiles for any processor of this kind, and NumPy uses none of its faster loops.

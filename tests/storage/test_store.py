@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import yeastxr as yx
+from tests.conftest import leave_pictures_out
 from yeastxr import qc
 from yeastxr.demo import POPULATION
 from yeastxr.schema import FEATURES
@@ -57,7 +58,8 @@ def test_save__round_trip(tmp_path: Path, extra: dict[str, object]) -> None:
     xr.testing.assert_identical(yx.spec_of(back).simulate(), whole)
 
 
-def test_open__several_chunks_go_everywhere(tmp_path: Path) -> None:
+def test_open__several_chunks_go_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_pictures_out(monkeypatch)
     ds = made(genes=300, tf_relationships={0: [1, yx.Or(2, yx.Not(3))]}).assign_coords(
         level=("gene", np.arange(300.0)), weight=(("gene", "tf"), np.ones((300, 10)))
     )

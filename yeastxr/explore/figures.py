@@ -57,15 +57,15 @@ class Figure:
             if set(columns[-1]) != set(names):
                 return False
         options = load_holoviews().Store.lookup_options("bokeh", picture, "plot").kwargs
-        names = {}
+        labels = {}
         for renderer, layer, data in zip(self.model.renderers, picture, columns, strict=False):
             renderer.data_source.selected.indices = []
             renderer.data_source.data = data
-            names[renderer.id] = layer.label
+            labels[renderer.id] = layer.label
         for legend in self.model.legend:
             for item in legend.items:
-                if item.renderers and item.renderers[0].id in names:
-                    item.label = {"value": names[item.renderers[0].id]}
+                if item.renderers and item.renderers[0].id in labels:
+                    item.label = {"value": labels[item.renderers[0].id]}
         for axis in self.model.xaxis:
             axis.axis_label = options["xlabel"]
         for range_, (lower, upper) in zip(
