@@ -42,6 +42,7 @@ def test_check__same_table_whatever_the_chunks(data: st.DataObject) -> None:
     xr.testing.assert_identical(yx.check(ds.chunk(chunks)).to_dataset(), yx.check(ds).to_dataset())
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("method", METHODS)
 def test_check__false_alarms_are_as_rare_as_stated(method: int) -> None:
     """Of 100 seeds a correct dataset fails at 0.05 in 12.3 at most, at 6 s.d. above the bound; at 0.001 in 2."""
@@ -55,6 +56,7 @@ def test_check__false_alarms_are_as_rare_as_stated(method: int) -> None:
     assert sum((pvalues[:, tests].min(axis=1) * tests.sum()) < 0.001) <= 2
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", injected.ODD)
 def test_check__false_alarms_of_odd_specifications(name: str) -> None:
     """Of 40 seeds, a correct dataset fails at 0.05 in 10 at most, 6 s.d. above the bound."""
@@ -119,6 +121,7 @@ def test_errors__are_injected_into_a_dataset_that_passes(spec: yx.SimulationSpec
     assert yx.check(spec.simulate()).failed == []
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("error", injected.ERRORS)
 def test_check__injected_error_is_found(error: str, spec: yx.SimulationSpec) -> None:
     inject, name = injected.ERRORS[error]

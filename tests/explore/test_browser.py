@@ -121,7 +121,7 @@ def test_tf__is_picked_selected_and_taken_away(watch: Any) -> None:
     page.get_by_label("TF", exact=True).fill("mig1")
     page.keyboard.press("Enter")
     watched.wait("TF MIG1")
-    assert "tf=MIG1" in page.url
+    page.wait_for_url(re.compile("tf=MIG1"))
     page.get_by_role("img", name="MIG1: magnitude of perturbation effects").wait_for()
 
     drag(page, "MIG1: magnitude of perturbation effects", (0.2, 0.2, 0.95, 0.7))
@@ -145,7 +145,7 @@ def test_tf__is_picked_selected_and_taken_away(watch: Any) -> None:
 
     page.go_back()
     page.get_by_text("All 300 genes").wait_for()
-    assert "box" not in page.url
+    page.wait_for_url(re.compile("^((?!box).)*$"))
     page.go_back()
     watched.wait("TF GAL4")
     page.go_forward()
@@ -202,7 +202,7 @@ def test_unknown_name__is_a_sentence(watch: Any) -> None:
     page.get_by_text("did you mean 'GAL4'?").wait_for()
     page.get_by_label("replicate").select_option("1")
     page.get_by_text("did you mean").wait_for(state="detached")
-    assert "at.replicate=1" in page.url
+    page.wait_for_url(re.compile(r"at\.replicate=1"))
 
 
 def test_form__makes_a_new_dataset_that_a_copied_url_restores(watch: Any) -> None:

@@ -221,6 +221,7 @@ ODD: dict[str, dict] = {
 }
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("replicates", [150, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("genes", [1, 2, 101])
 @pytest.mark.parametrize("parameters", ODD.values(), ids=ODD)
@@ -232,6 +233,7 @@ def test_large_fraction__agrees_with_simulations_of_odd_specifications(
     assert max(scores.values()) < 6, scores
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", ["gap", "gap, And", "gap, majority", "gap, exclusive"])
 def test_large_fraction__agrees_with_simulations_of_1000_genes(name: str) -> None:
     spec = yx.SimulationSpec(genes=1000, **ODD[name], seed=1, replicates=400)
