@@ -39,8 +39,8 @@ nitpicky = True
 nitpick_ignore_regex = [
     # Words of prose where numpydoc has a type.
     (r"py:class", r"(zarr store|str to \w+|values|probabilities|One line)"),
-    # Bases that other projects have, whose pages have no such name.
-    (r"py:class", r"(lightning|pytorch_lightning|anndata)\..*"),
+    # Classes of other projects whose pages have no such name.
+    (r"py:class", r"(lightning|pytorch_lightning|anndata|panel)\..*"),
     # Types that only annotations name.
     (
         r"py:class",

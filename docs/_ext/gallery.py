@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 _RUN = "printed.txt"  # what a run leaves last
+_AT_ONCE = 2  # scripts, each with one thread: more would wait for each other
+_LONGEST = 900  # s of a script, on a busy machine
 
 
 def write(examples: Path, folder: Path) -> None:
@@ -21,7 +23,7 @@ def write(examples: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     scripts = sorted(examples.glob("*.py"), key=lambda script: len(script.read_text(encoding="utf-8")))  # short first
     package = b"".join(file.read_bytes() for file in sorted((examples.parent / "yeastxr").glob("*.py")))
-    with ThreadPoolExecutor(2) as threads:
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
         runs = list(threads.map(lambda script: _run(script, folder.parent / "_build" / "gallery", package), scripts))
     cards, names = [], []
     for script, run in zip(scripts, runs, strict=True):
@@ -63,14 +65,26 @@ def _run(script: Path, runs: Path, package: bytes) -> Path:
         shutil.rmtree(old)
     folder.mkdir(parents=True)
     paths = [str(script.parent.parent), os.environ.get("PYTHONPATH", "")]
-    ended = subprocess.run(
-        [sys.executable, str(script)],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "MPLBACKEND": "agg", "COLUMNS": "110"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    settings = {
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "MPLBACKEND": "agg",
+        "COLUMNS": "110",
+        "OMP_NUM_THREADS": "1",
+        "YEASTXR_THREADS": "1",
+    }
+    print(f"running {script.name}", flush=True)
+    try:
+        ended = subprocess.run(
+            [sys.executable, str(script)],
+            cwd=folder,
+            env=os.environ | settings,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_LONGEST,
+        )
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"{script.name} runs for more than {_LONGEST} s; expected at most a minute") from None
     if ended.returncode:
         raise RuntimeError(f"{script.name} failed:\n{ended.stderr}")
     if not any(folder.glob("*.png")):
