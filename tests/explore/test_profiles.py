@@ -116,8 +116,7 @@ def test_columns__of_an_area_are_its_outline() -> None:
     assert columns["y"].tolist() == [0.1, 0.2, 0.6, 0.5]
 
 
-@pytest.mark.parametrize("chunks", [None, {"tf": 2}])
-@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize(("chunks", "labelled"), [({"tf": 2}, True), (None, False)])
 def test_views__take_any_dataset(chunks: dict[str, int] | None, labelled: bool) -> None:
     ds = simulate(chunks=chunks)
     pvalue = ds.binding_pvalue.where(ds.tf != "MIG1")

@@ -543,8 +543,9 @@ def test_accessor__has_every_plot() -> None:
 def test_save__whatever_backend_matplotlib_has_or_misses(tmp_path: Path) -> None:
     """Save with each as matplotlib's default, in a fork of a process that has loaded the rest."""
     code = """
-import os, sys, holoviews, panel, yeastxr as yx
+import os, sys, holoviews, panel, scipy.stats, yeastxr as yx
 ds = yx.simulate(genes=50, bound=[0.2], seed=1)
+assert "matplotlib" not in sys.modules
 for backend in sys.argv[2:]:
     child = os.fork()
     if child:
