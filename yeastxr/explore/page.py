@@ -259,11 +259,18 @@ class Explorer(Viewer):
         self._sync()
         with self._explain_errors():
             view = self._get_view(state.view)
-            if view is not self._shown:
-                self._body.objects = [view.layout]
-                self._shown = view
+            self._place(view)
             view.show(state)
         self.downloads.refresh(self._shown, state)
+
+    def _place(self, view: View) -> None:
+        """Show a view's layout; those of others stay on the page, hidden, since drawing them anew takes seconds."""
+        kept = [other.layout for other in self._views.values()]
+        for layout in sorted(kept, key=lambda layout: layout is view.layout):  # the browser draws what is not hidden
+            layout.visible = layout is view.layout
+        if list(self._body) != kept:
+            self._body.objects = kept
+        self._shown = view
 
     def _find_parts(self, state: State) -> Any:
         """Return what the dataset of a state is made of; None for the one that was opened."""
