@@ -205,6 +205,30 @@ def test_unknown_name__is_a_sentence(watch: Any) -> None:
     assert "at.replicate=1" in page.url
 
 
+def test_sweep__checkbox_belongs_to_its_title(watch: Any) -> None:
+    watched = watch()
+    page = watched.open("?view=sweep", "TF GAL4 along replicate")
+    page.get_by_text("Mean of all TFs", exact=True).click()
+    watched.wait("Mean of all TFs along replicate")
+    assert page.get_by_label("Mean of all TFs", exact=True).is_checked()
+    assert "opt.tfs=all" in page.url
+    page.keyboard.press("Space")
+    watched.wait("TF GAL4 along replicate")
+
+
+def test_overview__is_not_drawn_twice(watch: Any) -> None:
+    watched = watch()
+    page = watched.open("?view=overview", "Plots")
+    canvas = page.get_by_role("img", name="All pairs: Binding effects").locator("canvas").first
+    canvas.evaluate("canvas => { canvas.isKept = true }")
+    page.get_by_role("link", name="Gene", exact=True).click()
+    watched.wait("Gene 0")
+    assert not canvas.is_visible()
+    page.get_by_role("link", name="Overview").click()
+    watched.wait("Plots")
+    assert canvas.evaluate("canvas => canvas.isKept")
+
+
 def test_form__makes_a_new_dataset_that_a_copied_url_restores(watch: Any) -> None:
     watched = watch()
     page = watched.open("?view=simulate", "Simulate")
