@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/.ready
 
-.PHONY: demo test test-fast test-slow lint bench bench-annbatch gpu-bundle studies docs clean
+.PHONY: demo test test-fast test-slow test-all test-oldest lint bench bench-annbatch gpu-bundle studies docs clean
 
 demo: $(READY)
 	$(BIN)/yeastxr demo demo --overwrite
@@ -23,6 +23,14 @@ test-fast: $(READY)
 test-slow: $(READY)
 	@echo "== Running the long tests on large samples"
 	$(BIN)/python -m pytest -m slow
+
+test-all: $(READY)
+	$(PIP) install --quiet nox
+	$(BIN)/nox -s tests
+
+test-oldest: $(READY)
+	$(PIP) install --quiet nox
+	$(BIN)/nox -s oldest
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from bokeh.document import Document
 
 from tests.explore.common import simulate
 from yeastxr.errors import InputError
@@ -98,6 +99,26 @@ def test_page__is_for_this_machine_by_its_own_name(start: Callable[..., Served])
     key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
     upgrade = f"Upgrade: websocket\r\nConnection: Upgrade\r\n{key}\r\nOrigin: http://example.com"
     assert b" 403 " in served.send(f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n{upgrade}")[:20]
+
+
+def test_work__touches_the_document_in_the_server_thread_alone(
+    start: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[str, threading.Thread]] = []
+    shown = threading.Event()
+    schedule = Document.add_next_tick_callback
+
+    def record(document: Document, callback: Any) -> Any:
+        calls.append((getattr(getattr(callback, "func", callback), "__name__", ""), threading.current_thread()))
+        if calls[-1][0] == "end":
+            shown.set()
+        return schedule(document, callback)
+
+    monkeypatch.setattr(Document, "add_next_tick_callback", record)
+    served = start()
+    served.get("?view=overview")
+    assert shown.wait(60)
+    assert {thread for _, thread in calls} == {served._thread}
 
 
 @pytest.mark.parametrize(

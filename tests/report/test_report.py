@@ -127,7 +127,7 @@ def test_report__says_what_the_dataset_is(chunks: object, tmp_path: Path) -> Non
 def test_report__extra_dims_and_nothing_known(tmp_path: Path) -> None:
     ds = made(genes=20, replicates=3, chunks={}).drop_attrs(deep=False)
     page = without_scripts(written(ds, tmp_path, pictures=True))
-    assert "<dt>Replicate</dt><dd>3 (0 … 2)</dd>" in page
+    assert "<dt>replicate</dt><dd>3 (0 … 2)</dd>" in page
     for absent in ("Seed", "<summary>Specification", "lines: theory"):
         assert absent not in page
     assert "<h2>Checks" in page

@@ -12,10 +12,9 @@ from yeastxr.checks.check import LEVEL, Visit, check_blocks
 from yeastxr.checks.table import CheckTable
 from yeastxr.errors import shorten
 from yeastxr.plot.sample import SampleBlocks, draw_sample
-from yeastxr.plot.style import DIM_TITLES
 from yeastxr.qc.summary import BlockSummary
 from yeastxr.report import provenance
-from yeastxr.schema import CORE_DIMS, MEASURES
+from yeastxr.schema import CORE_DIMS, GENE, MEASURES, TF
 from yeastxr.simulation.sweeps import read_sweep
 from yeastxr.theory.features import find_spec
 
@@ -116,10 +115,8 @@ def list_facts(ds: xr.Dataset) -> dict[str, str]:
     """Return sizes, labels and provenance of a dataset by their names."""
     template = broadcast_dims(ds)[MEASURES[0]]
     dims = [*CORE_DIMS, *(str(dim) for dim in template.dims if dim not in CORE_DIMS)]
-    facts = {}
-    for dim in dims:
-        name = f"{DIM_TITLES[dim]}s" if dim in DIM_TITLES else dim
-        facts[name[0].upper() + name[1:]] = _describe_labels(template, dim)
+    titles = {GENE: "Genes", TF: "TFs"}  # others are shown as they are named
+    facts = {titles.get(dim, dim): _describe_labels(template, dim) for dim in dims}
     facts["Cells"] = f"{template.size:,} with {len(ds.data_vars)} features, {ds.nbytes / 1e6:,.1f} MB"
     return facts | {word: str(ds.attrs[name]) for name, word in _PROVENANCE.items() if name in ds.attrs}
 

@@ -106,6 +106,12 @@ def make_data_table(title: str, **settings: Any) -> Any:
     )
 
 
+def make_checkbox(title: str, *, value: bool = False, **settings: Any) -> Any:
+    """Return a checkbox whose title belongs to it, as that of a group of one does; its value is a list of titles."""
+    settings = {"margin": (5, 10), "stylesheets": [STYLES]} | settings
+    return pn.widgets.CheckBoxGroup(options=[title], value=[title] if value else [], **settings)
+
+
 def make_start_button(start: Callable[..., None]) -> Any:
     """Return a hidden button that starts reading."""
     button = pn.widgets.Button(label="Read them", width=170, visible=False, stylesheets=[STYLES])
