@@ -191,24 +191,18 @@ def test_unknown_name__is_a_sentence(watched: Watched) -> None:
     page.wait_for_url(re.compile(r"at\.replicate=1"))
 
 
-<<<<<<< HEAD
-def test_form__makes_a_new_dataset_that_a_copied_url_restores(watched: Watched, watch: Any) -> None:
-    page = watched.visit("?view=simulate", "Simulate")
-=======
-def test_sweep__checkbox_belongs_to_its_title(watch: Any) -> None:
-    watched = watch()
-    page = watched.open("?view=sweep", "TF GAL4 along replicate")
+def test_sweep__checkbox_belongs_to_its_title(watched: Watched) -> None:
+    page = watched.visit("?view=sweep", "TF GAL4 along replicate")
     page.get_by_text("Mean of all TFs", exact=True).click()
     watched.wait("Mean of all TFs along replicate")
     assert page.get_by_label("Mean of all TFs", exact=True).is_checked()
-    assert "opt.tfs=all" in page.url
+    page.wait_for_url(re.compile("opt.tfs=all"))
     page.keyboard.press("Space")
     watched.wait("TF GAL4 along replicate")
 
 
-def test_overview__is_not_drawn_twice(watch: Any) -> None:
-    watched = watch()
-    page = watched.open("?view=overview", "Plots")
+def test_overview__is_not_drawn_twice(watched: Watched) -> None:
+    page = watched.visit("?view=overview", "Plots")
     canvas = page.get_by_role("img", name="All pairs: Binding effects").locator("canvas").first
     canvas.evaluate("canvas => { canvas.isKept = true }")
     page.get_by_role("link", name="Gene", exact=True).click()
@@ -219,10 +213,8 @@ def test_overview__is_not_drawn_twice(watch: Any) -> None:
     assert canvas.evaluate("canvas => canvas.isKept")
 
 
-def test_form__makes_a_new_dataset_that_a_copied_url_restores(watch: Any) -> None:
-    watched = watch()
-    page = watched.open("?view=simulate", "Simulate")
->>>>>>> review
+def test_form__makes_a_new_dataset_that_a_copied_url_restores(watched: Watched, watch: Any) -> None:
+    page = watched.visit("?view=simulate", "Simulate")
     page.get_by_label("tf_relationships").fill("GAL4: MIG1 & GCN5")
     page.keyboard.press("Tab")
     page.get_by_text("did you mean 'GCN4'?").wait_for()
