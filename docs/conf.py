@@ -93,11 +93,11 @@ html_static_path = ["_static"]
 html_css_files = ["yeastxr.css"]
 html_show_sourcelink = False
 # Pages outside of sections have nothing to list beside them.
-alone = ("install", "tutorial", "glossary", "benchmarks", "changelog", "design", "contributing", "validation")
+alone = ("install", "tour", "tutorial", "glossary", "benchmarks", "changelog", "design", "contributing", "validation")
 html_sidebars = {page: [] for page in alone}
 html_theme_options = {
     "show_toc_level": 2,
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 8,
     "navbar_align": "left",
     "show_prev_next": True,
     "secondary_sidebar_items": ["page-toc"],

@@ -152,16 +152,18 @@ def test_page__make_targets_are_there() -> None:
 
 def test_contributing__tree_is_that_of_the_package() -> None:
     [tree] = (block for block in blocks(DOCS / "contributing.md", "text") if block.startswith("yeastxr/"))
-    folder, listed = "", set()
+    parents: list[str] = []
+    listed = set()
     for line in tree.splitlines()[1:]:
         name, about = line.split(maxsplit=1)
-        folder = "" if not line.startswith("    ") else folder
-        listed.add(folder + name)
-        folder = name if name.endswith("/") else folder
+        parents = parents[: (len(line) - len(line.lstrip())) // 2 - 1]
+        listed.add("".join([*parents, name]))
+        if name.endswith("/"):
+            parents.append(name)
         assert about, line
     package = ROOT / "yeastxr"
     modules = {path.relative_to(package).as_posix() for path in package.rglob("*.py") if path.stat().st_size}
-    folders = {f"{path.parent.relative_to(package)}/" for path in package.glob("*/__init__.py")}
+    folders = {f"{path.parent.relative_to(package)}/" for path in package.rglob("*/__init__.py")}
     inits = {f"{folder}__init__.py" for folder in folders}
     assert listed == modules - inits | folders
 
