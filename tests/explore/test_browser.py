@@ -229,27 +229,28 @@ def test_form__makes_a_new_dataset_that_a_copied_url_restores(watched: Watched, 
 def test_page__on_a_phone_by_keyboard_in_both_themes_with_markup_in_names(watch: Any) -> None:
     watched = watch(viewport={"width": 375, "height": 800}, color_scheme="dark", has_touch=True)
     page = watched.open(f"?view=tf&tf={quote(MARKUP)}", re.compile("onerror"))
-    root, width, name = (
-        page.locator("html"),
-        "document.documentElement.scrollWidth",
-        page.get_by_label("TF", exact=True),
-    )
-    assert page.evaluate(width) <= 375
+    root, name = page.locator("html"), page.get_by_label("TF", exact=True)
+    width = "document.documentElement.scrollWidth"
     assert root.get_attribute("data-theme") == "dark"
     assert root.get_attribute("lang") == "en"
     name.fill("img")
     page.wait_for_timeout(300)  # for the names that it completes
+
+    watched.visit("?view=tf&tf=RAP1", "TF RAP1")
+    assert page.evaluate(width) <= 375
     link = page.get_by_role("link", name="TF pairs")
     link.focus()
     page.keyboard.press("Enter")
-    watched.wait(re.compile("onerror.* and GAL4"))
+    watched.wait("RAP1 and GAL4")
     assert page.get_by_role("link", name="TF pairs").get_attribute("aria-current") == "page"
     assert page.evaluate(width) <= 375
+
+    watched.visit(f"?view=pairs&other=RAP1&tf={quote(MARKUP)}", re.compile("onerror"))
     name.fill("img")
     page.wait_for_timeout(300)
+    assert page.evaluate("document.hacked") is None
     page.get_by_role("button", name="Light theme").click()
     assert root.get_attribute("data-theme") == "light"
-    assert page.evaluate("document.hacked") is None
     watched.open("?view=gene&gene=7", "Gene 7")
     assert page.evaluate(width) <= 375
     assert root.get_attribute("data-theme") == "light"  # it is kept
