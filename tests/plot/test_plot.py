@@ -209,7 +209,7 @@ def test_qc__reads_once_and_not_at_all_with_a_summary() -> None:
         plot.qc(ds, tf=1, summary=summary)
 
 
-def test_qc__linked_where_they_show_the_same() -> None:
+def test_qc__linked_where_they_show_the_same_and_named_with_units() -> None:
     from bokeh.models import Plot
 
     figures = list(drawn(plot.qc(made(genes=100)), "bokeh").select({"type": Plot}))
@@ -220,6 +220,14 @@ def test_qc__linked_where_they_show_the_same() -> None:
     assert pairs.y_range is quantiles.y_range
     assert pairs.x_range is not binding.x_range
     assert len({id(figure.y_range) for figure in (binding, perturbation, pvalue, fractions, pairs, curves)}) == 6
+    labels = [
+        (figure.xaxis.axis_label.split("\n")[0], figure.yaxis.axis_label) for figure in (binding, perturbation, pairs)
+    ]
+    assert labels == [
+        ("binding effect", "gene–TF pairs"),
+        ("perturbation effect (noise s.d.)", "gene–TF pairs"),
+        ("binding effect", "|perturbation effect| (noise s.d.)"),
+    ]
 
 
 TITLES = [
@@ -244,11 +252,10 @@ def test_qc__draws_with_matplotlib() -> None:  # other tests draw it with bokeh,
     [
         {"bound": [0.0], "n_sample": [2]},
         {"bound": [1.0], "n_sample": [2]},
-        {"genes": 1},
-        {"bound": [0.4], "n_sample": [1]},
+        {"genes": 1, "bound": [0.4], "n_sample": [1]},
         {"genes": 50, "replicates": 2, "chunks": {}},
     ],
-    ids=["none-bound", "all-bound", "one-gene", "one-tf", "replicates"],
+    ids=["none-bound", "all-bound", "one-pair", "replicates"],
 )
 def test_qc__draws_odd_datasets(extra: dict[str, object]) -> None:
     ds = made(**{"genes": 20, **extra})
@@ -257,19 +264,6 @@ def test_qc__draws_odd_datasets(extra: dict[str, object]) -> None:
         drawn(picture, "bokeh")
     for backend in BACKENDS:
         drawn(plot.binding_vs_perturbation(ds, max_points=0), backend)
-
-
-def test_axes__named_with_units() -> None:
-    binding, perturbation, pairs, *_ = plot.qc(made(genes=100))
-    labels = [
-        (figure.xaxis.axis_label.split("\n")[0], figure.yaxis.axis_label)
-        for figure in (drawn(picture, "bokeh") for picture in (binding, perturbation, pairs))
-    ]
-    assert labels == [
-        ("binding effect", "gene–TF pairs"),
-        ("perturbation effect (noise s.d.)", "gene–TF pairs"),
-        ("binding effect", "|perturbation effect| (noise s.d.)"),
-    ]
 
 
 def test_selection__by_label() -> None:

@@ -180,7 +180,7 @@ def only_user_attrs(before: bytes, after: bytes | None) -> bool:
 
 @pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")
 def test_corruption__some(original: Path, ds: xr.Dataset, tmp_path: Path) -> None:
-    for seed in range(60):
+    for seed in range(40):
         check_mutation(seed, original, ds, tmp_path, some=True)
 
 
@@ -188,7 +188,7 @@ def test_corruption__some(original: Path, ds: xr.Dataset, tmp_path: Path) -> Non
 @pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")
 @pytest.mark.parametrize("part", range(10))
 def test_corruption__many(part: int, original: Path, ds: xr.Dataset, tmp_path: Path) -> None:
-    for seed in range(60 + part, 2060, 10):
+    for seed in range(40 + part, 2040, 10):
         check_mutation(seed, original, ds, tmp_path, some=False)
 
 

@@ -457,7 +457,7 @@ def check_kills(scenario: str, first: int, step: int) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_killed__at_some_system_calls() -> None:
-    check_kills("all", 11, 110)
+    check_kills("all", 11, 160)
 
 
 @pytest.mark.slow

@@ -97,6 +97,7 @@ def test_open__a_chunk_that_is_missing_is_not_read_as_zeros(tmp_path: Path, extr
 UNICODE = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)  # half a surrogate pair is no text
 
 
+@settings(max_examples=8)
 @given(names=st.lists(UNICODE, min_size=1, max_size=4, unique=True))
 def test_save__any_text_as_a_name(names: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("names")
