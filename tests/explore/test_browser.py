@@ -181,6 +181,33 @@ def test_page__works_by_keyboard_and_on_a_phone_in_both_themes(watch: Any) -> No
     assert root.get_attribute("data-theme") == "light"  # it is kept
 
 
+def test_selection__is_made_and_cleared_by_keyboard(watch: Any) -> None:
+    watched = watch()
+    page = watched.open("?view=tf", "TF GAL4")
+    page.get_by_label("Ends of the rectangle").fill("0.5, 80, 1, 20")
+    page.keyboard.press("Enter")
+    page.get_by_text(re.compile("of 300 genes selected")).wait_for()
+    assert read_box(page) == Box("effects", (0.5, 80.0, 1.0, 20.0))
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # Clear selection
+    page.get_by_text("All 300 genes").wait_for()
+    assert "box" not in page.url
+    page.get_by_label("Ends of the rectangle").focus()
+    for _ in range(10):  # the table, its pages, and the button that downloads it
+        page.keyboard.press("Tab")
+        name = page.evaluate(
+            "() => { let part = document.activeElement;"
+            " while (part.shadowRoot?.activeElement) part = part.shadowRoot.activeElement;"
+            " return part.textContent }"
+        )
+        if "CSV" in name:
+            break
+    assert "CSV" in name
+    page.locator(".tabulator-cell[tabulator-field=gene]").first.click()
+    page.get_by_role("heading", name=re.compile("Gene [0-9]+")).wait_for()
+    page.wait_for_function("Bokeh.documents.every((document) => document.is_idle)")
+
+
 def test_names__inject_no_markup(watch: Any) -> None:
     watched = watch()
     for query in ("?view=tf", "?view=pairs&other=RAP1"):
