@@ -180,6 +180,33 @@ def test_tf__is_picked_selected_and_taken_away(watched: Watched) -> None:
     assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
 
 
+def test_selection__is_made_and_cleared_by_keyboard(watched: Watched) -> None:
+    page = watched.visit("?view=tf", "TF GAL4")
+    page.get_by_label("Ends of the rectangle").fill("0.5, 80, 1, 20")
+    page.keyboard.press("Enter")
+    page.get_by_text(re.compile("of 300 genes selected")).wait_for()
+    page.wait_for_url(re.compile("box="))
+    assert read_box(page) == Box("effects", (0.5, 80.0, 1.0, 20.0))
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # Clear selection
+    page.get_by_text("All 300 genes").wait_for()
+    page.wait_for_url(re.compile("^((?!box).)*$"))
+    page.get_by_label("Ends of the rectangle").focus()
+    for _ in range(10):  # the table, its pages, and the button that downloads it
+        page.keyboard.press("Tab")
+        name = page.evaluate(
+            "() => { let part = document.activeElement;"
+            " while (part.shadowRoot?.activeElement) part = part.shadowRoot.activeElement;"
+            " return part.textContent }"
+        )
+        if "CSV" in name:
+            break
+    assert "CSV" in name
+    page.locator(".tabulator-cell[tabulator-field=gene]").first.click()
+    page.get_by_role("heading", name=re.compile("Gene [0-9]+")).wait_for()
+    page.wait_for_function("Bokeh.documents.every((document) => document.is_idle)")
+
+
 def test_unknown_name__is_a_sentence(watched: Watched) -> None:
     page = watched.visit("?view=tf&tf=RAP1&at.replicate=7&colour=red", "TF RAP1")
     page.get_by_role("alert").get_by_text("replicate '7' is not in the dataset").wait_for()

@@ -72,7 +72,9 @@ class Explorer(Viewer):
         self._made_of: Any = None  # what the source is made of: changes, and a specification; None for what was opened
         self._job = 0
         self.navigation = Navigation(owns_page=owns_page, heading=shorten(title, 120), sizing_mode="stretch_width")
-        self.navigation.param.watch(lambda event: self.visit(self.navigation.visited), "visits")
+        self.navigation.param.watch(
+            lambda event: self._call_locked(partial(self.visit, self.navigation.visited)), "visits"
+        )
         self._message = make_html(visible=False)
         self._changes_note = make_html()
         self._back = pn.widgets.Button(label="Back to the opened dataset", width=220, stylesheets=[STYLES])
@@ -124,7 +126,7 @@ class Explorer(Viewer):
 
     def go(self, **changes: Any) -> None:
         """Show something else: change the state, and all that depends on it."""
-        self._show(self.state.change(**changes))
+        self._call_locked(lambda: self._show(self.state.change(**changes)))
 
     def use(self, source: Source) -> None:
         """Show another dataset, with the same genes and TFs or others, from now on."""
@@ -213,8 +215,21 @@ class Explorer(Viewer):
                 with self._explain_errors():
                     function()
 
+        self._call_locked(call)
+
+    def _call_locked(self, function: Callable[[], Any]) -> None:
+        """Call a function that changes figures, with the document's lock, which panel's callbacks may lack.
+
+        All that it changes goes to the browser as one message. Panel sends its own changes beside those of figures, and
+        the browser could get those of a figure before the figure.
+        """
+
+        def call() -> None:
+            with pn.io.hold(self._document):
+                function()
+
         if self._document is None:
-            call()
+            function()
         else:
             self._document.add_next_tick_callback(call)
 
@@ -227,7 +242,7 @@ class Explorer(Viewer):
 
         def schedule() -> None:
             if job == self._job:  # also false once the document is destroyed
-                self._document.add_next_tick_callback(function)
+                self._call_locked(function)
 
         assert self._loop is not None
         self._loop.call_soon_threadsafe(schedule)
@@ -390,7 +405,7 @@ class Explorer(Viewer):
         if self._syncing:
             return
         try:
-            self.go(**{field: self.source.find(dim, event.new.strip())})
+            self.go(**{field: self.source.find(dim, event.new)})
         except InputError as error:
             self._sync()
             self.tell(str(error))

@@ -1,5 +1,6 @@
 """The explorer in a notebook, and as a page that a server on this machine shows in a browser."""
 
+import asyncio
 import hmac
 import ipaddress
 import os
@@ -134,6 +135,7 @@ def serve(
             f"port is {port} and address {format_value(address)}, where no server can listen: "
             f"{error.strerror or error}; expected a free port, such as 0 for any, of an address of this machine"
         ) from None
+    server.io_loop.asyncio_loop.set_exception_handler(_handle_failure)
     url = f"http://{address}:{server.port}/" + (f"?{urlencode({'token': token})}" if token else "")
     tell(f"Exploring {title} at {url}; Ctrl-C ends it.")
     if not local:
@@ -146,6 +148,15 @@ def serve(
     if start:
         server.run_until_shutdown()
     return server
+
+
+def _handle_failure(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Say nothing of a message to a tab that was closed meanwhile; the log has other failures."""
+    from tornado.iostream import StreamClosedError
+    from tornado.websocket import WebSocketClosedError
+
+    if not isinstance(context.get("exception"), StreamClosedError | WebSocketClosedError):
+        loop.default_exception_handler(context)
 
 
 def _find_port(address: str, port: int) -> int:

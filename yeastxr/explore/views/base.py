@@ -89,23 +89,6 @@ def make_figure_place() -> Any:
     return pn.pane.Bokeh(sizing_mode="stretch_width", min_width=260, stylesheets=[STYLES])
 
 
-def make_data_table(title: str, **settings: Any) -> Any:
-    """Return a table of many rows, of which the browser gets a page at a time."""
-    return pn.widgets.Tabulator(
-        pd.DataFrame(),
-        pagination="remote",
-        page_size=15,
-        disabled=True,
-        selectable=False,
-        show_index=False,
-        sizing_mode="stretch_width",
-        layout="fit_data_table",
-        label=title,
-        stylesheets=[STYLES],
-        **settings,
-    )
-
-
 def make_checkbox(title: str, *, value: bool = False, **settings: Any) -> Any:
     """Return a checkbox whose title belongs to it, as that of a group of one does; its value is a list of titles."""
     settings = {"margin": (5, 10), "stylesheets": [STYLES]} | settings

@@ -96,7 +96,7 @@ class SweepView(View):
             widget.param.watch(partial(self._choose, name), "value")
         self._all.param.watch(partial(self._choose, "tfs"), "value")
         self._heading, self._note, self._html_table = make_html(), make_html(), make_html()
-        self._start = make_start_button(lambda _: self._read(self.page.state))
+        self._start = make_start_button(lambda _: self.page.call_later(lambda: self._read(self.page.state)))
         self._place = make_figure_place()
         self.layout.objects = [
             self._heading,
