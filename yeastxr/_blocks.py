@@ -1,8 +1,8 @@
 """Apply functions of plain arrays to labelled arrays, backed by NumPy or dask, without computing anything.
 
-:func:`map_blocks` passes plain arrays with the same order of dimensions to a function; missing dimensions have length
-1. NumPy-backed arrays are passed as a whole, and use all threads. Dask-backed arrays are passed block by block, with
-one thread for each block.
+:func:`map_blocks` passes plain arrays with the same order of dimensions to a function; missing dimensions get length 1.
+A NumPy-backed array is passed as a whole, and uses all threads. Dask-backed arrays are passed block by block, with one
+thread for each block.
 """
 
 import sys

@@ -703,10 +703,11 @@ def generate_perturbation_effects(
     independently for each pair. If ``responsive`` is given, it replaces the labels: read "responsive" for "bound"
     below. The mean is ``unbound_mean`` or, for bound pairs, ``bound_mean``, and then:
 
-    1. no adjustment: ``max_mean_adjustment`` is 0 and there are no relationships; 2. by binding: ``max_mean_adjustment
-    * binding_effect / largest_binding_effect`` is added for bound pairs; 3. by related TFs: as 2, but only where all
-    TFs that ``tf_relationships`` lists for the TF also bind the gene; all other bound pairs have the unbound mean (and
-    the bound standard deviation); 4. by boolean relations: as 3, with ``And``, ``Or`` and ``Not`` in the lists.
+    1. no adjustment: ``max_mean_adjustment`` is 0 and there are no relationships;
+    2. by binding: ``max_mean_adjustment * binding_effect / largest_binding_effect`` is added for bound pairs;
+    3. by related TFs: as 2, but only where all TFs that ``tf_relationships`` lists for the TF also bind the gene; all
+       other bound pairs have the unbound mean (and the bound standard deviation);
+    4. by boolean relations: as 3, with ``And``, ``Or`` and ``Not`` in the lists.
 
     Parameters
     ----------
