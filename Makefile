@@ -40,7 +40,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/python -m numpydoc lint $$(git ls-files 'yeastxr/*.py')
 	$(BIN)/codespell $$(git ls-files '*.md' 'docs/*.py' 'examples/*.py' 'yeastxr/*.py')
-	$(BIN)/python docs/_ext/prose.py $$(git ls-files '*.md' 'examples/*.py')
+	$(BIN)/python docs/_ext/prose.py $$(git ls-files '*.md' 'examples/*.py' 'yeastxr/*.py')
 
 bench: $(READY)
 	$(PIP) install --quiet -c .ci/constraints.txt -e '.[bench]'

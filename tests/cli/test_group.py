@@ -48,7 +48,7 @@ def test_commands__missing_and_damaged_chunks_in_one_sentence(command: str, stor
     chunk.unlink()
     result = run(command, store, *out)
     assert result.exit_code == 2
-    assert "which lacks the chunk binding_effect/c/0/0; expected what was saved" in result.output
+    assert "which is missing the chunk binding_effect/c/0/0; verify lists missing" in result.output
     assert all(not path.exists() for path in out)
 
 

@@ -205,7 +205,7 @@ def test_qc__reads_once_and_not_at_all_with_a_summary() -> None:
     with Counting():
         drawn(plot.qc(ds, max_points=0, summary=summary), "bokeh")
     assert len(computed) == 1
-    with pytest.raises(yx.InputError, match="summary is given together with tf"):
+    with pytest.raises(yx.InputError, match="summary can't be combined with tf"):
         plot.qc(ds, tf=1, summary=summary)
 
 
@@ -233,7 +233,7 @@ def test_qc__linked_where_they_show_the_same_and_named_with_units() -> None:
 TITLES = [
     "Binding effects",
     "Perturbation effects",
-    "Perturbation over binding",
+    "Perturbation against binding",
     "Binding p-values",
     "Perturbation p-values",
     "Bound fraction by TF",
@@ -278,11 +278,11 @@ def test_selection__by_label() -> None:
 @pytest.mark.parametrize(
     ("selection", "message"),
     [
-        ({"tf": "GAL5"}, "tf is 'GAL5', which is not known; did you mean 'GAL4'?"),
+        ({"tf": "GAL5"}, "tf is 'GAL5', which is unknown; did you mean 'GAL4'?"),
         ({"tf": ["GAL4", 3]}, "tf is 3"),
-        ({"gene": 100}, "gene is 100, which is not known; known are the integers from 0 to 99"),
+        ({"gene": 100}, "gene is 100, which is unknown; expected an integer from 0 to 99"),
         ({"gene": True}, "gene is True"),
-        ({"gene": []}, "gene is [], with no label in it"),
+        ({"gene": []}, "gene is [], which is empty"),
         ({"max_points": -1}, "max_points is -1"),
     ],
 )
@@ -411,9 +411,9 @@ def test_relation_status__densities_by_hand(chunks: dict[str, int] | None) -> No
 
 def test_save__refuses_what_is_no_plot_or_folder(tmp_path: Path) -> None:
     picture = plot.bound_fraction(made(genes=20))
-    with pytest.raises(yx.InputError, match="expected a file in a folder that exists"):
+    with pytest.raises(yx.InputError, match="expected a file in an existing folder"):
         plot.save(picture, tmp_path / "none" / "x.png")
-    with pytest.raises(yx.InputError, match="element is 3; expected what a function"):
+    with pytest.raises(yx.InputError, match="element is 3; expected the result of a function"):
         plot.save(3, tmp_path / "x.png")
     assert list(tmp_path.iterdir()) == []
 
@@ -512,7 +512,7 @@ def test_compare__datasets_and_sweeps() -> None:
     assert all("bound, theory" in [layer.label for layer in panel] for panel in panels)  # each by its specification
     with pytest.raises(yx.InputError, match="by has 30 combinations of labels; expected from 1 to 24"):
         plot.binding_vs_perturbation(yx.sweep(spec, bound_mean=range(30)), by="bound_mean")
-    with pytest.raises(yx.InputError, match="datasets is neither"):
+    with pytest.raises(yx.InputError, match="datasets is invalid"):
         plot.compare(3)
 
 
@@ -577,7 +577,7 @@ def test_save__replaces_only_with_overwrite(suffix: str, tmp_path: Path) -> None
     path = tmp_path / f"mine{suffix}"
     path.write_text("mine")
     picture = plot.bound_fraction(made(genes=20))
-    with pytest.raises(yx.InputError, match="which exists; expected a new name, or overwrite"):
+    with pytest.raises(yx.InputError, match="which already exists; choose another path or pass overwrite=True"):
         plot.save(picture, path)
     assert path.read_text() == "mine"
     with pytest.raises(yx.InputError, match="overwrite is 1; expected True or False"):

@@ -123,7 +123,7 @@ def test_report__says_what_the_dataset_is(chunks: object, tmp_path: Path) -> Non
         assert f"<dt>{word}</dt><dd>{value}</dd>" in page
     assert table._repr_html_() in page
     assert {"parameter": "max_mean_adjustment", "value": "10.0"} in Parsed(page).table("parameter")
-    assert "A correct dataset fails with a chance of at most 0.001." in page
+    assert "A correct dataset fails with a probability of at most 0.001." in page
     assert f"All {len(table.rows)} checks passed." in page
     assert page.count("data-root-id") == (9 if chunks is None else 1)
     assert '<meta name="viewport"' in page
@@ -214,7 +214,7 @@ def test_report__a_sweep_of_methods_says_how_it_was_made(tmp_path: Path, monkeyp
     assert {"parameter": "method", "value": "swept over ['none', 'boolean']"} in page.table("parameter")
     rows = page.table("point of the sweep")
     assert rows[0]["point of the sweep"] == "method=none, bound_experiment_hops_range=1-6"
-    assert {row["outcome"] for row in rows} == {"all checks passed"}
+    assert {row["result"] for row in rows} == {"all checks passed"}
     file, code = page.frames
     monkeypatch.chdir(tmp_path)
     Path("spec.json").write_text(file, encoding="utf-8")
@@ -224,7 +224,7 @@ def test_report__a_sweep_of_methods_says_how_it_was_made(tmp_path: Path, monkeyp
 
 
 def test_report__a_part_is_said_to_be_one(tmp_path: Path) -> None:
-    words = "The specification is of 1,000 genes and 10 TFs: the dataset is a part of that"
+    words = "The specification has 1,000 genes and 10 TFs; the dataset is a part of it"
     assert words in written(made().isel(tf=[0, 5]), tmp_path, checks=False)
     assert describe_difference(made(), made().yeast.spec) == ""
     for other in (made().isel(gene=slice(5)), made().assign_coords(tf=range(1, 11))):
@@ -243,7 +243,7 @@ def test_report__conditions_and_their_probability(boolean: tuple[xr.Dataset, Par
     rows = {row["TF"]: row for row in page.table("TF")}
     assert rows["5"]["conditions, all of which must hold"] == "Or(0, 1, 2, 8, 9)"
     chance = yx.theory.adjusted_probability(spec)
-    assert float(rows["5"]["probability that they do"]) == pytest.approx(float(chance.sel(tf=5)), rel=1e-3)
+    assert float(rows["5"]["probability that they hold"]) == pytest.approx(float(chance.sel(tf=5)), rel=1e-3)
     assert "2" not in rows  # it has none
 
 
@@ -251,7 +251,7 @@ def test_report__structure(boolean: tuple[xr.Dataset, Parsed]) -> None:
     _, page = boolean
     names = Counter(attrs["id"] for _, attrs in page.starts if "id" in attrs)
     assert set(names.values()) == {1}
-    titles = ["Dataset", "Make it again", "Checks", "Expected and observed", "Pictures", "TFs", "Variables"]
+    titles = ["Dataset", "Regenerate the dataset", "Checks", "Expected and observed", "Plots", "TFs", "Variables"]
     assert page.texts["h2"] == titles
     assert len(page.texts["h1"]) == 1
     for tag, attrs in page.starts:
@@ -334,7 +334,7 @@ def test_choose_tfs__the_first_and_those_that_deviate_most() -> None:
     table = xr.Dataset({"deviation": ("tf", [0.0, 1, 2, 9, 3, 8, 4, 9])}, coords={"tf": list("abcdefgh")})
     some, words = choose_tfs(table, 4)
     assert list(some.tf.values) == ["a", "b", "d", "h"]
-    assert words == "8 TFs; here the first 2 and, of the others, the 2 that deviate most"
+    assert words == "8 TFs; showing the first 2, and 2 others with the largest deviations"
     assert choose_tfs(table, 8)[0].identical(table)
 
 
@@ -362,7 +362,7 @@ def test_report__stays_small_with_many_tfs(tmp_path: Path) -> None:
     page = ds.yeast.report(tmp_path / "qc.html", checks=False)
     assert page.stat().st_size < 5e6
     text = page.read_text(encoding="utf-8")
-    assert "20,100 TFs; here the first 10,000 and, of the others, the 10,000 that deviate most" in text
+    assert "20,100 TFs; showing the first 10,000, and 10,000 others with the largest deviations" in text
     assert len(Parsed(text).tables[-2]) == 201
     assert "And 800 more" in text
 
@@ -393,7 +393,7 @@ def test_command__report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("yeastxr.checks.check", None)  # before anything is checked
     result = CliRunner().invoke(main, ["report", "sim.zarr", "x.pt"])
     assert result.exit_code == 2
-    assert "expected a name that ends in .html" in result.output
+    assert "expected a path that ends in .html" in result.output
     result = CliRunner().invoke(main, ["report", "none.zarr", "x.html"])
     assert result.exit_code == 2
     assert "none.zarr" in result.output
@@ -446,7 +446,7 @@ def test_report__failure_leaves_what_was_there(tmp_path: Path) -> None:
         yx.report(made(genes=20), path, checks=Broken(), overwrite=True)
     with pytest.raises(yx.SchemaError):
         yx.report(made(genes=20).drop_vars("label"), path, overwrite=True)
-    with pytest.raises(yx.InputError, match="which exists; expected a new name, or overwrite"):
+    with pytest.raises(yx.InputError, match="which already exists; choose another path or pass overwrite=True"):
         yx.report(made(genes=20), path, checks=False)
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
@@ -456,11 +456,11 @@ def test_report__refuses_bad_arguments(tmp_path: Path) -> None:
     ds = made(genes=20)
     (tmp_path / "folder.html").mkdir()
     (tmp_path / "tensor.pt").write_text("mine")
-    with pytest.raises(yx.InputError, match=r"expected a name that ends in \.html"):
+    with pytest.raises(yx.InputError, match=r"expected a path that ends in \.html"):
         yx.report(ds, tmp_path / "tensor.pt")
     assert (tmp_path / "tensor.pt").read_text() == "mine"
     for path in (tmp_path / "folder.html", tmp_path / "none" / "qc.html"):
-        with pytest.raises(yx.InputError, match="expected a file in a folder that exists"):
+        with pytest.raises(yx.InputError, match="expected a file in an existing folder"):
             yx.report(ds, path)
     with pytest.raises(yx.InputError, match="checks is of type str"):
         yx.report(ds, tmp_path / "qc.html", checks="passed")
@@ -473,7 +473,7 @@ def test_report__replaces_only_with_overwrite(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("yeastxr.checks.check", None)  # before anything is checked
     result = CliRunner().invoke(main, ["report", str(tmp_path / "sim.zarr"), str(path)])
     assert result.exit_code == 2
-    assert "which exists; expected a new name, or --overwrite" in result.output
+    assert "which already exists; choose another path or pass --overwrite" in result.output
     assert path.read_text() == "mine"
     monkeypatch.undo()
     leave_pictures_out(monkeypatch)
@@ -491,12 +491,12 @@ def test_banner__says_what_was_not_checked(tmp_path: Path) -> None:
     ds = made(genes=50)
     unknown = written(ds.drop_attrs(deep=True), tmp_path)
     assert '<p class="verdict unchecked">' in unknown
-    assert get_banner(unknown).startswith("Not checked against theory; ")
+    assert get_banner(unknown).startswith("Not compared with theory; ")
     other = yx.check(ds.drop_attrs(deep=True))  # a table that was made without the specification
-    assert get_banner(written(ds, tmp_path, checks=other)).startswith("Not checked against theory; ")
+    assert get_banner(written(ds, tmp_path, checks=other)).startswith("Not compared with theory; ")
     assert re.match(r"All \d+ checks passed\. A correct", get_banner(written(ds, tmp_path)))
     broken = ds.drop_attrs(deep=True).assign(binding_pvalue=ds.binding_pvalue + 2)
-    assert get_banner(written(broken, tmp_path)).endswith("Not all values were checked against theory.")
+    assert get_banner(written(broken, tmp_path)).endswith("Not all values were compared with theory.")
 
 
 def renamed() -> xr.Dataset:
@@ -518,9 +518,9 @@ def test_report__of_labels_that_the_specification_lacks_says_so(make: object, tm
     page = written(make(), tmp_path)
     dim = "gene" if make is other_genes else "tf"
     assert f"labels of the dimension &#39;{dim}&#39;" in page
-    assert get_banner(page).endswith("Not all values were checked against theory.")
-    title = {"gene": "60 of the dataset&#39;s genes", "tf": "2 of the dataset&#39;s TFs"}[dim]
-    assert f"It lacks {title}, such as " in page
+    assert get_banner(page).endswith("Not all values were compared with theory.")
+    title = {"gene": "60 genes of the dataset", "tf": "2 TFs of the dataset"}[dim]
+    assert f"It does not have {title}, such as " in page
 
 
 def test_report__of_a_sweep_tells_each_point(tmp_path: Path) -> None:
@@ -529,20 +529,20 @@ def test_report__of_a_sweep_tells_each_point(tmp_path: Path) -> None:
     points = [f"bound_mean={mean}, bound_std={std}" for mean in (1.0, 3.0) for std in (0.5, 1.0)]
     ds["perturbation_effect"].values[1, 0] = abs(ds["perturbation_effect"].values[1, 0])
     page = written(ds, tmp_path, pictures=True)
-    rows = {row["point of the sweep"]: row["outcome"] for row in Parsed(page).table("point of the sweep")}
+    rows = {row["point of the sweep"]: row["result"] for row in Parsed(page).table("point of the sweep")}
     assert list(rows) == points
     assert re.fullmatch(r"\d+ of \d+ checks failed", rows[points[2]])
     assert [rows[point] for point in (*points[:2], points[3])] == ["all checks passed"] * 3
     one = Parsed(written(ds.sel(bound_mean=1.0), tmp_path)).table("point of the sweep")
-    assert [row["outcome"] for row in one] == ["all checks passed"] * 2
+    assert [row["result"] for row in one] == ["all checks passed"] * 2
     elsewhere = Parsed(written(ds.assign_coords(bound_mean=[1.0, 4.0]), tmp_path)).table("point of the sweep")
-    assert [row["outcome"] for row in elsewhere][2:] == ["1 of 5 checks failed"] * 2
+    assert [row["result"] for row in elsewhere][2:] == ["1 of 5 checks failed"] * 2
 
 
 def test_report__of_a_large_sweep_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [Check(f"row {i}", "yes", "no" if i == 4999 else "yes", i != 4999) for i in range(5000)]
     page = written(made(genes=20), tmp_path, checks=CheckTable(tuple(rows), 0.001))
-    assert "In all: 4999 passed, 1 failed. Here are 2,000 of 5,000 checks, failed ones first." in page
+    assert "Total: 4999 passed, 1 failed. Showing 2,000 of 5,000 checks, failed ones first." in page
     assert "row 4999" in page
     assert "row 3000" not in page
     assert get_banner(page).startswith("1 of 5,000 checks failed: row 4999.")
@@ -554,7 +554,7 @@ def test_report__of_very_many_points_shows_failed_ones_first(tmp_path: Path) -> 
     page = written(ds.isel(bound_mean=[0, 1]).load(), tmp_path, checks=CheckTable(tuple(rows), 0.001))
     points = Parsed(page).table("point of the sweep")
     assert len(points) == 1000
-    assert points[0] == {"point of the sweep": "bound_mean=1200", "outcome": "1 of 1 checks failed"}
+    assert points[0] == {"point of the sweep": "bound_mean=1200", "result": "1 of 1 checks failed"}
     assert "And 201 more; those with failed checks come first." in page
 
 
@@ -673,7 +673,8 @@ def test_browser__tfs_sort_and_filter_code_is_copied_and_nothing_is_sent(tab: Ta
         "f.dispatchEvent(new Event('input')); })()"
     )
     assert sorted(tab.run(NAMES)) == sorted(["TF49", *(f"TF49{i}" for i in range(10))])
-    assert tab.run("document.getElementById('tf-count').textContent") == "500 TFs; 11 found"
+    assert tab.run("document.getElementById('tf-count').textContent") == "500 TFs; 11 match"
+    assert tab.problems == []
 
     tab.send("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
     frames = Parsed(large.read_text(encoding="utf-8")).frames

@@ -305,7 +305,7 @@ def test_expected__by_tf_averages_to_all() -> None:
     [
         ({}, {"label": False, "adjusted": True}, "adjusted is True and label is False"),
         ({}, {"label": 1.5}, "label is 1.5; expected True, False or None"),
-        ({}, {"tf": 99}, "tf is 99, which is not known"),
+        ({}, {"tf": 99}, "tf is 99, which is unknown"),
         ({"bound": [0.0], "n_sample": [3]}, {"label": True}, "there are no pairs with label=True"),
         ({}, {"label": True, "adjusted": False}, "there are no pairs with label=True, adjusted=False"),
     ],
@@ -316,7 +316,7 @@ def test_distribution__refused(extra: dict, arguments: dict, message: str) -> No
 
 
 def test_distribution__unknown_feature_or_no_specification() -> None:
-    with pytest.raises(yx.SchemaError, match="feature 'bindin' is not known"):
+    with pytest.raises(yx.SchemaError, match="unknown feature 'bindin'"):
         theory.distribution(tutorial(1), "bindin")
     with pytest.raises(yx.InputError, match="spec is of type dict"):
         theory.distribution({}, "binding_effect")

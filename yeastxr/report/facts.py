@@ -21,7 +21,7 @@ from yeastxr.theory.features import find_spec
 _PROVENANCE = {
     "seed": "Seed",
     "law_version": "Version of the random-number scheme",
-    "yeastxr_version": "Made by yeastxr",
+    "yeastxr_version": "Simulated by yeastxr",
 }
 
 
@@ -64,18 +64,20 @@ def draw_pictures(ds: xr.Dataset, summary: xr.Dataset, sample: xr.Dataset) -> li
 
 
 def make_banner(checks: Any) -> dict[str, str]:
-    """Say in one line whether checks passed, which failed, and whether they compared all values with theory."""
+    """Return a line that states which checks failed, and whether all values were compared with theory."""
     if not isinstance(checks, CheckTable):
         return {}
     done = sum(row.passed is not None for row in checks.rows)
-    chance = "" if math.isnan(checks.level) else f"A correct dataset fails with a chance of at most {checks.level:g}."
+    chance = (
+        "" if math.isnan(checks.level) else f"A correct dataset fails with a probability of at most {checks.level:g}."
+    )
     if checks.failed:
         words = f"{len(checks.failed):,} of {done:,} checks failed:"
-        note = chance if checks.checked else "Not all values were checked against theory."
+        note = chance if checks.checked else "Not all values were compared with theory."
         failed = shorten("; ".join(checks.failed), 2_000)
         return {"outcome": "failed", "words": words, "failed": failed, "note": note}
     if not checks.checked:
-        words = f"Not checked against theory; {done:,} checks of the data model and of ranges passed."
+        words = f"Not compared with theory; {done:,} checks of the data model and ranges passed."
         return {"outcome": "unchecked", "words": words, "failed": "", "note": ""}
     return {"outcome": "passed", "words": f"All {done:,} checks passed.", "failed": "", "note": chance}
 
@@ -98,16 +100,16 @@ def list_points(ds: xr.Dataset, checks: Any, most: int) -> list[tuple[str, str]]
         failed = passed.count(False)
         words = f"{failed} of {len(passed) - passed.count(None)} checks failed" if failed else "all checks passed"
         unchecked = None in passed and not failed and len(passed) < len(checks.rows) / len(points) / 2
-        outcomes.append((point, "not checked against theory" if unchecked else words))
+        outcomes.append((point, "not compared with theory" if unchecked else words))
     return sorted(outcomes, key=lambda outcome: "failed" not in outcome[1]) if len(outcomes) > most else outcomes
 
 
 def limit_checks(checks: Any, most: int) -> tuple[Any, str]:
-    """Return a table of checks that fits a page, failed rows first if some are left out, and a note that says so."""
+    """Return a table of checks that fits a page, with failed rows first if some are omitted, and a note."""
     if not isinstance(checks, CheckTable) or len(checks.rows) <= most:
         return checks, ""
     rows = sorted(checks.rows, key=lambda row: row.passed is not False)[:most]
-    note = f"In all: {checks.summary}. Here are {most:,} of {len(checks.rows):,} checks, failed ones first."
+    note = f"Total: {checks.summary}. Showing {most:,} of {len(checks.rows):,} checks, failed ones first."
     return CheckTable(tuple(rows), checks.level, checks.checked), note
 
 
