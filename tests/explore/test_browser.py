@@ -20,7 +20,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt install chromium")
 PATIENCE = 30_000  # ms; machines that test are slow
 VISIT = "query => { history.pushState({}, '', query); dispatchEvent(new PopStateEvent('popstate')) }"
-DESKTOP = {"width": 900, "height": 700}
+DESKTOP = {"width": 1280, "height": 900}
 
 
 @pytest.fixture(scope="module")
