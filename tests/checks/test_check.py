@@ -302,7 +302,11 @@ def test_check__no_specification() -> None:
     [
         (lambda ds: ds.drop_vars("binding_pvalue"), "binding_pvalue: dimensions and dtype", "missing"),
         (lambda ds: ds.assign(label=ds.label.astype("float32")), "label: dimensions and dtype", "dtype float32"),
-        (lambda ds: ds.assign(binding_effect=ds.binding_effect.astype("float64")), "binding_effect: dimensions", "float64"),
+        (
+            lambda ds: ds.assign(binding_effect=ds.binding_effect.astype("float64")),
+            "binding_effect: dimensions",
+            "float64",
+        ),
         (lambda ds: ds.drop_vars("feature"), "dataset: dimensions, labels and features", "no coordinate 'feature'"),
         (lambda ds: ds.assign_coords(gene=[0, 0, *range(2, 1000)]), "dataset: dimensions, labels", "more than once"),
         (lambda ds: ds.rename(tf="factor"), "dataset: dimensions, labels", "no dimension 'tf'"),
