@@ -289,7 +289,7 @@ def test_without_label__commands(tmp_path: Path) -> None:
 
 def test_without_label__label_that_is_selected_must_be_there() -> None:
     ds = yx.simulate(genes=20, bound=[0.2], seed=1).drop_vars("label")
-    with pytest.raises(yx.SchemaError, match=r"has no variable 'label' .*; expected .* ds\.sel\(feature=\['bind"):
+    with pytest.raises(yx.SchemaError, match=r"has no variable 'label', .*; select .* ds\.sel\(feature=\['bind"):
         yx.validate(ds)
 
 
@@ -299,7 +299,7 @@ def test_without_label__simulated_data_is_not_checked_against_theory(tmp_path: P
     assert [row.observed for row in table.rows if row.name == "theory"] == ["no 'label'"]
     path = yx.save(SIMULATED, tmp_path / "sim.zarr")
     for call in (lambda: yx.extend(path, bound=[0.1]), lambda: yx.verify(path, repair=True)):
-        with pytest.raises(yx.StoreError, match="which lacks label of its specification"):
+        with pytest.raises(yx.StoreError, match="which is missing label of its specification"):
             call()
 
 

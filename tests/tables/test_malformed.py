@@ -281,7 +281,7 @@ def test_matrix__repeated_genes_and_tfs() -> None:
         with pytest.raises(yx.InputError, match=message):
             yx.from_tables({"effect": wrong}, {"effect": matrix})
     for name in ("effect", "pvalue", "tf", "experiment_hops"):
-        with pytest.raises(yx.InputError, match=f"^{name} names the column 'x', and binding is matrices"):
+        with pytest.raises(yx.InputError, match=f"^{name} names the column 'x', but binding has matrices"):
             yx.from_tables({"effect": matrix}, {"effect": matrix}, **{name: "x"})
 
 

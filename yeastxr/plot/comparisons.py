@@ -221,7 +221,7 @@ def scores(
     >>> from yeastxr import plot
     >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], seed=42)
     >>> [layer.label for layer in plot.scores(ds, 2.2 * ds.label + 0.8)]
-    ['the mean', 'ceiling by theory', 'prediction']
+    ['the mean', 'maximum by theory', 'prediction']
     """
     check_choice("score", score, tuple(_SCORES))
     if not isinstance(prediction, xr.DataArray):

@@ -42,7 +42,7 @@ class Preset:
     >>> import yeastxr as yx
     >>> preset = yx.presets()["yeast"]
     >>> preset.parameters["genes"], preset.sources["total_background_hops"]
-    (6600, 'Hops of the background of that experiment.')
+    (6600, 'Total of that background.')
     """
 
     name: str

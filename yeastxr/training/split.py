@@ -69,7 +69,7 @@ def split(
     fractions = _complete_fractions(dict(zip(PARTS, (train, val, test), strict=True)))
     dims = list(list_dims(ds))
     if by not in dims:
-        raise InputError(f"by is {format_value(by)}, which is no dim of the dataset; {suggest(by, dims)}")
+        raise InputError(f"by is {format_value(by)}, which is not a dimension of the dataset; {suggest(by, dims)}")
     if stratify:
         get_label(ds, "split with stratify=True")
     seed = check_seed(seed)
