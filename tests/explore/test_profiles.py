@@ -10,6 +10,7 @@ from scipy.stats import hypergeom
 
 import yeastxr as yx
 from tests.explore.common import MARKUP, TFS, simulate
+from yeastxr.errors import InputError
 from yeastxr.explore.figures import find_ranges, make_columns, wrap_label
 from yeastxr.explore.page import Explorer
 from yeastxr.explore.selection import Box
@@ -154,6 +155,26 @@ def test_fields__select_as_a_rectangle_does(page: Explorer, view: str) -> None:
     assert rows._ends.value == ("0.2, 1, 0, 80" if flat else "0.2, 80")
     rows._ends.value = ""
     assert page.state.box is None
+
+
+@pytest.mark.parametrize("view", ["tf", "gene", "pairs"])
+def test_view__that_fails_to_read_shows_nothing_else(
+    page: Explorer, view: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise InputError("the store is gone")
+
+    page.go(view=view, tf=1, gene=1, other=2, box=None)
+    with monkeypatch.context() as patched:
+        patched.setattr(page.source, "take_tfs", fail)
+        patched.setattr(page.source, "take_gene", fail)
+        page.go(tf=3, gene=3)
+        assert "the store is gone" in get_message(page)
+        assert not any(part.visible for part in get_view(page).layout)
+        assert not page.downloads._csv.visible
+    page.go(tf=1, gene=1)
+    assert all(part.visible for part in get_view(page).layout)
+    assert page.downloads._csv.visible
 
 
 def test_table__leaves_out_what_all_rows_share(page: Explorer) -> None:

@@ -57,6 +57,19 @@ class View:
         """Bring the view up to date."""
         raise NotImplementedError
 
+    def hide(self) -> None:
+        """Show nothing, and offer nothing to take away, until something else is read: it may fail."""
+        self.has_table = self.has_picture = False
+        for part in self.layout:
+            part.visible = False
+
+    def reveal(self, state: State) -> None:
+        """Show what was read."""
+        self.has_table = self.has_picture = True
+        for part in self.layout:
+            part.visible = True
+        self.page.downloads.refresh(self, state)
+
     def name_file(self, state: State) -> str:
         """Return the name of files with what is shown, without their ending."""
         return self.name

@@ -69,12 +69,15 @@ class PairsView(View):
     def show(self, state: State) -> None:
         """Read both TFs if they are others, and show the selection."""
         if state.tf == state.other:
+            self._key = None
+            self.hide()
             raise InputError("both TFs are the same; expected two different ones")
         key = (state.tf, state.other, *sorted(state.point.items()))
         if key == self._key:
             self._show_selection(state)
             return
         self._key = None
+        self.hide()
 
         def read(report_share: Callable[[float], None]) -> xr.Dataset:
             return self.source.take_tfs([state.tf, state.other], state.point)
@@ -82,6 +85,7 @@ class PairsView(View):
         def finish(part: xr.Dataset) -> None:
             self._key = key
             self._draw(part, state)
+            self.reveal(state)
 
         self.page.run(read, finish, at_once=2 * self.source.count_read(TF) <= MOST_READ_AT_ONCE)
 

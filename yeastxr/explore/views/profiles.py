@@ -77,6 +77,7 @@ class ProfileView(View):
             self._show_selection(state.box)
             return
         self._shown = None
+        self.hide()
 
         def read(report_share: Callable[[float], None]) -> xr.Dataset:
             return self._read(position, state)
@@ -84,6 +85,7 @@ class ProfileView(View):
         def finish(part: xr.Dataset) -> None:
             self._shown = key
             self._draw(part, state)
+            self.reveal(state)
 
         self.page.run(read, finish, at_once=self.source.count_read(self.dim) <= MOST_READ_AT_ONCE)
 
