@@ -49,6 +49,15 @@ class Explorer(Viewer):
         Whether the browser's page is the explorer's alone, with its URL.
     kept
         What else every query has, such as a token.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> from yeastxr.explore import Explorer
+    >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], seed=42)
+    >>> page = Explorer(ds, query="?view=tf&tf=1")
+    >>> page.state.view, page.state.tf
+    ('tf', 1)
     """
 
     def __init__(

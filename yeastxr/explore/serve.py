@@ -106,6 +106,16 @@ def serve(
     InputError
         If panel is not installed, the dataset does not follow the data model, the address is not one of this machine,
         or the port is taken.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> from yeastxr.explore import serve
+    >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], seed=42)
+    >>> lines = []
+    >>> server = serve(ds, title="sim", open_browser=False, start=False, tell=lines.append)
+    >>> lines[0].partition(" at ")[0], lines[0].partition("; ")[2]
+    ('Exploring sim', 'Ctrl-C ends it.')
     """
     ds = validate(ds)
     port = check_integer("port", port, least=0, most=65_535)
