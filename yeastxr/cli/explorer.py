@@ -28,4 +28,5 @@ def explore(store: str, port: int, address: str, token: str | None, browser: boo
 
     ds = open_dataset(store)
     code = f"import yeastxr as yx\nds = yx.open({store!r})"
-    serve(ds, title=store, code=code, port=port, address=address, token=token, open_browser=browser is not False, tell=echo)
+    show = browser is not False
+    serve(ds, title=store, code=code, port=port, address=address, token=token, open_browser=show, tell=echo)
