@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/.ready
 
-.PHONY: demo test test-fast test-slow lint bench bench-annbatch gpu-bundle studies docs clean
+.PHONY: demo test test-fast test-slow test-all test-oldest lint bench bench-annbatch gpu-bundle studies docs clean
 
 demo: $(READY)
 	$(BIN)/yeastxr demo demo --overwrite
@@ -24,6 +24,14 @@ test-slow: $(READY)
 	@echo "== Running the long tests on large samples"
 	$(BIN)/python -m pytest -m slow
 
+test-all: $(READY)
+	$(PIP) install --quiet nox
+	$(BIN)/nox -s tests
+
+test-oldest: $(READY)
+	$(PIP) install --quiet nox
+	$(BIN)/nox -s oldest
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -32,7 +40,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/python -m numpydoc lint $$(git ls-files 'yeastxr/*.py')
 	$(BIN)/codespell $$(git ls-files '*.md' 'docs/*.py' 'examples/*.py' 'yeastxr/*.py')
-	$(BIN)/python docs/_ext/prose.py $$(git ls-files '*.md' 'examples/*.py')
+	$(BIN)/python docs/_ext/prose.py $$(git ls-files '*.md' 'examples/*.py' 'yeastxr/*.py')
 
 bench: $(READY)
 	$(PIP) install --quiet -c .ci/constraints.txt -e '.[bench]'

@@ -76,9 +76,14 @@ def no_compute() -> Iterator[None]:
 
 def leave_pictures_out(patch: pytest.MonkeyPatch) -> None:
     """Put one blank picture in pages of reports, as drawing takes most of the time."""
+    patch.setattr(yx.plot, "qc", lambda ds, summary: [])
+    leave_figures_out(patch)
+
+
+def leave_figures_out(patch: pytest.MonkeyPatch) -> None:
+    """Put one blank picture in pages of reports instead of those that are made for it."""
     from bokeh.plotting import figure
 
-    patch.setattr(yx.plot, "qc", lambda ds, summary: [])
     patch.setattr(import_module("yeastxr.report.report"), "_render_figures", lambda pictures: [figure()])
 
 

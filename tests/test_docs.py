@@ -14,7 +14,7 @@ import xarray as xr
 from click.testing import CliRunner
 
 import yeastxr as yx
-from tests.conftest import leave_pictures_out
+from tests.conftest import leave_figures_out, leave_pictures_out
 from tests.pages import DOCS, ROOT, blocks, cells, commands, links, name_of, pages
 from yeastxr.cli import main
 from yeastxr.plot.style import load_holoviews
@@ -31,15 +31,32 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 RUN = [page for page in pages() if blocks(page, "python") or cells(page)]
 HERE = {"README.md", "docs/guide/cli.md"}  # pages whose commands run anywhere; others need a cluster, a cloud or a disk
-SMALLER = {"[300, 300]": "[30, 30]", "[76, 76]": "[40, 40]", "--n-sample 100,100": "--n-sample 10,10"}
-"""Numbers of TFs, and those that tests take instead."""
+SMALLER = {
+    "[300, 300]": "[30, 30]",
+    "[76, 76]": "[40, 40]",
+    "--n-sample 100,100": "--n-sample 10,10",
+    "permutations=200": "permutations=20",
+}
+"""Numbers of TFs and of permutations, and those that tests take instead."""
 
 
 def shrink(code: str) -> str:
-    """Return code or a command with fewer TFs."""
+    """Return code or a command with fewer TFs and permutations."""
     for large, small in SMALLER.items():
         code = code.replace(large, small)
     return code
+
+
+@pytest.fixture
+def one_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw the first picture of layouts alone, and none in pages of reports: tests of plots and reports draw all."""
+
+    def save_first(element: Any, path: Any, **options: Any) -> Path:
+        return save(next(iter(element)) if isinstance(element, hv.Layout) else element, path, **options)
+
+    save = yx.plot.save
+    monkeypatch.setattr(yx.plot, "save", save_first)
+    leave_figures_out(monkeypatch)
 
 
 @pytest.fixture(autouse=True)
@@ -109,6 +126,7 @@ AFTERWARDS = {
 }
 
 
+@pytest.mark.usefixtures("one_picture")
 @pytest.mark.parametrize("page", RUN, ids=name_of)
 def test_page__blocks_run_and_print_what_is_shown(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -201,8 +219,14 @@ def test_formulas__can_be_drawn() -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_examples__run_and_draw(
-    example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    example: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> None:
+    if example.name != "tutorial.py":
+        request.getfixturevalue("one_picture")
     text = example.read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [str(example), *(["--quick"] if "--quick" in text else [])])

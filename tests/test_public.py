@@ -13,6 +13,7 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 
 import yeastxr as yx
+from tests.conftest import leave_pictures_out
 from tests.pages import ROOT
 
 PACKAGE = ROOT / "yeastxr"
@@ -174,7 +175,9 @@ OUTPUTS = {
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_names__control_no_output(output: str, tmp_path: Path) -> None:
+def test_names__control_no_output(output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if output == "report":  # its pictures are those of the page
+        leave_pictures_out(monkeypatch)
     tfs = ["a\u202eb", "\x1b[2Jc", "\u2066d"]
     genes = ["g\u202e1", "g\x07", *(f"g{i}" for i in range(30))]
     rules = {tfs[0]: [tfs[1]]}

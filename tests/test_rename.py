@@ -60,7 +60,10 @@ def test_rename__unknown_names_stay_and_are_counted() -> None:
 
 def test_rename__collisions_and_what_has_no_names_are_refused() -> None:
     ds = yx.simulate(genes=4, bound={"GAL4": 0.5, "YPL248C": 0.5}, seed=1)
-    with pytest.raises(yx.InputError, match="tf has both 'GAL4' and 'YPL248C', which are one ORF, 'GAL4'; expected"):
+    with pytest.raises(
+        yx.InputError,
+        match="tf has both 'GAL4' and 'YPL248C', which are names of the ORF 'GAL4'; expected each ORF once",
+    ):
         yx.rename(ds, to="standard")
     with pytest.raises(yx.InputError, match="no names along gene or tf"):
         yx.rename(yx.simulate(genes=4, bound=0.5, seed=1), to="standard")

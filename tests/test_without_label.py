@@ -246,7 +246,9 @@ def test_without_label__says_what_it_needs(name: str) -> None:
     function, call = NEEDS[name]
     with pytest.raises(yx.SchemaError) as error:
         call(DATA)
-    assert str(error.value).startswith(f"{function} needs the variable 'label', which the dataset lacks; expected ")
+    assert str(error.value).startswith(
+        f"{function} needs the variable 'label', which the dataset does not have; add labels of bound pairs with "
+    )
     assert "\n" not in str(error.value)
 
 
@@ -254,7 +256,9 @@ def test_without_label__says_what_it_needs(name: str) -> None:
 def test_without_label__options_say_what_they_need(option: str, call: Callable[[xr.Dataset], Any]) -> None:
     with pytest.raises(yx.SchemaError) as error:
         call(DATA)
-    assert str(error.value).startswith(f"{option} needs the variable 'label', which the dataset lacks; expected ")
+    assert str(error.value).startswith(
+        f"{option} needs the variable 'label', which the dataset does not have; add labels of bound pairs with "
+    )
 
 
 @pytest.mark.parametrize("name", TRUTH)
@@ -277,12 +281,15 @@ def test_without_label__commands(tmp_path: Path) -> None:
         assert result.exit_code == 0, result.output
     result = CliRunner().invoke(main, [*analyze, "curves"], catch_exceptions=False)
     assert result.exit_code != 0
-    assert "curves needs the variable 'label', which the dataset lacks; expected" in " ".join(result.output.split())
+    assert (
+        "curves needs the variable 'label', which the dataset does not have; add labels of bound pairs with"
+        in " ".join(result.output.split())
+    )
 
 
 def test_without_label__label_that_is_selected_must_be_there() -> None:
     ds = yx.simulate(genes=20, bound=[0.2], seed=1).drop_vars("label")
-    with pytest.raises(yx.SchemaError, match=r"lacks the variable 'label' .*; expected .* ds\.sel\(feature=\['bind"):
+    with pytest.raises(yx.SchemaError, match=r"has no variable 'label', .*; select .* ds\.sel\(feature=\['bind"):
         yx.validate(ds)
 
 
@@ -292,7 +299,7 @@ def test_without_label__simulated_data_is_not_checked_against_theory(tmp_path: P
     assert [row.observed for row in table.rows if row.name == "theory"] == ["no 'label'"]
     path = yx.save(SIMULATED, tmp_path / "sim.zarr")
     for call in (lambda: yx.extend(path, bound=[0.1]), lambda: yx.verify(path, repair=True)):
-        with pytest.raises(yx.StoreError, match="which lacks label of its specification"):
+        with pytest.raises(yx.StoreError, match="which is missing label of its specification"):
             call()
 
 

@@ -1,4 +1,4 @@
-"""yeastxr: simulated transcription-factor binding and perturbation data of yeast, as labelled xarray datasets."""
+"""Simulated transcription-factor binding and perturbation data of yeast, as labelled xarray datasets."""
 
 from yeastxr import analysis, names, plot, qc, simulation, theory
 from yeastxr._version import __version__
@@ -18,7 +18,7 @@ from yeastxr.fit import SpecFit, fit_spec
 from yeastxr.rename import rename
 from yeastxr.report import report
 from yeastxr.schema import FEATURES, Feature, validate
-from yeastxr.simulation import *  # noqa: F403  (its face lists the names, once)
+from yeastxr.simulation import *  # noqa: F403  (the subpackage lists its public names)
 from yeastxr.storage import Verification, extend, open, save, verify
 from yeastxr.tables import from_tables
 from yeastxr.training import Batches, MaskedPair, Pair, SimulatedBatches, from_torch, split, to_dataarray, to_torch, xy

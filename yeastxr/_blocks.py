@@ -1,7 +1,8 @@
-"""Labelled arrays to plain blocks and back: the same for NumPy and dask, dimensions by name, nothing computed.
+"""Apply functions of plain arrays to labelled arrays, backed by NumPy or dask, without computing anything.
 
-:func:`map_blocks` applies a function of plain arrays to DataArrays with their dimensions in one order, missing ones
-with length 1: to NumPy-backed arrays at once, with all threads; to dask-backed ones block by block, one thread a block.
+:func:`map_blocks` passes plain arrays with the same order of dimensions to a function; missing dimensions get length 1.
+A NumPy-backed array is passed as a whole, and uses all threads. Dask-backed arrays are passed block by block, with one
+thread for each block.
 """
 
 import sys
@@ -22,14 +23,14 @@ from yeastxr.errors import InputError, InputTypeError, format_value, suggest
 from yeastxr.schema import GENE, MEASUREMENT, REPLICATE, TF, VARIABLE_BY_NAME, list_dims, order_dims
 
 Chunks = None | Literal["auto"] | Mapping[str, int | tuple[int, ...] | Literal["auto"]]
-CHUNK_CELLS = 3_300_000  # some 13 MB of float32: all of 6,600 genes for 500 TFs
+CHUNK_CELLS = 3_300_000  # about 13 MB of float32: 6,600 genes and 500 TFs
 
 
 def chunk_sizes(sizes: Mapping[str, int], chunks: Chunks) -> dict[str, tuple[int, ...]] | None:
     """Return the chunk lengths along each dimension, or None for NumPy.
 
-    By default a chunk has all genes, one replicate, and TFs for some 13 MB of float32: 6,600 genes and 1,200 TFs give
-    ``{"gene": (6600,), "tf": (500, 500, 200)}``.
+    By default a chunk has all genes, one replicate, and as many TFs as fit into about 13 MB of float32: 6,600 genes and
+    1,200 TFs give ``{"gene": (6600,), "tf": (500, 500, 200)}``.
     """
     if chunks is None:
         return None
@@ -41,9 +42,7 @@ def chunk_sizes(sizes: Mapping[str, int], chunks: Chunks) -> dict[str, tuple[int
         )
     for dim in chunks:
         if dim not in sizes:
-            raise InputError(
-                f"chunks names the dimension {format_value(dim)}, which is not known; {suggest(dim, sizes)}"
-            )
+            raise InputError(f"chunks has the unknown dimension {format_value(dim)}; {suggest(dim, sizes)}")
     defaults = {GENE: -1, REPLICATE: 1, MEASUREMENT: 1}
     lengths: dict[str, tuple[int, ...]] = {}
     for dim in sorted(sizes, key=lambda dim: dim == TF):  # the default for TFs depends on the genes
@@ -62,7 +61,7 @@ def _split(dim: str, size: int, chunk: Any) -> tuple[int, ...]:
     lengths = list(chunk) if several else [chunk]
     if all(isinstance(n, Integral) and not isinstance(n, bool) for n in lengths):
         allowed = [n > 0 or (n == -1 and not several) for n in lengths]
-        with suppress(ValueError):  # they do not add up to the size
+        with suppress(ValueError):  # the lengths do not add up to the size
             if all(allowed):
                 return normalize_chunks((tuple(map(int, lengths)) if several else min(int(chunk), size),), (size,))[0]
     raise InputError(
@@ -72,16 +71,16 @@ def _split(dim: str, size: int, chunk: Any) -> tuple[int, ...]:
 
 
 class Positions(NamedTuple):
-    """The positions along a dimension of a lazy array; a graph holds them as one range for each block."""
+    """Positions along a dimension of a lazy array, stored in the graph as one range for each block."""
 
     dim: Hashable
     chunks: tuple[int, ...]
 
 
 def get_positions(like: xr.DataArray) -> list[xr.Variable | Positions]:
-    """Return the positions of an array's cells: replicates (0 without that dimension), genes, TFs and measurements.
+    """Return the positions of an array's cells: replicates, genes, TFs and measurements.
 
-    The last are left out without that dimension.
+    Without the dimension ``replicate``, its position is 0. Without ``measurement``, there are three positions.
     """
     variable = like.variable
     dims = (REPLICATE, GENE, TF, *((MEASUREMENT,) if MEASUREMENT in variable.dims else ()))
@@ -96,7 +95,7 @@ def get_positions(like: xr.DataArray) -> list[xr.Variable | Positions]:
 
 
 def chunk_like(dim: str, values: np.ndarray, like: xr.DataArray) -> xr.Variable:
-    """Return values along one dimension of an array, with that array's chunks."""
+    """Return values along one dimension with the chunks of an array."""
     variable = xr.Variable((dim,), values)
     return variable.chunk({dim: like.variable.chunksizes[dim]}) if like.chunks else variable
 
@@ -111,11 +110,12 @@ def map_blocks(
     length: int = 1,
     **parameters: Any,
 ) -> xr.Variable:
-    """Apply a function of plain arrays to labelled ones, block by block if any of them is dask-backed.
+    """Apply a function of plain arrays to labelled arrays, block by block if any is dask-backed.
 
-    The function takes a plain array for each labelled one, the parameters by name, and ``threads``; it returns an array
-    with axes ``dims``. Axes are in the order of ``dims`` (length 1 for a missing dimension), followed by the array's
-    other dimensions, unchunked. The result has ``length`` along ``reduces``, which no array may be chunked along.
+    The function gets a plain array for each labelled array, the parameters by name, and ``threads``. It returns an
+    array with the axes ``dims``. The axes of its arguments are ``dims``, with length 1 for a missing dimension,
+    followed by any other dimensions, which are not chunked. The result has ``length`` along ``reduces``; no array may
+    be chunked along it.
     """
     inputs = [(array, (array.dim,)) if isinstance(array, Positions) else _order_axes(array, dims) for array in arrays]
     expand: list[Any] = [tuple(slice(None) if dim in axes else None for dim in dims) for _, axes in inputs]
@@ -140,7 +140,7 @@ def map_blocks(
         else:
             data = next(following)
         pairs += [data, axes]
-    for dim in dims:  # dask's new_axes do not survive the fusion of tasks
+    for dim in dims:  # dask loses new_axes when it fuses tasks
         if not any(dim in axes for _, axes in inputs):
             pairs += [ArraySliceDep(((1,),)), (dim,)]
     result = da.blockwise(
@@ -158,13 +158,13 @@ def map_blocks(
 
 
 def _apply(function: Callable[..., np.ndarray], expand: list[Any], *blocks: Any, **parameters: Any) -> np.ndarray:
-    """Call the function with the arrays of a block, expanded to all dimensions; a slice stands for positions."""
+    """Call the function with the arrays of a block, expanded to all dimensions, and with positions from slices."""
     arrays = [np.arange(block[0].start, block[0].stop) if isinstance(block, tuple) else block for block in blocks]
     return function(*(array[index] for array, index in zip(arrays, expand, strict=False)), **parameters)
 
 
 def _order_axes(array: xr.DataArray | xr.Variable, dims: Sequence[Hashable]) -> tuple[Any, tuple[Hashable, ...]]:
-    """Return the plain array and its axes: its dimensions in the order of dims, then its other ones."""
+    """Return the plain array and its axes: dimensions in the order of ``dims``, then all others."""
     variable = array.variable if isinstance(array, xr.DataArray) else array
     axes = (*(d for d in dims if d in variable.dims), *(d for d in variable.dims if d not in dims))
     return (variable if variable.dims == axes else variable.transpose(*axes)).data, axes
@@ -172,17 +172,17 @@ def _order_axes(array: xr.DataArray | xr.Variable, dims: Sequence[Hashable]) -> 
 
 Region = tuple[slice, ...]
 Work = Callable[[Region, list[np.ndarray]], None]
-_CHOOSING = Lock()  # dask imports distributed when it is first asked, and threads must not meet it half imported
-_AT_ONCE = 4  # blocks that workers of a cluster compute at a time
+_CHOOSING = Lock()  # dask imports distributed on first use; two threads must not import it at the same time
+_AT_ONCE = 4  # blocks that workers of a cluster compute at the same time
 
 
 def is_in_memory(array: xr.DataArray) -> bool:
-    """Return whether an array's values are in memory, not to be computed by dask or read from a file."""
-    return bool(array.variable._in_memory)  # xarray has no public test for lazily indexed arrays
+    """Return whether an array is in memory, rather than backed by dask or a file."""
+    return bool(array.variable._in_memory)  # xarray has no public function for this
 
 
 def broadcast_dims(ds: xr.Dataset, others: Iterable[str] = ()) -> xr.Dataset:
-    """Return a dataset whose features, extra variables and others have the same dims: those that lack some as views."""
+    """Broadcast variables of a dataset, as views, so that all have the same dimensions."""
     names = dict.fromkeys((*VARIABLE_BY_NAME, *others))
     dims = list_dims(ds, names)
     pairs = [name for name in names if name in ds.data_vars and {GENE, TF} <= set(ds[name].dims)]
@@ -195,9 +195,9 @@ def broadcast_dims(ds: xr.Dataset, others: Iterable[str] = ()) -> xr.Dataset:
 
 
 def align_features(ds: xr.Dataset, names: Sequence[str]) -> list[xr.DataArray]:
-    """Return features with dimensions in one order, gene and tf last, and equal chunks unless all are in memory.
+    """Return features with the same order of dimensions, gene and tf last, and equal chunks unless all are in memory.
 
-    Those that lack leading dimensions of the dataset are broadcast.
+    Features that lack leading dimensions of the dataset are broadcast.
     """
     ds = broadcast_dims(ds, names)
     arrays = [order_dims(ds[name]) for name in names]
@@ -213,7 +213,7 @@ def align_features(ds: xr.Dataset, names: Sequence[str]) -> list[xr.DataArray]:
 def for_each_block(arrays: Sequence[xr.DataArray], work: Work) -> None:
     """Call a function with the region (slices) and the plain arrays of each block, possibly from several threads.
 
-    The arrays are as :func:`align_features` returns them.
+    :func:`align_features` prepares the arrays.
     """
     if not arrays[0].chunks:
         work(tuple(slice(0, n) for n in arrays[0].shape), [array.values for array in arrays])
@@ -235,7 +235,7 @@ def for_each_block(arrays: Sequence[xr.DataArray], work: Work) -> None:
         name = f"take-{uuid4().hex}"  # otherwise dask hashes all the memory that the function fills
         da.map_blocks(take, *data, dtype=np.uint8, chunks=chunks, meta=meta, name=name).compute(scheduler=get)
         return
-    blocks = list(regions)  # workers in other processes can't reach this memory
+    blocks = list(regions)  # worker processes can't access this memory
     for first in range(0, len(blocks), _AT_ONCE):
         batch = blocks[first : first + _AT_ONCE]
         computed = dask.compute(*([array.blocks[block] for array in data] for block in batch))
@@ -244,9 +244,9 @@ def for_each_block(arrays: Sequence[xr.DataArray], work: Work) -> None:
 
 
 def choose_scheduler(collections: Sequence[Any], default: Any = None) -> Any:
-    """Return dask's scheduler: the caller's choice by context, configuration or client, or else the default.
+    """Return dask's scheduler: that of the context, configuration or client, or else the default.
 
-    Inside a task of a cluster these are threads of its worker: waiting for other tasks there could wait forever.
+    Inside a task of a cluster, return threads of the worker: waiting for other tasks could deadlock.
     """
     with _CHOOSING:
         import dask
@@ -260,7 +260,7 @@ def choose_scheduler(collections: Sequence[Any], default: Any = None) -> Any:
 
 
 def cut_slabs(lead: Sequence[int], genes: int, tfs: int, cells: int) -> Iterator[tuple[tuple[int, ...], slice]]:
-    """Cut every plane of genes x TFs into slabs of TFs of about that many cells; yield leading index and TFs."""
+    """Yield the leading index and the slice of TFs of slabs with about the given number of cells."""
     width = max(1, cells // genes)
     for index in np.ndindex(*lead):
         for first in range(0, tfs, width):
@@ -268,7 +268,7 @@ def cut_slabs(lead: Sequence[int], genes: int, tfs: int, cells: int) -> Iterator
 
 
 def _as_dask(array: xr.DataArray) -> xr.DataArray:
-    """Return a dask-backed array; one from a file gets the chunks of the file."""
+    """Return a dask-backed array; an array from a file keeps the chunks of the file."""
     return array if array.chunks else array.chunk(array.encoding.get("preferred_chunks", {}))
 
 

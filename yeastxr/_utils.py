@@ -1,4 +1,4 @@
-"""Threads, progress bars, files that are written completely or not at all, and compiled kernels."""
+"""Threads, progress bars, atomic replacement of files, and compiled kernels."""
 
 import os
 import pickle
@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 
 
 class LazyModule:
-    """A module that is imported when it is first used: torch takes seconds, and most uses need none."""
+    """A module that is imported on first use, such as torch, whose import takes seconds."""
 
     def __init__(self, name: str, extra: str) -> None:
         self._name, self._extra = name, extra
@@ -30,11 +30,11 @@ class LazyModule:
         return getattr(import_extra(self._name, self._extra), name)
 
 
-_HINTS = {"torch": ", or for the CPU alone: pip install torch --index-url https://download.pytorch.org/whl/cpu"}
+_HINTS = {"torch": ", or, for a CPU-only build: pip install torch --index-url https://download.pytorch.org/whl/cpu"}
 
 
 def import_extra(name: str, extra: str) -> Any:
-    """Return a module that an extra of the package installs, or say how to install it."""
+    """Import a module that an extra of the package installs; the error says how to install it."""
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
@@ -44,7 +44,7 @@ def import_extra(name: str, extra: str) -> Any:
 
 
 def count_threads() -> int:
-    """Return how many threads fill an array in memory: ``YEASTXR_THREADS``, or the cores this process may use."""
+    """Return the number of threads: ``YEASTXR_THREADS``, or the number of cores available to this process."""
     setting = os.environ.get("YEASTXR_THREADS")
     if setting is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -54,7 +54,7 @@ def count_threads() -> int:
 
 
 def run_in_threads(work: Callable[[_T], object], parts: Sequence[_T], threads: int) -> None:
-    """Call a function with each part of some work, in threads if there are several; an error ends the work."""
+    """Call a function with each part, in threads if there are several; stop at the first error."""
     if min(threads, len(parts)) < 2:
         for part in parts:
             work(part)
@@ -63,7 +63,7 @@ def run_in_threads(work: Callable[[_T], object], parts: Sequence[_T], threads: i
     try:
         for future in as_completed(futures):
             future.result()
-    finally:  # after an error nothing goes on in the background
+    finally:  # after an error, nothing continues in the background
         for future in futures:
             future.cancel()
         wait(futures)
@@ -71,15 +71,15 @@ def run_in_threads(work: Callable[[_T], object], parts: Sequence[_T], threads: i
 
 @lru_cache(maxsize=1)
 def _get_pool(process: int, threads: int) -> ThreadPoolExecutor:
-    """Return the threads of this process; they are kept, as starting them takes as long as a small simulation."""
+    """Return the thread pool of this process, cached because starting it takes as long as a small simulation."""
     return ThreadPoolExecutor(threads, thread_name_prefix="yeastxr")
 
 
 @contextmanager
 def show_progress(title: str, pairs: int, *, pair_bytes: int, show: bool | None) -> Iterator[Callable[[int], None]]:
-    """Show on standard error how much of some work is done; None for ``show`` means on a terminal only.
+    """Show a progress bar on standard error; None for ``show`` means on a terminal only.
 
-    Yields a function to call with each number of pairs that are done.
+    Yield a function to call with the number of pairs completed since the last call.
     """
     if show is not None and not isinstance(show, bool):
         raise InputTypeError(f"progress is {format_value(show)}; expected True, False or None")
@@ -91,7 +91,7 @@ def show_progress(title: str, pairs: int, *, pair_bytes: int, show: bool | None)
     from rich.table import Column
 
     class Speed(ProgressColumn):
-        """Megabytes that are done, and pairs a second."""
+        """Column with completed megabytes and pairs per second."""
 
         def render(self, task: Any) -> str:
             speed = task.finished_speed or task.speed or 0.0
@@ -105,7 +105,7 @@ def show_progress(title: str, pairs: int, *, pair_bytes: int, show: bool | None)
 
 
 def _is_terminal(stream: Any) -> bool:
-    """Tell whether a stream is a terminal; one that is None, closed or a plain object with ``write`` is not."""
+    """Return whether a stream is a terminal; None, closed streams and plain objects with ``write`` are not."""
     try:
         return bool(stream.isatty())
     except (AttributeError, ValueError, OSError):
@@ -114,9 +114,9 @@ def _is_terminal(stream: Any) -> bool:
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
-    """Yield a path to write to, which then replaces a file; after an error the file stays as it was.
+    """Yield a temporary path, which replaces the file on success; after an error the file is unchanged.
 
-    The path ends as the file's name does, as compression depends on it.
+    The path has the same suffix as the file, because compression depends on it.
     """
     partial = path.with_name(f".{secrets.token_hex(4)}.partial.{path.name}")
     try:
@@ -128,9 +128,9 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def fill_folder(folder: Path) -> Iterator[Path]:
-    """Yield a new folder to write to, whose files then go to a folder; after an error that stays as it was.
+    """Yield a temporary folder, whose files move to the folder on success; after an error the folder is unchanged.
 
-    Files of the same names are replaced, others stay.
+    Files with the same names are replaced, and others are kept.
     """
     partial = folder.with_name(f".{secrets.token_hex(4)}.partial.{folder.name}")
     partial.mkdir(parents=True)
@@ -148,21 +148,21 @@ def fill_folder(folder: Path) -> Iterator[Path]:
 
 
 def compile_kernel(function: Callable[..., Any], fastmath: Collection[str] = ()) -> Any:
-    """Compile a function with numba, and keep its machine code in numba's cache if there is one.
+    """Compile a function with numba, and cache its machine code if possible.
 
-    A cache that can't be read or written only costs the time to compile. ``fastmath`` names what LLVM may do that
-    changes how results are rounded.
+    If the cache can't be read or written, the function is compiled again. ``fastmath`` lists the flags of LLVM that may
+    change rounding.
     """
     from numba import njit
 
     kernel = njit(nogil=True, error_model="numpy", fastmath=set(fastmath))(function)
-    with suppress(Exception):  # no folder for the cache, or a version of numba with another one
+    with suppress(Exception):  # no folder for the cache, or a numba version with a different interface
         kernel._cache = _cache_class()(function)
     return kernel
 
 
 def inline_kernel(function: Callable[..., Any]) -> Any:
-    """Mark a function that numba inlines into kernels."""
+    """Mark a function for numba to inline into kernels."""
     from numba import njit
 
     return njit(inline="always", error_model="numpy")(function)
@@ -170,7 +170,7 @@ def inline_kernel(function: Callable[..., Any]) -> Any:
 
 @lru_cache(maxsize=1)
 def _cache_class() -> type:
-    """Return numba's cache of a function, with a checksum of what it holds, and without any of its errors."""
+    """Return numba's cache of a function with added checksums; its errors are ignored."""
     from numba.core.caching import CompileResultCacheImpl, FunctionCache
     from numba.core.serialize import dumps
     from numba.core.sigutils import normalize_signature
@@ -192,7 +192,7 @@ def _cache_class() -> type:
         def load_overload(self, signature: Any, target_context: Any) -> Any:
             with suppress(Exception):
                 result = super().load_overload(signature, target_context)
-                # Processes that write at the same time can exchange the files of two signatures.
+                # Concurrent writers can swap the files of two signatures.
                 if result is not None and result.signature.args == tuple(normalize_signature(signature)[0]):
                     return result
             return None
@@ -202,7 +202,7 @@ def _cache_class() -> type:
                 super().save_overload(signature, result)
             except Exception:
                 with suppress(Exception):
-                    self.flush()  # an index that can't be read
+                    self.flush()  # an unreadable index
                     super().save_overload(signature, result)
 
     return Cache

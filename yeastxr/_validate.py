@@ -1,4 +1,4 @@
-"""Checks of arguments: bad input is refused in one sentence, before any work is done."""
+"""Checks of arguments, which raise errors with one-sentence messages before any work starts."""
 
 import math
 import numbers
@@ -14,21 +14,21 @@ from yeastxr.errors import InputError, InputTypeError, format_value
 
 SEED_END = 2**64
 _MOST_ITEMS = 10_000_000  # of a range
-POSITION_END = 2**32 - 1  # the random-number scheme counts positions in 32 bits and keeps the last one free
+POSITION_END = 2**32 - 1  # positions have 32 bits in the random-number scheme, and the last one is reserved
 
 
 def to_python(label: Any) -> Hashable:
-    """Return a label as the plain Python value that equals it, so that 3 and numpy.int64(3) are one."""
+    """Convert a label to a plain Python value, so that 3 and numpy.int64(3) are equal and have one type."""
     return label.item() if isinstance(label, np.generic) else label
 
 
 def unwrap(value: Any) -> Any:
-    """Return the number in an array without dimensions, and anything else as it is."""
+    """Return the value of a 0-dimensional array, and any other object unchanged."""
     return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
 
 
 def check_integer(name: str, value: object, *, least: int, most: int | None = None, largest: str = "") -> int:
-    """Return an integer argument as an int, or refuse it; ``largest`` is how the message writes ``most``."""
+    """Return an integer argument as an int, or raise; ``largest`` is the text of ``most`` in the message."""
     value = unwrap(value)
     allowed = f"an integer of at least {least}" if most is None else f"an integer from {least} to {largest or most}"
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
@@ -40,7 +40,7 @@ def check_integer(name: str, value: object, *, least: int, most: int | None = No
 
 
 def check_number(name: str, value: object, *, least: float = -math.inf, most: float = math.inf) -> float:
-    """Return a finite real argument within [least, most] as a float, or refuse it."""
+    """Return a finite real argument within [least, most] as a float, or raise."""
     value = unwrap(value)
     if math.isinf(least) and math.isinf(most):
         allowed = "a finite number"
@@ -60,14 +60,14 @@ def check_number(name: str, value: object, *, least: float = -math.inf, most: fl
 
 
 def check_seed(value: object) -> int:
-    """Return the seed as an int in [0, 2**64); draw one when there is none."""
+    """Return the seed as an int in [0, 2**64); None draws a random one."""
     if value is None:
         return secrets.randbits(64)
     return check_integer("seed", value, least=0, most=SEED_END - 1, largest="2**64 - 1")
 
 
 def check_range(name: str, value: object, *, least: int) -> tuple[int, int]:
-    """Return an inclusive range of integers as a pair, or refuse it."""
+    """Return an inclusive range of integers as a pair, or raise."""
     allowed = f"two integers (first, last), {least} <= first <= last < 2**31"
     ends = [unwrap(end) for end in check_sequence(name, value, allowed)]
     if len(ends) != 2 or any(isinstance(e, bool | np.bool_) or not isinstance(e, numbers.Integral) for e in ends):
@@ -79,7 +79,7 @@ def check_range(name: str, value: object, *, least: int) -> tuple[int, int]:
 
 
 def check_sequence(name: str, value: object, allowed: str) -> list[Any]:
-    """Return a list, an array of one dimension (NumPy, pandas, xarray) or the like as a list; refuse anything else."""
+    """Return a list or a 1-dimensional array (NumPy, pandas, xarray) as a list, or raise."""
     if isinstance(value, set | frozenset):
         raise InputTypeError(f"{name} is a set, which has no order; expected {allowed}")
     if (
@@ -94,7 +94,7 @@ def check_sequence(name: str, value: object, allowed: str) -> list[Any]:
 
 
 def find_names(value: Any) -> list[str] | None:
-    """Return the names along a Series or a DataArray of one dimension; None where it has none, or is anything else."""
+    """Return the names that index a Series or a 1-dimensional DataArray, or None."""
     index = getattr(value, "index", None)
     if hasattr(value, "indexes") and getattr(value, "ndim", None) == 1:
         index = value.indexes.get(value.dims[0])
@@ -104,39 +104,39 @@ def find_names(value: Any) -> list[str] | None:
 
 
 def check_names(name: str, value: object) -> tuple[str, ...]:
-    """Return a non-empty list of unique names as a tuple of str, or refuse it."""
+    """Return a non-empty list of unique names as a tuple of str, or raise."""
     names = [unwrap(item) for item in check_sequence(name, value, "a list of unique names")]
     if not names:
         raise InputError(f"{name} is empty; expected at least one name")
     seen: set[str] = set()
     for item in names:
         if not isinstance(item, str):
-            raise InputTypeError(f"{name} holds {format_value(item)}; expected names that are text")
+            raise InputTypeError(f"{name} contains {format_value(item)}; expected strings")
         if item in seen:
-            raise InputError(f"{name} holds {format_value(item)} twice; expected unique names")
+            raise InputError(f"{name} contains {format_value(item)} more than once; expected unique names")
         try:
             item.encode("utf-8")
         except UnicodeEncodeError:
-            raise InputError(f"{name} holds {format_value(item)}, which is not valid Unicode text") from None
+            raise InputError(f"{name} contains {format_value(item)}; expected valid Unicode") from None
         seen.add(item)
     return tuple(str(item) for item in names)
 
 
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:
-    """Refuse an argument that is none of some texts."""
+    """Raise unless an argument is one of the choices."""
     if not isinstance(value, str) or value not in choices:
         *first, last = map(repr, choices)
         raise InputError(f"{name} is {format_value(value)}; expected {', '.join(first)} or {last}")
 
 
 def check_flag(name: str, value: object) -> None:
-    """Refuse an argument that is not True or False."""
+    """Raise unless an argument is True or False."""
     if not isinstance(value, bool):
         raise InputTypeError(f"{name} is {format_value(value)}; expected True or False")
 
 
 def check_path(name: str, value: object) -> Path:
-    """Return a path argument as a Path, or refuse it."""
+    """Return a path argument as a Path, or raise."""
     if not isinstance(value, str | os.PathLike):
         raise InputTypeError(f"{name} is {format_value(value)}; expected a path")
     text = os.fspath(value)
@@ -150,8 +150,10 @@ def check_path(name: str, value: object) -> Path:
 
 
 def check_overwrite(path: Path, overwrite: object) -> None:
-    """Refuse to replace a file, unless overwrite is True."""
+    """Raise if a file exists, unless overwrite is True."""
     if not isinstance(overwrite, bool):
         raise InputTypeError(f"overwrite is {format_value(overwrite)}; expected True or False")
     if path.exists() and not overwrite:
-        raise InputError(f"path is {format_value(str(path))}, which exists; expected a new name, or overwrite")
+        raise InputError(
+            f"path is {format_value(str(path))}, which already exists; choose another path or pass overwrite=True"
+        )

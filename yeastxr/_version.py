@@ -1,3 +1,3 @@
-"""The version of the package, in a module of its own, which all others can import."""
+"""The version of the package, in a separate module that all others can import."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The accessor ``ds.yeast``: the functions of the package as methods of a Dataset. It holds nothing but the dataset."""
+"""The accessor ``ds.yeast``: functions of the package as methods of a Dataset."""
 
 import functools
 import re
@@ -29,7 +29,7 @@ _R = TypeVar("_R")
 
 
 def _as_method(function: Callable[Concatenate[xr.Dataset, _P], _R]) -> Callable[Concatenate[Any, _P], _R]:
-    """Make a method of a function of a dataset; type checkers and ``help`` see the function's own parameters."""
+    """Turn a function of a dataset into a method; type checkers and ``help`` see the parameters of the function."""
 
     @functools.wraps(function)
     def method(self: Any, *args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -68,7 +68,7 @@ class YeastAccessor:
 
     @property
     def spec(self) -> SimulationSpec | None:
-        """The specification that made the dataset, or None; see :func:`yeastxr.spec_of`."""
+        """The specification of the dataset, or None; see :func:`yeastxr.spec_of`."""
         return spec_of(self._ds)
 
     validate = _as_method(validate)
@@ -101,24 +101,24 @@ class YeastAccessor:
         missing: Missing = "keep",
         mask: bool = False,
     ) -> "SampleDataset":
-        """Return samples by their number, for torch's DataLoader; see :class:`yeastxr.training.SampleDataset`."""
-        from yeastxr.training import SampleDataset  # it loads torch
+        """Return a map-style dataset for torch's DataLoader; see :class:`yeastxr.training.SampleDataset`."""
+        from yeastxr.training import SampleDataset  # loads torch
 
         return SampleDataset(self._ds, x=x, y=y, by=by, split=split, dtype=dtype, missing=missing, mask=mask)
 
     @property
     def analysis(self) -> "YeastAnalysis":
-        """The field's own methods for the dataset; see :mod:`yeastxr.analysis`."""
+        """Standard analysis methods for the dataset; see :mod:`yeastxr.analysis`."""
         return YeastAnalysis(self._ds)
 
     @property
     def plot(self) -> "YeastPlots":
-        """The plots of the dataset, as holoviews elements."""
+        """Plots of the dataset, as holoviews elements."""
         return YeastPlots(self._ds)
 
 
 class YeastAnalysis:
-    """The field's own methods for a dataset; see :mod:`yeastxr.analysis`.
+    """Standard analysis methods for a dataset; see :mod:`yeastxr.analysis`.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ class YeastAnalysis:
 
 
 class YeastPlots:
-    """The plots of a dataset; see :mod:`yeastxr.plot`.
+    """Plots of a dataset; see :mod:`yeastxr.plot`.
 
     Parameters
     ----------

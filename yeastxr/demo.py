@@ -1,4 +1,4 @@
-"""The tutorial as a command: it prints what each step does, and writes the results to a folder."""
+"""The tutorial as a command, which prints each step and writes the results to a folder."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -67,15 +67,17 @@ METHODS: dict[int, tuple[str, dict[str, Any]]] = {
 
 
 def run(folder: Path, *, method: int = 2, overwrite: bool = False, echo: Callable[[str], Any] = print) -> None:
-    """Run the tutorial and write ``sim.zarr``, ``tensor.pt``, ``qc.html`` and ``qc.png`` of one method to a folder."""
+    """Run the tutorial and write ``sim.zarr``, ``tensor.pt``, ``qc.html`` and ``qc.png`` for one method to a folder."""
     from yeastxr import plot
 
     existing = [name for name in FILES if (folder / name).exists()]
     if existing and not overwrite:
         names = ", ".join(existing)
-        raise InputError(f"folder is {str(folder)!r}, which holds {names}; expected a new one, or overwrite")
+        raise InputError(
+            f"folder is {str(folder)!r}, which already contains {names}; choose another path or pass overwrite=True"
+        )
     folder.mkdir(parents=True, exist_ok=True)
-    echo("Step 1: which genes each TF binds (1,000 genes, 10 TFs)")
+    echo("Step 1: the genes that each TF binds (1,000 genes, 10 TFs)")
     labels = generate_gene_population(**POPULATION, seed=SEED)
     echo(f"  bound genes of each TF: {', '.join(map(str, labels.sum('gene').values))}")
 
@@ -85,16 +87,16 @@ def run(folder: Path, *, method: int = 2, overwrite: bool = False, echo: Callabl
     echo(f"  mean effect: {_mean(binding, labels):.3f} if bound, {_mean(binding, ~labels):.3f} if not")
     echo(f"  mean p-value: {_mean(pvalue, labels):.3f} if bound, {_mean(pvalue, ~labels):.3f} if not")
 
-    echo("Step 3: perturbation effects and their p-values, by each of the four methods")
+    echo("Step 3: perturbation effects and their p-values, with each of the four methods")
     for number, (name, adjustment) in METHODS.items():
         effect = generate_perturbation_effects(labels, binding, **adjustment, seed=SEED)
         bound, unbound = _mean(abs(effect), labels), _mean(abs(effect), ~labels)
         echo(f"  {number}. {name}: mean |effect| {bound:.3f} if bound, {unbound:.3f} if not")
 
     echo(f"Step 4: one dataset (here with method {method}: {METHODS[method][0]})")
-    ds = simulate(**POPULATION, **METHODS[method][1], seed=SEED)  # all steps in one call give the same values
+    ds = simulate(**POPULATION, **METHODS[method][1], seed=SEED)  # one call returns the same values
     echo(f"\n{ds!r}\n")
-    echo("Sanity checks: the data against theory")
+    echo("Checks: the data compared with theory")
     table = check(ds)
     echo(f"\n{table!r}\n")
 
@@ -107,7 +109,7 @@ def run(folder: Path, *, method: int = 2, overwrite: bool = False, echo: Callabl
         tensor = export(ds, folder / "tensor.pt", overwrite=True)
         echo(f"  {tensor}: a tensor {list(to_torch(ds).shape)} [genes, TFs, features]; torch.load({str(tensor)!r})")
     page = report(ds, folder / "qc.html", checks=table, overwrite=True)
-    echo(f"  {page}: the checks and the plots as a page that needs no network")
+    echo(f"  {page}: the checks and the plots on a self-contained page")
     picture = plot.save(plot.qc(ds), folder / "qc.png", overwrite=True)
     echo(f"  {picture}: the plots")
     if not table.passed:

@@ -1,4 +1,4 @@
-"""Every exception of the package, and how values are shown in messages."""
+"""All exceptions of the package, and the formatting of values in messages."""
 
 import difflib
 import numbers
@@ -14,7 +14,7 @@ _CONTROLS = re.compile(
 
 
 class InputError(ValueError):
-    """An argument, a dataset or a file is not what it must be."""
+    """An argument, a dataset or a file is invalid."""
 
 
 class InputTypeError(InputError, TypeError):
@@ -26,23 +26,23 @@ class SchemaError(InputError):
 
 
 class StoreError(InputError):
-    """A store is not what it must be."""
+    """A store is invalid, incomplete or damaged."""
 
 
 class StoreExistsError(StoreError, FileExistsError):
-    """The path of a new store exists already."""
+    """The path of a new store already exists."""
 
 
 class StoreNotFoundError(StoreError, FileNotFoundError):
-    """There is no store at a path."""
+    """No store exists at a path."""
 
 
 class TableWarning(UserWarning):
-    """Some rows or labels of a table are not in the dataset, or are there in another form."""
+    """Some rows or labels of a table were dropped, combined or changed."""
 
 
 def format_value(value: object, limit: int = 80) -> str:
-    """Write a value for an error message, in one line, shortened when it is long.
+    """Format a value for an error message, in one line, shortened if it is long.
 
     Examples
     --------
@@ -56,14 +56,14 @@ _BRACKETS: dict[type, str] = {list: "[]", tuple: "()", dict: "{}"}
 
 
 def _represent(value: object, room: int) -> str:
-    """Return the repr of a value; that of nested lists and dicts ends soon after ``room`` characters."""
+    """Return the repr of a value; nested lists and dicts are cut soon after ``room`` characters."""
     brackets = _BRACKETS.get(type(value))
     if brackets is None or not value:
         try:
             return repr(value.item() if isinstance(value, np.generic) else value)
         except Exception:
-            if isinstance(value, int):  # Python writes no more than 4,300 digits
-                return f"an integer of some {value.bit_length() * 0.30103:,.0f} digits"
+            if isinstance(value, int):  # Python converts at most 4,300 digits
+                return f"an integer of about {value.bit_length() * 0.30103:,.0f} digits"
             return f"an object of type {type(value).__name__}"
     text = brackets[0]
     for item in value:  # type: ignore[attr-defined]
@@ -77,15 +77,15 @@ def _represent(value: object, room: int) -> str:
 
 
 def escape_controls(text: str) -> str:
-    r"""Write characters that are invisible, control, or change the direction of a text as escapes such as ``\u202e``.
+    r"""Escape invisible, control and bidirectional characters, such as ``\u202e``.
 
-    Names may hold them, and a terminal, a spreadsheet or a page would obey them.
+    Names may contain them, and they could change what a terminal, a spreadsheet or a page shows.
     """
     return _CONTROLS.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def shorten(text: str, limit: int) -> str:
-    """Return a text of at most ``limit`` characters; the last one is an ellipsis where some were cut off.
+    """Shorten a text to at most ``limit`` characters, with an ellipsis at the end.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def shorten(text: str, limit: int) -> str:
 
 
 def describe_error(error: BaseException) -> str:
-    r"""Return the first line of an error's message, or its type where it has none.
+    r"""Return the first line of an error's message, or its type if the message is empty.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def describe_error(error: BaseException) -> str:
 
 
 def suggest(name: object, known: Iterable[object]) -> str:
-    """Return a hint for a name that is not known: the nearest known names, or a list of them.
+    """Return a hint for an unknown name: the most similar valid names, or a list of valid names.
 
     Examples
     --------
@@ -121,8 +121,8 @@ def suggest(name: object, known: Iterable[object]) -> str:
         if near:
             return f"did you mean {' or '.join(format_value(texts[n]) for n in near)}?"
     if len(known) > 8 and all(isinstance(k, numbers.Integral) for k in known):
-        return f"known are the integers from {known[0]} to {known[-1]}"
+        return f"expected an integer from {known[0]} to {known[-1]}"
     if not known:
-        return "there is none"
+        return "there are none"
     listed = ", ".join(format_value(k, 40) for k in known[:8])
-    return f"known are {listed}" + (f" and {len(known) - 8} more" if len(known) > 8 else "")
+    return f"expected one of {listed}" + (f" and {len(known) - 8} more" if len(known) > 8 else "")

@@ -1,4 +1,4 @@
-"""Genes and TFs by their standard or their systematic names, in the data and in the specification that made them."""
+"""Conversion between standard and systematic names, in the data and in their specification."""
 
 import json
 import warnings
@@ -20,29 +20,29 @@ _Data = TypeVar("_Data", xr.Dataset, xr.DataArray)
 
 
 def rename(ds: _Data, *, to: Names) -> _Data:
-    """Name genes and TFs by their standard names, such as GAL4, or their systematic ones, such as YPL248C.
+    """Rename genes and TFs to standard names, such as GAL4, or systematic names, such as YPL248C.
 
-    An ORF without a standard name keeps its systematic one. Names that are not in the catalog
-    (:func:`yeastxr.names.genes`) stay as they are, and a warning says how many. The specification in the attributes
-    gets the same names, so the result is what :func:`~yeastxr.simulate` makes with them.
+    An ORF without a standard name keeps its systematic name. Names that are not in the catalog
+    (:func:`yeastxr.names.genes`) are kept, with a warning that counts them. The specification in the attributes is
+    renamed, too, so :func:`~yeastxr.simulate` with the new names returns the same dataset.
 
     Parameters
     ----------
     ds
-        A dataset or an array, NumPy or dask, with names along ``gene``, ``tf`` or both, in any mixture of kinds;
-        integers stay as they are.
+        A dataset or an array with names along ``gene``, ``tf`` or both. Standard and systematic names may be mixed;
+        integer labels are kept.
     to
         ``"standard"`` or ``"systematic"``.
 
     Returns
     -------
     xarray.Dataset or xarray.DataArray
-        The same data, with other labels.
+        The same data with new labels.
 
     Raises
     ------
     InputError
-        If there are no names, or two of them would become one.
+        If there are no names, or if two names would become equal.
 
     Warns
     -----
@@ -64,7 +64,7 @@ def rename(ds: _Data, *, to: Names) -> _Data:
     mapping = map_names(to)
     named = {dim: names for dim in CORE_DIMS if (names := _get_names(ds, dim))}
     if not named:
-        raise InputError("ds has no names along gene or tf; expected some, such as GAL4 or YPL248C")
+        raise InputError("ds has no names along gene or tf; expected names such as GAL4 or YPL248C")
     coords = {}
     for dim, names in named.items():
         new = _rename_unique(dim, names, mapping)
@@ -74,20 +74,20 @@ def rename(ds: _Data, *, to: Names) -> _Data:
         unknown = [name for name in names if name not in mapping]
         if unknown:
             warnings.warn(
-                f"{len(unknown):,} of {len(names):,} names along {dim} are not in the catalog and stay as they are, "
+                f"{len(unknown):,} of {len(names):,} names along {dim} are not in the catalog and are kept, "
                 f"such as {format_value(unknown[0])}",
                 stacklevel=2,
             )
     renamed = ds.assign_coords(coords).assign_attrs(specs)
     if TF in named:
         arrays = renamed.data_vars.values() if isinstance(renamed, xr.Dataset) else [renamed]
-        for array in arrays:  # of the new object, whose attributes are its own
+        for array in arrays:  # of the new object, so the caller's attributes do not change
             array.attrs.update(_rename_parameters(array.attrs, mapping))
     return renamed
 
 
 def _get_names(ds: xr.Dataset | xr.DataArray, dim: str) -> list[str]:
-    """Return the names along a dim, or that of the one that is selected; none where labels are of another type."""
+    """Return the names along a dimension, or the name that a scalar selects; empty if labels are not strings."""
     if dim not in ds.coords or ds.coords[dim].dims not in ((dim,), ()):
         return []
     labels = ds.coords[dim].values.ravel().tolist()
@@ -95,20 +95,20 @@ def _get_names(ds: xr.Dataset | xr.DataArray, dim: str) -> list[str]:
 
 
 def _rename_unique(dim: str, names: list[str], mapping: Mapping[str, str]) -> list[str]:
-    """Return names by a mapping, or refuse it where two different ones become one."""
+    """Map names, or raise if two different names become equal."""
     new = [mapping.get(name, name) for name in names]
     old: dict[str, str] = {}
     for name, other in zip(names, new, strict=True):
         if old.setdefault(other, name) != name:
             raise InputError(
-                f"{dim} has both {format_value(old[other])} and {format_value(name)}, which are one ORF, "
-                f"{format_value(other)}; expected each once"
+                f"{dim} has both {format_value(old[other])} and {format_value(name)}, which are names of the ORF "
+                f"{format_value(other)}; expected each ORF once"
             )
     return new
 
 
 def _rename_specs(attrs: Mapping[Hashable, Any], mapping: Mapping[str, str]) -> dict[str, str]:
-    """Return the attributes that hold a specification, that of a simulation or of a sweep, with other names."""
+    """Return the attributes that hold the specification of a simulation or a sweep, with new names."""
     renamed = {}
     ds = xr.Dataset(attrs=attrs)
     spec = spec_of(ds) if SPECIFICATION in attrs else None
@@ -126,13 +126,13 @@ def _rename_specs(attrs: Mapping[Hashable, Any], mapping: Mapping[str, str]) -> 
 
 
 def _rename_change(change: Mapping[str, Any], mapping: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return what a label of a swept dimension changes, with other names in relations."""
+    """Return the parameters that a label of a swept dimension changes, with new names in relations."""
     relations = change.get("tf_relationships")
     return change if relations is None else {**change, "tf_relationships": rename_tfs(relations, mapping)}
 
 
 def _rename_spec(spec: SimulationSpec, mapping: Mapping[str, str]) -> SimulationSpec:
-    """Return a specification with other names of genes and TFs."""
+    """Return a specification with new names of genes and TFs."""
     changes: dict[str, Any] = {}
     if not isinstance(spec.genes, int):
         changes["genes"] = _rename_unique("the specification's genes", list(spec.genes), mapping)
@@ -144,7 +144,7 @@ def _rename_spec(spec: SimulationSpec, mapping: Mapping[str, str]) -> Simulation
 
 
 def _rename_parameters(attrs: Mapping[Hashable, Any], mapping: Mapping[str, str]) -> dict[str, str]:
-    """Return the parameters of the step that made a variable, if they name TFs, with other names."""
+    """Return the parameters in a variable's attributes with new names, if they name TFs."""
     try:
         parameters = json.loads(attrs[PARAMETERS])
         relationships = rename_tfs(from_json(parameters["tf_relationships"], named=True), mapping)

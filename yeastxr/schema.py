@@ -1,6 +1,6 @@
-"""The data model: dims, features in tensor order, quantities, statuses of pairs, and validation.
+"""The data model: dimensions, features in tensor order, quantities, statuses of pairs, and validation.
 
-Validation, attributes, the table in the docs and the order of a tensor's last axis come from :data:`FEATURES`.
+:data:`FEATURES` defines validation, attributes, the table in the docs and the last axis of tensors.
 """
 
 import math
@@ -17,7 +17,7 @@ GENE, TF, FEATURE, REPLICATE, MEASUREMENT = "gene", "tf", "feature", "replicate"
 CORE_DIMS = (GENE, TF)
 BOUND_FRACTION = "bound_fraction"
 SPLIT = "split"
-PARAMETERS = "parameters"  # the attribute of an array with the parameters that made it, as JSON
+PARAMETERS = "parameters"  # the attribute of an array that holds its parameters as JSON
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Feature:
     name
         The variable's name.
     dtype
-        The dtype it is stored in; a tensor holds it as float32.
+        The stored dtype; tensors use float32.
     long_name, units, description
-        Attributes of the variable; plots label axes with the first two.
+        Attributes of the variable. The first two label the axes of plots.
     least, most
         The closed range of allowed values.
     limits
-        The ends of its histogram by default; None where they depend on the specification or the data.
+        The default limits of its histogram; None if they depend on the specification or the data.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class Feature:
 
     @property
     def attrs(self) -> dict[str, str]:
-        """The attributes that every variable of this name carries."""
+        """The attributes of every variable of this name."""
         return {"long_name": self.long_name, "units": self.units, "description": self.description}
 
 
@@ -150,7 +150,7 @@ EXTRAS: tuple[Feature, ...] = (
         1,
     ),
 )
-"""Extra variables that a dataset may have. They are no features: tensors leave them out."""
+"""Extra variables that a dataset may have. They are not features: tensors do not contain them."""
 
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 FEATURE_BY_NAME: dict[str, Feature] = {feature.name: feature for feature in FEATURES}
@@ -164,20 +164,21 @@ MAGNITUDE = "perturbation_magnitude"  # the absolute value of the perturbation e
 MEASURES = tuple(feature.name for feature in FEATURES if feature.name != LABEL)
 QUANTITIES = (*MEASURES, MAGNITUDE)
 STATUSES = ("unbound", "bound_active", "bound_inactive")
-"""The status of a pair, by its code: not bound; bound, its conditions hold or there are none; bound, and they fail."""
+"""The status of a pair by its code: unbound; bound, with no condition that fails; bound, with conditions that fail."""
 
 
 def to_text_array(texts: tuple[str, ...] | list[str]) -> np.ndarray:
-    """Return texts as an array of str objects, which xarray, pandas and NumPy convert to any other kind of text."""
+    """Return strings as an array of str objects, which xarray, pandas and NumPy convert to any string dtype."""
     array = np.empty(len(texts), dtype=object)
     array[:] = texts
     return array
 
 
 def convert_text(ds: xr.Dataset, dtype: np.dtype | type = object) -> xr.Dataset:
-    """Convert variables of NumPy's texts, fixed-width or StringDType, to one dtype.
+    """Convert string variables, fixed-width or StringDType, to one dtype.
 
-    In memory that is ``object``, which everything converts to and from; zarr specifies StringDType and no fixed width.
+    In memory this is ``object``, which converts to and from all string dtypes. In zarr it is StringDType, as the
+    specification of zarr has no fixed-width strings.
     """
     texts = {name: array.astype(dtype) for name, array in ds.variables.items() if array.dtype.kind in "TU"}
     coords = {name: array for name, array in texts.items() if name in ds.coords}
@@ -191,14 +192,14 @@ def make_feature_coordinate() -> xr.Coordinates:
 
 
 def order_dims(array: xr.DataArray) -> xr.DataArray:
-    """Return an array with ``gene`` and ``tf`` as its last dims: itself, where they are already."""
+    """Return an array with ``gene`` and ``tf`` as its last dimensions."""
     return array if array.dims[-2:] == CORE_DIMS else array.transpose(..., *CORE_DIMS)
 
 
 def list_dims(ds: xr.Dataset, names: Iterable[Hashable] | None = None) -> tuple[str, ...]:
-    """Return the dims of some variables, by default all features and extra variables, ``gene`` and ``tf`` last.
+    """Return the dimensions of variables (default: all features and extra variables), ``gene`` and ``tf`` last.
 
-    A variable may lack leading dims that others have: its values are the same along them.
+    A variable may lack leading dimensions that others have: its values are constant along them.
     """
     present = [ds[name] for name in (VARIABLE_BY_NAME if names is None else names) if name in ds.data_vars]
     arrays = sorted(present, key=lambda array: -array.ndim)
@@ -212,22 +213,20 @@ def get_feature_names(ds: xr.Dataset) -> list[str]:
     Parameters
     ----------
     ds
-        A yeastxr dataset; ``ds.sel(feature=[...])`` narrows and orders its features.
+        A yeastxr dataset; ``ds.sel(feature=[...])`` selects and orders its features.
 
     Returns
     -------
     list of str
-        The values of the coordinate ``feature``; one name when it is a scalar.
+        The values of the coordinate ``feature``; one name if it is a scalar.
 
     Raises
     ------
     SchemaError
-        If the coordinate is missing or holds a name that is not a feature.
+        If the coordinate is missing or contains an unknown name.
     """
     if FEATURE not in ds.coords:
-        raise SchemaError(
-            f"the dataset has no coordinate 'feature'; expected one with names among {', '.join(FEATURE_NAMES)}"
-        )
+        raise SchemaError(f"the dataset has no coordinate 'feature'; expected names among {', '.join(FEATURE_NAMES)}")
     names = [str(name) for name in np.atleast_1d(ds.coords[FEATURE].values)]
     if not names:
         raise SchemaError("the dataset selects no feature; expected at least one in its coordinate 'feature'")
@@ -236,8 +235,8 @@ def get_feature_names(ds: xr.Dataset) -> list[str]:
         if name not in ds.data_vars:
             rest = [feature for feature in names if feature in ds.data_vars]
             raise SchemaError(
-                f"the dataset lacks the variable {name!r} that its coordinate 'feature' names"
-                + (f"; expected one that names variables alone, ds.sel(feature={rest})" if rest else "")
+                f"the dataset has no variable {name!r}, which its coordinate 'feature' lists"
+                + (f"; select existing variables with ds.sel(feature={rest})" if rest else "")
             )
     return names
 
@@ -253,41 +252,40 @@ def list_extras(ds: xr.Dataset) -> list[str]:
 
 
 def check_feature(name: object) -> Feature:
-    """Return the feature of that name, or refuse the name and list the known ones."""
+    """Return the feature with a name, or raise with a hint."""
     if not isinstance(name, str) or name not in FEATURE_BY_NAME:
-        raise SchemaError(f"feature {format_value(name)} is not known; {suggest(name, FEATURE_NAMES)}")
+        raise SchemaError(f"unknown feature {format_value(name)}; {suggest(name, FEATURE_NAMES)}")
     return FEATURE_BY_NAME[name]
 
 
 def get_feature(ds: xr.Dataset, name: str) -> xr.DataArray:
-    """Return a feature of a dataset, or refuse a dataset that lacks it."""
+    """Return a feature of a dataset, or raise if it is missing."""
     if name not in ds.data_vars:
         names = ", ".join(map(str, ds.data_vars)) or "none"
-        raise SchemaError(f"the dataset lacks the variable {name!r}; found {names}")
+        raise SchemaError(f"the dataset has no variable {name!r}; its variables are {names}")
     return check_array(ds[name], name)
 
 
 def get_label(ds: xr.Dataset, function: str, instead: str = "") -> xr.DataArray:
-    """Return the label of a dataset, or refuse a dataset without one for a function, or an option, that needs it.
+    """Return the label of a dataset, or raise an error that names the function or option that needs it.
 
-    ``instead`` is what the function takes instead of a label.
+    ``instead`` names an alternative to a label.
     """
     if LABEL not in ds.data_vars:
         raise SchemaError(
-            f"{function} needs the variable {LABEL!r}, which the dataset lacks; expected one that says which pairs are "
-            "bound, from ds.assign(label=...) or yx.from_tables(..., label_from=...)"
-            + (f", or {instead}" if instead else "")
+            f"{function} needs the variable {LABEL!r}, which the dataset does not have; add labels of bound pairs "
+            "with ds.assign(label=...) or yx.from_tables(..., label_from=...)" + (f", or {instead}" if instead else "")
         )
     return get_feature(ds, LABEL)
 
 
 def get_selected(ds: xr.Dataset, name: str, function: str) -> xr.DataArray:
-    """Return a feature that a function's argument selects, or refuse a dataset that lacks it."""
+    """Return the feature that a function's argument selects, or raise if it is missing."""
     return get_label(ds, f"{function} with {LABEL!r}") if name == LABEL else get_feature(ds, name)
 
 
 def get_units(ds: xr.Dataset, name: str) -> str:
-    """Return the units that a variable of a dataset states; "1" without a unit, and "" where none is known.
+    """Return the units of a variable: "1" if it is dimensionless, and "" if unknown.
 
     A magnitude has the units of its variable.
     """
@@ -298,15 +296,15 @@ def get_units(ds: xr.Dataset, name: str) -> str:
 
 
 def has_sign(array: xr.DataArray, name: str) -> bool:
-    """Return whether a variable may be negative: effects, but binding effects only in units such as log2 enrichment."""
+    """Return whether a variable may be negative: perturbation effects, and binding effects in logarithmic units."""
     return VARIABLE_BY_NAME[name].least < 0 or (name == BINDING and "log" in str(array.attrs.get("units", "")).lower())
 
 
 def check_array(array: object, name: str, *, argument: str | None = None) -> xr.DataArray:
-    """Return an array that follows the data model for one feature or extra variable, or refuse it.
+    """Return an array that follows the data model for one feature or extra variable, or raise.
 
-    Dims (in any order), dtype and the indexes of ``gene`` and ``tf`` are checked, values are not. Messages call it
-    ``argument``, by default the feature's name.
+    This checks dimensions (in any order), dtype and the indexes of ``gene`` and ``tf``, but not values. Messages use
+    the name ``argument``, by default the feature's name.
     """
     called = argument or name
     feature = VARIABLE_BY_NAME[name] if name in EXTRA_NAMES else check_feature(name)
@@ -319,52 +317,52 @@ def check_array(array: object, name: str, *, argument: str | None = None) -> xr.
 
 
 def check_dims(array: xr.DataArray | xr.Dataset, called: str) -> None:
-    """Refuse an array or dataset that lacks ``gene`` or ``tf``, or whose labels along them repeat."""
+    """Raise if an array or dataset lacks ``gene`` or ``tf``, or has duplicate labels along them."""
     for dim in CORE_DIMS:
         if dim not in array.dims:
             if dim in array.coords and array.coords[dim].ndim == 0:
                 label = format_value(array.coords[dim].item())
-                raise SchemaError(
-                    f"{called} has one {dim} and no such dimension; expected it selected as {dim}=[{label}]"
-                )
+                raise SchemaError(f"{called} has a scalar {dim} and no such dimension; select it with {dim}=[{label}]")
             dims = ", ".join(repr(str(d)) for d in array.dims) or "none"
-            raise SchemaError(f"{called} has no dimension {dim!r}; expected 'gene' and 'tf', found {dims}")
+            raise SchemaError(f"{called} has no dimension {dim!r}; expected 'gene' and 'tf', its dimensions are {dims}")
         if array.sizes[dim] == 0:
             raise SchemaError(f"{called} has length 0 along {dim!r}; expected at least 1")
         if dim not in array.indexes:
             raise SchemaError(f"{called} has no index coordinate {dim!r}; expected unique integers or names")
         index = array.indexes[dim]
         if index.nlevels > 1:
-            raise SchemaError(f"{called} has an index of {index.nlevels} levels along {dim!r}; expected one level")
+            raise SchemaError(
+                f"{called} has a MultiIndex with {index.nlevels} levels along {dim!r}; expected one level"
+            )
         if not index.is_unique:
             repeated = index[index.duplicated()][0]
             raise SchemaError(f"{called} has the {dim} {format_value(repeated)} more than once; expected unique labels")
 
 
 def match_to(array: xr.DataArray, name: str, like: xr.DataArray, like_name: str = "label") -> xr.DataArray:
-    """Return an array with its dims in the order of another one's, or refuse it if dims, sizes or labels differ."""
+    """Transpose an array to match another one, or raise if dimensions, sizes or labels differ."""
     if set(array.dims) != set(like.dims):
-        raise SchemaError(f"{name} has the dims {array.dims}; expected those of {like_name}, {like.dims}")
+        raise SchemaError(f"{name} has the dimensions {array.dims}; expected those of {like_name}, {like.dims}")
     for dim in like.dims:
         if array.sizes[dim] != like.sizes[dim]:
             raise SchemaError(
-                f"{name} has length {array.sizes[dim]} along {dim!r}; expected {like.sizes[dim]}, as {like_name}"
+                f"{name} has length {array.sizes[dim]} along {dim!r}; expected {like.sizes[dim]}, as in {like_name}"
             )
         if dim in array.indexes and dim in like.indexes and not array.indexes[dim].equals(like.indexes[dim]):
             raise SchemaError(
-                f"{name} and {like_name} have different labels along {dim!r}; expected the same, in order"
+                f"{name} and {like_name} have different labels along {dim!r}; expected the same labels and order"
             )
     return array if array.dims == like.dims else array.transpose(*like.dims)
 
 
 def restore_dims(ds: xr.Dataset) -> xr.Dataset:
-    """Make a gene or TF that was selected as a scalar, ``ds.sel(tf="GAL4")``, a dim of length 1 again."""
+    """Restore the dimension of a gene or TF selected as a scalar, such as ``ds.sel(tf="GAL4")``, with length 1."""
     if not isinstance(ds, xr.Dataset):
         raise SchemaError(f"ds is of type {type(ds).__name__}; expected an xarray.Dataset")
     for dim in CORE_DIMS:
         if dim in ds.dims or dim not in ds.coords or ds.coords[dim].ndim:
             continue
-        coords = [dim]  # those along the dim became scalars, too
+        coords = [dim]  # coordinates along the dimension became scalars, too
         if dim == TF:
             coords.append(BOUND_FRACTION)
         if SPLIT in ds.coords and f'"by": "{dim}"' in str(ds.coords[SPLIT].attrs.get(PARAMETERS)):
@@ -380,27 +378,27 @@ def restore_dims(ds: xr.Dataset) -> xr.Dataset:
 def validate(ds: xr.Dataset) -> xr.Dataset:
     """Check that a dataset follows the data model, without computing anything.
 
-    The variables ``binding_effect``, ``binding_pvalue``, ``perturbation_effect`` and ``perturbation_pvalue`` must be
-    there; what was not measured is NaN in them. The variable ``label`` may be absent, as the truth of measured data is
-    not known. Every variable has the dims ``gene`` and ``tf``. It may lack leading dims that others have, as what a
-    swept parameter does not change: its values are then the same along them.
+    The variables ``binding_effect``, ``binding_pvalue``, ``perturbation_effect`` and ``perturbation_pvalue`` are
+    required; missing values are NaN. The variable ``label`` is optional, because the truth of measured data is unknown.
+    Every variable has the dimensions ``gene`` and ``tf``. It may lack leading dimensions that others have, if its
+    values do not depend on them; for example, a swept parameter need not change all variables.
 
     Parameters
     ----------
     ds
-        The dataset; its variables may be backed by NumPy or dask.
+        The dataset, backed by NumPy or dask.
 
     Returns
     -------
     xarray.Dataset
-        The same dataset; where one gene or TF was selected as a scalar, such as ``ds.sel(tf="GAL4")``, it is a dim of
-        length 1 again.
+        The same dataset. If a gene or TF was selected as a scalar, such as ``ds.sel(tf="GAL4")``, its dimension is
+        restored with length 1.
 
     Raises
     ------
     SchemaError
-        If a dim, variable or coordinate is missing, or has the wrong dims or dtype; the message names the variable,
-        what was expected and what it is.
+        If a dimension, variable or coordinate is missing, or has the wrong dimensions or dtype. The message names the
+        variable, and states the expected and the actual value.
 
     Examples
     --------
@@ -411,7 +409,7 @@ def validate(ds: xr.Dataset) -> xr.Dataset:
     >>> yx.validate(ds.drop_vars("binding_effect"))
     Traceback (most recent call last):
     ...
-    yeastxr.errors.SchemaError: the dataset lacks the variable 'binding_effect'; found label, binding_pvalue, \
+    yeastxr.errors.SchemaError: the dataset has no variable 'binding_effect'; its variables are label, binding_pvalue, \
 perturbation_effect, perturbation_pvalue
     """
     ds = restore_dims(ds)
@@ -426,6 +424,6 @@ perturbation_effect, perturbation_pvalue
         dims = ds.coords[BOUND_FRACTION].dims
         if TF not in dims or not {*dims} <= {*list_dims(ds)} - {GENE}:
             raise SchemaError(
-                f"the coordinate {BOUND_FRACTION!r} has the dims {dims}; expected 'tf', and leading dims of features"
+                f"the coordinate {BOUND_FRACTION!r} has the dimensions {dims}; expected 'tf' and leading ones"
             )
     return ds

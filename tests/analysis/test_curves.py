@@ -148,7 +148,10 @@ def test_curves__predictions_and_other_truths(no_compute: None) -> None:
 
 def test_curves__refuses() -> None:
     ds = make_measured(1)
-    with pytest.raises(yx.InputError, match="curves needs the variable 'label', which the dataset lacks; expected"):
+    with pytest.raises(
+        yx.InputError,
+        match="curves needs the variable 'label', which the dataset does not have; add labels of bound pairs with",
+    ):
         yx.analysis.curves(ds)
     ds = make_measured(1, label=True)
     for arguments, message in (
@@ -159,7 +162,7 @@ def test_curves__refuses() -> None:
         ({"score": ds.binding_effect.values}, "score is array.*, or a DataArray of pairs"),
         ({"points": 1}, "points is 1"),
         ({"pool": "all"}, "pool is 'all'"),
-        ({"score": ds.binding_effect[:5]}, "score has other labels along 'gene' than the dataset"),
+        ({"score": ds.binding_effect[:5]}, "score and the dataset have different labels along 'gene'"),
     ):
         with pytest.raises(yx.InputError, match=message):
             yx.analysis.curves(ds, **arguments)

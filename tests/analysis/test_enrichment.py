@@ -124,10 +124,13 @@ def test_enrichment__refuses(chunks: dict[str, int] | None) -> None:
     experiment, background = (counts.chunk(chunks) if chunks else counts for counts in make_counts(1))
     for arguments, message in (
         ((experiment.values, background), "experiment_hops is array"),
-        ((experiment, -1 - background), "background_hops has a count of -.*; expected counts of at least 0"),
-        ((experiment / 2, background), "experiment_hops has a count of .*; expected whole numbers"),
-        ((experiment, background[:5]), "background_hops has other labels along 'gene' than experiment_hops"),
-        ((experiment, background.assign_coords(tf=["A", "C"])), "background_hops has other labels along 'tf'"),
+        ((experiment, -1 - background), "background_hops contains -.*; expected counts of at least 0"),
+        ((experiment / 2, background), "experiment_hops contains .*; expected whole numbers"),
+        ((experiment, background[:5]), "background_hops and experiment_hops have different labels along 'gene'"),
+        (
+            (experiment, background.assign_coords(tf=["A", "C"])),
+            "background_hops and experiment_hops have different labels along 'tf'",
+        ),
         ((experiment.isel(tf=0, drop=True), background), "experiment_hops has no dimension 'tf'"),
         ((experiment.drop_vars("gene"), background), "experiment_hops has no index coordinate 'gene'"),
     ):
@@ -135,11 +138,14 @@ def test_enrichment__refuses(chunks: dict[str, int] | None) -> None:
             yx.analysis.enrichment(*arguments).compute()
     for total, message in (
         (0, "total_experiment_hops is 0"),
-        (3, "experiment_hops has a count of .*; expected at most the total"),
-        (background, "total_experiment_hops has the dims"),
-        (xr.DataArray([9.0, -5.0], dims="tf"), "total_experiment_hops has -5; expected totals of at least 0"),
-        (xr.DataArray([9.0, 9.0], {"tf": ["B", "A"]}, "tf"), "total_experiment_hops has other labels along 'tf'"),
-        (xr.DataArray([9.0], dims="tf"), "total_experiment_hops has other labels along 'tf'"),
+        (3, "experiment_hops contains .*; expected at most the total"),
+        (background, "total_experiment_hops has the dimensions"),
+        (xr.DataArray([9.0, -5.0], dims="tf"), "total_experiment_hops contains -5; expected totals of at least 0"),
+        (
+            xr.DataArray([9.0, 9.0], {"tf": ["B", "A"]}, "tf"),
+            "total_experiment_hops and the counts have different labels along 'tf'",
+        ),
+        (xr.DataArray([9.0], dims="tf"), "total_experiment_hops and the counts have different labels along 'tf'"),
     ):
         with pytest.raises(yx.InputError, match=message):
             yx.analysis.enrichment(experiment, background, total_experiment_hops=total).compute()

@@ -43,7 +43,9 @@ def test_measured__methods_work(name: str) -> None:
 
 @pytest.mark.parametrize("name", NEED_TRUTH)
 def test_measured__what_needs_truth_says_so(name: str) -> None:
-    with pytest.raises(yx.InputError, match=r"^\S+ needs the variable 'label', which the dataset lacks; expected "):
+    with pytest.raises(
+        yx.InputError, match=r"^\S+ needs the variable 'label', which the dataset does not have; add labels "
+    ):
         NEED_TRUTH[name]()
 
 

@@ -87,7 +87,9 @@ def test_rank_response__band_holds_the_true_share() -> None:
 
 def test_rank_response__refuses() -> None:
     ds = make_measured(1)
-    with pytest.raises(yx.InputError, match="responsive='label' needs the variable 'label', which the dataset lacks"):
+    with pytest.raises(
+        yx.InputError, match="responsive='label' needs the variable 'label', which the dataset does not have"
+    ):
         yx.analysis.rank_response(ds, responsive="label")
     for arguments, message in (
         ({"bins": 0}, "bins is 0"),
@@ -103,5 +105,5 @@ def test_rank_response__refuses() -> None:
             yx.analysis.rank_response(ds, **arguments)
     with pytest.raises(yx.InputError, match="n is 24; expected an integer from 1 to 23"):
         yx.analysis.top_ratio(ds, 24)
-    with pytest.raises(yx.InputError, match="expected rising numbers"):
+    with pytest.raises(yx.InputError, match="expected increasing numbers"):
         yx.analysis.top_ratio(ds, [5, 3])

@@ -115,7 +115,7 @@ def test_scores__refuses() -> None:
     ds = make_measured(1)
     for prediction, arguments, message in (
         (ds.binding_effect.values, {}, "prediction is array"),
-        (ds.binding_effect[:4], {}, "prediction has other labels along 'gene'"),
+        (ds.binding_effect[:4], {}, "prediction and the dataset have different labels along 'gene'"),
         (ds.binding_effect, {"normalize_by": "max"}, "normalize_by is 'max'"),
         (ds.binding_effect, {"target": "label"}, "target is 'label'"),
     ):

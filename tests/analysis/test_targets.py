@@ -74,9 +74,9 @@ def test_describe__any_chunks_give_the_same() -> None:
 def test_targets__refuses() -> None:
     ds = make_measured(1)
     for tf, arguments, message in (
-        ("TF9", {}, "tf is 'TF9', which is not known; did you mean"),
-        (["TF1"], {}, r"tf is \['TF1'\], which is not known"),
-        ("TF1", {"rule": "label"}, "rule='label' needs the variable 'label', which the dataset lacks"),
+        ("TF9", {}, "tf is 'TF9', which is unknown; did you mean"),
+        (["TF1"], {}, r"tf is \['TF1'\], which is unknown"),
+        ("TF1", {"rule": "label"}, "rule='label' needs the variable 'label', which the dataset does not have"),
         ("TF1", {"rule": "bound"}, "rule is 'bound'; expected 'measured' or 'label'"),
         ("TF1", {"by": "label"}, "by is 'label'"),
     ):
@@ -85,6 +85,6 @@ def test_targets__refuses() -> None:
     with pytest.raises(yx.InputError, match="n is 0"):
         yx.analysis.top(ds, "TF1", 0)
     ds = yx.simulate(genes=5, bound=[0.4], replicates=2, seed=1)
-    with pytest.raises(yx.InputError, match="has the dims replicate beside gene and tf"):
+    with pytest.raises(yx.InputError, match="has the dimensions replicate besides gene and tf"):
         yx.analysis.top(ds, 0)
     assert yx.analysis.top(ds.isel(replicate=0), 0, 3).sizes["gene"] == 3

@@ -79,7 +79,7 @@ def test_check__everything_passes_whatever_the_chunks() -> None:
         "binding p-value: function of hops",
         "signs of each gene",
         "background hops: the same in all measurements",
-        "experiment_hops: dims and dtype",
+        "experiment_hops: dimensions and dtype",
     ):
         assert part in names
     lazy = ds.chunk({"replicate": 1, "measurement": 1, "gene": 150, "tf": 3})
@@ -94,8 +94,8 @@ def test_check__subsets_are_no_errors() -> None:
     lost = yx.check(ds.drop_vars(["responsive", "adjusted", "experiment_hops"]))
     assert lost.failed == []
     reasons = {row.name: row.observed for row in lost.rows if row.passed is None}
-    assert reasons["measurement=0: responsive pairs"] == "not tested: the dataset lacks the variable 'responsive'"
-    assert reasons["measurement=0: hops"] == "not tested: the dataset lacks them"
+    assert reasons["measurement=0: responsive pairs"] == "not tested: the dataset has no variable 'responsive'"
+    assert reasons["measurement=0: hops"] == "not tested: the dataset has no hops"
 
 
 @pytest.mark.slow
@@ -125,7 +125,7 @@ def test_check__injected_errors(error: str) -> None:
 def test_check__wrong_extra_variables_fail_the_data_model() -> None:
     ds = simulate("responses")
     table = yx.check(ds.assign(adjusted=ds["adjusted"].astype(np.float32)))
-    assert table.failed == ["adjusted: dims and dtype"]
+    assert table.failed == ["adjusted: dimensions and dtype"]
 
 
 def test_steps_by_level_have_the_mean_of_the_lattice() -> None:

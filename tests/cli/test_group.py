@@ -48,7 +48,7 @@ def test_commands__missing_and_damaged_chunks_in_one_sentence(command: str, stor
     chunk.unlink()
     result = run(command, store, *out)
     assert result.exit_code == 2
-    assert "which lacks the chunk binding_effect/c/0/0; expected what was saved" in result.output
+    assert "which is missing the chunk binding_effect/c/0/0; verify lists missing" in result.output
     assert all(not path.exists() for path in out)
 
 
@@ -76,7 +76,7 @@ def pipe(*args: object, **settings: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings)
 
 
-@pytest.mark.parametrize("command", [["check"], ["simulate", "--help"]], ids=str)
+@pytest.mark.parametrize("command", [["info"], ["simulate", "--help"]], ids=str)
 def test_commands__end_quietly_with_their_reader(command: list[str], store: Path) -> None:
     process = pipe(*command, *([] if "--help" in command else [store]))
     process.stdout.close()  # a reader that ends before anything is written
@@ -96,7 +96,7 @@ def test_commands__end_quietly_where_both_outputs_lose_their_reader(tmp_path: Pa
     assert done.returncode == 128 + signal.SIGPIPE
 
 
-@pytest.mark.parametrize(("closed", "arguments"), [("1", ["check"]), ("2", ["verify", "--repair"])])
+@pytest.mark.parametrize(("closed", "arguments"), [("1", ["info"]), ("2", ["verify", "--repair"])])
 def test_commands__without_an_output(closed: str, arguments: list[str], store: Path) -> None:
     """A process may be started with its output closed, as daemons are."""
     line = f'exec "$0" "$@" {closed}>&-'

@@ -31,7 +31,7 @@ def test_import__a_store_equals_the_function(folder: Path) -> None:
     assert yx.open("x.zarr").identical(expected)
     again = run(*command)
     assert again.exit_code == 2
-    assert "x.zarr exists already; expected a new place, or --overwrite" in again.output
+    assert "x.zarr already exists; choose another path or pass --overwrite" in again.output
     assert run(*command, "--overwrite", "--quiet").output == ""
     assert "label" not in yx.open("x.zarr")
 
@@ -42,7 +42,7 @@ def test_import__chunks_are_those_of_the_store(folder: Path) -> None:
     ds = yx.open("x.zarr")
     assert ds.binding_effect.chunks == ((23,), (2, 1))
     assert ds.identical(yx.from_tables("binding.csv", "perturbation.csv"))
-    assert "names the dimension 'x'" in run(*command, "--overwrite", "--chunks", "x=2").output
+    assert "has the unknown dimension 'x'" in run(*command, "--overwrite", "--chunks", "x=2").output
 
 
 def test_import__matrices_columns_and_notes(folder: Path) -> None:
@@ -63,21 +63,21 @@ def test_import__matrices_columns_and_notes(folder: Path) -> None:
         "outer",
     ]
     result = run("import", "other.zarr", *binding, "--perturbation", "other.csv", *columns)
-    assert "genes of one table alone are kept, with NaN: 1 of binding ('YAL000W')" in result.output
+    assert "genes that are in only one table are kept with NaN: 1 of binding ('YAL000W')" in result.output
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--label-from", "0.1"], "0.1 is no threshold; expected NAME=NUMBER with a name among binding_pvalue"),
+        (["--label-from", "0.1"], "0.1 is not a threshold; expected NAME=NUMBER with a name among binding_pvalue"),
         (
             ["--label-from", "binding_fdr=0.5", "--label-from", "binding_fdr=0.01"],
-            "has binding_fdr twice; expected each name once",
+            "contains binding_fdr twice; expected each name once",
         ),
-        (["--label-from", "binding_fd=0.1"], "label_from has the key 'binding_fd'; did you mean 'binding_fdr'"),
-        (["--binding", "effect=binding.csv"], "mixes forms; expected each once of effect=..., pvalue=..."),
+        (["--label-from", "binding_fd=0.1"], "label_from has the unknown key 'binding_fd'; did you mean 'binding_fdr'"),
+        (["--binding", "effect=binding.csv"], "mixes two forms; expected each of effect=..., pvalue=..."),
         (["--effect", "efect"], "has no column 'efect'; its columns are"),
-        (["--duplicates", "men"], "'men' is not known; did you mean 'mean'?"),
+        (["--duplicates", "men"], "unknown value 'men'; did you mean 'mean'?"),
     ],
 )
 def test_import__bad_input_is_one_sentence(folder: Path, options: list[str], message: str) -> None:

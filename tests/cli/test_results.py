@@ -54,7 +54,7 @@ def test_demo__leaves_its_files(tmp_path: Path) -> None:
     (tmp_path / "demo" / "qc.html").write_text("mine")
     result = run("demo", tmp_path / "demo")
     assert result.exit_code == 2
-    assert "which holds qc.html; expected a new one, or --overwrite" in result.output
+    assert "which already contains qc.html; choose another path or pass --overwrite" in result.output
     assert [path.read_text() for path in (tmp_path / "demo").iterdir()] == ["mine"]
     result = run("demo", tmp_path / "demo", "--overwrite")
     assert result.exit_code == 0, result.output
@@ -90,7 +90,7 @@ def test_analyze__table_is_that_of_the_function(method: str, store: Path, tmp_pa
     pd.testing.assert_frame_equal(table[frame.columns], frame, check_dtype=False, rtol=1e-12)
     again = run("analyze", store, "--method", method, "-o", out)
     assert again.exit_code == 2
-    assert "which exists; expected a new name, or --overwrite" in again.output
+    assert "which already exists; choose another path or pass --overwrite" in again.output
     assert run("analyze", store, "--method", method, "-o", out, "--overwrite", *options).exit_code == 0
 
 
@@ -123,19 +123,22 @@ def test_analyze__points_of_curves(store: Path, tmp_path: Path) -> None:
 
 def test_analyze__refuses(store: Path, tmp_path: Path) -> None:
     for arguments, message in (
-        (("--method", "curves", "-o", tmp_path / "x.txt"), "expected a name that ends in .csv or .csv.gz"),
+        (("--method", "curves", "-o", tmp_path / "x.txt"), "expected a path that ends in .csv or .csv.gz"),
         (("--method", "curves", "-o", tmp_path / "x.csv", "--score", "label"), "score is 'label'"),
         (("--method", "lasso", "-o", tmp_path / "x.csv"), "'lasso' is not one of"),
         (("--method", "rank-response", "-o", tmp_path / "x.csv", "--bins", 0), "bins is 0"),
         (("--method", "curves", "-o", tmp_path / "x.csv", "--points", 1), "points is 1; expected an integer from 2"),
-        (("--method", "dual-threshold", "-o", tmp_path / "x.csv", "--points", 9), "--points is of --method curves"),
+        (
+            ("--method", "dual-threshold", "-o", tmp_path / "x.csv", "--points", 9),
+            "--points applies to --method curves",
+        ),
         (
             ("--method", "curves", "-o", tmp_path / "x.csv", "--bins", 7),
-            "--bins is of --method rank-response; --method is curves",
+            "--bins applies to --method rank-response, not to curves",
         ),
         (
             ("--method", "curves", "-o", tmp_path / "x.csv", "--binding", "binding_pvalue"),
-            "--binding is of --method rank-response and dual-threshold",
+            "--binding applies to --method rank-response and dual-threshold",
         ),
     ):
         result = run("analyze", store, *arguments)
@@ -175,7 +178,7 @@ def test_split__chunks_are_those_of_the_new_store(store: Path, tmp_path: Path) -
     assert yx.open(tmp_path / "x.zarr").label.chunks == ((100, 100), (2, 2, 1))
     result = run("split", store, tmp_path / "x.csv", "--chunks", "tf=2")
     assert result.exit_code == 2
-    assert "--chunks is of a store" in result.output
+    assert "--chunks applies only to stores" in result.output
 
 
 def test_split__interrupted_goes_on(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +190,7 @@ def test_split__interrupted_goes_on(store: Path, tmp_path: Path, monkeypatch: py
         patch.setattr("yeastxr.storage.store.finish", stop)
         ended = run("split", store, out)
     assert ended.exit_code == 1
-    [seed] = re.findall(r"interrupted; the same command with --seed (\d+) resumes", ended.output)
+    [seed] = re.findall(r"interrupted; rerun with --seed (\d+) to resume", ended.output)
     assert run("split", store, out, "--seed", seed).exit_code == 0
     assert yx.open(out).sizes["gene"] == 200
 
@@ -195,13 +198,13 @@ def test_split__interrupted_goes_on(store: Path, tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["x.txt"], "OUT is 'x.txt'; expected a name that ends in .csv, .csv.gz or .zarr"),
-        (["sim.zarr", "--overwrite"], "OUT is 'sim.zarr', the store itself; expected another place"),
-        (["there.csv"], "which exists; expected a new name, or --overwrite"),
+        (["x.txt"], "OUT is 'x.txt'; expected a path that ends in .csv, .csv.gz or .zarr"),
+        (["sim.zarr", "--overwrite"], "OUT is 'sim.zarr', the store itself; choose another path"),
+        (["there.csv"], "which already exists; choose another path or pass --overwrite"),
         (["x.csv", "--train", "2"], "train is 2.0; expected a number from 0 to 1"),
         (["x.csv", "--train", "0.5"], "train=0.5 sum to 0.5, and val and test are not given"),
-        (["x.csv", "--by", "genes"], "by is 'genes', which is no dim of the dataset; did you mean 'gene'?"),
-        (["x.csv", "--by", "tf"], "test is 0.1 of 5 along 'tf', which is none"),
+        (["x.csv", "--by", "genes"], "by is 'genes', which is not a dimension of the dataset; did you mean 'gene'?"),
+        (["x.csv", "--by", "tf"], "test is 0.1 of 5 along 'tf', less than one"),
         (["x.csv", "--seed", "-1"], "seed is -1; expected an integer"),
         (["x.zarr", "--seed", "x"], "'x' is not a valid integer"),
     ],

@@ -121,11 +121,11 @@ def test_simulate__names_from_a_file(text: str, tmp_path: Path) -> None:
         ("GENES.CSV", "looks like a file"),
         ("here", "looks like a file; expected names, or @here"),
         ("@missing.txt", "'@missing.txt' can't be read: No such file"),
-        ("@binary", "can't be read: it is not text"),
+        ("@binary", "can't be read: not UTF-8 text"),
         ("@", "can't be read"),
         ("@folder", "can't be read"),
         ("@empty", "is empty; expected at least one name"),
-        ("@twice", "holds 'a' twice"),
+        ("@twice", "contains 'a' more than once"),
     ],
 )
 def test_simulate__names_that_are_no_names(
@@ -158,16 +158,16 @@ def test_simulate__quiet(tmp_path: Path) -> None:
         ("--genes", "0", "genes is 0; expected an integer from 1 to 4294967295"),
         ("--genes", "-1", "genes is -1; expected an integer from 1 to 4294967295"),
         ("--genes", "1.5", "genes is 1.5; expected an integer from 1 to 4294967295"),
-        ("--genes", "a,a", "genes holds 'a' twice"),
+        ("--genes", "a,a", "genes contains 'a' more than once"),
         ("--genes", "6,600", "'6,600' is a list of numbers; expected a count such as 6600"),
-        ("--genes", "a,,b", "'a,,b' has an empty name"),
-        ("--tfs", "a,b,c,d,", "'a,b,c,d,' is not a list of the form name,..."),
-        ("--tfs", "a,b,c,d,d", "tfs holds 'd' twice"),
+        ("--genes", "a,,b", "'a,,b' contains an empty name"),
+        ("--tfs", "a,b,c,d,", "'a,b,c,d,' is invalid; expected name,..."),
+        ("--tfs", "a,b,c,d,d", "tfs contains 'd' more than once"),
         ("--tfs", "a,b", "tfs has 2 names; expected 5"),
         ("--bound", "0.1,1.2", "bound[1] is 1.2; expected a number from 0 to 1"),
         ("--bound", "0.1,nan", "bound[1] is nan; expected a number from 0 to 1"),
         ("--bound", "0.1", "n_sample has 2 entries and bound has 1"),
-        ("--bound", "x", "'x' is not a list of the form number,..."),
+        ("--bound", "x", "'x' is invalid; expected number,..."),
         ("--n-sample", "2,0", "n_sample[1] is 0; expected an integer from 1 to"),
         ("--background-hops-range", "-1,100", "background_hops_range is [-1, 100]; expected two integers"),
         ("--background-hops-range", "10,1", "background_hops_range is [10, 1]; expected two integers"),
@@ -192,15 +192,15 @@ def test_simulate__bad_input(tmp_path: Path, option: str, value: str, message: s
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        ('{"0": [9]}', "rules.json, line 1, column 8: the TF 9 is not known; known are 0, 1, 2, 3, 4"),
-        ('{"GAL4": [1]}', "line 1, column 2: the TF 'GAL4' is not known; known are 0, 1"),
+        ('{"0": [9]}', "rules.json, line 1, column 8: unknown TF 9; expected one of 0, 1, 2, 3, 4"),
+        ('{"GAL4": [1]}', "line 1, column 2: unknown TF 'GAL4'; expected one of 0, 1"),
         ('{"0": [{"and": []}]}', "column 8: And() is empty"),
-        ('{"0": [{"xor": [1, 2]}]}', "an object of another form; expected a TF, a relation such as"),
+        ('{"0": [{"xor": [1, 2]}]}', "an object with other keys; expected a TF, a relation such as"),
         ('{"0": [1.5]}', "a condition is '1.5'; expected a TF"),
-        ("[1, 2]", "the file is no object; expected"),
+        ("[1, 2]", "the file is not an object; expected"),
         ("{", "expected YAML or JSON"),
-        ('{"0": [1], "1": [0], "0": [2]}', "column 22: the TF 0 is there twice"),
-        ("0: 1 & !2\n1: (2 | 9)", "line 2, column 9: the relation names the TF 9, which is not known"),
+        ('{"0": [1], "1": [0], "0": [2]}', "column 22: duplicate TF 0"),
+        ("0: 1 & !2\n1: (2 | 9)", "line 2, column 9: the relation names the TF 9, which is unknown"),
     ],
 )
 def test_simulate__bad_relationships(tmp_path: Path, rules: str, message: str) -> None:
@@ -306,7 +306,7 @@ def test_simulate__takes_up_what_was_ended_with_the_seed_it_had(tmp_path: Path) 
     assert run(*args).exit_code == 0
     seed = yx.open(out).attrs["seed"]
     zarr.open_group(out, mode="r+").attrs["yeastxr_complete"] = False
-    assert "Unfinished" in run("info", out).output
+    assert "Incomplete" in run("info", out).output
     assert run(*args).exit_code == 0
     assert yx.open(out).attrs["seed"] == seed
 
@@ -319,7 +319,7 @@ def test_simulate__in_processes(tmp_path: Path) -> None:
     xr.testing.assert_identical(yx.open(out).compute(), expected)
     refused = run("simulate", tmp_path / "x.zarr", *SIMULATE, "--workers", "2", "--scheduler", "tcp://127.0.0.1:1")
     assert refused.exit_code == 2
-    assert "expected one of them" in refused.output
+    assert "expected only one" in refused.output
 
 
 def test_simulate__a_finished_run_is_done(store: Path) -> None:
@@ -339,11 +339,11 @@ def test_simulate__chunks(tmp_path: Path) -> None:
         yx.open(out).compute(), yx.simulate(genes=200, bound=[0.1, 0.2], n_sample=[2, 3], seed=42)
     )
     for chunks, message in (
-        ("tfs=2", "chunks names the dimension 'tfs', which is not known; did you mean 'tf'"),
-        ("tf=0", "'tf=0' is not auto, and no list of sizes of at least 1, or -1 for all"),
-        ("tf", "'tf' is not auto"),
-        ("tf=2,tf=3", "of different dims"),
-        ("stored", "'stored' is not auto"),
+        ("tfs=2", "chunks has the unknown dimension 'tfs'; did you mean 'tf'"),
+        ("tf=0", "'tf=0' is invalid; expected auto, or sizes by dimension (-1 for all)"),
+        ("tf", "'tf' is invalid; expected auto"),
+        ("tf=2,tf=3", "sizes by dimension"),
+        ("stored", "'stored' is invalid; expected auto"),
     ):
         result = run("simulate", tmp_path / "other.zarr", *SIMULATE, "--chunks", chunks)
         assert (result.exit_code, message in result.output) == (2, True), result.output
@@ -384,7 +384,7 @@ def test_info__as_json_of_a_sweep_unfinished_and_in_memory(tmp_path: Path) -> No
     assert found["coordinates"]["gene"]["dtype"] == "string"
     text = run("info", tmp_path / "sweep.zarr").output
     assert "Sweep over bound_mean: 3, 5\n" in text
-    assert ", what all points have in common:\n  genes: ['YAL001C', 'b']\n" in text
+    assert ", common parameters of all points:\n  genes: ['YAL001C', 'b']\n" in text
     assert "  bound_mean: " not in text
     refused = run("info", tmp_path / "sweep.zarr", "--spec")
     assert refused.exit_code == 2
@@ -445,10 +445,10 @@ def test_extend__same_command_again(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             patch.setattr(module, "write_missing", stop)
             ended = run("extend", out, *words)
         assert ended.exit_code == 1
-        assert f"Error: interrupted; the same command resumes {out}" in ended.output
+        assert f"Error: interrupted; rerun the same command to resume {out}" in ended.output
         assert run("verify", out).exit_code == 1
         other = run("extend", out, "--bound", "0.25", "--tfs", "e")
-        assert (other.exit_code, "which is unfinished" in other.output) == (2, True), other.output
+        assert (other.exit_code, "which is incomplete" in other.output) == (2, True), other.output
         for _ in range(2):
             assert run("extend", out, *words).exit_code == 0
             assert run("verify", out, "--against-spec").exit_code == 0
@@ -464,16 +464,16 @@ def test_extend__same_command_again(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "Missing option '--bound' with fractions of new TFs, or '--replicates'."),
+        ([], "Missing option '--bound' (fractions of new TFs) or '--replicates'."),
         (["--n-sample", "2"], "Missing option '--bound'"),
         (["--bound", "2"], "bound[0] is 2.0; expected a number from 0 to 1"),
-        (["--bound", "0.1,x"], "'0.1,x' is not a list of the form number,..."),
+        (["--bound", "0.1,x"], "'0.1,x' is invalid; expected number,..."),
         (["--bound", "0.1", "--n-sample", "2,3"], "expected the same number"),
         (["--bound", "0.1", "--tfs", "a"], "tfs is ['a']; expected no names"),
         (["--replicates", "3"], "the store has no such dimension"),
         (["--bound", "0.1", "--positive-fraction", "0.1,0.2"], "positive_fraction has 2 entries"),
         (["--bound", "0.1", "--tf-relationships", "no.json"], "'no.json' does not exist"),
-        (["--bound", "0.1", "--workers", "1", "--scheduler", "tcp://127.0.0.1:1"], "expected one of them"),
+        (["--bound", "0.1", "--workers", "1", "--scheduler", "tcp://127.0.0.1:1"], "expected only one"),
     ],
     ids=str,
 )

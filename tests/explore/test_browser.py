@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pandas as pd
 import pytest
@@ -19,14 +19,26 @@ from yeastxr.explore.selection import Box
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt install chromium")
 PATIENCE = 30_000  # ms; machines that test are slow
+VISIT = "query => { history.pushState({}, '', query); dispatchEvent(new PopStateEvent('popstate')) }"
+DESKTOP = {"width": 1280, "height": 900}
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
     store = tmp_path_factory.mktemp("explore") / "sim.zarr"
     yx.save(simulate(replicates=2), store)
-    with serve(store) as (address, _, _):
-        yield address
+    with serve(store) as (address, process, _):
+        yield address, process
+
+
+@pytest.fixture(scope="module")
+def url(server: tuple[str, int]) -> str:
+    return server[0]
+
+
+@pytest.fixture(scope="module")
+def process(server: tuple[str, int]) -> int:
+    return server[1]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +61,7 @@ class Watched:
         self.problems: list[str] = []
         host = urlsplit(url).netloc
         self.page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("pageerror", lambda error: self.problems.append(error.stack or str(error)))
         self.page.on("request", lambda request: self._check(request.url, host))
         self.url = url
 
@@ -57,42 +69,55 @@ class Watched:
         if urlsplit(url).scheme in ("http", "https", "ws") and urlsplit(url).netloc != host:
             self.problems.append(f"request to {url}")
 
-    def open(self, query: str, heading: str) -> Any:
+    def open(self, query: str, heading: str | re.Pattern[str]) -> Any:
         """Open the page, and wait until it shows a heading and its plots are drawn."""
         self.page.goto(self.url + query)
         self.wait(heading)
         return self.page
 
-    def wait(self, heading: str) -> None:
+    def visit(self, query: str, heading: str | re.Pattern[str]) -> Any:
+        """Go to a URL of the page as with the back button, which takes a fraction of the time of opening it."""
+        self.page.evaluate(VISIT, query)
+        self.wait(heading)
+        return self.page
+
+    def wait(self, heading: str | re.Pattern[str]) -> None:
         self.page.get_by_role("heading", name=heading, exact=True).wait_for()
-        self.page.wait_for_function("Bokeh.documents.every((document) => document.is_idle)")
+        self.page.wait_for_function("Bokeh.documents.every((document) => document.is_idle)", polling=100)
 
 
 @pytest.fixture(scope="module")
-def desktop(chromium: Any) -> Iterator[Any]:
-    """A browser that keeps the scripts of the page, which are 5 MB."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    yield context
+def opened(chromium: Any, url: str) -> Iterator[Watched]:
+    context = chromium.new_context(viewport=DESKTOP)
+    watched = Watched(context, url)
+    watched.open("?view=tf", "TF GAL4")
+    yield watched
     context.close()
 
 
 @pytest.fixture
-def watch(chromium: Any, desktop: Any, url: str) -> Iterator[Any]:
-    opened: list[Watched] = []
+def watched(opened: Watched) -> Iterator[Watched]:
+    """A page that tests share, as opening one takes seconds; it shows what the test before has left."""
+    opened.problems.clear()
+    yield opened
+    assert opened.problems == []
+
+
+@pytest.fixture
+def watch(chromium: Any, url: str) -> Iterator[Any]:
+    """Open a page in another browser, which shares nothing."""
+    started: list[Watched] = []
     contexts: list[Any] = []
 
     def start(**settings: Any) -> Watched:
-        if settings:
-            contexts.append(chromium.new_context(**settings))
-        opened.append(Watched(contexts[-1] if settings else desktop, url))
-        return opened[-1]
+        contexts.append(chromium.new_context(**settings))
+        started.append(Watched(contexts[-1], url))
+        return started[-1]
 
     yield start
-    for watched in opened:
-        watched.page.close()
     for context in contexts:
         context.close()
-    assert [problem for watched in opened for problem in watched.problems] == []
+    assert [problem for watched in started for problem in watched.problems] == []
 
 
 def read_box(page: Any) -> Box:
@@ -115,9 +140,8 @@ def drag(page: Any, figure: str, corners: tuple[float, float, float, float]) -> 
     page.mouse.up()
 
 
-def test_tf__is_picked_selected_and_taken_away(watch: Any) -> None:
-    watched = watch()
-    page = watched.open("?view=tf", "TF GAL4")
+def test_tf__is_picked_selected_and_taken_away(watched: Watched) -> None:
+    page = watched.visit("?view=tf", "TF GAL4")
     page.get_by_label("TF", exact=True).fill("mig1")
     page.keyboard.press("Enter")
     watched.wait("TF MIG1")
@@ -139,9 +163,6 @@ def test_tf__is_picked_selected_and_taken_away(watch: Any) -> None:
     table = pd.read_csv(download.value.path())
     assert set(table["gene"]) == set(expected["gene"])
     assert list(table["binding_pvalue"]) == sorted(table["binding_pvalue"])
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download plots (PNG)").click()
-    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
 
     page.go_back()
     page.get_by_text("All 300 genes").wait_for()
@@ -153,50 +174,42 @@ def test_tf__is_picked_selected_and_taken_away(watch: Any) -> None:
     page.go_forward()
     page.get_by_text(f"{len(expected)} of 300 genes selected").wait_for()
 
-    copied = watch(viewport={"width": 1280, "height": 900})
-    copied.open(f"?{urlsplit(page.url).query}", "TF MIG1")
-    copied.page.get_by_text(f"{len(expected)} of 300 genes selected").wait_for()
-    copied.page.get_by_role("link", name="Gene").click()
-    copied.wait("Gene 0")
-    assert page.get_by_role("heading", name="TF MIG1").is_visible()  # the other browser's page stays
+    watched.visit("?view=sweep", re.compile("along"))  # one plot, which is drawn soon
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download plots (PNG)").click()
+    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
 
 
-def test_page__works_by_keyboard_and_on_a_phone_in_both_themes(watch: Any) -> None:
-    watched = watch(viewport={"width": 375, "height": 800}, color_scheme="dark", has_touch=True)
-    page = watched.open("?view=tf&tf=RAP1", "TF RAP1")
-    root = page.locator("html")
-    assert root.get_attribute("data-theme") == "dark"
-    assert root.get_attribute("lang") == "en"
-    link = page.get_by_role("link", name="TF pairs")
-    link.focus()
+def test_selection__is_made_and_cleared_by_keyboard(watched: Watched) -> None:
+    page = watched.visit("?view=tf", "TF GAL4")
+    page.get_by_label("Ends of the rectangle").fill("0.5, 80, 1, 20")
     page.keyboard.press("Enter")
-    watched.wait("RAP1 and GAL4")
-    assert page.get_by_role("link", name="TF pairs").get_attribute("aria-current") == "page"
-    for view, heading in (("?view=tf", "TF GAL4"), ("?view=gene&gene=7", "Gene 7"), ("?view=pairs", "GAL4 and MIG1")):
-        watched.open(view, heading)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 375
-    page.get_by_role("button", name="Light theme").click()
-    assert root.get_attribute("data-theme") == "light"
-    watched.open("?view=tf", "TF GAL4")
-    assert root.get_attribute("data-theme") == "light"  # it is kept
+    page.get_by_text(re.compile("of 300 genes selected")).wait_for()
+    page.wait_for_url(re.compile("box="))
+    assert read_box(page) == Box("effects", (0.5, 80.0, 1.0, 20.0))
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # Clear selection
+    page.get_by_text("All 300 genes").wait_for()
+    page.wait_for_url(re.compile("^((?!box).)*$"))
+    page.get_by_label("Ends of the rectangle").focus()
+    for _ in range(10):  # the table, its pages, and the button that downloads it
+        page.keyboard.press("Tab")
+        name = page.evaluate(
+            "() => { let part = document.activeElement;"
+            " while (part.shadowRoot?.activeElement) part = part.shadowRoot.activeElement;"
+            " return part.textContent }"
+        )
+        if "CSV" in name:
+            break
+    assert "CSV" in name
+    page.locator(".tabulator-cell[tabulator-field=gene]").first.click()
+    page.get_by_role("heading", name=re.compile("Gene [0-9]+")).wait_for()
+    page.wait_for_function("Bokeh.documents.every((document) => document.is_idle)")
 
 
-def test_names__inject_no_markup(watch: Any) -> None:
-    watched = watch()
-    for query in ("?view=tf", "?view=pairs&other=RAP1"):
-        page = watched.page
-        page.goto(f"{watched.url}{query}&tf={MARKUP.replace(' ', '%20')}")
-        page.get_by_role("heading", name=re.compile("onerror")).wait_for()
-        page.get_by_label("TF", exact=True).fill("img")
-        page.wait_for_timeout(300)
-    watched.open("?view=gene&gene=5", "Gene 5")
-    assert page.evaluate("document.hacked") is None
-
-
-def test_unknown_name__is_a_sentence(watch: Any) -> None:
-    watched = watch()
-    page = watched.open("?view=tf&tf=GAL4&at.replicate=7&colour=red", "TF GAL4")
-    assert "replicate '7' is not in the dataset" in page.get_by_role("alert").inner_text()
+def test_unknown_name__is_a_sentence(watched: Watched) -> None:
+    page = watched.visit("?view=tf&tf=RAP1&at.replicate=7&colour=red", "TF RAP1")
+    page.get_by_role("alert").get_by_text("replicate '7' is not in the dataset").wait_for()
     page.get_by_label("TF", exact=True).fill("GAL5")
     page.keyboard.press("Enter")
     page.get_by_text("did you mean 'GAL4'?").wait_for()
@@ -205,9 +218,30 @@ def test_unknown_name__is_a_sentence(watch: Any) -> None:
     page.wait_for_url(re.compile(r"at\.replicate=1"))
 
 
-def test_form__makes_a_new_dataset_that_a_copied_url_restores(watch: Any) -> None:
-    watched = watch()
-    page = watched.open("?view=simulate", "Simulate")
+def test_sweep__checkbox_belongs_to_its_title(watched: Watched) -> None:
+    page = watched.visit("?view=sweep", "TF GAL4 along replicate")
+    page.get_by_text("Mean of all TFs", exact=True).click()
+    watched.wait("Mean of all TFs along replicate")
+    assert page.get_by_label("Mean of all TFs", exact=True).is_checked()
+    page.wait_for_url(re.compile("opt.tfs=all"))
+    page.keyboard.press("Space")
+    watched.wait("TF GAL4 along replicate")
+
+
+def test_overview__is_not_drawn_twice(watched: Watched) -> None:
+    page = watched.visit("?view=overview", "Plots")
+    canvas = page.get_by_role("img", name="All pairs: Binding effects").locator("canvas").first
+    canvas.evaluate("canvas => { canvas.isKept = true }")
+    page.get_by_role("link", name="Gene", exact=True).click()
+    watched.wait("Gene 0")
+    assert not canvas.is_visible()
+    page.get_by_role("link", name="Overview").click()
+    watched.wait("Plots")
+    assert canvas.evaluate("canvas => canvas.isKept")
+
+
+def test_form__makes_a_new_dataset_that_a_copied_url_restores(watched: Watched, watch: Any) -> None:
+    page = watched.visit("?view=simulate", "Simulate")
     page.get_by_label("tf_relationships").fill("GAL4: MIG1 & GCN5")
     page.keyboard.press("Tab")
     page.get_by_text("did you mean 'GCN4'?").wait_for()
@@ -215,24 +249,57 @@ def test_form__makes_a_new_dataset_that_a_copied_url_restores(watch: Any) -> Non
     page.keyboard.press("Tab")
     page.get_by_text("All views show a simulation with other parameters").wait_for()
     page.get_by_text("did you mean 'GCN4'?").wait_for(state="detached")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save specification").click()
+    spec = yx.SimulationSpec.from_json(Path(download.value.path()).read_text(encoding="utf-8"))
+    assert dict(spec.tf_relationships) == {"GAL4": (yx.And("MIG1", "GCN4"),)}
     page.get_by_role("link", name="TF", exact=True).click()
     watched.wait("TF GAL4")
     label = simulate(replicates=2).label.isel(replicate=0)
     met = int((label.sel(tf="GAL4") & label.sel(tf="MIG1") & label.sel(tf="GCN4")).sum())
     page.get_by_text(f"{met} of {int(label.sel(tf='GAL4').sum())}", exact=True).wait_for()
+    drag(page, "GAL4: magnitude of perturbation effects", (0.2, 0.2, 0.95, 0.7))
+    page.get_by_text(re.compile("genes selected")).wait_for()
+    selected = page.get_by_text(re.compile("genes selected")).inner_text()
+    page.wait_for_url(re.compile("box="))
 
-    copied = watch()
+    copied = watch(viewport=DESKTOP)
     copied.open(f"?{urlsplit(page.url).query}", "TF GAL4")
     copied.page.get_by_text("All views show a simulation with other parameters").wait_for()
-    page.get_by_role("link", name="Simulate").click()
+    copied.page.get_by_text(selected, exact=True).wait_for()
+    page.get_by_role("link", name="Simulate").click()  # its plots are not drawn anew
     watched.wait("Simulate")
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Save specification").click()
-    spec = yx.SimulationSpec.from_json(Path(download.value.path()).read_text(encoding="utf-8"))
-    assert dict(spec.tf_relationships) == {"GAL4": (yx.And("MIG1", "GCN4"),)}
     page.get_by_role("button", name="Back to the opened dataset").click()
     page.get_by_text("All views show a simulation").wait_for(state="hidden")
     assert "set." not in page.url
+    assert copied.page.get_by_text("All views show a simulation").is_visible()  # the other browser's page stays
+
+
+def test_page__on_a_phone_by_keyboard_in_both_themes_with_markup_in_names(watch: Any) -> None:
+    watched = watch(viewport={"width": 375, "height": 800}, color_scheme="dark", has_touch=True)
+    page = watched.open("?view=tf&tf=RAP1", "TF RAP1")
+    root, width = page.locator("html"), "document.documentElement.scrollWidth"
+    assert page.evaluate(width) <= 375
+    assert root.get_attribute("data-theme") == "dark"
+    assert root.get_attribute("lang") == "en"
+    link = page.get_by_role("link", name="TF pairs")
+    link.focus()
+    page.keyboard.press("Enter")
+    watched.wait("RAP1 and GAL4")
+    assert page.get_by_role("link", name="TF pairs").get_attribute("aria-current") == "page"
+    assert page.evaluate(width) <= 375
+
+    for query in ("?view=pairs&other=RAP1", "?view=tf"):
+        watched.visit(f"{query}&tf={quote(MARKUP)}", re.compile("onerror"))
+        page.get_by_label("TF", exact=True).fill("img")
+        page.wait_for_timeout(300)  # for the names that it completes
+    assert page.evaluate("document.hacked") is None
+    page.get_by_role("button", name="Light theme").click()
+    assert root.get_attribute("data-theme") == "light"
+    watched.open("?view=gene&gene=7", "Gene 7")
+    assert page.evaluate(width) <= 375
+    assert root.get_attribute("data-theme") == "light"  # it is kept
+    assert page.evaluate("document.hacked") is None
 
 
 class Fuzz:
@@ -284,8 +351,7 @@ class Fuzz:
         words = ["view=tf", "view=sweep", "tf=RAP1", "box=effects,0,9,0,9", "set.bound_mean=5", "set.genes=%5B%5D"]
         words += ["at.replicate=1", "opt.x=tf", "%FF", "view=%3Cb%3E", "box=,,", "set.seed=-1"]
         query = "&".join(self.random.sample(words, self.random.randrange(1, 5)))
-        script = "query => { history.pushState({}, '', query); dispatchEvent(new PopStateEvent('popstate')) }"
-        self.page.evaluate(script, f"?{query}")
+        self.page.evaluate(VISIT, f"?{query}")
 
     def run(self, n: int) -> None:
         """Do n interactions; one that the page makes impossible meanwhile is as good as another."""
@@ -318,19 +384,14 @@ def read_memory(process: int) -> float:
 
 @pytest.mark.parametrize("n", [25, pytest.param(1000, marks=pytest.mark.slow)])
 def test_page__outlives_random_interactions(
-    n: int, desktop: Any, tmp_path: Path, record_property: Callable[[str, object], None]
+    n: int, watched: Watched, process: int, record_property: Callable[[str, object], None]
 ) -> None:
-    yx.save(simulate(replicates=2), tmp_path / "sim.zarr")
-    with serve(tmp_path / "sim.zarr") as (address, process, _):
-        watched = Watched(desktop, address)
-        watched.open("?view=tf", "TF GAL4")
-        fuzz = Fuzz(watched, seed=n)
-        fuzz.run(n // 5)  # what is read, imported and compiled once
-        before = read_memory(process)
-        fuzz.run(n)
-        after = read_memory(process)
-        record_property("memory before and after, MB", (before, after))
-        assert after - before < 200
-        watched.open("?view=tf&tf=MIG1", "TF MIG1")
-        assert watched.problems == []
-        watched.page.close()
+    watched.open("?view=tf", "TF GAL4")
+    fuzz = Fuzz(watched, seed=n)
+    fuzz.run(n // 5)  # what is read, imported and compiled once
+    before = read_memory(process)
+    fuzz.run(n)
+    after = read_memory(process)
+    record_property("memory before and after, MB", (before, after))
+    assert after - before < 200
+    watched.open("?view=tf&tf=MIG1", "TF MIG1")

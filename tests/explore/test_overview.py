@@ -89,7 +89,7 @@ def test_overview__measured_data_without_label_and_with_missing_values() -> None
     ds = DS.drop_attrs(deep=False).drop_vars("label").sel(feature=list(MEASURES))
     ds = ds.assign(binding_effect=ds.binding_effect.where(ds.gene > 20))
     text = read_text(open_page(ds)._shown)
-    assert "Not checked against theory" in text
+    assert "Not compared with theory" in text
     assert "unknown: no variable label" in text
     assert "None: the dataset is not of one simulation" in text
 

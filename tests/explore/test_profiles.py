@@ -10,6 +10,7 @@ from scipy.stats import hypergeom
 
 import yeastxr as yx
 from tests.explore.common import MARKUP, TFS, simulate
+from yeastxr.errors import InputError
 from yeastxr.explore.figures import find_ranges, make_columns, wrap_label
 from yeastxr.explore.page import Explorer
 from yeastxr.explore.selection import Box
@@ -55,7 +56,7 @@ def test_profile__lists_the_selected_pairs(
     assert list(table["binding_effect"]) == list(pairs["binding_effect"])
     whole = DS.isel({dim: [position]}).yeast.to_dataframe().reset_index()
     assert set(table[key]) == set(whole[box.find(whole)][key] if box else whole[key])
-    assert len(get_view(page)._table.value) == len(table)
+    assert len(get_view(page)._rows._table.value) == len(table)
 
 
 def test_profile__shows_the_selection_in_all_plots(page: Explorer) -> None:
@@ -116,8 +117,7 @@ def test_columns__of_an_area_are_its_outline() -> None:
     assert columns["y"].tolist() == [0.1, 0.2, 0.6, 0.5]
 
 
-@pytest.mark.parametrize("chunks", [None, {"tf": 2}])
-@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize(("chunks", "labelled"), [({"tf": 2}, True), (None, False)])
 def test_views__take_any_dataset(chunks: dict[str, int] | None, labelled: bool) -> None:
     ds = simulate(chunks=chunks)
     pvalue = ds.binding_pvalue.where(ds.tf != "MIG1")
@@ -133,12 +133,61 @@ def test_views__take_any_dataset(chunks: dict[str, int] | None, labelled: bool) 
     assert get_view(page)._facts.object.count("&lt;img") == 1
 
 
-def test_gene__opens_from_the_table(page: Explorer) -> None:
-    class Click:
-        column, value = "gene", "17"
+@pytest.mark.parametrize("view", ["tf", "gene", "pairs"])
+def test_fields__select_as_a_rectangle_does(page: Explorer, view: str) -> None:
+    page.go(view=view, tf=1, box=None)
+    rows = get_view(page)._rows
+    assert not rows._clear.visible
+    flat = view == "pairs"
+    rows._plot.value = "binding_pair" if flat else "binding_effect"
+    assert page.state.box is None
+    rows._ends.value = "1, 0.2, 0, 80" if flat else "80, 0.2"  # in any order
+    expected = Box("binding_pair", (0.2, 1.0, 0.0, 80.0)) if flat else Box("binding_effect", (0.2, 80.0))
+    assert page.state.box == expected
+    assert len(rows._table.value) == len(get_view(page).make_table()) > 0
+    rows._ends.value = "1, two"
+    assert "expected" in get_message(page)
+    assert page.state.box == expected
+    rows._clear.clicks += 1
+    assert (page.state.box, rows._ends.value) == (None, "")
+    assert not rows._clear.visible
+    page.go(box=expected)
+    assert rows._ends.value == ("0.2, 1, 0, 80" if flat else "0.2, 80")
+    rows._ends.value = ""
+    assert page.state.box is None
 
+
+@pytest.mark.parametrize("view", ["tf", "gene", "pairs"])
+def test_view__that_fails_to_read_shows_nothing_else(
+    page: Explorer, view: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise InputError("the store is gone")
+
+    page.go(view=view, tf=1, gene=1, other=2, box=None)
+    with monkeypatch.context() as patched:
+        patched.setattr(page.source, "take_tfs", fail)
+        patched.setattr(page.source, "take_gene", fail)
+        page.go(tf=3, gene=3)
+        assert "the store is gone" in get_message(page)
+        assert not any(part.visible for part in get_view(page).layout)
+        assert not page.downloads._csv.visible
+    page.go(tf=1, gene=1)
+    assert all(part.visible for part in get_view(page).layout)
+    assert page.downloads._csv.visible
+
+
+def test_table__leaves_out_what_all_rows_share(page: Explorer) -> None:
+    page.go(view="tf", tf=1, box=None)
+    assert "bound_fraction" not in get_view(page)._rows._table.value
+    assert "bound_fraction" in get_view(page).make_table()  # to download
+    page.go(view="gene", gene=1)
+    assert "bound_fraction" in get_view(page)._rows._table.value
+
+
+def test_gene__opens_from_the_table(page: Explorer) -> None:
     page.go(view="tf", tf=0)
-    get_view(page)._follow(Click())
+    get_view(page)._follow("17")
     assert (page.state.view, page.state.gene) == ("gene", 17)
 
 

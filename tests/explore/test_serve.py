@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from bokeh.document import Document
 
 from tests.explore.common import simulate
 from yeastxr.errors import InputError
 from yeastxr.explore import serve as serve_here
+from yeastxr.explore.views.overview import OverviewView
 
 
 class Served:
@@ -98,6 +100,29 @@ def test_page__is_for_this_machine_by_its_own_name(start: Callable[..., Served])
     key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
     upgrade = f"Upgrade: websocket\r\nConnection: Upgrade\r\n{key}\r\nOrigin: http://example.com"
     assert b" 403 " in served.send(f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n{upgrade}")[:20]
+
+
+def test_work__touches_the_document_in_the_server_thread_alone(
+    start: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: set[threading.Thread] = set()
+    shown = threading.Event()
+    schedule, finish = Document.add_next_tick_callback, OverviewView._finish
+
+    def record(document: Document, callback: Any) -> Any:
+        threads.add(threading.current_thread())
+        return schedule(document, callback)
+
+    def tell(view: OverviewView, inspection: Any) -> None:
+        finish(view, inspection)
+        shown.set()
+
+    monkeypatch.setattr(Document, "add_next_tick_callback", record)
+    monkeypatch.setattr(OverviewView, "_finish", tell)
+    served = start()
+    served.get("?view=overview")
+    assert shown.wait(60)
+    assert threads == {served._thread}
 
 
 @pytest.mark.parametrize(

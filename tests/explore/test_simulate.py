@@ -212,6 +212,7 @@ def test_form__has_a_field_for_every_parameter(page: Explorer) -> None:
     assert form.entries["background_hops_range"].layout.visible
 
 
+@pytest.mark.usefixtures("draws_nothing")
 def test_form__changes_the_dataset_of_all_views(page: Explorer) -> None:
     set_field(page, "bound_mean", 5.0)
     set_field(page, "tf_relationships", "GAL4: MIG1 | RAP1")
@@ -417,7 +418,9 @@ def run_code(page: Explorer) -> None:
 
 
 @pytest.mark.parametrize("ds", [DS, DS.chunk({"tf": 2}), make_measured()], ids=["numpy", "dask", "measured"])
-def test_table__is_what_the_code_makes(ds: xr.Dataset) -> None:
+def test_table__is_what_the_code_makes(ds: xr.Dataset, request: pytest.FixtureRequest) -> None:
+    if ds is not DS:
+        request.getfixturevalue("draws_nothing")
     page = Explorer(ds, query=QUERY)
     run_code(page)
     table = get_view(page).make_table()

@@ -119,7 +119,8 @@ def test_source__reads_what_is_shown_and_no_more(chunks: dict[str, int] | None) 
 
 def test_source__finds_labels_by_text() -> None:
     assert SOURCE.find("tf", "gal4") == 0
-    assert SOURCE.find("gene", "12") == 12
+    assert SOURCE.find("gene", " 12") == 12
+    assert Source(yx.simulate(genes=5, bound=[0.5] * 2, tfs=[" a", "b"], seed=1), "").find("tf", "A ") == 0
     same = Source(yx.simulate(genes=5, bound=[0.5] * 2, tfs=["a", "A"], seed=1), "")
     assert (same.find("tf", "a"), same.find("tf", "A")) == (0, 1)
     with pytest.raises(InputError, match="TF 'b' is not in the dataset; known are 'a', 'A'"):

@@ -116,10 +116,10 @@ def test_widgets__change_the_url_and_follow_it(page: Explorer) -> None:
     page.go(tf=0, options={})
     view = page._shown
     view._widgets["x"].value = "replicate"
-    view._all.value = True
+    view._all.value = list(view._all.options)
     assert page.state.options == {"x": "replicate", "tfs": "all"}
     assert "opt.x=replicate&opt.tfs=all" in page.navigation.query
-    view._all.value = False
+    view._all.value = []
     view._widgets["x"].value = "bound_mean"
     assert page.state.options == {}
     page.visit("?view=sweep&opt.colour=replicate&opt.statistic=binding_auroc")

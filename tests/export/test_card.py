@@ -54,17 +54,17 @@ def test_card__of_a_sweep_makes_it_again(tmp_path: Path) -> None:
 def test_card__replaces_cards_of_ours_alone(tmp_path: Path) -> None:
     ds = simulate_measured()
     (tmp_path / "README.md").write_text("my project")
-    with pytest.raises(yx.InputError, match="exists and is no card of yeastxr"):
+    with pytest.raises(yx.InputError, match="exists and is not a card of yeastxr"):
         yx.export(ds, tmp_path / "sim.csv", card=True, overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
     (tmp_path / "README.md").unlink()
     yx.export(ds, tmp_path / "sim.csv", card=True)
-    with pytest.raises(yx.InputError, match=r"exists; expected a folder without README\.md, or overwrite"):
+    with pytest.raises(yx.InputError, match=r"already exists; choose another folder or pass overwrite=True"):
         yx.export(ds, tmp_path / "other.csv", card=True)
     assert not (tmp_path / "other.csv").exists()
     many = yx.simulate(genes=[f"gene number {i}" for i in range(1000)], bound=[0.1], seed=1)
     yx.export(many, tmp_path / "other.csv", card=True, overwrite=True)
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "other.csv" in text
-    assert "characters, left out here" in text
+    assert "characters, not shown" in text
     assert len(text) < 5000

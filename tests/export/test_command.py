@@ -38,7 +38,7 @@ def test_command__options_are_those_of_the_function(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["out", "--layout", "tall"], "'tall' is not known; known are 'long', 'wide', 'ranks'"),
+        (["out", "--layout", "tall"], "unknown value 'tall'; expected one of 'long', 'wide', 'ranks'"),
         (["out.npz", "--card"], "card is True; expected a long table"),
         (["out.parquet", "--features", "bindng_effect"], "did you mean 'binding_effect'"),
     ],

@@ -228,7 +228,7 @@ def test_export__variables_that_are_wanted(tmp_path: Path, ending: str) -> None:
             assert list(back["feature"].values) == ["perturbation_pvalue", "label"]
     with pytest.raises(yx.SchemaError, match="did you mean 'label'"):
         yx.export(ds, tmp_path / f"c{ending}", features=["labl"])
-    with pytest.raises(yx.SchemaError, match="lacks the variable 'adjusted'"):
+    with pytest.raises(yx.SchemaError, match="has no variable 'adjusted'"):
         yx.export(ds.drop_vars("adjusted"), tmp_path / f"c{ending}", features=["adjusted"])
 
 
@@ -277,7 +277,7 @@ def test_export__leaves_nothing_half_done(tmp_path: Path, ending: str) -> None:
         yx.export(fail_later(ds), path, **options)
     assert read_files(tmp_path) == before
     assert len(list(tmp_path.iterdir())) == 1
-    with pytest.raises(yx.InputError, match="exists; expected a new name, or overwrite"):
+    with pytest.raises(yx.InputError, match="already exists; choose another path or pass overwrite=True"):
         yx.export(ds, path, **(options | {"overwrite": False}))
     yx.export(ds, path, **options)
     after = read_files(tmp_path)
@@ -298,9 +298,9 @@ def test_export__says_what_to_install(
 
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
-    ("out.xyz", {}, r"expected a name that ends in \.csv.*or a folder and layout='wide' or 'ranks'"),
+    ("out.xyz", {}, r"expected a path that ends in \.csv.*or a folder and layout='wide' or 'ranks'"),
     ("out", {}, "or a folder and layout='wide' or 'ranks'"),
-    ("out.csv", {"layout": "wide"}, "expected a folder for layout='wide', not a name in .csv"),
+    ("out.csv", {"layout": "wide"}, "expected a folder for layout='wide', not a .csv file"),
     ("out", {"layout": "tall"}, "layout is 'tall'; expected 'long', 'wide' or 'ranks'"),
     ("out.csv", {"columns": "other"}, "columns is 'other'; expected 'field' or 'yeastxr'"),
     ("out.nc", {"columns": "field"}, "columns is 'field'; expected a table"),
@@ -309,9 +309,9 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("out.csv", {"header": True}, "header is True; expected layout='ranks'"),
     ("out.csv", {"card": 1}, "card is 1; expected True or False"),
     ("out.csv", {"features": []}, "features is empty"),
-    ("out.csv", {"features": ["label", "label"]}, "features holds 'label' twice"),
-    ("out.pt", {"features": ["label", "adjusted"]}, "features names 'adjusted', an extra variable"),
-    ("out", {"layout": "ranks", "features": ["label"]}, "expected a feature of binding and one of perturbation"),
+    ("out.csv", {"features": ["label", "label"]}, "features contains 'label' more than once"),
+    ("out.pt", {"features": ["label", "adjusted"]}, "features contains 'adjusted', an extra variable"),
+    ("out", {"layout": "ranks", "features": ["label"]}, "expected one feature of binding and one of perturbation"),
     ("out.csv", {"progress": "yes"}, "progress is 'yes'"),
 ]
 
@@ -337,7 +337,7 @@ def test_export__names_that_a_file_cannot_hold(tmp_path: Path) -> None:
     ]
     ds = ds.assign_coords(tf=["a\0b", *TFS[1:]])
     for ending in (".nc", ".h5ad"):
-        with pytest.raises(yx.InputError, match=r"tf holds 'a\\x00b', which a file such as .* can't hold"):
+        with pytest.raises(yx.InputError, match=r"tf contains 'a\\x00b', which can't be stored in a file such as"):
             yx.export(ds, tmp_path / f"sim{ending}")
     table = pd.read_parquet(yx.export(ds, tmp_path / "sim.parquet"))
     assert table["regulator_symbol"][0] == "a\0b"
@@ -345,7 +345,7 @@ def test_export__names_that_a_file_cannot_hold(tmp_path: Path) -> None:
 
 def test_export__a_dim_may_not_be_a_column(tmp_path: Path) -> None:
     ds = simulate_measured().rename(replicate="pvalue")
-    with pytest.raises(yx.InputError, match="the dim 'pvalue' has the name of another column"):
+    with pytest.raises(yx.InputError, match="the dimension 'pvalue' has the name of another column"):
         yx.export(ds, tmp_path / "sim.parquet")
     assert "pvalue" in pd.read_parquet(yx.export(ds, tmp_path / "sim.parquet", columns="yeastxr"))
 

@@ -63,6 +63,6 @@ def test_ranks__names_that_lists_cannot_hold(tmp_path: Path) -> None:
     ds = simulate_measured()
     with pytest.raises(yx.InputError, match="the gene 'a,b' has a comma or a quote"):
         yx.export(ds.assign_coords(gene=["a,b", *ds.gene.values[1:]]), tmp_path / "ranks", layout="ranks")
-    with pytest.raises(yx.InputError, match="differ by the case of letters alone"):
+    with pytest.raises(yx.InputError, match="differ only in upper and lower case"):
         yx.export(ds.assign_coords(tf=["A", "a", "b", "c"]), tmp_path / "ranks", layout="ranks")
     assert list(tmp_path.iterdir()) == []

@@ -82,7 +82,7 @@ def test_to_dataframe__follows_the_selection(ds: xr.Dataset) -> None:
         "label",
     ]
     assert list(ds.sel(feature="label").yeast.to_dataframe().columns) == ["label", "bound_fraction"]
-    with pytest.raises(yx.SchemaError, match="lacks the variable 'label'"):
+    with pytest.raises(yx.SchemaError, match="has no variable 'label'"):
         yx.to_dataframe(ds.drop_vars("label"))
 
 

@@ -113,7 +113,9 @@ def test_fit__correlated_responses_and_missing_values() -> None:
     fit = yx.fit_spec(spec.simulate(), seed=1)
     assert np.abs(compute_z(fit, spec, tuple(planted))).max() < 4
     assert fit.spec.replicates == 2
-    few = yx.fit_spec(spec.simulate().sel(tf=[0]), seed=1)  # with one TF, genes and pairs can't be told apart
+    few = yx.fit_spec(
+        spec.simulate().sel(tf=[0]), seed=1
+    )  # with one TF, genes and pairs can't be does not differ significantly
     assert few.spec.missing_gene_fraction == 0
     assert abs(few.spec.missing_pair_fraction - 0.145) < 0.06
 
@@ -228,7 +230,7 @@ def test_fit__means_of_unbound_pairs_leave_0_where_they_differ() -> None:
     assert np.abs(compute_z(fit, spec, ("unbound_mean", "unbound_std", "bound_mean", "bound_std"))).max() < 3.5
     near = yx.fit_spec(replace(spec, unbound_mean=0.0, bound_mean=0.0).simulate(), seed=1)
     assert (near.spec.unbound_mean, near.spec.bound_mean, near.spec.max_mean_adjustment) == (0, 0, 0)
-    assert sum("told apart" in note for note in near.notes) >= 2
+    assert sum("does not differ significantly" in note for note in near.notes) >= 2
 
 
 def test_fit__dask_gives_the_same_as_numpy() -> None:
@@ -260,7 +262,7 @@ def test_fit__given_negative_binomial_hops_stay_without_counts() -> None:
     fit = yx.fit_spec(ds, seed=1, **given)
     assert {name: getattr(fit.spec, name) for name in given} == given
     assert fit.spec.simulate().sizes == ds.sizes
-    with pytest.raises(yx.InputError, match="no counts of hops to estimate means from; expected a mean each"):
+    with pytest.raises(yx.InputError, match="no counts of hops to estimate means; expected all means"):
         yx.fit_spec(ds, seed=1, hop_distribution="negative_binomial", background_hops_mean=10.0)
 
 
@@ -290,13 +292,13 @@ def test_fit__bad_input_is_refused() -> None:
         (lambda: yx.fit_spec(swept), "isel\\(bound_mean=0\\)"),
         (lambda: yx.fit_spec(repeated), "isel\\(measurement=0\\)"),
         (lambda: yx.fit_spec(ds.drop_vars("binding_effect")), "binding_effect"),
-        (lambda: yx.fit_spec(ds.sel(tf=[0])), "relations of TFs that it lacks"),
+        (lambda: yx.fit_spec(ds.sel(tf=[0])), "relations of TFs that the dataset does not have"),
         (lambda: yx.fit_spec(ds.drop_vars("label")), "no 'label'"),
         (lambda: yx.fit_spec(few), "more genes"),
-        (lambda: yx.fit_spec(unbound), "no second group"),
+        (lambda: yx.fit_spec(unbound), "do not show a second group"),
         (lambda: yx.fit_spec(unbound, max_mean_adjustment=3.0), "max_mean_adjustment"),
         (lambda: yx.fit_spec(ds, bound_meen=3.0), "did you mean 'bound_mean'"),
-        (lambda: yx.fit_spec(ds, bound=[0.1]), "known from the dataset"),
+        (lambda: yx.fit_spec(ds, bound=[0.1]), "comes from the dataset"),
         (lambda: yx.fit_spec(ds, unbound_std=-1.0), "unbound_std"),
         (lambda: yx.fit_spec(ds, seed=-1), "seed"),
         (lambda: yx.fit_spec(ds.where(False).assign(label=ds.label)), "both effects"),

@@ -104,16 +104,16 @@ def test_correlation__of_selections_arrays_and_no_values() -> None:
     assert f"median {np.median(result.correlation[[0, 2]]):.2f}" in notes
     constant = plot.correlation(ds, x=xr.zeros_like(own))
     assert constant.get(0).dimension_values("tfs").sum() == 0
-    assert "3 without" in get_options(constant)["xlabel"]
+    assert "3 omitted" in get_options(constant)["xlabel"]
     replicates = plot.correlation(xr.concat([ds, make_measured(2)], "replicate"))
     assert replicates.get(0).dimension_values("tfs").sum() == 6
     assert "by replicate, TF" in get_options(replicates)["xlabel"]
     for arguments, message in (
         ({"level": 1}, "level is 1"),
-        ({"x": own[:4]}, "x has other labels along 'gene' than the dataset"),
+        ({"x": own[:4]}, "x and the dataset have different labels along 'gene'"),
         ({"x": "label"}, "x is 'label'"),
         ({"method": "kendall"}, "method is 'kendall'"),
-        ({"tf": "TF9"}, "tf is 'TF9', which is not known"),
+        ({"tf": "TF9"}, "tf is 'TF9', which is unknown"),
     ):
         with pytest.raises(yx.InputError, match=message):
             plot.correlation(ds, **arguments)
@@ -132,7 +132,7 @@ def test_scores__points_stand_beside_the_ceiling(score: str, chunks: dict[str, i
     ceiling = expected.ceiling if score != "smse" else 1 - expected.ceiling
     np.testing.assert_allclose(best.dimension_values("score"), ceiling)
     assert mean.dimension_values("score").tolist() == ([1, 1] if score == "smse" else [0, 0])
-    names = ["the mean", "floor by theory" if score == "smse" else "ceiling by theory", "prediction"]
+    names = ["the mean", "minimum by theory" if score == "smse" else "maximum by theory", "prediction"]
     assert [layer.label for layer in (mean, best, points)] == names
     assert [layer.label for layer in plot.scores(ds, prediction, score=score, theory=False)] == [names[0], names[2]]
 
@@ -149,7 +149,7 @@ def test_scores__of_measured_data_and_selections() -> None:
     assert plot.scores(ds, ds.binding_effect * np.float32(np.nan)).get(1).dimension_values("score").size == 3
     for prediction, arguments, message in (
         (None, {}, "prediction is None; expected a DataArray"),
-        (ds.binding_effect[:4], {}, "prediction has other labels along 'gene'"),
+        (ds.binding_effect[:4], {}, "prediction and the dataset have different labels along 'gene'"),
         (ds.binding_effect, {"score": "nrmse"}, "score is 'nrmse'; expected 'r2', 'explained_variance' or 'smse'"),
         (ds.binding_effect, {"target": "label"}, "target is 'label'"),
     ):
@@ -216,9 +216,13 @@ def test_enrichment__selections_totals_names_and_replicates() -> None:
 def test_enrichment__refuses() -> None:
     hops = make_hops(20)
     for ds, arguments, message in (
-        (make_measured(1), {}, "the dataset has no counts 'experiment_hops'; expected experiment_hops= one of its"),
+        (make_measured(1), {}, "the dataset has no counts 'experiment_hops'; pass experiment_hops= with one of its"),
         (hops, {"background_hops": 3}, "background_hops is 3; expected the name of a variable, or a DataArray"),
-        (hops, {"background_hops": hops.background_hops[:5]}, "background_hops has other labels along 'gene'"),
+        (
+            hops,
+            {"background_hops": hops.background_hops[:5]},
+            "background_hops and the dataset have different labels along 'gene'",
+        ),
         (hops, {"pseudocount": 0}, "pseudocount is 0; expected a number above 0"),
         (hops, {"largest_pvalue": 1}, "largest_pvalue is 1"),
         (hops, {"max_points": 0}, "max_points is 0"),
@@ -227,9 +231,9 @@ def test_enrichment__refuses() -> None:
         (
             hops.assign(experiment_hops=hops.experiment_hops - 1),
             {},
-            "experiment_hops has a count of -.*; expected counts of at least 0",
+            "experiment_hops contains -.*; expected counts of at least 0",
         ),
-        (hops, {"tf": "TF9"}, "tf is 'TF9', which is not known"),
+        (hops, {"tf": "TF9"}, "tf is 'TF9', which is unknown"),
         (None, {}, "ds is of type NoneType"),
     ):
         with pytest.raises(yx.InputError, match=message):

@@ -68,7 +68,7 @@ def test_rank_response__says_what_responds_and_leaves_out_ranks_without_genes() 
     assert not known[-1]  # some genes have a NaN
     np.testing.assert_array_equal(np.isfinite(band.dimension_values("upper")), known)
     for other in (ds.label[:5], ds.label.isel(tf=[0])):
-        with pytest.raises(yx.InputError, match="responsive has other labels along"):
+        with pytest.raises(yx.InputError, match="responsive and the dataset have different labels along"):
             plot.rank_response(ds, responsive=other)
 
 
@@ -83,7 +83,7 @@ def test_roc__of_predictions_and_other_truths() -> None:
         f"all pairs: {curves.pooled_auroc.item():.3f}",
         "chance",
     ]
-    with pytest.raises(yx.InputError, match="score has other labels along 'gene'"):
+    with pytest.raises(yx.InputError, match="score and the dataset have different labels along 'gene'"):
         plot.roc(ds, score=model[:4])
 
 
@@ -113,7 +113,7 @@ def test_volcano__points_are_the_pairs() -> None:
     np.testing.assert_allclose(bound.dimension_values(1), -np.log10(own.perturbation_pvalue))
     assert bound.dimension_values("gene").tolist() == own.gene.values.tolist()
     assert len(unbound) == 1000 - len(bound)
-    note = "p-values: uniform, up to 0.2 for a TF's 10 % largest |effects|, else up to 1"
+    note = "p-values: uniform, up to 0.2 for the 10 % largest |effects| of a TF, otherwise up to 1"
     assert get_options(plot.volcano(ds, "binding"))["xlabel"] == f"binding effect\n{note}"
 
 
@@ -123,7 +123,7 @@ def test_volcano__of_measured_data_and_of_many_pairs() -> None:
     known = ds.perturbation_effect.notnull() & ds.perturbation_pvalue.notnull()
     assert (points.label, len(points)) == ("all pairs", int(known.sum()))
     assert np.isfinite(points.dimension_values(1)).all()
-    assert get_options(plot.volcano(ds))["xlabel"].endswith("\np-values as measured")
+    assert get_options(plot.volcano(ds))["xlabel"].endswith("\nmeasured p-values")
     many = yx.simulate(genes=500, bound=[0.3], n_sample=[6], replicates=2, seed=1, chunks={"tf": 2})
     for limit in (5, 100, 1000):
         picture = plot.volcano(many, max_points=limit)
@@ -143,9 +143,9 @@ def test_dual_threshold__draws_errors_by_tf() -> None:
     np.testing.assert_allclose(accepted.dimension_values("fdr"), result.expected_fdr[result.acceptable.values])
     assert len(rejected) + len(accepted) == 2
     for wrong in (ds, 3):
-        with pytest.raises(yx.InputError, match=r"result is of type [a-zA-Z]+; expected what"):
+        with pytest.raises(yx.InputError, match=r"result is of type [a-zA-Z]+; expected the result of"):
             plot.dual_threshold(ds, result=wrong)
-    with pytest.raises(yx.InputError, match="result is given together with tf"):
+    with pytest.raises(yx.InputError, match="result can't be combined with tf"):
         plot.dual_threshold(ds, result=result, tf=0)
 
 
@@ -207,8 +207,8 @@ def test_options__dots_per_inch(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"titel": "x"}, "there is no option 'titel'; did you mean 'title'"),
-        ({"title": 3}, "title is 3; expected text"),
+        ({"titel": "x"}, "unknown option 'titel'; did you mean 'title'"),
+        ({"title": 3}, "title is 3; expected a string"),
         ({"logx": 1}, "logx is 1; expected True or False"),
         ({"xlim": (2, 1)}, r"xlim is \(2.0, 1.0\); expected lower < upper"),
         ({"ylim": 3}, "ylim is 3; expected a pair"),
@@ -225,5 +225,5 @@ def test_methods__without_label_say_so() -> None:
     ds = make_measured(1)
     assert isinstance(plot.rank_response(ds), hv.Overlay)
     assert [layer.label for layer in plot.dual_threshold(ds)] == ["not acceptable", "acceptable"]
-    with pytest.raises(yx.InputError, match=r"plot\.roc needs the variable 'label', which the dataset lacks"):
+    with pytest.raises(yx.InputError, match=r"plot\.roc needs the variable 'label', which the dataset does not have"):
         plot.roc(ds)

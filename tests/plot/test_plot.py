@@ -205,11 +205,11 @@ def test_qc__reads_once_and_not_at_all_with_a_summary() -> None:
     with Counting():
         drawn(plot.qc(ds, max_points=0, summary=summary), "bokeh")
     assert len(computed) == 1
-    with pytest.raises(yx.InputError, match="summary is given together with tf"):
+    with pytest.raises(yx.InputError, match="summary can't be combined with tf"):
         plot.qc(ds, tf=1, summary=summary)
 
 
-def test_qc__linked_where_they_show_the_same() -> None:
+def test_qc__linked_where_they_show_the_same_and_named_with_units() -> None:
     from bokeh.models import Plot
 
     figures = list(drawn(plot.qc(made(genes=100)), "bokeh").select({"type": Plot}))
@@ -220,12 +220,20 @@ def test_qc__linked_where_they_show_the_same() -> None:
     assert pairs.y_range is quantiles.y_range
     assert pairs.x_range is not binding.x_range
     assert len({id(figure.y_range) for figure in (binding, perturbation, pvalue, fractions, pairs, curves)}) == 6
+    labels = [
+        (figure.xaxis.axis_label.split("\n")[0], figure.yaxis.axis_label) for figure in (binding, perturbation, pairs)
+    ]
+    assert labels == [
+        ("binding effect", "gene–TF pairs"),
+        ("perturbation effect (noise s.d.)", "gene–TF pairs"),
+        ("binding effect", "|perturbation effect| (noise s.d.)"),
+    ]
 
 
 TITLES = [
     "Binding effects",
     "Perturbation effects",
-    "Perturbation over binding",
+    "Perturbation against binding",
     "Binding p-values",
     "Perturbation p-values",
     "Bound fraction by TF",
@@ -244,11 +252,10 @@ def test_qc__draws_with_matplotlib() -> None:  # other tests draw it with bokeh,
     [
         {"bound": [0.0], "n_sample": [2]},
         {"bound": [1.0], "n_sample": [2]},
-        {"genes": 1},
-        {"bound": [0.4], "n_sample": [1]},
+        {"genes": 1, "bound": [0.4], "n_sample": [1]},
         {"genes": 50, "replicates": 2, "chunks": {}},
     ],
-    ids=["none-bound", "all-bound", "one-gene", "one-tf", "replicates"],
+    ids=["none-bound", "all-bound", "one-pair", "replicates"],
 )
 def test_qc__draws_odd_datasets(extra: dict[str, object]) -> None:
     ds = made(**{"genes": 20, **extra})
@@ -257,19 +264,6 @@ def test_qc__draws_odd_datasets(extra: dict[str, object]) -> None:
         drawn(picture, "bokeh")
     for backend in BACKENDS:
         drawn(plot.binding_vs_perturbation(ds, max_points=0), backend)
-
-
-def test_axes__named_with_units() -> None:
-    binding, perturbation, pairs, *_ = plot.qc(made(genes=100))
-    labels = [
-        (figure.xaxis.axis_label.split("\n")[0], figure.yaxis.axis_label)
-        for figure in (drawn(picture, "bokeh") for picture in (binding, perturbation, pairs))
-    ]
-    assert labels == [
-        ("binding effect", "gene–TF pairs"),
-        ("perturbation effect (noise s.d.)", "gene–TF pairs"),
-        ("binding effect", "|perturbation effect| (noise s.d.)"),
-    ]
 
 
 def test_selection__by_label() -> None:
@@ -284,11 +278,11 @@ def test_selection__by_label() -> None:
 @pytest.mark.parametrize(
     ("selection", "message"),
     [
-        ({"tf": "GAL5"}, "tf is 'GAL5', which is not known; did you mean 'GAL4'?"),
+        ({"tf": "GAL5"}, "tf is 'GAL5', which is unknown; did you mean 'GAL4'?"),
         ({"tf": ["GAL4", 3]}, "tf is 3"),
-        ({"gene": 100}, "gene is 100, which is not known; known are the integers from 0 to 99"),
+        ({"gene": 100}, "gene is 100, which is unknown; expected an integer from 0 to 99"),
         ({"gene": True}, "gene is True"),
-        ({"gene": []}, "gene is [], with no label in it"),
+        ({"gene": []}, "gene is [], which is empty"),
         ({"max_points": -1}, "max_points is -1"),
     ],
 )
@@ -417,9 +411,9 @@ def test_relation_status__densities_by_hand(chunks: dict[str, int] | None) -> No
 
 def test_save__refuses_what_is_no_plot_or_folder(tmp_path: Path) -> None:
     picture = plot.bound_fraction(made(genes=20))
-    with pytest.raises(yx.InputError, match="expected a file in a folder that exists"):
+    with pytest.raises(yx.InputError, match="expected a file in an existing folder"):
         plot.save(picture, tmp_path / "none" / "x.png")
-    with pytest.raises(yx.InputError, match="element is 3; expected what a function"):
+    with pytest.raises(yx.InputError, match="element is 3; expected the result of a function"):
         plot.save(3, tmp_path / "x.png")
     assert list(tmp_path.iterdir()) == []
 
@@ -518,7 +512,7 @@ def test_compare__datasets_and_sweeps() -> None:
     assert all("bound, theory" in [layer.label for layer in panel] for panel in panels)  # each by its specification
     with pytest.raises(yx.InputError, match="by has 30 combinations of labels; expected from 1 to 24"):
         plot.binding_vs_perturbation(yx.sweep(spec, bound_mean=range(30)), by="bound_mean")
-    with pytest.raises(yx.InputError, match="datasets is neither"):
+    with pytest.raises(yx.InputError, match="datasets is invalid"):
         plot.compare(3)
 
 
@@ -543,8 +537,9 @@ def test_accessor__has_every_plot() -> None:
 def test_save__whatever_backend_matplotlib_has_or_misses(tmp_path: Path) -> None:
     """Save with each as matplotlib's default, in a fork of a process that has loaded the rest."""
     code = """
-import os, sys, holoviews, panel, yeastxr as yx
+import os, sys, holoviews, panel, scipy.stats, yeastxr as yx
 ds = yx.simulate(genes=50, bound=[0.2], seed=1)
+assert "matplotlib" not in sys.modules
 for backend in sys.argv[2:]:
     child = os.fork()
     if child:
@@ -582,7 +577,7 @@ def test_save__replaces_only_with_overwrite(suffix: str, tmp_path: Path) -> None
     path = tmp_path / f"mine{suffix}"
     path.write_text("mine")
     picture = plot.bound_fraction(made(genes=20))
-    with pytest.raises(yx.InputError, match="which exists; expected a new name, or overwrite"):
+    with pytest.raises(yx.InputError, match="which already exists; choose another path or pass overwrite=True"):
         plot.save(picture, path)
     assert path.read_text() == "mine"
     with pytest.raises(yx.InputError, match="overwrite is 1; expected True or False"):

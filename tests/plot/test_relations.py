@@ -97,11 +97,11 @@ def test_relations__many_are_cut_and_others_refused() -> None:
     assert (graph.nodes.dimension_values("kind") == "TF").sum() == 60
     assert plot.relations(many, tf=[490, 3]).get(0).nodes.dimension_values("name")[0] == "490"
     for data, options, message in [
-        (many, {"tf": 600}, "tf is 600, which has no conditions; known are the integers from 0 to 499"),
+        (many, {"tf": 600}, "tf is 600, which has no conditions; expected an integer from 0 to 499"),
         (many, {"tf": range(100)}, "expected at most 400 of 60"),
-        (many, {"tf": []}, "with no label in it"),
+        (many, {"tf": []}, "which is empty"),
         ({0: [And(*range(70))]}, {}, "the conditions to draw have 70 terms of 70 TFs; expected at most 400 of 60"),
-        (yx.simulate(genes=5, bound=0.5, seed=1), {}, "data has no relations of TFs; expected some"),
+        (yx.simulate(genes=5, bound=0.5, seed=1), {}, "data has no relations of TFs; expected relations"),
         ({"GAL4": []}, {}, "data has no relations of TFs"),
         ({"GAL4": "A &"}, {}, "the relation ends at character 4"),
         (5, {}, "data is of type int; expected a dataset"),

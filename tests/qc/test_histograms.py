@@ -152,16 +152,19 @@ def test_largest_effects__all_zero_gives_a_limit() -> None:
     ("call", "message"),
     [
         (lambda ds: qc.histogram(ds, "binding_efect"), "did you mean 'binding_effect'"),
-        (lambda ds: qc.histogram(ds, "label"), "'label' is what counts are split by"),
+        (lambda ds: qc.histogram(ds, "label"), "the feature is 'label', which splits counts"),
         (lambda ds: qc.histogram(ds, "binding_effect", bins=0), "bins is 0"),
         (lambda ds: qc.histogram(ds, "binding_effect", bins=2.5), "bins is 2.5"),
         (lambda ds: qc.histogram(ds, "binding_effect", limits=(5, 0)), "lower < upper"),
-        (lambda ds: qc.histogram(ds, "binding_effect", limits=(1, 1 + 1e-15)), "far enough apart for 60 bins"),
+        (
+            lambda ds: qc.histogram(ds, "binding_effect", limits=(1, 1 + 1e-15)),
+            "with a sufficient distance for 60 bins",
+        ),
         (lambda ds: qc.histogram(ds, "binding_effect", limits=(0, np.inf)), "finite number"),
         (lambda ds: qc.histogram(ds, "binding_effect", limits=3), "two numbers"),
         (
             lambda ds: qc.histogram(ds.drop_vars("binding_effect"), "binding_effect"),
-            "lacks the variable 'binding_effect'",
+            "has no variable 'binding_effect'",
         ),
         (lambda ds: qc.histogram(ds.isel(tf=0, drop=True), "binding_effect"), "no dimension 'tf'"),
         (lambda ds: qc.histogram(ds["label"], "binding_effect"), "expected an xarray.Dataset"),

@@ -27,35 +27,35 @@ INF = float("inf")
         ({"genes": NAN}, "genes", "nan", "an integer from 1"),
         ({"genes": 2**32}, "genes", "4294967296", "an integer from 1"),
         ({"genes": []}, "genes", "empty", "at least one name"),
-        ({"genes": ["a", "b", "a"]}, "genes", "'a' twice", "unique names"),
-        ({"genes": ["a", 3]}, "genes", "3", "names that are text"),
+        ({"genes": ["a", "b", "a"]}, "genes", "'a' more than once", "unique names"),
+        ({"genes": ["a", 3]}, "genes", "3", "expected strings"),
         ({"genes": ["\ud800"]}, "genes", "'\\ud800'", "Unicode"),
         ({"bound": [0.1, 1.01]}, "bound[1]", "1.01", "from 0 to 1"),
         ({"bound": [-0.1, 0.1]}, "bound[0]", "-0.1", "from 0 to 1"),
         ({"bound": [NAN, 0.1]}, "bound[0]", "nan", "from 0 to 1"),
         ({"bound": ["0.1", 0.1]}, "bound[0]", "'0.1'", "from 0 to 1"),
         ({"bound": 1.1}, "bound[0]", "1.1", "from 0 to 1"),
-        ({"bound": "0.1"}, "bound", "'0.1'", "a list of them"),
+        ({"bound": "0.1"}, "bound", "'0.1'", "a list of"),
         ({"bound": [[0.1], [0.2]]}, "bound[0]", "[0.1]", "from 0 to 1"),
-        ({"bound": np.ones((2, 2))}, "bound", "[[1., 1.], [1., 1.]]", "a list of them"),
+        ({"bound": np.ones((2, 2))}, "bound", "[[1., 1.], [1., 1.]]", "a list of"),
         ({"bound": 10**400}, "bound[0]", "1000", "from 0 to 1"),
         ({"bound": {}}, "bound", "empty", "at least one name"),
         ({"bound": {"GAL4": 2}}, "bound[0]", "2", "from 0 to 1"),
-        ({"bound": {0: 0.5}}, "bound", "0", "names that are text"),
+        ({"bound": {0: 0.5}}, "bound", "0", "expected strings"),
         ({"bound": {"GAL4": 0.5}, "tfs": ["MIG1"]}, "tfs", "both name TFs", "only one"),
         ({"bound": {"GAL4": 0.5}, "n_sample": 2}, "bound", "names 1 TFs", "expected 2"),
-        ({"genes": 10**5000}, "genes", "an integer of some 5,000 digits", "an integer from 1"),
-        ({"genes": pd.Series([1, 2])}, "genes", "1", "names that are text"),
+        ({"genes": 10**5000}, "genes", "an integer of about 5,000 digits", "an integer from 1"),
+        ({"genes": pd.Series([1, 2])}, "genes", "1", "expected strings"),
         ({"genes": pd.DataFrame({"a": ["x"]})}, "genes", "x", "a list of unique names"),
         ({"genes": datetime.date(2020, 1, 1)}, "genes", "2020", "an integer from 1"),
-        ({"tfs": [datetime.date(2020, 1, 1), "b"]}, "tfs", "2020", "names that are text"),
+        ({"tfs": [datetime.date(2020, 1, 1), "b"]}, "tfs", "2020", "expected strings"),
         ({"bound": []}, "bound", "empty", "at least one fraction"),
-        ({"n_sample": [1]}, "n_sample", "1 entries and bound has 2", "as many counts"),
+        ({"n_sample": [1]}, "n_sample", "1 entries and bound has 2", "one count for each"),
         ({"n_sample": [1, 0]}, "n_sample[1]", "0", "an integer from 1"),
         ({"n_sample": [-3, 1]}, "n_sample[0]", "-3", "an integer from 1"),
         ({"n_sample": [1.5, 1]}, "n_sample[0]", "1.5", "an integer from 1"),
-        ({"n_sample": {1, 2}}, "n_sample", "a set", "a list of them"),
-        ({"tfs": ["a", "a"]}, "tfs", "'a' twice", "unique"),
+        ({"n_sample": {1, 2}}, "n_sample", "a set", "a list of"),
+        ({"tfs": ["a", "a"]}, "tfs", "'a' more than once", "unique"),
         ({"tfs": ["a", "b", "c"]}, "tfs", "3 names", "expected 2"),
         ({"tfs": "ab"}, "tfs", "'ab'", "a list of unique names"),
         ({"tfs": range(10**30)}, "tfs", "range(0, 1000", "a list of unique names, of at most 10,000,000"),
@@ -81,16 +81,16 @@ INF = float("inf")
         ({"bound_mean": NAN}, "bound_mean", "nan", "a finite number"),
         ({"unbound_mean": "3"}, "unbound_mean", "'3'", "a finite number"),
         ({"max_mean_adjustment": INF}, "max_mean_adjustment", "inf", "a finite number"),
-        ({"tf_relationships": {0: [7]}}, "tf_relationships[0]", "7", "known are 0, 1"),
-        ({"tf_relationships": {7: [0]}}, "tf_relationships", "7", "known are 0, 1"),
-        ({"tf_relationships": {0: [And(1, Or(1, 9))]}}, "tf_relationships[0]", "9", "known are 0, 1"),
-        ({"tf_relationships": {0: True}}, "tf_relationships[0]", "True", "TFs, And, Or and Not"),
+        ({"tf_relationships": {0: [7]}}, "tf_relationships[0]", "7", "expected one of 0, 1"),
+        ({"tf_relationships": {7: [0]}}, "tf_relationships", "7", "expected one of 0, 1"),
+        ({"tf_relationships": {0: [And(1, Or(1, 9))]}}, "tf_relationships[0]", "9", "expected one of 0, 1"),
+        ({"tf_relationships": {0: True}}, "tf_relationships[0]", "True", "a TF, And, Or, Not"),
         ({"tf_relationships": {0: {"or": [0, 1]}}}, "tf_relationships[0]", "{'or': [0, 1]}", "or a list of them"),
-        ({"tf_relationships": {0: b"1"}}, "tf_relationships[0]", "b'1'", "TFs, And, Or and Not"),
-        ({"tf_relationships": {0: 7}}, "tf_relationships[0]", "7", "known are 0, 1"),
+        ({"tf_relationships": {0: b"1"}}, "tf_relationships[0]", "b'1'", "a TF, And, Or, Not"),
+        ({"tf_relationships": {0: 7}}, "tf_relationships[0]", "7", "expected one of 0, 1"),
         ({"tf_relationships": {0: range(10**12)}}, "tf_relationships[0]", "1,000,000,000,000 terms", "100,000"),
-        ({"tf_relationships": {0: [1.5]}}, "tf_relationships[0]", "1.5", "a TF's label"),
-        ({"tf_relationships": {0: [True]}}, "tf_relationships[0]", "True", "a TF's label"),
+        ({"tf_relationships": {0: [1.5]}}, "tf_relationships[0]", "1.5", "the label of a TF"),
+        ({"tf_relationships": {0: [True]}}, "tf_relationships[0]", "True", "the label of a TF"),
         ({"tf_relationships": [0]}, "tf_relationships", "[0]", "a dict"),
         (
             {"tfs": ["GAL4", "MIG1"], "tf_relationships": {"GAL4": ["MGI1"]}},
@@ -134,7 +134,7 @@ def test_simulate__refused(change: dict[str, object], name: str, value: str, all
 def test_relations__empty_or_of_the_wrong_type(kind: type) -> None:
     with pytest.raises(yx.InputError, match=rf"{kind.__name__}\(\) is empty; expected at least one TF"):
         kind()
-    with pytest.raises(yx.InputError, match=rf"{kind.__name__}\(\) holds \[1\]; expected a TF's label"):
+    with pytest.raises(yx.InputError, match=rf"{kind.__name__}\(\) contains \[1\]; expected the label of a TF"):
         kind([1])
 
 
@@ -147,7 +147,7 @@ def test_relations__nested_too_deep() -> None:
     entry: object = 0
     for _ in range(100):
         entry = Not(entry)
-    with pytest.raises(yx.InputError, match="nested more than"):
+    with pytest.raises(yx.InputError, match="more than 100 levels"):
         Not(entry)
 
 

@@ -374,9 +374,9 @@ def test_stores__have_extra_variables(tmp_path: Any) -> None:
     assert yx.verify(path, repair=True).repaired
     xr.testing.assert_identical(yx.open(path).compute(), ds)
     path = yx.save(yx.simulate(**options, chunks={"tf": 2}), tmp_path / "b.zarr")
-    with pytest.raises(yx.InputError, match="positive_fraction is missing; expected those of the new TFs"):
+    with pytest.raises(yx.InputError, match="positive_fraction is missing; expected values for the new TFs"):
         yx.extend(path, bound=[0.3])
-    with pytest.raises(yx.InputError, match="positive_fraction has 3 entries; expected one, or 2"):
+    with pytest.raises(yx.InputError, match="positive_fraction has 3 entries; expected 1, or 2"):
         yx.extend(path, bound=[0.3], n_sample=[2], positive_fraction=[0.1, 0.2, 0.3])
     yx.extend(path, bound=[0.3], n_sample=[2], replicates=3, positive_fraction=0.4)
     options = {**options, "positive_fraction": [*FULL["positive_fraction"], 0.4, 0.4]}
@@ -400,36 +400,42 @@ def test_tensors__leave_out_extra_variables() -> None:
     ("change", "message"),
     [
         ({"hop_distribution": "poisson"}, "hop_distribution is 'poisson'; expected 'uniform' or 'negative_binomial'"),
-        ({"background_hops_mean": 3.0}, "background_hops_mean and hop_distribution='uniform' do not go together"),
-        ({"promoter_dispersion": 3.0}, "promoter_dispersion and hop_distribution='uniform' do not go together"),
+        ({"background_hops_mean": 3.0}, "background_hops_mean can't be used with hop_distribution='uniform'"),
+        ({"promoter_dispersion": 3.0}, "promoter_dispersion can't be used with hop_distribution='uniform'"),
         ({**HOPS, "promoter_dispersion": 1e-7}, "promoter_dispersion is 1e-07; expected 0, or a number from 1e-06"),
         (
             {"hop_distribution": "negative_binomial"},
-            "without background_hops_mean, unbound_exp.*; expected a mean each",
+            "without background_hops_mean, unbound_exp.*; expected all means",
         ),
-        ({**HOPS, "background_hops_range": (1, 5)}, "background_hops_range and hop_distribution='negative_binomial'"),
+        (
+            {**HOPS, "background_hops_range": (1, 5)},
+            "background_hops_range can't be used with hop_distribution='negative_binomial'",
+        ),
         ({**HOPS, "pseudocount": 0}, "pseudocount is 0 and hop_distribution is 'negative_binomial'"),
         ({**HOPS, "background_hops_mean": -1}, "background_hops_mean is -1; expected a number from 0 to 10000"),
         ({"hops": 1}, "hops is 1; expected True or False"),
         ({"adjusted": "yes"}, "adjusted is 'yes'; expected True or False"),
         ({"pvalues": "exact"}, "pvalues is 'exact'; expected 'tutorial' or 'test'"),
-        ({"pvalues": "test", "large_effect_percentile": 0.8}, "large_effect_percentile and pvalues='test' do not go"),
-        ({"poisson_pseudocount": 0.2}, "poisson_pseudocount and pvalues='tutorial' do not go together"),
+        (
+            {"pvalues": "test", "large_effect_percentile": 0.8},
+            "large_effect_percentile can't be used with pvalues='test'",
+        ),
+        ({"poisson_pseudocount": 0.2}, "poisson_pseudocount can't be used with pvalues='tutorial'"),
         ({"pvalues": "test", "unbound_std": 0}, "unbound_std is 0 and pvalues is 'test'"),
         ({"pvalues": "test", "background_hops_range": (1, 10**8)}, "combinations; expected at most 10"),
         ({"responsive_fraction": 1.1}, "responsive_fraction is 1.1; expected a number from 0 to 1"),
-        ({"gene_responsiveness": 0.5}, "gene_responsiveness is given, and exactly the bound pairs respond"),
+        ({"gene_responsiveness": 0.5}, "gene_responsiveness has no effect if exactly the bound pairs respond"),
         ({"gene_responsiveness": 1.0, "indirect_fraction": 0.1}, "gene_responsiveness is 1; expected 0, or a number"),
-        ({"positive_fraction": [0.5, 0.5]}, "positive_fraction has 2 entries; expected one, or 5"),
+        ({"positive_fraction": [0.5, 0.5]}, "positive_fraction has 2 entries; expected 1, or 5"),
         ({"positive_fraction": 2}, "positive_fraction is 2; expected a number from 0 to 1"),
-        ({"batch_std": 1.0}, "batch_std is 1 without measurements"),
+        ({"batch_std": 1.0}, "batch_std is 1 but there are no measurements"),
         ({"batch_std": -1.0, "measurements": 2}, "batch_std is -1.0; expected a finite number of at least 0"),
         ({"measurements": 0}, "measurements is 0; expected an integer from 1"),
         ({"bound_concentration": 0}, "bound_concentration is 0; expected a number from 0.01 to 1e"),
         ({"missing_gene_fraction": -0.1}, "missing_gene_fraction is -0.1; expected a number from 0 to 1"),
         (
             {**HOPS, "background_hops_mean": 9999.0, "background_hops_dispersion": 99.0},
-            "exceed 65536; expected smaller",
+            "exceed 65,536; expected smaller",
         ),
     ],
     ids=str,
@@ -444,23 +450,23 @@ def test_steps__refuse_what_does_not_go_together() -> None:
     labels = yx.generate_gene_population(20, bound=0.5, seed=1)
     effect, hops = yx.generate_binding_effects(labels, seed=1), yx.generate_hops(labels, seed=1)
     response = yx.generate_perturbation_effects(labels, effect, seed=1)
-    with pytest.raises(yx.InputTypeError, match="hops is None; expected the dataset of generate_hops"):
+    with pytest.raises(yx.InputTypeError, match="hops is None; expected the result of generate_hops"):
         yx.generate_pvalues(effect, pvalues="test")
-    with pytest.raises(yx.InputError, match="hops and pvalues='tutorial' of binding_pvalue do not go together"):
+    with pytest.raises(yx.InputError, match="hops can't be used with pvalues='tutorial' of binding_pvalue"):
         yx.generate_pvalues(effect, hops=hops)
-    with pytest.raises(yx.InputError, match="hops and pvalues='test' of perturbation_pvalue do not go together"):
+    with pytest.raises(yx.InputError, match="hops can't be used with pvalues='test' of perturbation_pvalue"):
         yx.generate_pvalues(response, pvalues="test", hops=hops)
-    with pytest.raises(yx.InputError, match=r"experiment_hops are from 1000 to 100.*, and the parameters .* 0 to 6"):
+    with pytest.raises(yx.InputError, match=r"experiment_hops range from 1000 to 100.*, but the parameters .* 0 to 6"):
         yx.generate_pvalues(effect, pvalues="test", hops=hops.assign(experiment_hops=hops.experiment_hops + 1000))
-    with pytest.raises(yx.SchemaError, match="lacks the variable 'background_hops'"):
+    with pytest.raises(yx.SchemaError, match="has no variable 'background_hops'"):
         yx.generate_pvalues(effect, pvalues="test", hops=hops[["experiment_hops"]])
     with pytest.raises(yx.InputError, match="hops has no parameters"):
         yx.generate_pvalues(effect, pvalues="test", hops=hops.drop_attrs())
-    with pytest.raises(yx.InputError, match="expected unbound_mean and unbound_std, to test it"):
+    with pytest.raises(yx.InputError, match="pass unbound_mean and unbound_std"):
         yx.generate_pvalues(response.drop_attrs(), pvalues="test")
     found = yx.generate_pvalues(response.drop_attrs(), pvalues="test", unbound_mean=0.0, unbound_std=1.0)
     np.testing.assert_array_equal(found, yx.generate_pvalues(response, pvalues="test"))
-    with pytest.raises(yx.InputError, match="batch_std is 1 and labels have no dimension 'measurement'"):
+    with pytest.raises(yx.InputError, match="batch_std is 1 but labels have no dimension 'measurement'"):
         yx.generate_perturbation_effects(labels, effect, batch_std=1.0)
     with pytest.raises(yx.SchemaError, match="array is named 'binding_effect'; expected 'perturbation_effect' or"):
         yx.mask_missing(effect, missing_gene_fraction=0.5)

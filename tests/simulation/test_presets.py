@@ -98,8 +98,8 @@ def test_attributes__hold_values_so_a_changed_preset_changes_no_dataset(monkeypa
         ({"presets": "yeast"}, "did you mean 'preset'"),
         ({"preset": "yeast", "tfs": 3}, "tfs is 3"),
         ({"preset": "yeast", "genes": None}, "genes is None"),
-        ({"preset": "yeast", "background_hops_range": (1, 2)}, "do not go together"),
-        ({}, "genes is missing; expected a count or names, or a preset"),
+        ({"preset": "yeast", "background_hops_range": (1, 2)}, "can't be used with"),
+        ({}, "genes is missing; expected a number or names, or a preset"),
         ({"genes": 5, "preset": None}, "bound is missing; expected fractions from 0 to 1, or a preset"),
     ],
 )

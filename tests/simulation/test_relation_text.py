@@ -123,13 +123,13 @@ def test_text__means(text: str, expected: object) -> None:
         ("GAL4 &", "the relation ends at character 7; expected a TF, '!' or '('"),
         ("GAL4 GAL80", "the relation has 'GAL80' at character 6; expected '&', '|' or the end"),
         ("GAL4 &\n& GAL80", "the relation has '&' at line 2, column 1; expected a TF, '!' or '('"),
-        ("(GAL4 | RAP1", "the relation has a '(' without a ')' at character 1; expected one after what it holds"),
+        ("(GAL4 | RAP1", "the relation has a '(' without a ')' at character 1; expected ')' after the operands"),
         ("GAL4)", "the relation has ')' at character 5; expected '&', '|' or the end"),
         ("GAL4 & 007", "the relation has '007' at character 8; expected an integer, or quotes around a name"),
         ("GAL4 $ RAP1", "the relation has '$' at character 6; expected a TF, '!' or '(', or quotes around a name"),
-        ("GAL4 & 'RAP1", "the relation has ' without another one at character 8; expected quotes around a name"),
-        ("GAL8 & RAP1", "the relation names the TF 'GAL8', which is not known at character 1; did you mean"),
-        ("!" * 101 + "GAL4", "the relation is nested more than 100 deep at character 102; expected a flatter"),
+        ("GAL4 & 'RAP1", "the relation has ' without a closing quote at character 8; expected quotes around a name"),
+        ("GAL8 & RAP1", "the relation names the TF 'GAL8', which is unknown at character 1; did you mean"),
+        ("!" * 101 + "GAL4", "the relation has more than 100 levels at character 102; expected at most 100"),
         ("GAL4 & " * 100_000 + "RAP1", "the relation has more than 100,000 TFs at character 700001; expected"),
     ],
 )  # fmt: skip
@@ -182,9 +182,9 @@ def test_relationships__text_is_read_unless_it_is_a_label() -> None:
     labels = yx.generate_gene_population(50, bound=0.5, n_sample=3, seed=1)
     expected = yx.adjusted_pairs(labels, {0: [And(1, Not(2))]})
     assert yx.adjusted_pairs(labels, {0: "1 & !2"}).equals(expected)
-    with pytest.raises(
-        yx.InputError, match=r"\['GAL4'\] names the TF 'GAL8', which is not known; did you mean 'GAL80'"
-    ):
+    with pytest.raises(yx.InputError, match=r"\['GAL4'\] names the TF 'GAL8', which is unknown; did you mean 'GAL80'"):
         read({"GAL4": ["GAL8"]})
-    with pytest.raises(yx.InputError, match=r"\['GAL4'\] is 'GAL8 & RAP1', which is no TF's label: the relation names"):
+    with pytest.raises(
+        yx.InputError, match=r"\['GAL4'\] is 'GAL8 & RAP1', which is not the label of a TF: the relation names"
+    ):
         read({"GAL4": "GAL8 & RAP1"})

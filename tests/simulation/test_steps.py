@@ -202,7 +202,7 @@ def test_methods_3_and_4__brute_force(relations: dict, chunks: object) -> None:
 @pytest.mark.parametrize("chunks", [None, {"tf": 1}], ids=["numpy", "dask"])
 def test_adjustment_function__means_must_be_finite(chunks: dict[str, int] | None) -> None:
     ds = yx.simulate(genes=20, bound=[0.5], seed=1, chunks=chunks)
-    with pytest.raises(yx.InputError, match="means that are not finite; expected a number for each pair"):
+    with pytest.raises(yx.InputError, match="means that are not finite; expected a finite number for each pair"):
         yx.generate_perturbation_effects(
             ds.label, ds.binding_effect, adjustment_function=lambda labels, _: xr.where(labels, np.nan, 1.0), seed=1
         ).compute()
@@ -249,7 +249,7 @@ def test_largest_binding_effect__edited_effects_with_the_attributes_of_others(ch
     effect = yx.generate_binding_effects(labels, seed=1)
     edited = (effect * np.float32(10)).assign_attrs(effect.attrs)
     options = {"max_mean_adjustment": 10.0, "seed": 1}
-    with pytest.raises(yx.InputError, match=r"binding_effect reaches .*; expected largest_binding_effect="):
+    with pytest.raises(yx.InputError, match=r"binding_effect reaches .*; pass largest_binding_effect"):
         yx.generate_perturbation_effects(labels, edited, **options).compute()
     yx.generate_perturbation_effects(labels, edited, **options, largest_binding_effect=789.0).compute()
     yx.generate_perturbation_effects(labels, edited.drop_attrs(), **options).compute()
@@ -273,7 +273,7 @@ def test_pvalues__nan_is_refused() -> None:
 
 def test_pvalues__whose_they_are() -> None:
     effect = yx.generate_binding_effects(yx.generate_gene_population(50, bound=[0.5], seed=1), seed=1)
-    with pytest.raises(yx.InputError, match="does not say whose p-values"):
+    with pytest.raises(yx.InputError, match="does not determine its p-values"):
         yx.generate_pvalues(effect.rename("mine"), seed=1)
     told = yx.generate_pvalues(effect.rename("mine"), seed=1, feature="binding_pvalue")
     xr.testing.assert_identical(told, yx.generate_pvalues(effect, seed=1))
@@ -311,7 +311,9 @@ def test_global_random_state__untouched() -> None:
 def test_assemble__refuses_an_array_in_the_place_of_another() -> None:
     ds = yx.simulate(genes=20, bound=[0.5], seed=1)
     arrays = [ds[name] for name in ("label", "binding_effect", "perturbation_effect", "binding_pvalue")]
-    with pytest.raises(yx.SchemaError, match="binding_pvalue is an array called 'perturbation_effect'; expected"):
+    with pytest.raises(
+        yx.SchemaError, match="binding_pvalue is an array with the name 'perturbation_effect'; expected"
+    ):
         yx.assemble(*arrays, ds["perturbation_pvalue"])
     assert yx.assemble(ds.label, *(ds[name].rename("mine") for name in list(ds)[1:])).identical(ds)
 

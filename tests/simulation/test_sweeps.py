@@ -107,7 +107,7 @@ def assert_equal_points(ds: xr.Dataset, points: list[yx.SimulationSpec]) -> None
 def test_sweep__a_variable_has_the_dims_of_what_changes_it(name: str) -> None:
     assert (name in CASES) != (name in FIXED), "a new parameter is swept here, or the same in all points"
     if name in FIXED:
-        with pytest.raises(yx.InputError, match=f"a sweep over '{name}' is not possible, as all points"):
+        with pytest.raises(yx.InputError, match=f"a sweep over '{name}' is not possible, because all points"):
             yx.sweep(TUTORIAL, way={"one": {name: 1}, "two": {name: 2}})
         return
     assert any(name in sources for sources in SOURCES.values())
@@ -217,24 +217,24 @@ def test_sweep__labels() -> None:
         ({"bound_mean": 3.0}, "bound_mean is 3.0; expected a list of values to sweep over"),
         ({"bound_mean": []}, "bound_mean is empty; expected at least one value"),
         ({"bound_mean": [3, 3.0]}, "bound_mean has 3.0 more than once"),
-        ({"n_sample": [[2, 2], [2, 3]]}, "n_sample has points of 4 and of 5 TFs"),
-        ({"tf_relationships": [{0: [1]}, None]}, "tf_relationships has a value that is no short label"),
+        ({"n_sample": [[2, 2], [2, 3]]}, "n_sample has points with 4 and with 5 TFs"),
+        ({"tf_relationships": [{0: [1]}, None]}, "tf_relationships has a value without a short label"),
         ({"tf_relationships": {}}, "tf_relationships is empty; expected at least one label"),
-        ({"bound_mean": {"a": 1, 2: 2}}, "bound_mean has the labels .*; expected all texts, or all numbers"),
-        ({"method": ["linear"]}, "method 'linear' is not known; known are 'none', 'binding'"),
+        ({"bound_mean": {"a": 1, 2: 2}}, "bound_mean has the labels .*; expected only strings or only numbers"),
+        ({"method": ["linear"]}, "unknown method 'linear'; expected one of 'none', 'binding'"),
         ({"method": {"none": {"max_mean_adjustment": 1}}}, "max_mean_adjustment of method 'none' is 1; expected 0"),
-        ({"method": {"binding": {"tf_relationships": {0: [1]}}}}, "method 'binding' has no relations"),
+        ({"method": {"binding": {"tf_relationships": {0: [1]}}}}, "method 'binding' does not use tf_relationships"),
         ({"way": {"a": {"bound_meen": 1}}}, "'bound_meen' is not a parameter of a simulation"),
         ({"way": {"a": 1}}, r"way\['a'\] is 1; expected a dict from parameters to values"),
         ({"way": {"a": {"genes": 5}}}, "a sweep over 'genes' is not possible"),
-        ({"way": {"a": {"bound_mean": 1}}, "bound_mean": [2]}, "bound_mean is changed by both way and bound_mean"),
-        ({"label": {"a": {"bound_mean": 1}}}, "a sweep over 'label' is not possible, as datasets have that name"),
-        ({"way": {"a": {"preset": "yeast"}}}, r"way\['a'\] has a preset; expected it in the specification, Simulat"),
-        ({"": {"a": {"bound_mean": 1}}}, "a sweep over '' is not possible; expected the name of a dimension"),
-        ({"a/b": {"a": {"bound_mean": 1}}}, "a sweep over 'a/b' is not possible; expected the name of a dimension"),
-        ({" a": {"a": {"bound_mean": 1}}}, "a sweep over ' a' is not possible; expected the name of a dimension"),
-        ({"bound_mean": {-1: 1, 2**63: 2}}, "which neither int64, uint64 nor float64 holds exactly"),
-        ({"bound_mean": {0.5: 1, 2**53 + 1: 2}}, "which neither int64, uint64 nor float64 holds exactly"),
+        ({"way": {"a": {"bound_mean": 1}}, "bound_mean": [2]}, "both way and bound_mean change bound_mean"),
+        ({"label": {"a": {"bound_mean": 1}}}, "a sweep over 'label' is not possible, because datasets use this name"),
+        ({"way": {"a": {"preset": "yeast"}}}, r"way\['a'\] can't have a preset; pass it to SimulationSpec.from"),
+        ({"": {"a": {"bound_mean": 1}}}, "a sweep over '' is not possible; expected a name of printable"),
+        ({"a/b": {"a": {"bound_mean": 1}}}, "a sweep over 'a/b' is not possible; expected a name of printable"),
+        ({" a": {"a": {"bound_mean": 1}}}, "a sweep over ' a' is not possible; expected a name of printable"),
+        ({"bound_mean": {-1: 1, 2**63: 2}}, "which neither int64, uint64 nor float64 represents"),
+        ({"bound_mean": {0.5: 1, 2**53 + 1: 2}}, "which neither int64, uint64 nor float64 represents"),
         (
             {"bound_mean": [3], "chunks": {"bound_mean": 0}},
             r"chunks\['bound_mean'\] is 0; expected a chunk size from 1",
@@ -242,7 +242,7 @@ def test_sweep__labels() -> None:
         ({"bound_mean": [3], "chunks": {"bound_mean": "x"}}, r"chunks\['bound_mean'\] is 'x'; expected a chunk size"),
         (
             {"bound_mean": [3], "chunks": {"way": 1}},
-            "dimension 'way', which is not known; known are 'bound_mean', 'gene",
+            "dimension 'way'; expected one of 'bound_mean', 'gene",
         ),
     ],
 )
@@ -278,19 +278,21 @@ def test_sweep__distributions_of_hops_as_variants() -> None:
     uniform = {"hop_distribution": "uniform", **dict.fromkeys(means), **dict.fromkeys(others, 0.0)}
     ds = yx.sweep(spec, hops_of={"uniform": uniform, "preset": {}})
     assert [yx.spec_of(ds.isel(hops_of=i)) for i in range(2)] == [replace(spec, **uniform), spec]
-    with pytest.raises(yx.InputError, match="or variants with the parameters of each"):
+    with pytest.raises(yx.InputError, match="or variants with all parameters"):
         yx.sweep(spec, hop_distribution=["uniform", "negative_binomial"])
 
 
 def test_sweep__refuses_methods_that_the_specification_lacks() -> None:
     plain = yx.SimulationSpec(genes=9, bound=[0.5, 0.5], seed=1)
-    with pytest.raises(yx.InputError, match="method 'boolean' needs tf_relationships, which the specification lacks"):
+    with pytest.raises(
+        yx.InputError, match="method 'boolean' needs tf_relationships, which the specification does not have"
+    ):
         yx.sweep(plain, method=["none", "boolean"])
     with pytest.raises(
-        yx.InputError, match=r"max_mean_adjustment of method 'binding' is 0\.0; expected one that is not 0"
+        yx.InputError, match=r"max_mean_adjustment of method 'binding' is 0\.0; expected a number other than 0"
     ):
         yx.sweep(plain, method=["binding"])
-    with pytest.raises(yx.InputError, match="method 'related' can't be made of the conditions of TF 0, which have Not"):
+    with pytest.raises(yx.InputError, match="method 'related' can't use the conditions of TF 0, which contain Not"):
         yx.sweep(replace(plain, tf_relationships={0: [yx.And(1, yx.Not(1))]}), method=["related"])
 
 

@@ -185,7 +185,9 @@ def test_tiny_dispersions_are_nearly_poisson():
 
 
 def test_too_many_hops_are_refused():
-    with pytest.raises(InputError, match=r"hops of mean 1e\+06 and dispersion 0 exceed 65536; expected smaller means"):
+    with pytest.raises(
+        InputError, match=r"hops with mean 1e\+06 and dispersion 0 exceed 65,536; expected smaller means"
+    ):
         make_hop_table(10_000.0, 0.0, (100.0,))
 
 
@@ -217,7 +219,7 @@ def test_poisson_tails_of_any_range(first, last):
 
 
 def test_too_many_combinations_are_refused():
-    with pytest.raises(InputError, match="the hops have 11000000 combinations; expected at most 10000000"):
+    with pytest.raises(InputError, match="the hops have 11,000,000 combinations; expected at most 10,000,000"):
         make_poisson_tails((0, 10_999), (0, 999), 10, 10, 0.1)
 
 

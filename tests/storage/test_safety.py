@@ -58,7 +58,7 @@ def test_overwrite__files_of_others_are_refused(name: str, state: str, tmp_path:
     (path / name).parent.mkdir(exist_ok=True)
     (path / name).write_text("mine")
     before = read_files(path)
-    with pytest.raises(FileExistsError, match=f"files that are not the store's own.*{name}"):
+    with pytest.raises(FileExistsError, match=f"files that do not belong to it.*{name}"):
         yx.save(simulate(seed=1), path, overwrite=True)
     assert read_files(path) == before
     yx.verify(path, repair=True)
@@ -256,7 +256,7 @@ def test_resume__never_mixes_datasets(name: str, backing: str, tmp_path: Path) -
     stop_at(place, first(lazy.compute() if "numpy" in backing else lazy), "label/c/0/6", encoding=encoding)
     ds = second(lazy if "dask" in backing else lazy.compute())
     if not overwrite:
-        with pytest.raises(FileExistsError, match="unfinished save of something else"):
+        with pytest.raises(FileExistsError, match="incomplete save of another dataset"):
             yx.save(ds, path, encoding=encoding)
     yx.save(ds, path, encoding=encoding, overwrite=True)
     assert yx.open(path).load().identical(ds.compute())
@@ -345,7 +345,7 @@ def test_paths__home_links_and_changes_of_folder(tmp_path: Path, monkeypatch: py
             patch.chdir("/")
             assert ds.load().identical(simulate())
     assert yx.save(simulate(seed=1), LocalStore("store.zarr")) == tmp_path / "store.zarr"
-    with pytest.raises(yx.InputError, match="another machine"):
+    with pytest.raises(yx.InputError, match="another host"):
         yx.save(simulate(), "file://server/sim.zarr")
 
 
@@ -378,7 +378,7 @@ def test_links__out_of_a_store_are_not_written_through(part: str, tmp_path: Path
         lambda: yx.extend(path, bound=[0.3]),
         lambda: yx.verify(path, repair=True),
     ):
-        with pytest.raises(yx.InputError, match=r"link to another place|not the store's own"):
+        with pytest.raises(yx.InputError, match=r"link to the outside|do not belong to it"):
             write()
     assert read_files(tmp_path) == before
 
@@ -393,7 +393,7 @@ def test_processes__memory_is_refused() -> None:
         lambda: yx.verify(store, repair=True),
         lambda: yx.verify(store, against="spec"),
     ):
-        with dask.config.set(scheduler="processes"), pytest.raises(yx.StoreError, match="other processes can't reach"):
+        with dask.config.set(scheduler="processes"), pytest.raises(yx.StoreError, match="other processes can't access"):
             write()
     assert yx.open(store).load().identical(simulate())
 
@@ -405,9 +405,9 @@ def test_save__blocks_that_nobody_sees_are_not_complete(tmp_path: Path) -> None:
         if key == "binding_effect/c/0/0":
             (path / "binding_effect/c/0/0").unlink()
 
-    with hook(after=lose), pytest.raises(yx.StoreError, match="lacks 1 blocks"):
+    with hook(after=lose), pytest.raises(yx.StoreError, match="is missing 1 blocks"):
         yx.save(simulate(chunks={"tf": 4}), HookedStore(path))
-    with pytest.raises(yx.StoreError, match="unfinished"):
+    with pytest.raises(yx.StoreError, match="incomplete"):
         yx.open(path)
     yx.save(simulate(chunks={"tf": 4}), path)
     assert yx.open(path).load().identical(simulate())
@@ -457,7 +457,7 @@ def check_kills(scenario: str, first: int, step: int) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_killed__at_some_system_calls() -> None:
-    check_kills("all", 11, 110)
+    check_kills("all", 11, 160)
 
 
 @pytest.mark.slow
@@ -484,10 +484,10 @@ def test_save__a_complete_simulation_is_left(chunks: object, tmp_path: Path) -> 
         simulate().assign(w=("gene", np.zeros(60))),
         simulate().isel(tf=slice(4)),
     ):
-        with pytest.raises(FileExistsError, match="exists already"):
+        with pytest.raises(FileExistsError, match="already exists"):
             yx.save(other, path)
     (path / "label/c/0/0").unlink()
-    with pytest.raises(FileExistsError, match="exists already"):
+    with pytest.raises(FileExistsError, match="already exists"):
         yx.save(simulate(), path)
 
 

@@ -101,7 +101,7 @@ def test_verify__against_the_spec_finds_what_was_altered_on_purpose(path: Path) 
 def test_verify__coordinates(path: Path) -> None:
     zarr.open_array(path, path="tf", mode="r+")[3] = 77
     found = yx.verify(path)
-    assert found.problems == ("tf/c/0: not the file that was saved",)
+    assert found.problems == ("tf/c/0: missing, damaged or unexpected",)
     assert yx.verify(path, repair=True).whole
     xr.testing.assert_identical(yx.open(path).compute(), made().compute())
 
@@ -110,7 +110,7 @@ def test_verify__no_simulation(tmp_path: Path) -> None:
     path = yx.save(made().isel(tf=slice(4)), tmp_path / "part.zarr")
     assert yx.verify(path).whole
     for options in ({"against": "spec"}, {"repair": True}):
-        with pytest.raises(yx.InputError, match=r"has 4 along 'tf'.*expected a complete simulation"):
+        with pytest.raises(yx.InputError, match=r"has length 4 along 'tf'.*expected a complete simulation"):
             yx.verify(path, **options)
     path = yx.save(made().drop_attrs(deep=False), tmp_path / "bare.zarr")
     flip(path / "label/c/0/0")
@@ -196,7 +196,7 @@ def test_extend__equals_the_larger_simulation(cut: int, extra: dict, tmp_path: P
 def test_extend__coordinates_of_the_users_are_not_lost(tmp_path: Path) -> None:
     path = yx.save(made().assign_coords(split=("tf", np.arange(10))), tmp_path / "sim.zarr")
     before = files(path)
-    with pytest.raises(yx.InputError, match=r"coordinates of its own \(split\)"):
+    with pytest.raises(yx.InputError, match=r"additional coordinates \(split\)"):
         yx.extend(path, bound=[0.5])
     assert files(path) == before
     assert yx.verify(path).whole
@@ -212,7 +212,7 @@ def test_extend__the_same_call_again_changes_nothing(tmp_path: Path) -> None:
             yx.extend(path, **more)
             assert files(path) == before
         for refused in ({"bound": [0.3], "tfs": ["b"]}, {"bound": [0.2, 0.5], "tfs": ["b", "c"]}):
-            with pytest.raises(yx.InputError, match="'b' twice"):
+            with pytest.raises(yx.InputError, match="'b' more than once"):
                 yx.extend(path, **refused)
         assert yx.open(path).sizes["tf"] == 3
 
@@ -224,7 +224,7 @@ def test_extend__interrupted(path: Path) -> None:
 
     with hook(before=stop), pytest.raises(InterruptedError):
         yx.extend(HookedStore(path), bound=[0.5], n_sample=[4])
-    with pytest.raises(yx.InputError, match="unfinished"):
+    with pytest.raises(yx.InputError, match="incomplete"):
         yx.open(path)
     assert yx.verify(path, repair=True).whole
     larger = {"bound": [*POPULATION["bound"], 0.5], "n_sample": [*POPULATION["n_sample"], 4]}
@@ -243,8 +243,8 @@ def test_extend__interrupted(path: Path) -> None:
         ({"bound": [0.5], "n_sample": 3}, "n_sample is 3"),
         ({"bound": [0.5], "n_sample": [3, 4]}, "expected the same number"),
         ({"bound": [0.5], "tf_relationships": [10]}, "expected a dict"),
-        ({"bound": [0.5], "tf_relationships": {0: [10]}}, "there already"),
-        ({"bound": [0.5], "tf_relationships": {10: [11]}}, "not known"),
+        ({"bound": [0.5], "tf_relationships": {0: [10]}}, "already exists"),
+        ({"bound": [0.5], "tf_relationships": {10: [11]}}, "unknown"),
     ],
     ids=str,
 )
@@ -285,9 +285,9 @@ def test_sweep__variables_without_its_dims_are_verified_repaired_and_extended(ch
     assert yx.verify(point, against="spec").whole
     swept = yx.save(yx.sweep(spec, bound=[[0.3], [0.4]], chunks=chunks), tmp_path / "bound.zarr")
     assert not yx.open(swept)["bound_fraction"].chunks
-    with pytest.raises(yx.InputError, match="bound is given, and the store is a sweep over bound"):
+    with pytest.raises(yx.InputError, match="bound can't be used with a sweep over bound"):
         yx.extend(swept, bound=[0.2])
     before = files(path)
-    with pytest.raises(yx.InputError, match=r"tf_relationships is given, and .* by method; expected new TFs"):
+    with pytest.raises(yx.InputError, match=r"tf_relationships can't be used, .* along method; expected new TFs"):
         yx.extend(path, bound=[0.2], tf_relationships={5: [0]})
     assert files(path) == before

@@ -59,7 +59,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_killed__resumes_to_the_same_files(tmp_path: Path, whole: dict[str, bytes]) -> None:
-    check_kills([1, 2, 12, 80, 150, 265], tmp_path, whole)
+    check_kills([1, 12, 80, 265], tmp_path, whole)
 
 
 @pytest.mark.slow
@@ -74,7 +74,7 @@ def check_kills(numbers: Iterable[int], tmp_path: Path, whole: dict[str, bytes])
     subprocess.run(command, cwd=ROOT, env={**os.environ, "YEASTXR_RECORD_SECONDS": "0"}, check=True)
     for n in numbers:
         path = tmp_path / f"{n}.zarr"
-        with pytest.raises(yx.InputError, match=r"unfinished|not a zarr store|not yeastxr's|does not exist"):
+        with pytest.raises(yx.InputError, match=r"incomplete|not a zarr store|of another program|does not exist"):
             yx.open(path)
         kept = blocks_on_record(path)
         assert kept or n < 80
@@ -115,7 +115,7 @@ def test_resume__another_specification_is_refused(tmp_path: Path, whole: dict[st
     interrupted(path)
     before = files(path)
     with pytest.raises(
-        yx.InputError, match=r"unfinished save of something else \(seed: 7 in the store, 8 now"
+        yx.InputError, match=r"incomplete save of another dataset \(seed: 7 in the store, 8 now"
     ) as caught:
         yx.save(made(seed=8), path)
     assert "\n" not in str(caught.value)
@@ -135,7 +135,7 @@ def test_resume__leftovers_are_swept(tmp_path: Path, whole: dict[str, bytes]) ->
     path = tmp_path / "sim.zarr"
     interrupted(path)
     (path / f"label/c/0/30.{'0123' * 8}.partial").write_bytes(b"half")
-    assert "unfinished" in repr(yx.verify(path))
+    assert "incomplete" in repr(yx.verify(path))
     yx.save(made(), path)
     assert files(path) == whole
 
@@ -190,7 +190,7 @@ def test_full_disk__resumes_when_there_is_room(whole: dict[str, bytes], monkeypa
     full.room = 200_000
     with pytest.raises(OSError, match="No space left"):
         yx.save(made(), full)
-    with pytest.raises(yx.InputError, match="unfinished"):
+    with pytest.raises(yx.InputError, match="incomplete"):
         yx.open(memory)
     found = yx.verify(memory)
     assert 0 < found.blocks["label"][1] < 40
@@ -269,10 +269,10 @@ def test_extend__ended_at_any_stage_is_finished(
         patch.setattr(places[stage], ends)
         with pytest.raises(KeyboardInterrupt):
             yx.extend(path, bound=[0.5], n_sample=[7])
-    with pytest.raises(yx.InputError, match="unfinished"):
+    with pytest.raises(yx.InputError, match="incomplete"):
         yx.open(path)
     if stage not in ("records", "mark"):
-        with pytest.raises(yx.InputError, match="unfinished; expected verify with repair"):
+        with pytest.raises(yx.InputError, match="incomplete; complete it with verify"):
             yx.extend(path, bound=[0.5])
     if again:
         yx.extend(path, bound=[0.5], n_sample=[7])

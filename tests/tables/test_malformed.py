@@ -74,119 +74,127 @@ WRONG: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "no known column of effects": (
         ROWS.replace("effect", "efect").replace("pvalue", "p").encode(),
         {},
-        "log2_shrunken_timecourses, M; expected effect= or pvalue= with its name (did you mean 'efect'?); its columns",
+        "log2_shrunken_timecourses, M; pass its name as effect= or pvalue= (did you mean 'efect'?); its columns",
     ),
     "no known column of genes": (
         ROWS.replace("target_symbol", "orf").encode(),
         {},
-        "PATH has no column that is known to hold genes, such as target_locus_tag, target_symbol, gene; expected gene=",
+        "PATH has no recognized column of genes, such as target_locus_tag, target_symbol, gene; pass its name as gene=",
     ),
     "no known column of TFs": (
         ROWS.replace("regulator_symbol", "x").encode(),
         {},
-        "PATH has no column that is known to hold TFs, such as regulator_locus_tag, regulator_symbol, tf; expected tf=",
+        "PATH has no recognized column of TFs, such as regulator_locus_tag, regulator_symbol, tf; pass its name as tf=",
     ),
-    "a column twice": (ROWS.replace("pvalue", "effect").encode(), {}, "PATH has 2 columns 'effect'; expected one"),
+    "a column twice": (
+        ROWS.replace("pvalue", "effect").encode(),
+        {},
+        "PATH has 2 columns 'effect'; expected unique names",
+    ),
     "text in numbers": (
         ROWS.replace("-2", "low").encode(),
         {},
-        "PATH holds 'low' in row 2 of the column 'effect'; expected a number",
+        "PATH contains 'low' in row 2 of column 'effect'; expected a number",
     ),
     "a decimal comma": (
         EUROPEAN,
         {},
-        "PATH holds '1,5' in row 1 of the column 'effect'; expected a number, or decimal=',' if that is a decimal",
+        "PATH contains '1,5' in row 1 of column 'effect'; expected a number, or decimal=',' for a decimal",
     ),
     "a decimal comma between commas": (
         ROWS.replace("1.5", "1,5").encode(),
         {},
-        "PATH has a line of 5 values, 'GAL1,GAL4,1,5,0.25'; expected 4, as in its header, and another delimiter",
+        "PATH has a line of 5 values, 'GAL1,GAL4,1,5,0.25'; expected 4, as in the header, and a delimiter that is not",
     ),
     "an open quotation mark": (
         ROWS.replace("GAL7", '"GAL7').encode(),
         {},
-        "PATH has a quotation mark that is not closed in its line; expected pairs of them, or none",
+        "PATH has a line with an unclosed quotation mark; expected pairs of quotation marks",
     ),
     "an open quotation mark above many lines": (
         ROWS.replace("GAL7", '"GAL7').encode() + b"GAL7,GAL4,1,0.5\n" * 200_000,
         {},
-        "PATH has a quotation mark that is not closed in its line; expected pairs of them, or none",
+        "PATH has a line with an unclosed quotation mark; expected pairs of quotation marks",
     ),
-    "UTF-16 without a byte-order mark": (ROWS.encode("utf-16-le"), {}, "UTF-16; expected encoding='utf-16-le' for it"),
-    "big-endian UTF-16 without one": (ROWS.encode("utf-16-be"), {}, "UTF-16; expected encoding='utf-16-be' for it"),
+    "UTF-16 without a byte-order mark": (ROWS.encode("utf-16-le"), {}, "UTF-16 text; pass encoding='utf-16-le'"),
+    "big-endian UTF-16 without one": (ROWS.encode("utf-16-be"), {}, "UTF-16 text; pass encoding='utf-16-be'"),
     "UTF-16 that is said, without one": (
         ROWS.encode("utf-16-le"),
         {"encoding": "utf-16"},
-        "PATH is not text encoded in utf-16; expected that, or the right encoding=, such as encoding='utf-16-le'",
+        "PATH is not utf-16 text; pass its encoding with encoding=, such as encoding='utf-16-le'",
     ),
     "a column twice as labels": (
         PLAIN,
         {"gene": {"binding": "regulator_symbol"}},
-        "PATH has one column 'regulator_symbol' for gene and tf; expected one for each, by gene= and tf=",
+        "PATH uses the column 'regulator_symbol' for gene and tf; pass a column for each, with gene= and tf=",
     ),
     "a column as a label and as effects": (
         PLAIN,
         {"effect": {"binding": "target_symbol"}},
-        "PATH has one column 'target_symbol' for gene and effect; expected one for each",
+        "PATH uses the column 'target_symbol' for gene and effect; pass a column for each",
     ),
     "labels and a rule for them": (
         ROWS.replace("effect", "label").replace("1.5", "1").replace("-2", "0").encode(),
         {"label_from": {"binding_pvalue": 0.1}, "effect": {"perturbation": "label"}},
-        "label_from is given, and table.csv has labels in 'label'; expected one of them",
+        "label_from is given, but table.csv has labels in 'label'; expected only one of them",
     ),
     "a short line": (
         PLAIN + b"GAL80,GAL4\n",
         {},
-        "PATH has a line of 2 values, 'GAL80,GAL4'; expected 4, as in its header",
+        "PATH has a line of 2 values, 'GAL80,GAL4'; expected 4, as in the header",
     ),
     "a p-value above 1": (
         ROWS.replace("0.5", "1.5").encode(),
         {},
-        "PATH holds 1.5 in row 2 of the column 'pvalue'; expected a p-value in [0, 1]",
+        "PATH contains 1.5 in row 2 of column 'pvalue'; expected a p-value in [0, 1]",
     ),
     "a negative p-value": (
         ROWS.replace("0.5", "-0.5").encode(),
         {},
-        "PATH holds -0.5 in row 2 of the column 'pvalue'; expected a p-value in [0, 1]",
+        "PATH contains -0.5 in row 2 of column 'pvalue'; expected a p-value in [0, 1]",
     ),
     "an infinite effect": (
         ROWS.replace("-2", "-inf").encode(),
         {},
-        "PATH holds -inf in row 2 of the column 'effect'; expected a finite effect, or none",
+        "PATH contains -inf in row 2 of column 'effect'; expected a finite effect, or a missing value",
     ),
     "an effect beyond float32": (
         ROWS.replace("-2", "1e300").encode(),
         {},
-        "PATH holds 1e+300 in row 2 of the column 'effect'; expected a finite effect, or none",
+        "PATH contains 1e+300 in row 2 of column 'effect'; expected a finite effect, or a missing value",
     ),
     "a fraction of a hop": (
         ROWS.replace("effect", "experiment_hops").replace("-2", "2").encode(),
         {},
-        "PATH holds 1.5 in row 1 of the column 'experiment_hops'; expected a count below 2**31",
+        "PATH contains 1.5 in row 1 of column 'experiment_hops'; expected a count below 2**31",
     ),
     "empty": (b"", {}, "PATH is empty; expected a header and rows"),
     "blank": (b"\n \n", {}, "PATH is empty; expected a header and rows"),
-    "header alone": (PLAIN.split(b"\n")[0] + b"\n", {}, "PATH has no rows; expected at least one below its header"),
-    "header without end": (PLAIN.split(b"\n")[0], {}, "PATH has no rows; expected at least one below its header"),
+    "header alone": (PLAIN.split(b"\n")[0] + b"\n", {}, "PATH has no rows; expected at least one row after the header"),
+    "header without end": (PLAIN.split(b"\n")[0], {}, "PATH has no rows; expected at least one row after the header"),
     "latin-1": (
         ROWS.replace("GAL4", "GAL\xe9").encode("latin-1"),
         {},
-        "PATH is not text encoded in utf-8; expected that, or the right encoding=, such as encoding='latin-1'",
+        "PATH is not utf-8 text; pass its encoding with encoding=, such as encoding='latin-1'",
     ),
     "latin-1 far below": (
         PLAIN + b"GAL7,GAL4,1,0.5\n" * 100_000 + b"GAL\xe9,GAL4,1,1\n",
         {},
-        "PATH is not text encoded in utf-8; expected that, or the right encoding=, such as encoding='latin-1'",
+        "PATH is not utf-8 text; pass its encoding with encoding=, such as encoding='latin-1'",
     ),
     "spaces": (
         ROWS.replace(",", " ").encode(),
         {},
-        "its only column is 'target_symbol regulator_symbol effect …, so another delimiter= may separate its columns",
+        "its only column is 'target_symbol regulator_symbol effect …, so its delimiter may be different",
     ),
-    "a spreadsheet": (b"PK\x03\x04\x14\x00", {}, "PATH is not text; expected CSV or TSV, perhaps compressed by gzip, "),
+    "a spreadsheet": (
+        b"PK\x03\x04\x14\x00",
+        {},
+        "PATH is not text; expected CSV or TSV, optionally compressed with gzip, ",
+    ),
     "damaged gzip": (gzip.compress(PLAIN)[:40] + b"x" * 9, {}, "PATH can't be read: "),
     "damaged parquet": (b"PAR1" + PLAIN, {}, "PATH can't be read: "),
-    "no labels at all": (ROWS.replace("GAL1", "").replace("GAL7", "NA").encode(), {}, "PATH has no gene in any row"),
+    "no labels at all": (ROWS.replace("GAL1", "").replace("GAL7", "NA").encode(), {}, "PATH has no label of a gene"),
 }
 
 
@@ -205,8 +213,8 @@ def test_table__is_refused_in_one_sentence(case: str, tmp_path: Path) -> None:
 def test_table__no_common_label(tmp_path: Path) -> None:
     path = write(tmp_path, PLAIN)
     for axis, old, new, hint in (
-        ("gene", b"GAL1", b"YBR020W", "expected names of one kind, in the columns that gene= says"),
-        ("TF", b"GAL4", b"gal4", "expected names of one kind, in the same case, in the columns that tf= says"),
+        ("gene", b"GAL1", b"YBR020W", "expected the same type of names in the columns given by gene="),
+        ("TF", b"GAL4", b"gal4", "expected the same type of names, in the same case in the columns given by tf="),
     ):
         other = write(
             tmp_path, PLAIN.replace(old, new).replace(b"GAL7", b"YBR018C" if axis == "gene" else b"GAL7"), "b.csv"
@@ -219,27 +227,27 @@ def test_table__no_common_label(tmp_path: Path) -> None:
 ARGUMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "no such file": (
         {"binding": "nothing.csv"},
-        "binding is 'nothing.csv', and there is no such file; expected the path",
+        "binding is 'nothing.csv', which does not exist; expected a path",
     ),
-    "a number": ({"binding": 3}, "binding is of type int; expected the path of a file or folder"),
+    "a number": ({"binding": 3}, "binding is of type int; expected a path of a file or folder"),
     "an empty list": ({"perturbation": []}, "perturbation is an empty list; expected"),
     "an empty dict": ({"perturbation": {}}, "perturbation is an empty dict; expected a matrix for each quantity"),
-    "no quantity": ({"perturbation": {"efect": 1}}, "perturbation has the key 'efect'; did you mean 'effect'?"),
-    "no table": ({"gene": {"bindin": "x"}}, "gene has the key 'bindin'; did you mean 'binding'?"),
-    "a column that is a number": ({"gene": 3}, "gene is 3; expected a text, or a dict"),
+    "no quantity": ({"perturbation": {"efect": 1}}, "perturbation has the unknown key 'efect'; did you mean 'effect'?"),
+    "no table": ({"gene": {"bindin": "x"}}, "gene has the unknown key 'bindin'; did you mean 'binding'?"),
+    "a column that is a number": ({"gene": 3}, "gene is 3; expected a string, or a dict"),
     "counts by table": ({"experiment_hops": {}}, "experiment_hops is {}; expected the name of a column of"),
     "join": ({"join": "left"}, "join is 'left'; expected 'inner', 'outer' or 'exact'"),
     "duplicates": ({"duplicates": "last"}, "duplicates is 'last'; expected 'largest_effect', 'mean' or 'refuse'"),
     "label_from": ({"label_from": 0.1}, "label_from is 0.1; expected a dict such as {'binding_fdr': 0.05}"),
-    "label_from of what": ({"label_from": {"fdr": 1}}, "label_from has the key 'fdr'; "),
+    "label_from of what": ({"label_from": {"fdr": 1}}, "label_from has the unknown key 'fdr'; "),
     "label_from beyond": (
         {"label_from": {"binding_fdr": 2}},
         "label_from['binding_fdr'] is 2; expected a number from 0",
     ),
     "delimiter": ({"delimiter": "ab"}, "delimiter is 'ab'; expected one character"),
     "decimal": ({"decimal": "'"}, "decimal is \"'\"; expected '.' or ','"),
-    "both": ({"delimiter": ",", "decimal": ","}, "delimiter and decimal are both ','; expected two characters"),
-    "encoding": ({"encoding": "utf-9"}, "encoding is 'utf-9'; expected one that Python knows"),
+    "both": ({"delimiter": ",", "decimal": ","}, "delimiter and decimal are both ','; expected different characters"),
+    "encoding": ({"encoding": "utf-9"}, "encoding is 'utf-9'; expected an encoding of Python"),
 }
 
 
@@ -266,14 +274,14 @@ def test_matrix__repeated_genes_and_tfs() -> None:
     matrix = pd.DataFrame({"GAL4": [1.0, 2.0]}, index=["GAL1", "GAL7"])
     for wrong, message in (
         (pd.concat([matrix, matrix]), "has the gene 'GAL1' 2 times; expected each gene once"),
-        (pd.concat([matrix, matrix], axis=1), "has 2 columns 'GAL4'; expected one"),
-        (matrix[[]].reset_index(names="gene"), "has no column beside 'gene'; expected one for each TF"),
-        (matrix.replace(2.0, np.inf), "holds inf in row 2 of the column 'GAL4'; expected a finite effect"),
+        (pd.concat([matrix, matrix], axis=1), "has 2 columns 'GAL4'; expected unique names"),
+        (matrix[[]].reset_index(names="gene"), "has only the column 'gene'; expected one for each TF"),
+        (matrix.replace(2.0, np.inf), "contains inf in row 2 of column 'GAL4'; expected a finite effect"),
     ):
         with pytest.raises(yx.InputError, match=message):
             yx.from_tables({"effect": wrong}, {"effect": matrix})
     for name in ("effect", "pvalue", "tf", "experiment_hops"):
-        with pytest.raises(yx.InputError, match=f"^{name} names the column 'x', and binding is matrices"):
+        with pytest.raises(yx.InputError, match=f"^{name} names the column 'x', but binding has matrices"):
             yx.from_tables({"effect": matrix}, {"effect": matrix}, **{name: "x"})
 
 

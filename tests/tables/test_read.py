@@ -58,7 +58,7 @@ def test_from_tables__a_column_label_is_read() -> None:
     assert_same_data(yx.from_tables(rows, rows), ds)
     text = rows.assign(label=rows.label.map({True: "True", False: "0"}))
     assert (yx.from_tables(text, rows).label == ds.label).all()
-    with pytest.raises(yx.InputError, match="holds 'maybe' in row 3 of the column 'label'; expected true or false"):
+    with pytest.raises(yx.InputError, match="contains 'maybe' in row 3 of column 'label'; expected true or false"):
         yx.from_tables(text.assign(label=[*text.label[:2], "maybe", *text.label[3:]]), rows)
 
 
@@ -133,9 +133,11 @@ def test_from_tables__locus_tags_and_symbols() -> None:
 def test_from_tables__labels_are_joined_and_the_rest_is_said(join: str) -> None:
     left = pd.concat([make_table(), make_table(regulator_symbol="MIG1")])
     right = make_table(target_symbol=["GAL7", "GAL80"])
-    with pytest.warns(yx.TableWarning, match="genes of one table alone are ") as caught:
+    with pytest.warns(yx.TableWarning, match="genes that are in only one table are ") as caught:
         result = yx.from_tables(left, right, join=join)
-    assert "1 of binding ('GAL1'), 1 of perturbation ('GAL80'); TFs of one table alone are" in str(caught[0].message)
+    assert "1 of binding ('GAL1'), 1 of perturbation ('GAL80'); TFs that are in only one table are" in str(
+        caught[0].message
+    )
     assert result.attrs["genes_only_in_binding"] == result.attrs["tfs_only_in_binding"] == 1
     assert result.attrs["tfs_only_in_perturbation"] == 0
     if join == "inner":
@@ -151,7 +153,7 @@ def test_from_tables__labels_are_joined_and_the_rest_is_said(join: str) -> None:
         yx.from_tables(left, right, join="exact")
 
 
-@pytest.mark.filterwarnings("ignore:rows repeat a pair")
+@pytest.mark.filterwarnings("ignore:several rows have the same pair")
 @pytest.mark.parametrize("seed", range(3))
 def test_from_tables__duplicates_follow_the_rule(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Compare with pandas, over batches of 16 rows."""
@@ -175,14 +177,15 @@ def test_from_tables__duplicates_follow_the_rule(seed: int, monkeypatch: pytest.
             np.testing.assert_array_equal(result[name].values, wide.values, err_msg=f"{rule} {name}")
         assert result.attrs["binding_repeated_rows"] == n - len(rows)
     first = int(np.argmax(table.duplicated(["gene", "tf"]))) + 1
-    with pytest.raises(yx.InputError, match=f"once more in row {first}; expected each pair once"):
+    with pytest.raises(yx.InputError, match=f"again in row {first}; expected each pair once"):
         yx.from_tables(table, table, duplicates="refuse")
 
 
 def test_from_tables__duplicates_are_said() -> None:
     twice = pd.concat([make_table(), make_table(effect=[-3.0, 1.0])])
     with pytest.warns(
-        yx.TableWarning, match="rows repeat a pair, and the row with the largest .effect. stays: 2 of bin"
+        yx.TableWarning,
+        match="several rows have the same pair, and the row with the largest .effect. is used: 2 of bin",
     ):
         result = yx.from_tables(twice, make_table())
     assert result.binding_effect.values.tolist() == [[-3.0], [-2.0]]
@@ -190,7 +193,9 @@ def test_from_tables__duplicates_are_said() -> None:
 
 def test_from_tables__columns_by_which_repeats_differ_are_named() -> None:
     twice = pd.concat([make_table(), make_table()]).assign(replicate=[1, 1, 2, 2])
-    with pytest.warns(yx.TableWarning, match="binding has a column 'replicate', so select rows of one value") as notes:
+    with pytest.warns(
+        yx.TableWarning, match="binding has a column 'replicate'; to keep one row per pair, select"
+    ) as notes:
         yx.from_tables(twice, make_table(note="x"))
     assert len(notes) == 1
     yx.from_tables(twice.query("replicate == 1"), make_table())
@@ -200,7 +205,7 @@ def test_from_tables__row_numbers_are_no_genes() -> None:
     """Filters and sorts of a DataFrame leave an index of integers without a name."""
     table = make_table().rename(columns={"target_symbol": "orf"})
     both = pd.concat([table, table.assign(orf=["GAL10", "GAL80"])], ignore_index=True)
-    with pytest.raises(yx.InputError, match="has no column that is known to hold genes"):
+    with pytest.raises(yx.InputError, match="has no recognized column of genes"):
         yx.from_tables(both[both.orf != "GAL1"], both.sort_values("effect"))
     part = both[both.orf != "GAL1"]
     assert yx.from_tables(part.set_index("orf"), part, gene="orf").gene.values.tolist() == ["GAL7", "GAL10", "GAL80"]
@@ -213,7 +218,7 @@ def test_from_tables__folders_hold_tables_of_any_case_and_others_are_counted(tmp
         (tmp_path / name).write_text("x")
     (tmp_path / "more.csv").mkdir()
     other = pd.concat([make_table(regulator_symbol=tf) for tf in ("GAL4", "MIG1")])
-    message = r"folder are left out: 2 of binding \('RAP1.csv.bz2', 'more.csv'\)$"
+    message = r"not tables are ignored: 2 of binding \('RAP1.csv.bz2', 'more.csv'\)$"
     with pytest.warns(yx.TableWarning, match=message):
         assert yx.from_tables(tmp_path, other).tf.values.tolist() == ["GAL4", "MIG1"]
 
@@ -237,13 +242,13 @@ def test_from_tables__thresholds_below_float32() -> None:
 
 def test_from_tables__rows_without_labels_and_columns_without_values() -> None:
     nameless = make_table(target_symbol=["GAL1", None])
-    with pytest.warns(yx.TableWarning, match="rows without a gene or a TF are left out: 1 of binding"):
+    with pytest.warns(yx.TableWarning, match="rows without a gene or a TF are dropped: 1 of binding"):
         result = yx.from_tables(nameless, make_table(), join="outer")
     assert result.attrs["binding_unlabelled_rows"] == 1
-    with pytest.warns(yx.TableWarning, match="^perturbation has no column of p-values, which are NaN$"):
+    with pytest.warns(yx.TableWarning, match="^perturbation has no column of p-values, which become NaN$"):
         result = yx.from_tables(make_table(), make_table(pvalue=None))
     assert result.perturbation_pvalue.isnull().all()
-    with pytest.raises(yx.InputError, match="label_from needs p-values, and pandas DataFrame has none"):
+    with pytest.raises(yx.InputError, match="label_from needs p-values, but pandas DataFrame has none"):
         yx.from_tables(make_table(), make_table(pvalue=None), label_from={"perturbation_fdr": 0.1})
 
 
@@ -284,7 +289,7 @@ def test_from_tables__types_that_columns_may_have() -> None:
     )
     assert yx.from_tables(table, make_table()).binding_effect.values.tolist() == [[1.5], [-2.0]]
     mixed = make_table(effect=pd.Series([1.5, "x"], dtype=object))
-    with pytest.raises(yx.InputError, match="holds 'x' in row 2 of the column 'effect'; expected a number"):
+    with pytest.raises(yx.InputError, match="contains 'x' in row 2 of column 'effect'; expected a number"):
         yx.from_tables(mixed, make_table())
     assert yx.from_tables(make_table(target_symbol=["7", "1"]), make_table(target_symbol=["1", "7"])).gene[0] == "7"
 

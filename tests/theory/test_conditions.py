@@ -100,7 +100,7 @@ def test_conditions_probability__deep_nesting() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bound", "message"), [({1: 0.5}, "bound lacks the TF 2"), ({1: 0.5, 2: 1.5}, r"bound\[2\] is 1.5")]
+    ("bound", "message"), [({1: 0.5}, "bound has no TF 2"), ({1: 0.5, 2: 1.5}, r"bound\[2\] is 1.5")]
 )
 def test_conditions_probability__refusals(bound: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):

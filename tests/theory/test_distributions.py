@@ -157,7 +157,11 @@ def test_functions__numbers_arrays_labelled_and_lazy(d: Distribution, no_compute
 @pytest.mark.parametrize(
     ("d", "wrong", "message"),
     [
-        (CONTINUOUS["p-values"], "pmf", "a continuous distribution has no probability of single values.*expected pdf"),
+        (
+            CONTINUOUS["p-values"],
+            "pmf",
+            "a continuous distribution has no probability of individual values.*expected pdf",
+        ),
         (DISCRETE["lattice"], "pdf", "a discrete distribution has no density.*expected pmf"),
         (DISCRETE["signed atoms"], "pdf", "a discrete distribution has no density.*expected pmf"),
         (MIXED["p-values"], "pdf", "a mixed distribution has no density.*expected cdf"),

@@ -140,7 +140,7 @@ def test_perturbation_pvalues_of_unbound_pairs_are_uniform():
     assert (unbound.mean, unbound.cdf(0.3)) == (0.5, 0.3)
     bound = distribution(spec, "perturbation_pvalue", label=True)
     assert bound.cdf(2 * stats.norm.sf(2.5)) == pytest.approx(0.5, abs=1e-6)  # |effect| above 5: half of them
-    with pytest.raises(InputError, match=r"pvalues is 'test', where no effects count as large; expected pvalues="):
+    with pytest.raises(InputError, match=r"pvalues is 'test', so there are no large effects; expected pvalues="):
         yx.theory.large_fraction(spec, "perturbation_effect")
 
 
@@ -244,7 +244,7 @@ def test_signs_of_tfs():
 def test_batches_are_refused():
     spec = yx.SimulationSpec(genes=50, bound=[0.2], measurements=2, batch_std=0.5, seed=1)
     for feature in ("perturbation_effect", "perturbation_pvalue"):
-        with pytest.raises(InputError, match=r"batch_std is 0\.5, .* share an offset .* expects batch_std=0"):
+        with pytest.raises(InputError, match=r"batch_std is 0\.5, .* share an offset .* expected batch_std=0"):
             distribution(spec, feature, label=True)
         assert find_distribution(spec, feature, label=True) is None
     expected = yx.theory.expected(spec)

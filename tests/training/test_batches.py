@@ -174,9 +174,9 @@ def test_batches__an_iteration_left_early_is_an_epoch_begun(ds: xr.Dataset) -> N
 
 def test_batches__state_of_another_order_is_refused(ds: xr.Dataset) -> None:
     state = ds.yeast.batches(64, seed=1).state_dict()
-    with pytest.raises(yx.InputError, match=r"state is of batches with seed 1, not 2; batch_size 64, not 32"):
+    with pytest.raises(yx.InputError, match=r"state belongs to batches with seed 1, not 2; batch_size 64, not 32"):
         ds.yeast.batches(32, seed=2).load_state_dict(state)
-    with pytest.raises(yx.InputError, match="expected what state_dict"):
+    with pytest.raises(yx.InputError, match="expected the result of state_dict"):
         ds.yeast.batches(32, seed=2).load_state_dict({})
 
 
@@ -279,7 +279,7 @@ def test_batches__an_error_in_reading_reaches_the_loop(ds: xr.Dataset) -> None:
 def test_batches__says_when_chunks_lie_across() -> None:
     lazy = yx.simulate(genes=300, bound=[0.1], n_sample=[4], seed=1, chunks={"gene": 300, "tf": 1})
     with pytest.warns(
-        UserWarning, match=r"each chunk of 300 along 'gene' is read 6 times an epoch.*'gene': 50, 'tf': -1"
+        UserWarning, match=r"each chunk of 300 along 'gene' is read 6 times per epoch.*'gene': 50, 'tf': -1"
     ):
         lazy.yeast.batches(10, block=50)
 
@@ -291,10 +291,10 @@ def test_batches__says_when_chunks_lie_across() -> None:
         ({"batch_size": 2.5}, "batch_size is 2.5; expected an integer"),
         ({"batch_size": 1501}, "batch_size is 1501; expected at most 1500, the number of samples"),
         ({"batch_size": 800, "rank": 0, "world_size": 2}, "expected at most 750, the number of samples of rank 0"),
-        ({"x": "bindng_effect"}, "'bindng_effect' is not known; did you mean 'binding_effect'"),
+        ({"x": "bindng_effect"}, "unknown feature 'bindng_effect'; did you mean 'binding_effect'"),
         ({"y": []}, "y is empty"),
-        ({"y": 3}, "y is 3; expected a feature's name"),
-        ({"by": "genes"}, "by is 'genes', which is no dim of the dataset; did you mean 'gene'"),
+        ({"y": 3}, "y is 3; expected the name of a feature"),
+        ({"by": "genes"}, "by is 'genes', which is not a dimension of the dataset; did you mean 'gene'"),
         ({"split": "train"}, "no coordinate 'split'"),
         ({"device": "cuda:99"}, "device is 'cuda:99'"),
         ({"dtype": torch.int32}, "dtype is torch.int32"),

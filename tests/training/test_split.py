@@ -137,7 +137,7 @@ def test_split__a_fraction_that_is_not_given_is_what_the_others_leave(
         ({"by": "genes"}, "did you mean 'gene'"),
         (
             {"by": "tf", "train": 0.98, "val": 0.01, "test": 0.01},
-            "val is 0.01 of 10 along 'tf', which is none; expected",
+            "val is 0.01 of 10 along 'tf', less than one; expected",
         ),
         ({"seed": 1.5}, "seed is 1.5"),
     ],
@@ -152,7 +152,8 @@ def test_split__a_part_may_be_left_out() -> None:
     ds = made().yeast.split(0.9, 0, 0.1, seed=1)
     assert set(ds.split.values) == {"train", "test"}
     with pytest.raises(
-        yx.InputError, match=r"split is 'val', which is no part of the dataset's; known are 'train', 'test'"
+        yx.InputError,
+        match=r"split is 'val', which is not a part of the dataset's split; expected one of 'train', 'test'",
     ):
         ds.yeast.xy(split="val")
     with pytest.raises(yx.SchemaError, match="no coordinate 'split'"):

@@ -157,9 +157,9 @@ def test_to_torch__out_is_filled_and_returned(ds: xr.Dataset) -> None:
         ({"layout": "columns"}, "layout is 'columns'; expected 'interleaved' or 'planar'"),
         ({"features": []}, "features is empty"),
         ({"features": "bindng_effect"}, "did you mean 'binding_effect'"),
-        ({"features": ["label", 3]}, "feature 3 is not known"),
-        ({"features": 3}, "features is 3; expected a feature's name, or a list of names"),
-        ({"device": "cuda:99"}, "torch finds 0 CUDA GPUs here"),
+        ({"features": ["label", 3]}, "unknown feature 3"),
+        ({"features": 3}, "features is 3; expected the name of a feature, or a list of names"),
+        ({"device": "cuda:99"}, "torch finds 0 CUDA GPUs"),
     ],
     ids=str,
 )
@@ -232,13 +232,13 @@ def test_xy__pairs(ds: xr.Dataset, features: tuple) -> None:
 
 
 def test_to_torch__missing_variable() -> None:
-    with pytest.raises(yx.SchemaError, match="lacks the variable"):
+    with pytest.raises(yx.SchemaError, match="has no variable"):
         yx.to_torch(made().drop_vars("label"))
 
 
 def test_to_torch__unknown_feature() -> None:
     ds = made().assign_coords(feature=["label", "bindng_effect", "c", "d", "e"])
-    with pytest.raises(yx.SchemaError, match="'bindng_effect' is not known; did you mean 'binding_effect'"):
+    with pytest.raises(yx.SchemaError, match="unknown feature 'bindng_effect'; did you mean 'binding_effect'"):
         ds.yeast.to_torch()
 
 
@@ -362,11 +362,11 @@ def test_from_torch__some_features() -> None:
         ({"tensor": torch.zeros(3, 2, 4)}, "shape"),
         ({"tensor": np.zeros((3, 2, 5))}, "expected a torch.Tensor"),
         ({"tfs": ["a"]}, "tfs has 1 names"),
-        ({"genes": ["a", "a", "b"]}, "twice"),
+        ({"genes": ["a", "a", "b"]}, "more than once"),
         ({"features": ["label"] * 5}, "each feature once"),
-        ({"features": ["label", "x", "y", "z", "w"]}, "not known"),
-        ({"dims": ["replicate"]}, "leading dims"),
-        ({"tensor": torch.zeros(2, 2, 3, 2, 5)}, "leading dims"),
+        ({"features": ["label", "x", "y", "z", "w"]}, "unknown"),
+        ({"dims": ["replicate"]}, "leading dimensions"),
+        ({"tensor": torch.zeros(2, 2, 3, 2, 5)}, "leading dimensions"),
     ],
     ids=str,
 )

@@ -1,8 +1,8 @@
-"""The field's own methods on labelled data: from a Dataset to a labelled Dataset by TF, NumPy or dask.
+"""Standard analysis methods, which convert a Dataset to a labelled Dataset by TF, for NumPy and dask.
 
-What needs the truth, ``label``, says so; all else takes measured data as it takes simulated data. Pairs with a NaN in
-what a method reads are left out, and counted as ``missing``. A dask-backed dataset gives a dask-backed result, the same
-however it is chunked.
+Methods that need the truth, ``label``, raise an error without it; all others work with measured and simulated data.
+Pairs with NaN in the variables that a method reads are omitted, and counted as ``missing``. A dask-backed dataset gives
+a dask-backed result, which does not depend on chunks.
 """
 
 from yeastxr.analysis.correlation import correlate

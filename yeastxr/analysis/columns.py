@@ -1,4 +1,4 @@
-"""Labelled arrays as columns, the genes of one TF each, and what a function says of each column as labelled arrays."""
+"""Conversion of labelled arrays to columns (the genes of a TF), and of results by column to labelled arrays."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -35,24 +35,24 @@ PARTNERS = {
     PERTURBATION_PVALUE: MAGNITUDE,
     MAGNITUDE: PERTURBATION_PVALUE,
 }
-"""What ranks genes, and what then breaks ties."""
+"""Quantities that rank genes, and their tiebreakers."""
 _QUANTITIES = ", ".join(map(repr, QUANTITIES))
 _SLAB_CELLS = 1 << 17
 _COLUMN = "column"
 
 Layout = Mapping[str, tuple[str | None, int, Any]]
-"""What a function returns of a column, in order: by name the dim (None: a number), the length and the dtype."""
+"""The outputs of a function for a column, in order: the dimension (None for a number), length and dtype by name."""
 
 
 def take_quantity(ds: xr.Dataset, quantity: object, argument: str, known: Sequence[str] = QUANTITIES) -> xr.DataArray:
-    """Return a quantity of a dataset, or refuse it; ``known`` are those that the argument may name."""
+    """Return a quantity of a dataset, or raise; ``known`` lists the valid names."""
     if not isinstance(quantity, str) or quantity not in known:
         raise InputError(f"{argument} is {format_value(quantity)}; {suggest(quantity, known)}")
     return abs(get_feature(ds, PERTURBATION)) if quantity == MAGNITUDE else get_feature(ds, quantity)
 
 
 def take_values(ds: xr.Dataset, values: str | xr.DataArray, argument: str) -> xr.DataArray:
-    """Return numbers of each pair: a quantity of the dataset, or an array of its genes and TFs."""
+    """Return the values of a quantity of the dataset, or of an array with its genes and TFs."""
     if not isinstance(values, str | xr.DataArray):
         raise InputTypeError(f"{argument} is {format_value(values)}; expected {_QUANTITIES}, or a DataArray of pairs")
     if isinstance(values, str):
@@ -63,24 +63,24 @@ def take_values(ds: xr.Dataset, values: str | xr.DataArray, argument: str) -> xr
 
 
 def take_truth(ds: xr.Dataset, truth: str | xr.DataArray, argument: str, function: str = "") -> xr.DataArray:
-    """Return which pairs are true: the dataset's label, or a bool array; refuse a dataset that has no label.
+    """Return the truth of pairs, from the label of the dataset or a bool array; raise without a label.
 
-    A message says that the function needs it, or else the argument.
+    The message names the function or the argument that needs it.
     """
     if isinstance(truth, xr.DataArray):
         return match_pairs(check_array(truth, LABEL, argument=argument), ds, argument)
     if not isinstance(truth, str) or truth != LABEL:
         raise InputError(f"{argument} is {format_value(truth)}; expected 'label' or a bool DataArray")
-    instead = "" if argument == "rule" else f"{argument}= a bool DataArray"
+    instead = "" if argument == "rule" else f"pass {argument}= with a bool DataArray"
     return get_label(ds, function or f"{argument}='label'", instead)
 
 
 def find_responsive(
     ds: xr.Dataset, responsive: str | xr.DataArray, largest_pvalue: float, least_magnitude: float
 ) -> xr.DataArray:
-    """Return which pairs respond, float32: 1, 0, or NaN where that is not known.
+    """Return the responses of pairs as float32: 1, 0, or NaN if unknown.
 
-    A threshold that every value passes reads none: measured data may lack the p-values, or the effects.
+    If all values pass a threshold, they are not read, because measured data may lack p-values or effects.
     """
     most = check_number("largest_pvalue", largest_pvalue, least=0, most=1)
     least = check_number("least_magnitude", least_magnitude, least=0)
@@ -101,14 +101,14 @@ def find_responsive(
 
 
 def check_dataset(ds: xr.Dataset) -> xr.Dataset:
-    """Return a dataset with the dims gene and tf last, or refuse it."""
+    """Return a dataset with gene and tf as last dimensions, or raise."""
     ds = broadcast_dims(restore_dims(ds))
     check_dims(ds, "the dataset")
     return ds.transpose(..., *CORE_DIMS)
 
 
 def align_columns(arrays: Mapping[str, xr.DataArray]) -> list[xr.DataArray]:
-    """Return arrays with dims ``(..., gene, tf)``, equal chunks, and all genes in one chunk; refuse different pairs."""
+    """Return arrays ``(..., gene, tf)`` with equal chunks and all genes in one chunk, or raise if pairs differ."""
     (first, *_), *_ = arrays.items()
     matched = {name: match_to(array, name, arrays[first], first) for name, array in arrays.items()}
     aligned = align_features(xr.Dataset(matched), list(matched))
@@ -127,10 +127,11 @@ def map_columns(
     slab_cells: int = _SLAB_CELLS,
     **parameters: Any,
 ) -> dict[str, xr.DataArray]:
-    """Apply a function to the columns of arrays, and return labelled arrays ``(..., tf[, dim])`` as the layout says.
+    """Apply a function to the columns of arrays, and return labelled arrays ``(..., tf[, dim])`` given by a layout.
 
-    The function takes plain arrays ``(columns, genes)``, then those of ``per_tf`` ``(columns,)``, and returns float64
-    ``(columns, values)``. Threads take slabs of about ``slab_cells`` pairs. Dask-backed input gives dask-backed output.
+    The function gets plain arrays ``(columns, genes)``, followed by those of ``per_tf`` ``(columns,)``, and returns
+    float64 ``(columns, values)``. Threads process slabs of about ``slab_cells`` pairs. Dask-backed input gives
+    dask-backed output.
     """
     aligned = align_columns(arrays)
     first = aligned[0]
@@ -148,7 +149,7 @@ def map_columns(
 
 
 def split_table(table: xr.DataArray, layout: Layout) -> dict[str, xr.DataArray]:
-    """Return the parts of a table along its last dim as arrays of their own."""
+    """Split a table along its last dimension into separate arrays."""
     values, start = {}, 0
     for name, (dim, size, dtype) in layout.items():
         part = table[..., start] if dim is None else table[..., start : start + size].rename({_COLUMN: dim})
@@ -178,33 +179,31 @@ def _map_block(
 
 
 def match_pairs(array: xr.DataArray, ds: xr.Dataset, argument: str) -> xr.DataArray:
-    """Return an array of the dataset's pairs, or refuse it: its genes and TFs must be those of the dataset."""
+    """Return an array with the genes and TFs of the dataset, or raise."""
     check_dims(array, argument)
     for dim in (GENE, TF):
         if not array.indexes[dim].equals(ds.indexes[dim]):
-            raise SchemaError(
-                f"{argument} has other labels along {dim!r} than the dataset; expected the same, in order"
-            )
+            raise SchemaError(f"{argument} and the dataset have different labels along {dim!r}; expected the same")
     return array
 
 
 def order_genes(primary: np.ndarray, secondary: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Return positions that sort rows of float32: by the first, the second, then by position; invalid ones last.
+    """Return positions that sort rows of float32: by the first array, the second, then by position; invalid ones last.
 
-    The bits of a float32, with those of negative numbers inverted, are ordered as the values are.
+    The bits of float32, inverted for negative numbers, have the order of the values.
     """
     keys = (order_bits(primary) << np.uint64(32)) | order_bits(secondary)
     return np.argsort(np.where(valid, keys, np.uint64(2**64 - 1)), axis=-1, kind="stable")
 
 
 def order_bits(values: np.ndarray) -> np.ndarray:
-    """Return uint64 below 2^32 that are ordered as values are, once these are rounded to float32."""
+    """Return uint64 below 2^32 with the same order as values rounded to float32."""
     bits = (values.astype(np.float32) + np.float32(0)).view(np.uint32)  # -0 becomes 0
     return np.where(bits >> 31, ~bits, bits | np.uint32(0x80000000)).astype(np.uint64)
 
 
 def rank_values(quantity: str, array: xr.DataArray) -> xr.DataArray:
-    """Return values of which the smallest is the strongest: p-values, or effects with their sign turned.
+    """Return values whose smallest is the strongest: p-values, or effects with inverted sign.
 
     A negative binding effect, such as a log2 enrichment below 0, is weaker than none.
     """
@@ -212,7 +211,7 @@ def rank_values(quantity: str, array: xr.DataArray) -> xr.DataArray:
 
 
 def take_ranks(ds: xr.Dataset, by: object, argument: str, known: Sequence[str]) -> dict[str, xr.DataArray]:
-    """Return what orders genes by a quantity, and what breaks its ties: where that is missing, a gene comes last."""
+    """Return the values that rank genes by a quantity, and those of its tiebreaker, where missing values come last."""
     first = take_quantity(ds, by, argument, known)
     names = (str(by), PARTNERS[str(by)])
     arrays = (first, take_quantity(ds, names[1], argument))

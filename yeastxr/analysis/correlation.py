@@ -23,26 +23,26 @@ def correlate(
     Parameters
     ----------
     ds
-        A dataset with dims ``(..., gene, tf)``, NumPy or dask; no ``label`` is needed.
+        A dataset with dimensions ``(..., gene, tf)``, NumPy or dask; no ``label`` is needed.
     method
-        ``"pearson"``: of values. ``"spearman"``: Pearson's of their ranks, ties sharing the mean of theirs.
+        ``"pearson"`` for values, or ``"spearman"`` for ranks; ties have the mean of their ranks.
     transform
-        ``"log_rank"``: values are replaced by ``log10(genes) - log10(rank)``, where rank 1 is the largest value, or the
-        smallest p-value, and the weakest gene has about 0, so that the strongest genes count most. It leaves Spearman's
-        as it is, but for the sign of p-values.
+        ``"log_rank"`` replaces values by ``log10(genes) - log10(rank)``, where rank 1 is the largest value or the
+        smallest p-value, so that the strongest genes count most. Spearman's correlation does not change, except for its
+        sign with p-values.
     x, y
-        What to correlate: features, ``"perturbation_magnitude"``, or arrays of the dataset's pairs.
+        The variables to correlate: features, ``"perturbation_magnitude"``, or arrays with the pairs of the dataset.
 
     Returns
     -------
     xarray.Dataset
-        ``correlation`` (..., tf), float64 in [-1, 1], NaN where a side is constant; ``genes`` and ``missing``, int64,
-        how many count, and how many are left out for a NaN. Dask-backed if ds is.
+        ``correlation`` (..., tf), float64 in [-1, 1], or NaN if a side is constant; ``genes`` and ``missing``, int64,
+        the numbers of genes used and omitted because of NaN. Dask-backed if ds is.
 
     Raises
     ------
     InputError
-        If an argument is not what it must be, or the dataset lacks a variable, a dim or an index.
+        If an argument is invalid, or the dataset lacks a variable, a dimension or an index.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""ROC and precision-recall curves of a score against the truth, by TF and pooled, with those that theory expects."""
+"""ROC and precision-recall curves of a score, by TF and pooled, with theoretical curves."""
 
 from fractions import Fraction
 from functools import partial
@@ -25,8 +25,8 @@ from yeastxr.theory.pairs import TFKind, classify_tfs, make_binding_distribution
 FPR, RECALL = "fpr", "recall"
 EXACT_PAIRS = 10**7
 _POOLS = ("auto", "exact", "histogram")
-_HISTOGRAM_BITS = 18  # of the 32 of a float32: 512 bins for each power of two
-_QUANTILES = 513  # of a distribution's quantiles, for curves by theory
+_HISTOGRAM_BITS = 18  # leading bits of float32: 512 bins for each power of two
+_QUANTILES = 513  # number of quantiles for theoretical curves
 
 
 def curves(
@@ -37,39 +37,39 @@ def curves(
     points: int = 101,
     pool: str = "auto",
 ) -> xr.Dataset:
-    """Return ROC and precision-recall curves of a score against the truth, by TF and pooled over all pairs.
+    """Compute ROC and precision-recall curves of a score, by TF and pooled over all pairs.
 
-    A pair is called where its score is at least a threshold. Ties are ties: pairs of equal scores are called together,
-    so that the ROC curve joins their ends by a line, and the area under it is the probability that a true pair has the
-    larger score, plus half of that of a tie (Hanley and McNeil 1982). The area under the precision-recall curve is the
+    A pair is called if its score is at least the threshold. Pairs with equal scores are called together, so that the
+    ROC curve is a line between them, and the area under it is the probability that a true pair has the larger score,
+    plus half the probability of a tie (Hanley and McNeil 1982). The area under the precision-recall curve is the
     average precision, ``sum((R_n - R_(n-1)) P_n)`` over thresholds, without interpolation (Davis and Goadrich 2006,
     https://doi.org/10.1145/1143844.1143874). Chance is 1/2 for the first, and the base rate for the second.
 
-    Curves by TF are exact. Pooled ones are exact up to 10^7 pairs. Above, scores are counted block by block in bins,
-    512 for each power of two, and pairs of one bin are taken for ties; ``pooled_auroc_error`` and
-    ``pooled_auprc_error`` say by how much the areas can differ from the exact ones.
+    Curves by TF are exact. Pooled curves are exact up to 10^7 pairs. For more pairs, scores are counted block by block
+    in bins, 512 for each power of two, and pairs in a bin are ties; ``pooled_auroc_error`` and ``pooled_auprc_error``
+    are bounds of the resulting error of the areas.
 
     Parameters
     ----------
     ds
         A dataset with dims ``(..., gene, tf)``, NumPy or dask.
     score
-        A feature of the dataset, ``"perturbation_magnitude"``, or an array of its pairs, such as a model's prediction.
-        Of p-values the smaller is taken for the larger score.
+        A feature of the dataset, ``"perturbation_magnitude"``, or an array with its pairs, such as the prediction of a
+        model. Smaller p-values are larger scores.
     truth
-        ``"label"``, or a bool array of pairs, such as of :func:`yeastxr.adjusted_pairs`.
+        ``"label"``, or a bool array of pairs, such as the result of :func:`yeastxr.adjusted_pairs`.
     points
-        How many points curves have, from 2.
+        The number of points of a curve, at least 2.
     pool
-        ``"exact"`` or ``"histogram"``: how to pool; by default by the number of pairs.
+        How to pool: ``"exact"`` or ``"histogram"``. The default depends on the number of pairs.
 
     Returns
     -------
     xarray.Dataset
-        float64, NaN where all pairs are true or none is; dask-backed if ds is.
+        float64, or NaN if all pairs are true or none is; dask-backed if ds is.
 
-        - ``auroc``, ``auprc`` and ``base_rate`` (..., tf); ``genes`` and ``missing`` (..., tf), int64, how many pairs
-          count, and how many are left out as their score is NaN;
+        - ``auroc``, ``auprc`` and ``base_rate`` (..., tf); ``genes`` and ``missing`` (..., tf), int64, the numbers of
+          pairs used, and omitted because their score is NaN;
         - ``tpr`` and ``threshold`` (..., tf, fpr): the share of true pairs that are called, at false positive rates
           ``fpr`` from 0 to 1, and the lowest threshold that calls at most that share of false pairs, infinite where
           none does (of p-values, with their sign turned);
@@ -83,7 +83,7 @@ def curves(
     Raises
     ------
     InputError
-        If the dataset has no label and no truth is given, or an argument is not what it must be.
+        If there is neither a label nor a truth, or an argument is invalid.
 
     Examples
     --------
@@ -125,7 +125,7 @@ def curves(
 
 
 def _trace_columns(truth: np.ndarray, score: np.ndarray, *, grid: np.ndarray) -> np.ndarray:
-    """Return counts, areas and curves of each column, from the pairs sorted by falling score."""
+    """Return counts, areas and curves of each column, from pairs in descending order of scores."""
     from yeastxr.analysis import kernels
 
     known = ~np.isnan(score)
@@ -148,7 +148,7 @@ def _join_pairs(array: xr.DataArray) -> xr.DataArray:
 
 
 def _count_scores(truth: xr.DataArray, score: xr.DataArray) -> dict[str, xr.DataArray]:
-    """Return how many pairs are true and false in each bin of scores, as columns in falling order of scores."""
+    """Return the number of true and false pairs in each bin, in descending order of scores."""
     if truth.chunks:
         import dask.array as da
 
@@ -168,7 +168,7 @@ def _count_scores(truth: xr.DataArray, score: xr.DataArray) -> dict[str, xr.Data
 
 
 def _count_block(truth: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Return the counts of false and of true pairs by bin, the highest scores first, on a last axis."""
+    """Return the numbers of false and true pairs by bin along a last axis, in descending order of scores."""
     known = ~np.isnan(score)
     bins = (order_bits(score[known]) >> np.uint64(32 - _HISTOGRAM_BITS)).astype(np.int64)
     slots = ((1 << _HISTOGRAM_BITS) - 1 - bins) + (truth[known].astype(np.int64) << _HISTOGRAM_BITS)
@@ -176,7 +176,7 @@ def _count_block(truth: np.ndarray, score: np.ndarray) -> np.ndarray:
 
 
 def _trace_counts(false: np.ndarray, true: np.ndarray, *, grid: np.ndarray) -> np.ndarray:
-    """Return counts, areas and curves from counts in bins; a threshold is the least score of its bin."""
+    """Return counts, areas and curves from counts in bins; a threshold is the smallest score of its bin."""
     from yeastxr.analysis import kernels
 
     out = np.empty((1, 4 + 3 * grid.size))
@@ -186,7 +186,7 @@ def _trace_counts(false: np.ndarray, true: np.ndarray, *, grid: np.ndarray) -> n
 
 
 def _find_bin_starts() -> np.ndarray:
-    """Return the least score of each bin, in falling order; those beyond infinity hold nothing."""
+    """Return the smallest score of each bin, in descending order; bins beyond infinity are empty."""
     ordered = np.arange(1 << _HISTOGRAM_BITS, dtype=np.uint32)[::-1] << np.uint32(32 - _HISTOGRAM_BITS)
     bits = np.where(ordered >> 31, ordered ^ np.uint32(0x80000000), ~ordered)
     with np.errstate(invalid="ignore"):
@@ -195,7 +195,7 @@ def _find_bin_starts() -> np.ndarray:
 
 
 def _expect_curves(ds: xr.Dataset, score: str, grid: np.ndarray) -> dict[str, Any]:
-    """Return what theory expects of a feature as a score, if the dataset has a specification."""
+    """Return theoretical areas and curves of a feature as a score, if the dataset has a specification."""
     spec, expected = find_spec(ds), expect_roc(ds, score)
     if spec is None or expected is None:
         return {}
@@ -211,9 +211,9 @@ def _expect_curves(ds: xr.Dataset, score: str, grid: np.ndarray) -> dict[str, An
 
 
 def expect_roc(ds: xr.Dataset, score: str, quantiles: int = _QUANTILES) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the false and true positive rates that theory expects of a feature over all pairs; None if unknown.
+    """Return theoretical false and true positive rates of a feature over all pairs; None if unknown.
 
-    They are exact at their points; quantiles take most of the time.
+    They are exact at their points.
     """
     bound, unbound = (find_distribution(ds, score, label=label) for label in (True, False))
     if bound is None or unbound is None:
@@ -222,7 +222,7 @@ def expect_roc(ds: xr.Dataset, score: str, quantiles: int = _QUANTILES) -> tuple
 
 
 def _expect_areas(spec: SimulationSpec, score: str) -> dict[TFKind, float]:
-    """Return the area under the ROC curve of each kind of TF; NaN where all pairs are bound or none is."""
+    """Return the area under the ROC curve of each kind of TF; NaN if all pairs are bound or none is."""
     kinds = {kind: tf for tf, kind in classify_tfs(spec).items()}
     mixed = {kind: tf for kind, tf in kinds.items() if 0 < kind.bound < spec.n_genes}
     areas = dict.fromkeys(kinds, np.nan)
@@ -239,7 +239,7 @@ def _expect_areas(spec: SimulationSpec, score: str) -> dict[TFKind, float]:
     elif score == BINDING:
         unbound, bound = make_binding_distributions(spec)
         areas |= dict.fromkeys(mixed, compute_area(bound, unbound))
-    else:  # a mixture has the mixture of its parts' areas
+    else:  # the area of a mixture is the mixture of areas
         by_indirect: dict[Fraction, tuple[float, ...]] = {}
         for kind in mixed:
             if kind.indirect not in by_indirect:
@@ -261,9 +261,9 @@ def compute_area(
 def _compute_roc(
     bound: Distribution, unbound: Distribution, *, rising: bool, quantiles: int = _QUANTILES
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return a ROC curve by theory, exact at its points: all atoms, and quantiles of what has a density.
+    """Return a theoretical ROC curve, exact at its points: all atoms, and quantiles of continuous parts.
 
-    With ``rising``, small values are called.
+    With ``rising``, pairs with small values are called.
     """
     parts = [_list_points(d, quantiles) for d in (bound, unbound)]
     points = np.unique(np.concatenate(parts))
@@ -275,7 +275,7 @@ def _compute_roc(
 
 
 def _list_points(d: Distribution, quantiles: int) -> np.ndarray:
-    """Return the values between which a distribution has no atom, and where its curve is smooth."""
+    """Return values between which a distribution has no atoms and a smooth curve."""
     if isinstance(d, Lattice):
         return d.values
     if isinstance(d, UniformMixture):
@@ -287,7 +287,7 @@ def _list_points(d: Distribution, quantiles: int) -> np.ndarray:
 
 
 def _interpolate(grid: np.ndarray, fpr: np.ndarray, tpr: np.ndarray) -> np.ndarray:
-    """Return the curve at points of a grid; where it is vertical, its upper end."""
+    """Interpolate a curve at points of a grid; where it is vertical, take its upper end."""
     right = np.searchsorted(fpr, grid, side="right").clip(1, fpr.size - 1)
     left = right - 1
     width = fpr[right] - fpr[left]

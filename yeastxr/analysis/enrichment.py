@@ -1,4 +1,4 @@
-"""From counts of calling cards to enrichment and p-values, and p-values adjusted for the number of genes."""
+"""Enrichment and p-values from counts of calling cards, and adjustment of p-values for the number of genes."""
 
 from typing import Any
 
@@ -22,37 +22,39 @@ def enrichment(
     total_background_hops: float | xr.DataArray | None = None,
     pseudocount: float = 1e-10,
 ) -> xr.Dataset:
-    """Return the enrichment of calling cards over background, with Poisson and hypergeometric p-values, from counts.
+    """Compute the enrichment of calling cards, with Poisson and hypergeometric p-values, from counts.
 
     With x of X hops of the experiment and b of B hops of the background in a gene's promoter, and the pseudocount c:
 
-    - ``enrichment``: ``(x / (X + c)) / (b / (B + c) + c)``, which simulations call the binding effect;
-    - ``poisson_pvalue``: ``P(N >= x)`` for a Poisson N of mean ``(b + c) X / B``: the background's rate is taken as
-      known (Wang et al. 2011, https://doi.org/10.1101/gr.114850.110);
+    - ``enrichment``: ``(x / (X + c)) / (b / (B + c) + c)``, which is the binding effect in simulations;
+    - ``poisson_pvalue``: ``P(N >= x)`` for a Poisson N with mean ``(b + c) X / B``, with a known background rate (Wang
+      et al. 2011, https://doi.org/10.1101/gr.114850.110);
     - ``hypergeometric_pvalue``: ``P(N >= x)`` where N of the ``x + b`` hops in the promoter are among the X of the
       experiment, of ``X + B`` in all: one-sided Fisher's test, which needs no pseudocount.
 
     Parameters
     ----------
     experiment_hops, background_hops
-        Counts of hops, dims ``(..., gene, tf)``, NumPy or dask; the background may lack ``tf``. NaN gives NaN.
+        Counts of hops, with dimensions ``(..., gene, tf)``, NumPy or dask; the background may lack ``tf``. NaN
+        propagates.
     total_experiment_hops, total_background_hops
-        Hops in all, at least those of any gene: a number, or an array by TF, and by leading dims if counts have them.
-        By default the sums over genes.
+        Total hops, at least those of any gene: a number, or an array by TF (and leading dimensions). The default is the
+        sum over genes.
     pseudocount
-        At least 0. With 0, genes without background hops have an infinite enrichment, or NaN where there are no hops.
+        A number of at least 0. With 0, the enrichment of genes without background hops is infinite, or NaN without any
+        hops.
 
     Returns
     -------
     xarray.Dataset
-        ``enrichment``, ``poisson_pvalue`` and ``hypergeometric_pvalue``, float64, in the dims of the experiment; dask-
-        backed if one of the counts is.
+        ``enrichment``, ``poisson_pvalue`` and ``hypergeometric_pvalue``, float64, with the dimensions of the
+        experiment; dask-backed if one of the counts is.
 
     Raises
     ------
     InputError
-        If counts are no numbers of genes and TFs, have different labels, or an argument is not what it must be. Counts
-        that are negative, no whole numbers, or above the total are refused when they are computed.
+        If counts are not numeric arrays with genes and TFs, have different labels, or an argument is invalid. Negative
+        or fractional counts, and counts above the total, raise an error on computation.
 
     Examples
     --------
@@ -74,7 +76,7 @@ def enrichment(
     for dim in experiment.indexes.keys() & background.indexes.keys():
         if not experiment.indexes[dim].equals(background.indexes[dim]):
             raise SchemaError(
-                f"background_hops has other labels along {dim!r} than experiment_hops; expected the same, in order"
+                f"background_hops and experiment_hops have different labels along {dim!r}; expected the same"
             )
     check_dims(experiment, "experiment_hops")
     experiment, background = xr.broadcast(experiment, background)
@@ -101,7 +103,7 @@ def enrichment(
 
 
 def _check_counts(counts: object, argument: str) -> xr.DataArray:
-    """Return counts as float64, or refuse what is no array of numbers of genes, or has other genes than another."""
+    """Return counts as float64, or raise if they are not a numeric array with genes."""
     if not isinstance(counts, xr.DataArray) or counts.dtype.kind not in "iuf":
         raise InputTypeError(f"{argument} is {format_value(counts)}; expected a DataArray of counts by gene and TF")
     if GENE not in counts.dims or GENE not in counts.indexes:
@@ -110,19 +112,19 @@ def _check_counts(counts: object, argument: str) -> xr.DataArray:
 
 
 def _check_total(total: Any, argument: str, counts: xr.DataArray) -> xr.DataArray:
-    """Return a total as an array: the one that is given, or the sum over genes."""
+    """Return the given total, or the sum over genes, as an array."""
     if total is None:
         return counts.sum(GENE)
     if isinstance(total, xr.DataArray) and total.ndim:
         if not set(total.dims) <= set(counts.dims) - {GENE}:
-            raise SchemaError(f"{argument} has the dims {total.dims}; expected a number, or one for each TF")
+            raise SchemaError(f"{argument} has the dimensions {total.dims}; expected a number, or one for each TF")
         for dim in total.dims:
             if not total.get_index(dim).equals(counts.get_index(dim)) and (
                 dim in total.indexes or total.sizes[dim] != counts.sizes[dim]
             ):
-                raise SchemaError(f"{argument} has other labels along {dim!r} than the counts; expected the same")
+                raise SchemaError(f"{argument} and the counts have different labels along {dim!r}; expected the same")
         if not total.chunks and bool((total < 0).any()):
-            raise InputError(f"{argument} has {float(total.min()):g}; expected totals of at least 0")
+            raise InputError(f"{argument} contains {float(total.min()):g}; expected totals of at least 0")
         return total.astype(np.float64)
     return xr.DataArray(check_number(argument, total, least=1))
 
@@ -140,7 +142,7 @@ def _compute_poisson(
 
 
 def _check_hops(counts: np.ndarray, total: np.ndarray, argument: str) -> None:
-    """Refuse hops that are no counts; it is done block by block, as those of dask are not known before."""
+    """Raise for invalid counts, block by block, because counts of dask are unknown before."""
     for wrong, expected in (
         (counts < 0, "counts of at least 0"),
         (np.floor(counts) != counts, "whole numbers"),
@@ -148,13 +150,13 @@ def _check_hops(counts: np.ndarray, total: np.ndarray, argument: str) -> None:
     ):
         wrong = wrong & ~np.isnan(counts)
         if wrong.any():
-            raise InputError(f"{argument} has a count of {counts[wrong][0]:g}; expected {expected}")
+            raise InputError(f"{argument} contains {counts[wrong][0]:g}; expected {expected}")
 
 
 def _compute_hypergeometric(
     x: np.ndarray, b: np.ndarray, total_x: np.ndarray, total_b: np.ndarray, *, pseudocount: float
 ) -> np.ndarray:
-    """Return P(N >= x); each combination of counts is computed once, as SciPy takes microseconds for it."""
+    """Return P(N >= x), computing each combination of counts once."""
     from scipy.stats import hypergeom
 
     arrays = np.broadcast_arrays(x, b, total_x, total_b)
@@ -165,26 +167,27 @@ def _compute_hypergeometric(
 
 
 def adjust_pvalues(pvalues: xr.DataArray, method: str = "bh") -> xr.DataArray:
-    """Adjust p-values for the number of genes, one TF at a time.
+    """Adjust p-values for the number of genes of each TF.
 
     Parameters
     ----------
     pvalues
-        In [0, 1], float, dims ``(..., gene, tf)``, NumPy or dask. NaN stay NaN, and do not count as genes.
+        Values in [0, 1], float, with dimensions ``(..., gene, tf)``, NumPy or dask. NaN is kept, and does not count as
+        a gene.
     method
         ``"bh"``: Benjamini and Hochberg (1995), the false discovery rate of independent tests. ``"by"``: Benjamini and
-        Yekutieli (2001), of tests with any dependence. ``"bonferroni"``: the chance of any false discovery,
+        Yekutieli (2001), of tests with any dependence. ``"bonferroni"``: the probability of any false discovery,
         ``min(1, genes p)``.
 
     Returns
     -------
     xarray.DataArray
-        Adjusted p-values in [0, 1], with the dims and the dtype of the input; dask-backed if it is.
+        Adjusted p-values in [0, 1], with the dimensions and the dtype of the input; dask-backed if it is.
 
     Raises
     ------
     InputError
-        If p-values are no numbers of genes and TFs, one is outside [0, 1], or the method is not known.
+        If p-values are not a numeric array with genes and TFs, a value is outside [0, 1], or the method is unknown.
 
     Examples
     --------
@@ -209,7 +212,7 @@ def _adjust_block(pvalues: np.ndarray, *, method: str, threads: int) -> np.ndarr
 
     known = ~np.isnan(pvalues)
     if ((pvalues < 0) | (pvalues > 1)).any():
-        raise InputError("a p-value is outside [0, 1]; expected p-values, or NaN where there is none")
+        raise InputError("a p-value is outside [0, 1]; expected p-values or NaN")
     if method == "bonferroni":
         return np.minimum(pvalues * known.sum(axis=-2, keepdims=True), 1).astype(pvalues.dtype)
     columns = np.moveaxis(pvalues, -2, -1).reshape(-1, pvalues.shape[-2])

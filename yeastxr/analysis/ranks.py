@@ -1,4 +1,4 @@
-"""Rank response: which share of the genes that a TF binds most strongly responds to it."""
+"""Rank response: the share of responsive genes among those that a TF binds most strongly."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -33,46 +33,48 @@ def rank_response(
     least_magnitude: float = 0.0,
     level: float = 0.95,
 ) -> xr.Dataset:
-    """Return which share of the genes that a TF binds most strongly responds, from rank to rank.
+    """Compute the share of responsive genes among those that a TF binds most strongly, by rank.
 
     Genes are sorted by binding p-value, ties by the larger binding effect, then by position. The ratio at rank r is the
     share of responsive genes among the first r (as in Kang et al. 2020, https://doi.org/10.1101/gr.259655.119). Genes
-    without the value that sorts them, or without a known response, are left out. Its
-    band is the exact binomial interval of Clopper and Pearson (1934), as of ``scipy.stats.binomtest``: it holds the
-    true share with a probability of at least ``level``. Chance is the share of responsive genes among all.
+    with a missing rank or response are omitted. The band is the exact binomial interval of Clopper and Pearson (1934),
+    as in ``scipy.stats.binomtest``: it contains the true share with a probability of at least ``level``. Chance is the
+    share of responsive genes among all genes.
 
     Parameters
     ----------
     ds
-        A dataset with binding effects and p-values, dims ``(..., gene, tf)``, NumPy or dask; no ``label`` is needed.
+        A dataset with binding effects and p-values, dimensions ``(..., gene, tf)``, NumPy or dask; no ``label`` is
+        needed.
     bins
-        How many genes a bin has: ranks are its multiples, and the last one all genes.
+        The number of genes per bin: ranks are its multiples, and the number of all genes.
     most
-        Up to which rank; by default up to all genes.
+        The largest rank (default: the number of genes).
     responsive
-        ``"measured"``: by the two thresholds below. ``"label"``: by truth. Or a bool DataArray of the dataset's pairs,
-        such as of :func:`yeastxr.adjusted_pairs`.
+        The definition of responsive genes: ``"measured"`` (the thresholds below), ``"label"`` (the truth), or a bool
+        DataArray with the pairs of the dataset, such as the result of :func:`yeastxr.adjusted_pairs`.
     by
-        What sorts genes: ``"binding_pvalue"``, or ``"binding_effect"``, whose ties are broken by p-value.
+        The variable that ranks genes: ``"binding_pvalue"``, or ``"binding_effect"`` with ties broken by p-value.
     largest_pvalue, least_magnitude
-        A gene responds if its perturbation p-value is at most this, and its |effect|, in its own units, at least that.
-        P-values are not read where the first is 1, effects not where the second is 0: NaN in them does not matter.
+        A gene responds if its perturbation p-value is at most ``largest_pvalue`` and its |effect|, in its units, is at
+        least ``least_magnitude``. P-values are not read if the first is 1, and effects are not read if the second is 0,
+        so that they may be NaN.
     level
         The confidence level of the band, above 0 and below 1.
 
     Returns
     -------
     xarray.Dataset
-        ``ratio``, ``lower`` and ``upper`` (..., tf, rank), float64 in [0, 1], NaN beyond the genes that count;
-        ``responsive`` (..., tf, rank), int64, how many respond up to a rank; ``chance`` (..., tf), float64;
-        ``genes`` and ``missing`` (..., tf), int64, how many count, and how many are left out. Dask-backed if
-        ds is.
+        ``ratio``, ``lower`` and ``upper`` (..., tf, rank), float64 in [0, 1], NaN beyond the number of genes;
+        ``responsive`` (..., tf, rank), int64, the number of responsive genes up to a rank; ``chance`` (..., tf),
+        float64; ``genes`` and ``missing`` (..., tf), int64, the numbers of genes used and omitted. Dask-backed if ds
+        is.
 
     Raises
     ------
     InputError
-        If an argument is not what it must be, ``responsive="label"`` without a label, or the dataset lacks a variable,
-        a dim or an index.
+        If an argument is invalid, ``responsive="label"`` without a label, or the dataset lacks a variable,
+        a dimension or an index.
 
     Examples
     --------
@@ -101,26 +103,26 @@ def top_ratio(
     least_magnitude: float = 0.0,
     level: float = 0.95,
 ) -> xr.Dataset:
-    """Return which share of the n genes that a TF binds most strongly responds.
+    """Compute the share of responsive genes among the n genes that a TF binds most strongly.
 
     Parameters
     ----------
     ds
         A dataset; see :func:`rank_response`.
     n
-        How many genes; a list of numbers gives a dim ``rank``.
+        The number of genes; a list adds a dimension ``rank``.
     responsive, by, largest_pvalue, least_magnitude, level
-        As of :func:`rank_response`.
+        As for :func:`rank_response`.
 
     Returns
     -------
     xarray.Dataset
-        As of :func:`rank_response`, at the rank n.
+        As for :func:`rank_response`, at the rank n.
 
     Raises
     ------
     InputError
-        As of :func:`rank_response`, and if n is not from 1 to the number of genes.
+        As for :func:`rank_response`, and if n is not from 1 to the number of genes.
 
     Examples
     --------
@@ -135,7 +137,7 @@ def top_ratio(
     numbers: list[Any] = check_sequence("n", n, "numbers of genes") if several else [n]
     ranks = [check_integer("n", number, least=1, most=ds.sizes[GENE]) for number in numbers]
     if not ranks or sorted(set(ranks)) != ranks:
-        raise InputError(f"n is {format_value(n)}; expected rising numbers of genes")
+        raise InputError(f"n is {format_value(n)}; expected increasing numbers of genes")
     result = _count_responsive(ds, np.array(ranks), responsive, by, largest_pvalue, least_magnitude, level)
     return result if several else result.isel({RANK: 0})
 
@@ -149,7 +151,7 @@ def _count_responsive(
     least_magnitude: float,
     level: float,
 ) -> xr.Dataset:
-    """Return how many genes respond up to each rank, as a ratio with its band."""
+    """Return the share of responsive genes up to each rank, with its band."""
     level = check_number("level", level, least=0, most=1)
     if level in (0, 1):
         raise InputError(f"level is {level:g}; expected a number above 0 and below 1")
@@ -186,7 +188,7 @@ def _count_responsive(
 def _count_columns(
     primary: np.ndarray, secondary: np.ndarray, responsive: np.ndarray, *, ranks: np.ndarray
 ) -> np.ndarray:
-    """Return for each column how many genes count, are missing, and respond: in all, and up to each rank."""
+    """Return for each column the numbers of genes used, missing and responsive, in total and up to each rank."""
     valid = ~(np.isnan(primary) | np.isnan(secondary) | np.isnan(responsive))
     order = order_genes(primary, secondary, valid)
     responds = np.take_along_axis(np.where(valid, responsive, 0), order, axis=1)

@@ -1,4 +1,4 @@
-"""How well a model predicts, by TF and pooled, and how well the best possible model would."""
+"""Scores of predictions, by TF and pooled, and the scores of the best possible model."""
 
 from typing import Any
 
@@ -21,47 +21,47 @@ _POOLED = "pooled_"
 def scores(
     prediction: xr.DataArray, ds: xr.Dataset, *, target: str = MAGNITUDE, normalize_by: str = "range"
 ) -> xr.Dataset:
-    """Compare a prediction with a feature, by TF and over all pairs, and with the best that noise allows.
+    """Compute scores of a prediction of a feature, by TF and over all pairs, and their upper limits.
 
-    With the target y, the prediction f and their errors e = y - f over pairs:
+    For the target y, the prediction f and errors e = y - f over pairs:
 
-    - ``explained_variance``: ``1 - var(e) / var(y)``, which a constant error does not lower;
+    - ``explained_variance``: ``1 - var(e) / var(y)``, which does not depend on a constant error;
     - ``r2``: ``1 - mean(e^2) / var(y)``;
-    - ``smse``, the standardised mean squared error: ``mean(e^2) / var(y) = 1 - r2``; 1 for predicting the mean of the
-      pairs in question, however many TFs and genes there are;
+    - ``smse``, the standardized mean squared error: ``mean(e^2) / var(y) = 1 - r2``, which is 1 for predicting the
+      mean, for any number of TFs and genes;
     - ``nrmse``: ``sqrt(mean(e^2))`` over the range of y, its standard deviation, or the magnitude of its mean.
 
-    Variances are divided by the number of pairs. Pooled scores are those of all pairs taken together, with one mean:
-    they are no means over TFs.
+    Variances are divided by the number of pairs. Pooled scores are those of all pairs with a common mean, not means
+    over TFs.
 
-    ``ceiling`` is the explained variance, and the r2, that is expected of a model that knows the mean of each pair, and
-    so the share of variance that is not noise: ``1 - E[var(y | mean)] / var(y)``, from the distributions of
-    :mod:`yeastxr.theory`. Scores of finite data scatter about it. The signs of perturbation effects are random: no
+    ``ceiling`` is the expected explained variance and r2 of a model that knows the mean of each pair, which is the
+    share of variance that is not noise: ``1 - E[var(y | mean)] / var(y)``, from the distributions of
+    :mod:`yeastxr.theory`. Scores of finite data vary around it. The signs of perturbation effects are random, so no
     model can predict them, and their ceiling is 0.
 
     Parameters
     ----------
     prediction
-        Numbers, dims ``(..., gene, tf)``, of the dataset's genes and TFs; NumPy or dask.
+        The prediction, with dimensions ``(..., gene, tf)`` and the genes and TFs of the dataset; NumPy or dask.
     ds
         A dataset with the target; no ``label`` is needed.
     target
         A feature, or ``"perturbation_magnitude"``.
     normalize_by
-        ``"range"``, ``"std"`` or ``"mean"``: what ``nrmse`` is a share of.
+        The denominator of ``nrmse``: ``"range"``, ``"std"`` or ``"mean"``.
 
     Returns
     -------
     xarray.Dataset
-        ``explained_variance``, ``r2``, ``smse`` and ``nrmse`` (..., tf), float64, NaN where the target is constant; the
-        same of all pairs as ``pooled_...``; ``genes`` and ``missing`` (..., tf), int64, how many pairs count, and how
-        many are left out for a NaN. ``ceiling`` (tf) and ``pooled_ceiling``, if the dataset has a specification and the
+        ``explained_variance``, ``r2``, ``smse`` and ``nrmse`` (..., tf), float64, or NaN if the target is constant; the
+        same for all pairs as ``pooled_...``; ``genes`` and ``missing`` (..., tf), int64, the numbers of pairs used and
+        omitted because of NaN. ``ceiling`` (tf) and ``pooled_ceiling``, if the dataset has a specification and the
         target is the perturbation effect or its magnitude. Dask-backed if an input is.
 
     Raises
     ------
     InputError
-        If the prediction is no array of the dataset's pairs, or an argument is not what it must be.
+        If the prediction is not an array with the pairs of the dataset, or an argument is invalid.
 
     Examples
     --------
@@ -75,7 +75,9 @@ def scores(
     ds = check_dataset(ds)
     check_choice("normalize_by", normalize_by, SCALES)
     if not isinstance(prediction, xr.DataArray):
-        raise InputTypeError(f"prediction is {format_value(prediction)}; expected a DataArray of the dataset's pairs")
+        raise InputTypeError(
+            f"prediction is {format_value(prediction)}; expected a DataArray with the pairs of the dataset"
+        )
     arrays = {"target": take_quantity(ds, target, "target"), "prediction": take_values(ds, prediction, "prediction")}
     arrays["prediction"] = match_to(arrays["prediction"], "prediction", arrays["target"], target)
     layout: dict[str, Any] = {"missing": (None, 1, np.int64)}
@@ -88,7 +90,7 @@ def scores(
 
 
 def _describe_columns(target: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """Return for each column how many pairs are missing, and the moments of the target and of errors."""
+    """Return for each column the number of missing pairs, and the moments of the target and of errors."""
     target, prediction = target.astype(np.float64), prediction.astype(np.float64)
     known = ~(np.isnan(target) | np.isnan(prediction))
     n = known.sum(axis=1)
@@ -102,7 +104,7 @@ def _describe_columns(target: np.ndarray, prediction: np.ndarray) -> np.ndarray:
 
 
 def _pool(moments: xr.Dataset) -> xr.Dataset:
-    """Return the moments of all pairs from those of TFs, added up in one order however they are chunked."""
+    """Return the moments of all pairs from those of TFs, summed in an order that does not depend on chunks."""
     names = list(_MOMENTS)
     table = moments[names].to_array("moment")
     table = table.chunk(-1) if table.chunks else table
@@ -128,7 +130,7 @@ def _pool_table(table: np.ndarray) -> np.ndarray:
 
 
 def _score(moments: xr.Dataset, normalize_by: str) -> xr.Dataset:
-    """Return the scores of moments; NaN where the target is constant."""
+    """Return scores from moments; NaN if the target is constant."""
     n = moments["genes"].where(moments["genes"] > 0)
     variance = (moments["spread"] / n).where(moments["most"] > moments["least"])
     squared = moments["error_spread"] / n + moments["error_mean"] ** 2
@@ -147,7 +149,7 @@ def _score(moments: xr.Dataset, normalize_by: str) -> xr.Dataset:
 
 
 def _find_ceilings(ds: xr.Dataset, target: str) -> dict[str, Any]:
-    """Return the best expected scores, by TF and pooled, if the dataset has a specification that says them."""
+    """Return the best expected scores, by TF and pooled, if the dataset has a suitable specification."""
     spec = find_spec(ds)
     tfs = ds.indexes[TF].tolist()
     if target not in (MAGNITUDE, PERTURBATION) or spec is None or not set(tfs) <= set(spec.tf_labels):

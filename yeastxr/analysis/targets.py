@@ -1,4 +1,4 @@
-"""Everyday questions: which genes are a TF's targets, which are its strongest, and a table of all TFs."""
+"""The targets of a TF, its strongest genes, and a table of all TFs."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -33,32 +33,32 @@ def targets(
     least_magnitude: float = 0.0,
     by: str = BINDING_PVALUE,
 ) -> xr.Dataset:
-    """Return the genes that a TF binds and that respond to it, the most strongly bound first.
+    """Return the genes that a TF binds and that respond to it, in order of binding.
 
     Parameters
     ----------
     ds
         A dataset with dims ``(gene, tf)``, NumPy or dask; the TF's columns are computed.
     tf
-        The TF's label.
+        The label of the TF.
     rule
-        ``"measured"``: genes whose p-values of binding and of perturbation are both at most ``largest_pvalue``, and
-        whose |effect| is at least ``least_magnitude``. ``"label"``: by truth.
+        ``"measured"`` selects genes whose p-values of binding and of perturbation are both at most ``largest_pvalue``,
+        and whose |effect| is at least ``least_magnitude``. ``"label"`` selects by the truth.
     largest_pvalue, least_magnitude
         The thresholds; see ``rule``.
     by
-        What sorts genes: as of :func:`top`.
+        The variable that sorts genes; see :func:`top`.
 
     Returns
     -------
     xarray.Dataset
-        The dataset's features of these genes, dims ``(gene,)``; those with a NaN in what is read are left out.
+        The features of these genes, with the dimension ``gene``, without genes with NaN in the variables read.
 
     Raises
     ------
     InputError
-        If the TF is not in the dataset, an argument is not what it must be, there is no ``label`` for ``rule="label"``,
-        or the dataset has leading dims.
+        If the TF is not in the dataset, an argument is invalid, there is no ``label`` for ``rule="label"``,
+        or the dataset has leading dimensions.
 
     Examples
     --------
@@ -89,22 +89,22 @@ def top(ds: xr.Dataset, tf: Hashable, n: int = 10, *, by: str = BINDING_PVALUE) 
     ds
         A dataset with dims ``(gene, tf)``, NumPy or dask; the TF's columns are computed.
     tf
-        The TF's label.
+        The label of the TF.
     n
-        How many genes, at least 1; fewer where fewer have values.
+        The number of genes, at least 1. There are fewer if fewer genes have values.
     by
-        ``"binding_pvalue"``, ``"binding_effect"``, ``"perturbation_pvalue"`` or ``"perturbation_magnitude"``. Ties are
-        broken by the other one of binding or of perturbation, then by the gene's position.
+        ``"binding_pvalue"``, ``"binding_effect"``, ``"perturbation_pvalue"`` or ``"perturbation_magnitude"``. P-values
+        break ties of effects, and vice versa; then the position of the gene.
 
     Returns
     -------
     xarray.Dataset
-        The dataset's features of these genes, dims ``(gene,)``, the strongest first.
+        The features of these genes, with the dimension ``gene``, the strongest first.
 
     Raises
     ------
     InputError
-        If the TF is not in the dataset, an argument is not what it must be, or the dataset has leading dims.
+        If the TF is not in the dataset, an argument is invalid, or the dataset has leading dimensions.
 
     Examples
     --------
@@ -119,25 +119,25 @@ def top(ds: xr.Dataset, tf: Hashable, n: int = 10, *, by: str = BINDING_PVALUE) 
 
 
 def _select_tf(ds: xr.Dataset, tf: Hashable) -> xr.Dataset:
-    """Return the features of one TF, computed, or refuse a TF that is not there."""
+    """Compute the features of a TF, or raise if it does not exist."""
     ds = check_dataset(ds)
     labels = {to_python(label): position for position, label in enumerate(ds.indexes[TF])}
     try:
         position = labels.get(to_python(unwrap(tf)))
-    except TypeError:  # it can't be hashed
+    except TypeError:  # it is not hashable
         position = None
     if position is None or isinstance(tf, bool):
-        raise InputError(f"tf is {format_value(tf)}, which is not known; {suggest(tf, labels)}")
+        raise InputError(f"tf is {format_value(tf)}, which is unknown; {suggest(tf, labels)}")
     features = [name for name in FEATURE_NAMES if name in ds.data_vars]
     lead = {dim for name in features for dim in ds[name].dims} - {GENE, TF}
     if lead:
         names = ", ".join(sorted(map(str, lead)))
-        raise InputError(f"the dataset has the dims {names} beside gene and tf; expected one of each selected")
+        raise InputError(f"the dataset has the dimensions {names} besides gene and tf; select one label of each")
     return ds[features].isel({TF: [position]}).compute()
 
 
 def _sort_genes(column: xr.Dataset, by: str, chosen: np.ndarray) -> xr.Dataset:
-    """Return the chosen genes of one TF by falling strength, without those that have none."""
+    """Return the selected genes of a TF by descending strength, without missing values."""
     primary, secondary = (
         array.transpose(TF, GENE).values for array in take_ranks(column, by, "by", list(PARTNERS)).values()
     )
@@ -147,28 +147,29 @@ def _sort_genes(column: xr.Dataset, by: str, chosen: np.ndarray) -> xr.Dataset:
 
 
 def describe(ds: xr.Dataset, *, largest_pvalue: float = 0.05, least_magnitude: float = 0.0) -> xr.Dataset:
-    """Return a table of the TFs: how many genes they bind, how many respond, and how strongly.
+    """Return a table of TFs with numbers of bound and responsive genes, and mean effects.
 
     Parameters
     ----------
     ds
-        A dataset with effects and p-values, dims ``(..., gene, tf)``, NumPy or dask; no ``label`` is needed.
+        A dataset with effects and p-values, dimensions ``(..., gene, tf)``, NumPy or dask; no ``label`` is needed.
     largest_pvalue, least_magnitude
-        Up to which p-value binding and response are significant, and from which |effect|, in its own units, a response.
+        Binding and response are significant up to this p-value; responses also need at least this |effect|, in its
+        units.
 
     Returns
     -------
     xarray.Dataset
-        By ``(..., tf)``: ``genes`` and ``missing``, how many genes have all values, and how many have a NaN, where a
-        variable that is NaN for all genes of the TF does not count;
-        ``binding_significant``, ``response_significant`` and ``both_significant``; with a label ``bound`` and
-        ``bound_both_significant``, all int64; ``mean_binding_effect`` and ``mean_magnitude``, float64, and with a label
-        the same of ``bound_`` genes. ``.to_dataframe()`` makes a table of it. Dask-backed if ds is.
+        By ``(..., tf)``: ``genes`` and ``missing``, the numbers of genes with all values and with NaN, ignoring
+        variables that are NaN for all genes of the TF; ``binding_significant``, ``response_significant`` and
+        ``both_significant``; with a label ``bound`` and ``bound_both_significant``, all int64; ``mean_binding_effect``
+        and ``mean_magnitude``, float64, and with a label the same for ``bound_`` genes. ``.to_dataframe()`` converts it
+        to a table. Dask-backed if ds is.
 
     Raises
     ------
     InputError
-        If an argument is not what it must be, or the dataset lacks a variable, a dim or an index.
+        If an argument is invalid, or the dataset lacks a variable, a dimension or an index.
 
     Examples
     --------
@@ -205,7 +206,7 @@ def _describe_columns(
     *label: np.ndarray,
     most: float,
 ) -> np.ndarray:
-    """Return the counts, then the means of each column; what was not measured of a column at all is not asked for."""
+    """Return the counts, then the means of each column, ignoring variables without any measured value."""
     absent = [np.isnan(values) for values in (binding, pvalue, magnitude, response)]
     valid = ~np.any([own & ~own.all(axis=1, keepdims=True) for own in absent], axis=0)
     valid &= ~np.all(absent, axis=0)

@@ -1,4 +1,4 @@
-"""Dual threshold optimization: the thresholds of binding and response at which the two agree best."""
+"""Dual threshold optimization: the thresholds with the best agreement of binding and response."""
 
 import zlib
 from typing import Any
@@ -20,7 +20,7 @@ from yeastxr.errors import InputError
 from yeastxr.schema import BINDING, LABEL, MAGNITUDE, TF
 from yeastxr.simulation.draws import Stream, split_seed
 
-_STREAM = zlib.crc32(b"permutation") << 8 & 0xFFFFFF00 | Stream.SHUFFLE  # as of draws.draw_keys
+_STREAM = zlib.crc32(b"permutation") << 8 & 0xFFFFFF00 | Stream.SHUFFLE  # as in draws.draw_keys
 _MOST_PERMUTATIONS = 2**32 - 1
 _COUNTS = ("binding_rank", "response_rank", "overlap", "genes", "missing")
 
@@ -36,42 +36,42 @@ def dual_threshold(
     largest_pvalue: float = 0.01,
     largest_fdr: float = 0.2,
 ) -> xr.Dataset:
-    """Choose, for each TF, thresholds of binding and of response by dual threshold optimization.
+    """Choose thresholds of binding and response for each TF by dual threshold optimization.
 
-    The method of Kang et al. 2020, https://doi.org/10.1101/gr.259655.119. Genes are ranked by binding, and by response.
-    Of all pairs of ranks, each from 1, ..., T, floor(1.01 T + 1), ..., the one is chosen at which the overlap of the
-    bound and the responsive genes has the least hypergeometric p-value. As that is the least of many, it is compared
-    with those of permutations: ``permutation_pvalue`` is ``(1 + those at most as large) / (1 + permutations)``, uniform
-    where binding and response are independent. With B bound and R responsive genes of G, and an overlap of k that has
-    the given sensitivity S, the expected false discovery rate is
-    ``max(0, B - k / S) max(0, R - k / S) / (G k)``. A TF is acceptable if both are small.
+    This is the method of Kang et al. 2020, https://doi.org/10.1101/gr.259655.119. Genes are ranked by binding and by
+    response. Among all pairs of ranks 1, ..., T, floor(1.01 T + 1), ..., it chooses the pair whose overlap of bound and
+    responsive genes has the smallest hypergeometric p-value. Because this is the minimum of many p-values, it is
+    compared with those of permutations: ``permutation_pvalue`` is ``(1 + number of p-values at most as large) / (1 +
+    permutations)``, which is uniform if binding and response are independent. With B bound and R responsive genes of G,
+    and an overlap k with the sensitivity S, the expected false discovery rate is ``max(0, B - k / S) max(0, R - k / S)
+    / (G k)``. A TF is acceptable if both are small.
 
     Parameters
     ----------
     ds
         A dataset with effects and p-values, dims ``(..., gene, tf)``, NumPy or dask; no ``label`` is needed.
     permutations
-        How many; with 0 there is no permutation p-value, and no TF is acceptable.
+        The number of permutations. With 0, there is no permutation p-value, and no TF is acceptable.
     seed
-        An integer from 0 to 2^64 - 1; drawn if there is none, and stored in the attributes. A permutation is a function
-        of the seed, its number and the TF's label alone.
+        An integer from 0 to 2^64 - 1. By default it is random, and stored in the attributes. A permutation depends only
+        on the seed, its number and the label of the TF.
     binding, response
-        What ranks genes: ``"binding_pvalue"`` or ``"binding_effect"``, ``"perturbation_pvalue"`` or
-        ``"perturbation_magnitude"``. Ties are broken by the other one of the two, then by the gene's position.
+        The variables that rank genes: ``"binding_pvalue"`` or ``"binding_effect"``, and ``"perturbation_pvalue"`` or
+        ``"perturbation_magnitude"``. The other one of each pair breaks ties, then the position of the gene.
     sensitivity
-        Of the overlap, for the expected rate; above 0, at most 1.
+        The sensitivity of the overlap for the expected rate, above 0 and at most 1.
     largest_pvalue, largest_fdr
-        Up to which permutation p-value and expected rate a TF is acceptable.
+        The largest permutation p-value and expected rate of an acceptable TF.
 
     Returns
     -------
     xarray.Dataset
         By ``(..., tf)``; dask-backed if ds is.
 
-        - ``binding_rank``, ``response_rank``, ``overlap``, int64: how many genes are bound, responsive, and both;
-          ``genes`` and ``missing``, how many count, and how many are left out, as the value that ranks them is NaN;
+        - ``binding_rank``, ``response_rank``, ``overlap``, int64: the numbers of genes that are bound, responsive, and
+          both; ``genes`` and ``missing``, the numbers of genes used, and omitted because of NaN;
         - ``binding_threshold``, ``response_threshold``, float64: the last p-value or effect within these ranks;
-        - ``log10_pvalue``, the least hypergeometric p-value, ``permutation_pvalue`` and ``expected_fdr``, float64;
+        - ``log10_pvalue``, the smallest hypergeometric p-value, ``permutation_pvalue`` and ``expected_fdr``, float64;
           ``acceptable``, bool;
         - if the dataset has a ``label``: ``realised_fdr``, the share of unbound genes in the overlap, and
           ``realised_sensitivity``, the share of the label's genes in the overlap, float64.
@@ -79,7 +79,7 @@ def dual_threshold(
     Raises
     ------
     InputError
-        If an argument is not what it must be, or the dataset lacks a variable, a dim or an index.
+        If an argument is invalid, or the dataset lacks a variable, a dimension or an index.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def dual_threshold(
 
 
 def _optimize_columns(*columns: np.ndarray, permutations: int, seed: int) -> np.ndarray:
-    """Return counts, thresholds and p-values of each column, and with a label the realised errors."""
+    """Return counts, thresholds and p-values of each column and, with a label, true error rates."""
     from scipy.special import gammaln
 
     from yeastxr.analysis import kernels
@@ -137,7 +137,7 @@ def _optimize_columns(*columns: np.ndarray, permutations: int, seed: int) -> np.
     *planes, keys = columns
     valid = ~np.any([np.isnan(plane) for plane in planes[:4]], axis=0)
     orders = [order_genes(planes[i], planes[i + 1], valid) for i in (0, 2)]
-    ranks = [np.argsort(order, axis=1) for order in orders]  # where each gene is in the order
+    ranks = [np.argsort(order, axis=1) for order in orders]  # the position of each gene in the order
     n = valid.sum(axis=1)
     best = np.empty((n.size, 5))
     log_factorial = gammaln(np.arange(valid.shape[1] + 1) + 1.0)

@@ -1,4 +1,4 @@
-"""Check datasets against the data model and against theory."""
+"""Compare datasets with the data model and with theory."""
 
 from yeastxr.checks.check import check
 from yeastxr.checks.table import Check, CheckTable

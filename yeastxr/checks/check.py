@@ -1,9 +1,9 @@
-"""Is a dataset what its specification says? A table of checks, each with what is expected and what is observed.
+"""Compare a dataset with its specification: a table of checks with expected and observed values.
 
-Checks are exact (a count that must be correct), or tests with a p-value. The tests share out the level at which a
-correct dataset may fail any of them, by Bonferroni's inequality; their p-values are exact or conservative for samples
-of any size, see :mod:`yeastxr.checks.significance`. A topic says what is measured, how that merges over blocks, and
-which rows it gives; see :mod:`yeastxr.checks.features` and :mod:`yeastxr.checks.independence`.
+A check is exact (a count that must be correct) or a test with a p-value. Tests share the level at which a correct
+dataset may fail any of them, by Bonferroni's inequality. Their p-values are exact or conservative for samples of any
+size; see :mod:`yeastxr.checks.significance`. A topic defines a measurement, how it merges over blocks, and its rows;
+see :mod:`yeastxr.checks.features` and :mod:`yeastxr.checks.independence`.
 """
 
 import math
@@ -51,43 +51,44 @@ from yeastxr.simulation.sweeps import read_sweep, spec_of
 
 LEVEL = 0.001
 _QUOTES = "'\""
-_BLOCK_TFS = 250  # TFs that are compared with each other: two blocks are a default chunk
+_BLOCK_TFS = 250  # TFs to compare with each other; a default chunk has two blocks
 _BLOCK_PAIRS = 4_000_000
-_MERGED = 16  # measurements at a time
+_MERGED = 16  # measurements to merge at a time
 _UNCHECKED = ("theory", "a specification")
-_TIES = 2.0**-20  # more than the chance that two effects with noise are the same float32
-_SHARED = (LABEL, "responsive", "background_hops")  # what measurements have in common
+_TIES = 2.0**-20  # above the probability that two effects with noise are equal in float32
+_SHARED = (LABEL, "responsive", "background_hops")  # variables that measurements share
 _Measurements = dict[type[Topic], Topic]
 Visit = Callable[[Mapping[Hashable, int], Region, dict[str, np.ndarray]], None]
 
 
 def check(ds: xr.Dataset, *, level: float = LEVEL, progress: bool | None = None) -> CheckTable:
-    """Check a dataset against the data model and, where it holds a specification, against theory.
+    """Compare a dataset with the data model and, if it has a specification, with theory.
 
-    The tutorial's sanity checks are among the checks: exact bound ratios; the distributions of binding and perturbation
-    effects by label; perturbation effects that rise with binding effects as the method says. Others compare p-values
-    with their rule, and test signs and the independence of TFs, draws and labels. A dask-backed dataset is read once,
-    block by block, and gets the same table whatever its chunks; labels that relations name are read before, and kept.
-    Each point of a sweep is checked against its own specification, and named in the rows; one table covers all.
+    This includes the sanity checks of the tutorial: exact bound ratios; the distributions of binding and perturbation
+    effects by label; the increase of perturbation effects with binding effects. Other checks compare p-values with
+    their rule, and test signs and the independence of TFs, random numbers and labels. A dask-backed dataset is read
+    once, block by block, except labels that relations name, which are read first. The table does not depend on chunks.
+    Each point of a sweep is compared with its own specification, and named in the rows of one table.
 
-    Without a specification, as in measured data, values may be missing: they are counted, and those that are there must
-    be in their ranges. Binding effects may be negative where their units are logarithms, such as log2 enrichment.
+    Without a specification, as in measured data, values may be missing: they are counted, and all other values must be
+    in their ranges. Binding effects may be negative in logarithmic units, such as log2 enrichment.
 
     Parameters
     ----------
     ds
-        The dataset, dims ``(..., gene, tf)``; NumPy or dask. Where it does not follow the data model, a check fails.
+        The dataset with dimensions ``(..., gene, tf)``, NumPy or dask. If it does not follow the data model, a check
+        fails.
     level
-        The chance that a correct dataset fails any check, above 0 and below 1.
+        The probability that a correct dataset fails any check, above 0 and below 1.
     progress
-        Whether to show a progress bar; by default where standard error is a terminal.
+        Whether to show a progress bar (default: only in a terminal).
 
     Returns
     -------
     CheckTable
-        One row for each check; ``.passed`` says whether none failed, and is None for what was not checked against
-        theory: without a specification, or without ``label``, the table holds the data model, ranges, numbers of
-        missing values and a description only.
+        A table with one row per check. ``.passed`` is True if no check failed. It is None if the dataset was not
+        compared with theory: without a specification or ``label``, the table contains only the data model, ranges,
+        numbers of missing values and a description.
 
     Raises
     ------
@@ -109,10 +110,10 @@ def check(ds: xr.Dataset, *, level: float = LEVEL, progress: bool | None = None)
 def check_blocks(
     ds: xr.Dataset, *, level: float = LEVEL, progress: bool | None = None, visit: Visit | None = None
 ) -> CheckTable:
-    """Check a dataset, see :func:`check`, and let another function see the blocks that are read.
+    """Check a dataset, see :func:`check`, and pass the blocks to another function.
 
-    It gets the positions along the dims of a sweep, the region (slices along the other dims), and the features' values
-    by name, with where conditions hold (``holds``) if that is known.
+    The function gets the positions along the dimensions of a sweep, the region (slices along the other dimensions), and
+    the values of features by name, with ``holds`` (whether conditions hold) if it is known.
     """
     ds = restore_dims(ds)
     level = check_number("level", level, least=0, most=1)
@@ -120,7 +121,7 @@ def check_blocks(
         raise InputError(f"level is {level:g}; expected a number above 0 and below 1")
     rows = _check_data_model(ds)
     if any(row.passed is False for row in rows):
-        rows.append(Check("values", "", "not checked, as the dataset does not follow the data model", None))
+        rows.append(Check("values", "", "not checked, because the dataset does not follow the data model", None))
         return CheckTable(tuple(rows), level, checked=False)
     points = list(_split_points(ds))
     n_pairs = math.prod(ds.sizes[dim] for dim in list_dims(ds))
@@ -134,13 +135,13 @@ def check_blocks(
 
 @dataclass(frozen=True)
 class _Point:
-    """A dataset, or a point of a sweep, and its specification; None with the row that says why there is none."""
+    """A dataset, or a point of a sweep, and its specification, or None with a row that gives the reason."""
 
     name: str
     ds: xr.Dataset
     spec: SimulationSpec | None
     comment: Check | None
-    positions: Mapping[Hashable, int]  # along the dims of the sweep
+    positions: Mapping[Hashable, int]  # along the dimensions of the sweep
 
     @property
     def can_check(self) -> bool:
@@ -149,7 +150,7 @@ class _Point:
 
 
 def _split_points(ds: xr.Dataset) -> Iterator[_Point]:
-    """Yield the points of a sweep, or the dataset itself; each measurement is a point of its own."""
+    """Yield the points of a sweep, or the dataset itself; each measurement is a separate point."""
     for point in _split_sweep(ds):
         if MEASUREMENT not in point.ds.dims:
             yield point
@@ -166,7 +167,7 @@ def _split_points(ds: xr.Dataset) -> Iterator[_Point]:
 
 
 def _split_sweep(ds: xr.Dataset) -> Iterator[_Point]:
-    """Yield the points of a sweep, or the dataset itself; all variables of a point have the same dims."""
+    """Yield the points of a sweep, or the dataset itself; all variables of a point have the same dimensions."""
     sweep = read_sweep(ds)
     if sweep is None:
         spec = spec_of(ds)
@@ -195,7 +196,7 @@ def _split_sweep(ds: xr.Dataset) -> Iterator[_Point]:
 def _make_point(
     name: str, ds: xr.Dataset, spec: SimulationSpec | None, comment: Check | None, positions: Mapping[Hashable, int]
 ) -> _Point:
-    """Make a point; one whose genes or TFs its specification lacks can't be compared with it."""
+    """Create a point without a specification if its genes or TFs are not in the specification."""
     if spec is not None and LABEL not in ds.data_vars:
         comment = Check("theory", "a specification and the variable 'label'", "no 'label'", None)
         return _Point(name, ds, None, comment, positions)
@@ -219,7 +220,7 @@ def _make_point(
 
 
 def _compare_measurements(ds: xr.Dataset, points: Sequence[_Point]) -> Iterator[Check]:
-    """Compare what measurements share with that of the first one."""
+    """Compare the shared values of measurements with those of the first one."""
     if ds.sizes.get(MEASUREMENT, 1) < 2 or any(point.spec is None for point in points):
         return
     unlabelled = ds.drop_vars(MEASUREMENT, errors="ignore")
@@ -236,12 +237,14 @@ def _compare_measurements(ds: xr.Dataset, points: Sequence[_Point]) -> Iterator[
     if all(point.spec is not None and min(point.spec.bound_std, point.spec.unbound_std) > 0 for point in points):
         n, equal = other.size, int((one == other).sum().compute())
         pvalue = test_binomial_above(equal, n, _TIES)
-        yield make_test("noise: own in each measurement", f"below {n * _TIES:.2g} equal", f"{equal:,}", equal, pvalue)
+        yield make_test(
+            "noise: different in each measurement", f"below {n * _TIES:.2g} equal", f"{equal:,}", equal, pvalue, "count"
+        )
 
 
 def _check_values(point: _Point, report_done: Callable[[int], None], visit: Visit | None) -> list[Check]:
     """Measure the values of a point, and return the rows of all topics."""
-    from yeastxr.checks import extended, features, genes, independence  # many classes, which take a while to import
+    from yeastxr.checks import extended, features, genes, independence  # slow to import
 
     conditions, expected = ({}, None) if point.spec is None else _expect(point.ds, point.spec)
     topics = (*features.TOPICS, *extended.TOPICS, *genes.TOPICS, *independence.TOPICS)
@@ -259,19 +262,19 @@ def _check_values(point: _Point, report_done: Callable[[int], None], visit: Visi
 
 def _check_data_model(ds: xr.Dataset) -> list[Check]:
     """Check the data model, feature by feature."""
-    name = "dataset: dims, labels and features"
+    name = "dataset: dimensions, labels and features"
     return [
         _check_rule(name, "gene, tf, feature; unique labels", partial(_check_frame, ds)),
         *(
             _check_rule(
-                f"{name}: dims and dtype", f"(..., gene, tf), {feature.dtype}", partial(_check_variable, ds, name)
+                f"{name}: dimensions and dtype", f"(..., gene, tf), {feature.dtype}", partial(_check_variable, ds, name)
             )
             for name, feature in FEATURE_BY_NAME.items()
             if name != LABEL or name in ds.data_vars
         ),
         *(
             _check_rule(
-                f"{name}: dims and dtype",
+                f"{name}: dimensions and dtype",
                 f"(..., gene, tf), {VARIABLE_BY_NAME[name].dtype}",
                 partial(_check_variable, ds, name),
             )
@@ -300,10 +303,10 @@ def _check_variable(ds: xr.Dataset, name: str) -> None:
 
 
 def _expect(ds: xr.Dataset, spec: SimulationSpec) -> tuple[dict[str, xr.DataArray], Expectation]:
-    """Return where conditions hold, and what is expected.
+    """Return arrays of conditions, and the expectation.
 
-    The former is ``holds``, where each TF's conditions would hold if it was bound, and ``applies``, where they hold for
-    pairs that respond, unless both are equal; none where TFs that they name are missing.
+    The arrays are ``holds`` (whether a TF's conditions would hold if it was bound) and, if it is different, ``applies``
+    (whether they hold for pairs that respond). There are none if TFs that conditions name are missing.
     """
     tfs = tuple(to_python(tf) for tf in ds.indexes[TF])
     relationships = {tf: entries for tf, entries in (spec.tf_relationships or {}).items() if tf in tfs}
@@ -336,7 +339,7 @@ def _expect(ds: xr.Dataset, spec: SimulationSpec) -> tuple[dict[str, xr.DataArra
 
 
 def _list_positions(ds: xr.Dataset, dim: str) -> tuple[int, ...]:
-    """Return the numbers along a dimension, which are its labels if these are integers; 0 without it."""
+    """Return the positions along a dimension, which are its labels if these are integers; 0 without the dimension."""
     if dim in ds.coords and np.issubdtype(ds.coords[dim].dtype, np.integer):
         return tuple(int(label) for label in np.atleast_1d(ds.coords[dim].values))
     return tuple(range(ds.sizes.get(dim, 1)))
@@ -390,9 +393,9 @@ def _measure(
 
 
 class _Merger:
-    """Merges measurements in a fixed order, as soon as neighbours are there, so that few wait in memory.
+    """Merges measurements in a fixed order, as soon as neighbours are complete, to save memory.
 
-    They are leaves of a tree: a path tells the group of planes, the plane, the group of blocks and the block.
+    Measurements are leaves of a tree; a path consists of a group of planes, the plane, a group of blocks and the block.
     """
 
     _joins = (np.concatenate, np.stack, np.concatenate, np.concatenate)
@@ -404,7 +407,7 @@ class _Merger:
         self.result: _Measurements = {}
 
     def add(self, plane: int, block: int, measurements: _Measurements) -> None:
-        """Add the measurements of a block of TFs; the last one leaves the result."""
+        """Add the measurements of a block of TFs; the last one sets the result."""
         path: tuple[int, ...] = (plane // _MERGED, plane, block // _MERGED, block)
         with self._lock:
             while path:
@@ -429,9 +432,9 @@ class _Merger:
 
 
 def _chunk_to_blocks(array: xr.DataArray, width: int) -> xr.DataArray:
-    """Return the array with all genes and some TFs in a chunk; as it is, if its chunks are multiples of blocks.
+    """Rechunk an array to all genes and some TFs, unless its chunks are already multiples of blocks.
 
-    Chunks that stay as they were made are made and measured in one task, and no block waits in memory.
+    Unchanged chunks are computed and measured in one task, so that no block stays in memory.
     """
     sizes = array.variable.chunksizes
     lead = {dim: 1 for dim in array.dims if dim not in CORE_DIMS}
@@ -445,7 +448,7 @@ def _chunk_to_blocks(array: xr.DataArray, width: int) -> xr.DataArray:
 
 
 def _apply_level(rows: Sequence[Check], level: float) -> list[Check]:
-    """Let tests fail whose p-value is below their share of the level."""
+    """Mark tests as failed if their p-value is below their share of the level."""
     n_tests = sum(np.isfinite(row.pvalue) for row in rows)
     return [
         replace(row, passed=bool(row.pvalue * n_tests >= level)) if np.isfinite(row.pvalue) else row for row in rows

@@ -1,7 +1,7 @@
-"""Topics about what extends the tutorial: responses, hops, p-values of tests, and missing values.
+"""Topics about the extensions of the tutorial: responses, hops, p-values of tests, and missing values.
 
-Some tests compare counts of a block with binomial distributions; a block has the smallest of their p-values and their
-number, so that gene levels, which differ between replicates, are those of its plane.
+Some tests compare counts of a block with binomial distributions. A block stores the smallest p-value and the number of
+tests, because gene levels differ between planes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,11 +21,11 @@ from yeastxr.simulation.parameters import BindingParameters
 from yeastxr.theory.pairs import tabulate_hops
 
 EXPERIMENT, BACKGROUND = "experiment_hops", "background_hops"
-_RARE = 1e-9  # a chance that is neglected
+_RARE = 1e-9  # a negligible probability
 
 
 def _test_all(counts: Any, n: Any, chances: Any) -> tuple[float, int]:
-    """Return the least p-value of binomial counts, and their number."""
+    """Return the smallest p-value of binomial counts, and their number."""
     counts, n, chances = np.broadcast_arrays(counts, n, chances)
     if not counts.size:
         return 1.0, 0
@@ -40,8 +40,8 @@ def _bound(least: float, tests: int) -> float:
 class _Missing(Topic):
     """Missing perturbation effects: of genes, and of pairs of the other genes."""
 
-    genes: Total  # without any effect in a block, and all
-    pairs: Total  # missing ones, and all
+    genes: Total  # genes without any effect in a block, and all genes
+    pairs: Total  # missing pairs, and all pairs
     least_genes: Least
     least_tfs: Least
     least_others: Least
@@ -59,7 +59,7 @@ class _Missing(Topic):
         genes = _test_all(n_empty, block.n_genes, of_gene + (1 - of_gene) * all_of_pairs)
         tfs = _test_all(block.missing, block.n_genes, of_gene + (1 - of_gene) * of_pair)
         others = (1.0, 0)
-        if all_of_pairs < _RARE:  # then genes without effects are those that are missing
+        if all_of_pairs < _RARE:  # enough TFs, so that genes without effects are missing genes
             rest = by_gene[~empty]
             pooled, by_rest = _test_all(rest.sum(), rest.size * width, of_pair), _test_all(rest, width, of_pair)
             others = min(2 * pooled[0], 2 * by_rest[0] * max(1, by_rest[1])), 1
@@ -92,7 +92,7 @@ class _Missing(Topic):
 
 @dataclass(frozen=True)
 class _Responses(Topic):
-    """Which pairs respond: by label and level of the gene, TF and gene, and for neighbouring TFs."""
+    """Responses by label and level of the gene, by TF, by gene, and of neighbouring TFs."""
 
     responsive: Total  # (labels, levels)
     pairs: Total
@@ -147,22 +147,22 @@ class _Responses(Topic):
             for axis, (noun, least) in enumerate((("TF", self.least_tfs), ("gene", self.least_genes))):
                 pvalue = _bound(least[label], self.tests[axis, label])
                 observed = count_noun(int(self.tests[axis, label]), "count")
-                yield make_test(f"{name}: of each {noun}", "within chance", observed, np.nan, pvalue)
+                yield make_test(f"{name}: of each {noun}", "random variation", observed, np.nan, pvalue)
         if self.variance > 0:
             pvalue = float(significance.test_bounded(self.product, self.variance, 1.0))
             name = "responses of neighbouring TFs: independent"
-            yield make_test(name, "uncorrelated", f"{self.product:.3g}", self.product, pvalue)
+            yield make_test(name, "uncorrelated", f"{self.product:.3g}", self.product, pvalue, "sum")
 
     @classmethod
     def explain_absence(cls, expected: Expectation) -> Iterator[Check]:
         if expected.spec.has_responses:
-            observed = f"not tested: the dataset lacks the variable {RESPONSIVE!r}"
-            yield Check("responsive pairs", "the fraction of their label", observed, None)
+            observed = f"not tested: the dataset has no variable {RESPONSIVE!r}"
+            yield Check("responsive pairs", "the fraction for each label", observed, None)
 
 
 @dataclass(frozen=True)
 class _Adjusted(Topic):
-    """Pairs that respond and whose conditions hold, as a variable."""
+    """The variable of pairs that respond and whose conditions hold."""
 
     wrong: Total
 
@@ -180,13 +180,13 @@ class _Adjusted(Topic):
     @classmethod
     def explain_absence(cls, expected: Expectation) -> Iterator[Check]:
         if ADJUSTED in expected.extras:
-            observed = "not tested: it is not known which pairs respond or where conditions hold"
+            observed = "not tested: responses or conditions are unknown"
             yield Check("adjusted pairs", "responsive, and conditions hold", observed, None)
 
 
 @dataclass(frozen=True)
 class _Hops(Topic):
-    """Hops that are kept: they make the binding effects, and have the distribution of their genes' levels."""
+    """Stored hops, which must give the binding effects, and follow the distribution of the levels of genes."""
 
     wrong: Total  # possible counts, effects
     background: Total
@@ -215,8 +215,8 @@ class _Hops(Topic):
         )
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
-        yield make_count("hops: possible counts", "only these", int(self.wrong[0]), "others", "all")
-        yield make_count("hops: binding effect", "that of the hops", int(self.wrong[1]), "differ", "all")
+        yield make_count("hops: possible counts", "no others", int(self.wrong[0]), "others", "all")
+        yield make_count("hops: binding effect", "computed from hops", int(self.wrong[1]), "differ", "all")
         chances = _list_hop_chances(expected.binding, expected.steps.n_levels)
         counts = {"background hops": self.background, "unbound": self.unbound, "bound": self.bound}
         levels = [self.levels.sum(axis=0), *self.levels]
@@ -231,11 +231,11 @@ class _Hops(Topic):
     @classmethod
     def explain_absence(cls, expected: Expectation) -> Iterator[Check]:
         if expected.spec.hops:
-            yield Check("hops", "those of the binding effects", "not tested: the dataset lacks them", None)
+            yield Check("hops", "consistent with binding effects", "not tested: the dataset has no hops", None)
 
 
 def _list_hop_chances(params: BindingParameters, n_levels: int) -> list[np.ndarray]:
-    """Return the probabilities of counts from 0 on, of background, unbound and bound hops, by level."""
+    """Return the probabilities of counts from 0, of background, unbound and bound hops, by level."""
     chances: list[list[np.ndarray]] = [[], [], []]
     for level in range(n_levels):
         for i, bound in enumerate((False, True), start=1):
@@ -254,7 +254,7 @@ def _spread(counts: np.ndarray, chances: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _TestedPvalues(Topic):
-    """P-values of tests, which are functions of effects and hops, exact to the bit."""
+    """P-values of tests, which are bit-exact functions of effects and hops."""
 
     binding: Total
     perturbation: Total
@@ -279,7 +279,7 @@ class _TestedPvalues(Topic):
 
 
 def _count_impossible(block: Block) -> int:
-    """Return how many binding p-values are not those of their hops or, without hops, not possible with the effect."""
+    """Return how many binding p-values differ from the test of hops or, without hops, are impossible."""
     spec, values = block.expected.spec, block.values
     pvalue = values["binding_pvalue"]
     params = block.expected.binding
@@ -300,7 +300,7 @@ def _count_impossible(block: Block) -> int:
 
 @lru_cache(maxsize=16)
 def _list_possible(params: BindingParameters, pseudocount: float, bound: bool) -> np.ndarray:
-    """Return the possible pairs of binding effect and p-value, as sorted numbers of their bits."""
+    """Return the possible pairs of binding effect and p-value, as sorted integers of their bits."""
     table, first_background, first_experiment = extended.make_tails(params, pseudocount)
     background, experiment, chances = tabulate_hops(params, bound=bound)
     effect = params.effect(experiment.astype(float)[None, :], background.astype(float)[:, None])
@@ -316,9 +316,9 @@ def _join_bits(effect: np.ndarray, pvalue: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Offsets(Topic):
-    """What is left of the offset that all effects of a TF share in a measurement: signs are drawn anew for each pair.
+    """Residual of the offset shared by all effects of a TF in a measurement, tested by random signs.
 
-    Given magnitudes, a sum of effects is one of random signs times magnitudes.
+    Given magnitudes, a sum of effects is a sum of magnitudes with random signs.
     """
 
     total: ByTF
@@ -337,7 +337,7 @@ class _Offsets(Topic):
         return cls(effect.sum(axis=0), magnitude.sum(axis=0), (effect**2).sum(axis=0), magnitude.max(axis=0))
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
-        name = "offset of each TF, less the one drawn"
+        name = "offset of each TF, minus its random number"
         if expected.has_fair_signs:
             yield make_sequence_test(
                 name, self.total / np.sqrt(np.maximum(self.square, 1e-300)), "column", normal=False
@@ -350,7 +350,7 @@ class _Offsets(Topic):
             for d, v, m in zip(deviation.ravel(), variance.ravel(), self.largest.ravel(), strict=True)
         ]
         observed = count_noun(deviation.size, "column")
-        yield make_test(name, "within chance", observed, float(np.abs(deviation).max()), combine_pvalues(pvalues))
+        yield make_test(name, "random variation", observed, float(np.abs(deviation).max()), combine_pvalues(pvalues))
 
 
 TOPICS: tuple[type[Topic], ...] = (_Missing, _Responses, _Offsets, _Adjusted, _Hops, _TestedPvalues)

@@ -14,16 +14,16 @@ from yeastxr.checks.topic import BINS, DRAWS, PVALUES, SIGN, Block, ByTF, Expect
 from yeastxr.schema import BINDING, FEATURE_BY_NAME, LABEL, MAGNITUDE, MEASURES, STATUSES
 from yeastxr.theory.pairs import classify_tfs, make_magnitude_distributions
 
-_NO_CONDITIONS = "a subset: TFs that the relations name are missing"
-_NO_RESPONSES = "the dataset lacks the variable 'responsive'"
-_FAR = 3.5  # scores beyond it are counted one by one, as the kernels have it
-_PARTS = 50  # of the distribution of binding effects that have many values
-_RESOLUTION = 2.0**-23  # of what is known of a uniform number
+_NO_CONDITIONS = "a subset: TFs that relations name are missing"
+_NO_RESPONSES = "the dataset has no variable 'responsive'"
+_FAR = 3.5  # scores beyond it are counted individually, as in the kernels
+_PARTS = 50  # parts of distributions of binding effects with many values
+_RESOLUTION = 2.0**-23  # resolution of a uniform number
 
 
 @dataclass(frozen=True)
 class _Ranges(Topic):
-    """Whether all values are finite and in their feature's range; without a specification, how many are missing."""
+    """Finite values in the range of their feature; without a specification, the number of missing values."""
 
     outside: Total  # by measure
     unknown: Total
@@ -37,7 +37,7 @@ class _Ranges(Topic):
     def make_rows(self, expected: Any) -> Iterator[Check]:
         for name, outside, unknown, least in zip(MEASURES, self.outside, self.unknown, self.least, strict=True):
             feature = FEATURE_BY_NAME[name]
-            limits = "finite where known" if unknown else "finite"
+            limits = "finite or missing" if unknown else "finite"
             if math.isfinite(feature.most):
                 limits += f", {least:g} to {feature.most:g}"
             elif math.isfinite(least):
@@ -92,7 +92,7 @@ class _Labels(Topic):
 
 @dataclass(frozen=True)
 class _Conditions(Topic):
-    """How many bound pairs are active."""
+    """The number of active bound pairs."""
 
     bound: ByTF
     active: ByTF
@@ -118,12 +118,12 @@ class _Conditions(Topic):
     @classmethod
     def explain_absence(cls, expected: Expectation) -> Iterator[Check]:
         if expected.spec.tf_relationships is not None:
-            yield Check("bound pairs whose conditions hold", "as the relations say", _NO_CONDITIONS, None)
+            yield Check("bound pairs whose conditions hold", "according to relations", _NO_CONDITIONS, None)
 
 
 @dataclass(frozen=True)
 class _BindingEffects(Topic):
-    """Binding effects on the lattice of possible values that their label allows, and off it."""
+    """Binding effects on and off the lattice of values that their label allows."""
 
     counts_unbound: Total
     counts_bound: Total
@@ -145,13 +145,13 @@ class _BindingEffects(Topic):
                 yield Check(name, "", "no such pairs", None)
                 continue
             values = f"{lattice.values.size:,} values"
-            yield make_count(f"{name}: possible values", values, int(others), "others", "only these")
+            yield make_count(f"{name}: possible values", values, int(others), "others", "no others")
             mean = float(counts @ lattice.values / counts.sum())
             name = f"{name}: distribution"
             # Given the levels, counts vary less than multinomial ones with their mean probabilities.
             chances = self.levels[label] @ expected.steps.chances[label] / self.levels[label].sum()
             yield make_fit(name, f"mean {chances @ lattice.values:.4g}", f"mean {mean:.4g}", counts, chances)
-            if expected.binding.is_tabulated:  # in few parts, which many values would hide
+            if expected.binding.is_tabulated:  # in few parts, because many values could hide a difference
                 parts = np.minimum(_PARTS * np.cumsum(chances), _PARTS - 1).astype(int)
                 pooled = (np.bincount(parts, weights) for weights in (counts, chances))
                 yield make_fit(f"{name} in {_PARTS} parts", "", f"mean {mean:.4g}", *pooled)
@@ -161,7 +161,7 @@ class _BindingEffects(Topic):
 
 @dataclass(frozen=True)
 class _Magnitudes(Topic):
-    """|perturbation effects| with noise, as what should be standard normal scores."""
+    """|perturbation effects| with noise, converted to standard normal scores."""
 
     n: Total  # by status
     magnitude: Total
@@ -202,7 +202,7 @@ class _Magnitudes(Topic):
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         name, related = "|perturbation effect|", expected.spec.tf_relationships is not None
         if expected.shows_float32(int(self.n.sum())):
-            yield Check(name, "", "the noise is too near the resolution of float32", None)
+            yield Check(name, "", "the noise is too close to the resolution of float32", None)
             return
         theory = make_magnitude_distributions(expected.spec)
         names: tuple[str, ...] = STATUSES if related else ("unbound", "bound", "bound_inactive")
@@ -216,10 +216,10 @@ class _Magnitudes(Topic):
                 continue
             mean, z = float(self.magnitude[code]) / n, float(self.score[code]) / math.sqrt(n)
             pvalue = significance.test_normal(z)
-            yield make_test(f"{group}: mean", f"{theory[code].mean:.4f}", f"{mean:.4f}", z, pvalue)
+            yield make_test(f"{group}: mean", f"{theory[code].mean:.4f}", f"{mean:.4f}", z, pvalue, "z")
             total = float(self.squares[code])
             pvalue = significance.test_chi_square(total, n)
-            yield make_test(f"{group}: s.d. / theory", "1", f"{math.sqrt(total / n):.4f}", total, pvalue)
+            yield make_test(f"{group}: s.d. / theory", "1", f"{math.sqrt(total / n):.4f}", total, pvalue, "chi2")
             yield make_fit(f"{group}: distribution", "as in theory", count_noun(n, "pair"), self.counts[code])
         yield self._test_extremes(name)
         yield self._test_slope()
@@ -246,23 +246,23 @@ class _Magnitudes(Topic):
         n, binding, squares = int(self.n[code]), float(self.binding), float(self.binding_squares)
         spread = squares - binding**2 / max(n, 1)
         if n < 2 or spread <= 1e-6 * squares:
-            return Check(name, "as the method says", "binding effects do not vary", None)
+            return Check(name, "according to the method", "binding effects do not vary", None)
         # A sum of standard normal scores with centred weights: its variance is the sum of their squares.
         z = (float(self.binding_score) - binding * float(self.score[code]) / n) / math.sqrt(spread)
-        observed = f"off by {z / math.sqrt(spread):.2g} s.d. a unit"
-        return make_test(name, "as the method says", observed, z, significance.test_normal(z))
+        observed = f"off by {z / math.sqrt(spread):.2g} s.d. per unit"
+        return make_test(name, "according to the method", observed, z, significance.test_normal(z), "z")
 
     @classmethod
     def explain_absence(cls, expected: Expectation) -> Iterator[Check]:
         if not expected.knows_conditions:
-            yield Check("|perturbation effect|", "as the relations say", _NO_CONDITIONS, None)
+            yield Check("|perturbation effect|", "according to relations", _NO_CONDITIONS, None)
         elif not expected.knows_statuses:
-            yield Check("|perturbation effect|", "as pairs respond", _NO_RESPONSES, None)
+            yield Check("|perturbation effect|", "according to responses", _NO_RESPONSES, None)
 
 
 @dataclass(frozen=True)
 class _NoiselessMagnitudes(Topic):
-    """|perturbation effects| without noise, which are their means."""
+    """|perturbation effects| without noise, which equal their means."""
 
     others: Total
 
@@ -273,14 +273,14 @@ class _NoiselessMagnitudes(Topic):
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         name = "|perturbation effect|: without noise"
         if expected.spec.batch_std:
-            yield Check(name, "the mean itself", "not tested, as offsets of batches are added", None)
+            yield Check(name, "the mean", "not tested: offsets of batches are added", None)
         else:
-            yield make_count(name, "the mean itself", int(self.others), "others", "all")
+            yield make_count(name, "the mean", int(self.others), "others", "all")
 
 
 @dataclass(frozen=True)
 class _Signs(Topic):
-    """Signs of perturbation effects: coins, independent of labels."""
+    """Signs of perturbation effects: coin flips, independent of labels."""
 
     positive: ByTF
     bound: ByTF
@@ -297,7 +297,7 @@ class _Signs(Topic):
         yield from self._test_fair_coins(expected) if expected.has_fair_signs else self._test_coins(expected)
 
     def _test_coins(self, expected: Expectation) -> Iterator[Check]:
-        # The chance is that of the TF: exact tests, by TF and by gene.
+        # Exact tests by TF and by gene, with the probability of each TF.
         chances = np.broadcast_to(expected.positive_fractions, self.positive.shape)
         n = np.full(self.positive.shape, expected.n_genes)
         share, mean = self.positive.sum() / n.sum(), float(chances.mean())
@@ -312,7 +312,7 @@ class _Signs(Topic):
         pooled = significance.test_bounded(deviation, variance, 1.0)
         pvalue = combine_pvalues([combine_pvalues(by_tf), float(pooled)])
         observed = f"{positive_bound.sum() / max(n_bound.sum(), 1):.4f} of bound pairs positive"
-        yield make_test("signs and labels: independent", "the share of the TF", observed, deviation, pvalue)
+        yield make_test("signs and labels: independent", "the same share", observed, deviation, pvalue)
         total = (self.positive - n * chances).sum()
         pooled = significance.test_bounded(total, (n * chances * (1 - chances)).sum(), 1.0)
         yield make_test("signs: share positive", f"{mean:.4f}", f"{share:.4f}", share - mean, float(pooled))
@@ -337,7 +337,7 @@ class _Signs(Topic):
 
 @dataclass(frozen=True)
 class _Pvalues(Topic):
-    """p-values against their rule, and as what should be uniform numbers; the axis after TFs is that of kinds."""
+    """p-values compared with their rule, and with uniform numbers; the axis after TFs is for types of p-values."""
 
     large: Total
     broken: Total
@@ -361,7 +361,7 @@ class _Pvalues(Topic):
         for kind, feature in enumerate(PVALUES):
             label, large, broken = FEATURE_BY_NAME[feature].long_name, int(self.large[kind]), int(self.broken[kind])
             if feature not in expected.scored_pvalues:
-                reason = "not tested: the quantile is that of all effects, and some are missing"
+                reason = "not tested: the quantile needs all effects, and some are missing"
                 yield Check(f"{label}, large effects", _describe_rule(expected), reason, None)
                 continue
             yield make_count(f"{label}, large effects", _describe_rule(expected), broken, "above", f"all {large:,}")
@@ -374,7 +374,7 @@ class _Pvalues(Topic):
             n_random = int(self.tf_n[..., kind].sum())
             if n_random:
                 pvalue = combine_pvalues(significance.test_extreme(self.extremes[kind], n_random, _RESOLUTION))
-                observed = f"{self.extremes[kind, 0]:.2g} from 0, {self.extremes[kind, 1]:.2g} from the other end"
+                observed = f"{self.extremes[kind, 0]:.2g} from 0, {self.extremes[kind, 1]:.2g} from the upper end"
                 yield make_test(f"{label}: extremes", f"about {1 / n_random:.2g}", observed, math.nan, pvalue)
                 z = self.tf_score[..., kind] / np.sqrt(np.maximum(self.tf_n[..., kind], 1))
                 yield make_sequence_test(f"{label} of each TF", z, "column", normal=False)
@@ -388,7 +388,7 @@ class _Pvalues(Topic):
 
 def _describe_rule(expected: Expectation) -> str:
     spec = expected.spec
-    return f"at most {spec.large_effect_upper_pval:g} from quantile {spec.large_effect_percentile:g} on"
+    return f"at most {spec.large_effect_upper_pval:g} above quantile {spec.large_effect_percentile:g}"
 
 
 TOPICS: tuple[type[Topic], ...] = (

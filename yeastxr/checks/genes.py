@@ -1,7 +1,8 @@
-"""Topics about genes: no gene, range of genes or pair of neighbouring genes differs from the others.
+"""Topics about genes: differences of genes, ranges of genes or neighbouring genes from all others.
 
-Each kind of draws has a score by pair, of mean 0 and variance 1 (at most, where values are discrete): standard normal
-for magnitudes, and for all others bounded, symmetric and as light in its tails as a sum of random signs.
+Each type of random number has a score for each pair, with mean 0 and variance 1 (at most 1 for discrete values). Scores
+are standard normal for magnitudes; all others are bounded and symmetric, with tails as light as those of a sum of
+random signs.
 """
 
 import math
@@ -20,10 +21,10 @@ from yeastxr.schema import MAGNITUDE
 
 @dataclass(frozen=True)
 class _GeneLabels(Topic):
-    """Labels along genes: given how many genes each TF binds, any of them are as likely."""
+    """Labels along genes: given the number of bound genes of a TF, all sets of genes are equally likely."""
 
     counts: Total  # (even or odd TFs, genes)
-    draws: Total  # how many draws make them, for even and odd TFs
+    draws: Total  # their number of random numbers, for even and odd TFs
     bound: ByTF
     runs: ByTF
 
@@ -36,12 +37,12 @@ class _GeneLabels(Topic):
 
     def make_rows(self, expected: Expectation) -> Iterator[Check]:
         n = expected.n_genes
-        # Sums over genes that are drawn without replacement have lighter tails than those with it.
+        # Sums over genes drawn without replacement have lighter tails than with replacement.
         first, second = self.counts - self.counts.mean(axis=1, keepdims=True)
         shared = significance.test_bounded(first @ second, self.draws[1] * (first @ first) / n, np.abs(first).max())
         waves = significance.make_waves(n)
         drift = significance.test_bounded(waves @ (first + second), self.draws.sum() / n, np.abs(waves).max(initial=0))
-        # Runs of bound genes are hypergeometric, so a sum of independent events.
+        # Numbers of runs of bound genes are hypergeometric, so they are sums of independent events.
         varied = (self.bound > 0) & (self.bound < n)
         bound, runs = self.bound[varied], self.runs[varied]
         mean = bound * (n - bound + 1) / n
@@ -54,7 +55,7 @@ class _GeneLabels(Topic):
 
 @dataclass(frozen=True)
 class _GeneScores(Topic):
-    """Scores by gene, and products of neighbouring scores, for each kind of draws."""
+    """Scores by gene, and products of neighbouring scores, for each type of random number."""
 
     n: Total  # (genes,)
     sums: Total  # (kinds, genes)

@@ -1,4 +1,4 @@
-"""Topics about independence: labels of TFs, draws of TFs and of one pair, repeated stretches, and rounding."""
+"""Topics about independence: labels of TFs, random numbers of TFs and pairs, repeated stretches, and rounding."""
 
 import math
 from collections.abc import Iterator
@@ -22,9 +22,9 @@ _LEAST_PATTERN, _ALL_WORDS = 6, 1 << 22  # bits before a word; pairs up to which
 
 @dataclass(frozen=True)
 class _LabelOverlaps(Topic):
-    """How many genes two TFs share; pairs of TFs are those of a block."""
+    """The number of genes that two TFs share, for pairs of TFs in a block."""
 
-    both: Joined  # of those pairs that are most standard deviations off
+    both: Joined  # of the pairs with the largest deviations in s.d.
     first: Joined
     second: Joined
     pairs: Total
@@ -43,12 +43,12 @@ class _LabelOverlaps(Topic):
         if self.pairs:
             least = significance.test_overlaps(self.both, expected.n_genes, self.first, self.second)
             pvalue, pairs = min(1.0, least * int(self.pairs)), count_noun(int(self.pairs), "pair")
-            yield make_test("labels of TFs: independent", "overlaps by chance", pairs, math.nan, pvalue)
+            yield make_test("labels of TFs: independent", "random overlaps", pairs, math.nan, pvalue)
 
 
 @dataclass(frozen=True)
 class _TFDraws(Topic):
-    """How often the coins of two TFs agree; pairs of TFs are those of a block."""
+    """How often the coin flips of two TFs agree, for pairs of TFs in a block."""
 
     ends: Least  # (kinds, 2): in how many genes the two differ that differ, or agree, in the fewest
     pairs: Total
@@ -67,12 +67,12 @@ class _TFDraws(Topic):
             tolerances = np.array([*expected.coin_tolerances.values()])[:, None]
             pvalues = significance.test_binomial(self.ends, expected.n_genes, 0.5, tolerances)
             pvalue, pairs = min(1.0, float(pvalues.min() * self.pairs)), count_noun(int(self.pairs), "pair")
-            yield make_test("draws of different TFs: independent", "agree by chance", pairs, math.nan, pvalue)
+            yield make_test("draws of different TFs: independent", "random agreement", pairs, math.nan, pvalue)
 
 
 @dataclass(frozen=True)
 class _PairDraws(Topic):
-    """How often two kinds of coins of one pair agree."""
+    """How often two types of coin flips of a pair agree."""
 
     agree: Total  # by pair of kinds; one of two is fair
 
@@ -88,14 +88,14 @@ class _PairDraws(Topic):
         if self.agree.size:
             pvalue = combine_pvalues(significance.test_binomial(self.agree, expected.n_pairs, 0.5))
             observed = f"{self.agree.size} pairs of kinds"
-            yield make_test("draws of one pair: independent", "agree by chance", observed, math.nan, pvalue)
+            yield make_test("draws of one pair: independent", "random agreement", observed, math.nan, pvalue)
 
 
 @dataclass(frozen=True)
 class _DistantDraws(Topic):
-    """How often the coins of two genes of a TF agree that are some genes apart.
+    """How often the coin flips of two genes of a TF agree, by distance of the genes.
 
-    Whether fair coins agree with those a certain number of genes away are again independent fair coins.
+    The agreement of fair coin flips at a given distance is again an independent fair coin flip.
     """
 
     differ: Total  # (kinds, genes apart)
@@ -117,20 +117,20 @@ class _DistantDraws(Topic):
             pvalue = combine_pvalues(significance.test_binomial(self.differ[:, apart], n_pairs, 0.5).ravel())
             observed = count_noun(len(self.differ), "kind")
             name = f"draws of genes 2 to {_MOST_APART} apart: independent"
-            yield make_test(name, "agree by chance", observed, math.nan, pvalue)
+            yield make_test(name, "random agreement", observed, math.nan, pvalue)
 
 
 def _list_fair_kinds(expected: Expectation) -> list[int]:
-    """Return the places of the kinds of draws whose coins are fair."""
+    """Return the positions of the types of random numbers with fair coin flips."""
     return [DRAWS.index(name) for name, tolerance in expected.coin_tolerances.items() if tolerance == 0]
 
 
 @dataclass(frozen=True)
 class _Repeats(Topic):
-    """Words of 64 coins along genes and along TFs, of all kinds together, which never repeat by chance.
+    """Words of 64 coin flips along genes and TFs, of all types, which do not repeat by chance.
 
-    Words begin behind a pattern in the coins, wherever that is, and are read both ways, so stretches that are moved,
-    inverted or reversed are found, too. The pattern of large datasets is longer, so that words are fewer.
+    Words begin after each occurrence of a pattern, and are read in both directions, so that moved, inverted and
+    reversed stretches are found, too. Large datasets use a longer pattern to limit the number of words.
     """
 
     along_genes: Joined
@@ -165,7 +165,7 @@ class _Repeats(Topic):
 
 @dataclass(frozen=True)
 class _Rounding(Topic):
-    """Values whose last binary digits are 0, as those of float16 are."""
+    """Values whose last binary digits are 0, like those of float16."""
 
     coarse: Total  # by measure
 
@@ -186,9 +186,9 @@ class _Rounding(Topic):
 
 
 def find_symmetric(words: np.ndarray) -> np.ndarray:
-    """Tell which words begin or end with at least 24 bits that are the same, or inverted, when they are read backward.
+    """Return which words begin or end with at least 24 bits that are equal or inverted when read backward.
 
-    Chance alone makes such a stretch equal what is read of it backward: it takes as few as 32 bits.
+    Such stretches equal their reverse by chance, with as few as 32 bits.
     """
     bits = np.unpackbits(words.view(np.uint8), bitorder="little").reshape(-1, 64)
     symmetric = np.zeros(len(bits), bool)
@@ -200,7 +200,7 @@ def find_symmetric(words: np.ndarray) -> np.ndarray:
 
 
 def _cut_words(rows: np.ndarray, n_bits: int, pattern: int) -> Iterator[np.ndarray]:
-    """Yield the 64 bits behind each pattern of some bits in rows of packed bits, read both ways."""
+    """Yield the 64 bits after each occurrence of a pattern in rows of packed bits, read in both directions."""
     from yeastxr.checks import kernels
 
     backward = np.empty_like(rows)

@@ -1,7 +1,7 @@
-"""Two-sided p-values of counts and sums, for the checks: exact where possible, else conservative.
+"""Two-sided p-values of counts and sums, exact if possible and otherwise conservative.
 
-Where a p-value is discrete it is the doubled smaller tail, so it is never too small. The only approximation is that of
-chi-square statistics of histograms, by a gamma distribution with their exact mean and variance.
+Discrete p-values are twice the smaller tail, so they are never too small. The only approximation is a gamma
+distribution for chi-square statistics of histograms, with their exact mean and variance.
 """
 
 from functools import lru_cache
@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 SLACK = 4.47  # 2 e^3 / 9, see test_sequence
-LEAST_EXPECTED = 20.0  # bins of a histogram are pooled until each expects this count
+LEAST_EXPECTED = 20.0  # bins of a histogram are pooled up to this expected count
 _WAVES = 8  # of a drift
-_CANDIDATES = 32  # overlaps whose exact p-value is computed
+_CANDIDATES = 32  # number of overlaps with an exact p-value
 
 
 def test_normal(z: Any) -> Any:
-    """Return the p-value of a standard normal number.
+    """Return the p-value of a standard normal variable.
 
     >>> round(float(test_normal(1.959964)), 6)
     0.05
@@ -27,14 +27,14 @@ def test_normal(z: Any) -> Any:
 
 
 def test_chi_square(value: Any, freedom: Any) -> Any:
-    """Return the p-value of a chi-square number with some degrees of freedom."""
+    """Return the p-value of a chi-square variable with the given degrees of freedom."""
     from scipy.special import chdtr, chdtrc
 
     return _double(chdtr(freedom, value), chdtrc(freedom, value))
 
 
 def test_binomial(count: Any, n: Any, p: Any, tolerance: Any = 0.0) -> Any:  # noqa: PT028
-    """Return the p-value of a count of n independent events of probability p, within a tolerance.
+    """Return the p-value of a count of n independent events with probability p, up to a tolerance.
 
     >>> float(test_binomial(0, 10, 0.5))
     0.001953125
@@ -45,14 +45,14 @@ def test_binomial(count: Any, n: Any, p: Any, tolerance: Any = 0.0) -> Any:  # n
 
 
 def test_binomial_above(count: float, n: float, p: float) -> float:
-    """Return the one-sided p-value of a count of n independent events of probability p that is too large."""
+    """Return the one-sided p-value of a large count of n independent events with probability p."""
     from scipy.stats import binom
 
     return float(binom.sf(count - 1, n, p))
 
 
 def test_overlap(both: np.ndarray, n: float, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the p-value of how many of n items are in both of two independent sets of given sizes.
+    """Return the p-value of the overlap of two independent sets of given sizes, out of n items.
 
     >>> float(test_overlap(np.array(2), 4, np.array(2), np.array(2)))  # one of six pairs of pairs, doubled
     0.3333333333333333
@@ -63,10 +63,10 @@ def test_overlap(both: np.ndarray, n: float, first: np.ndarray, second: np.ndarr
 
 
 def test_overlaps(both: np.ndarray, n: float, first: np.ndarray, second: np.ndarray) -> float:
-    """Return the least p-value of :func:`test_overlap` of many sets, 1 of none.
+    """Return the smallest p-value of :func:`test_overlap` over many sets; 1 without sets.
 
-    It is computed for the most unlikely overlaps alone: that of others is larger, or so nearly the same that a test by
-    Bonferroni's inequality, which is valid for any choice, has about the same outcome.
+    It is computed only for the most unlikely overlaps. The p-values of all others are larger or about equal, and
+    Bonferroni's inequality is valid for any choice.
 
     >>> test_overlaps(np.array([2, 1, 0]), 4, np.array([2, 2, 0]), np.array([2, 2, 2]))
     0.3333333333333333
@@ -76,7 +76,7 @@ def test_overlaps(both: np.ndarray, n: float, first: np.ndarray, second: np.ndar
 
 
 def find_most_unlikely(both: np.ndarray, n: float, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return the 32 overlaps that are most standard deviations off, and how many vary by chance.
+    """Return the 32 overlaps with the largest deviations in s.d., and the number of overlaps that can vary.
 
     >>> find_most_unlikely(np.array([2, 0]), 4, np.array([2, 0]), np.array([2, 2]))
     (array([0]), 1)
@@ -90,7 +90,7 @@ def find_most_unlikely(both: np.ndarray, n: float, first: np.ndarray, second: np
 
 
 def test_counts(count: np.ndarray, chances: np.ndarray) -> np.ndarray:
-    """Return the p-values of counts of independent events that have the given chances, shape (events,).
+    """Return the p-values of counts of independent events with the given probabilities, shape (events,).
 
     >>> test_counts(np.array([0, 2]), np.array([0.5, 0.5])).round(6).tolist()
     [0.5, 0.5]
@@ -106,11 +106,11 @@ def test_counts(count: np.ndarray, chances: np.ndarray) -> np.ndarray:
 
 
 def test_fit(counts: np.ndarray, chances: np.ndarray) -> tuple[float, float, int] | None:
-    """Compare a histogram with the bins' probabilities by Pearson's chi-square: statistic, p-value, number of bins.
+    """Test a histogram against probabilities by Pearson's chi-square; return statistic, p-value and number of bins.
 
-    Neighbouring bins are pooled until each expects at least 20. The statistic's mean and variance are known exactly for
-    a multinomial count (Haldane 1937); a gamma distribution with both gives its upper tail, as too good a fit is no
-    error. None where fewer than two bins are left.
+    Neighbouring bins are pooled to expected counts of at least 20. The mean and variance of the statistic are known
+    exactly for multinomial counts (Haldane 1937); the p-value is the upper tail of a gamma distribution with both.
+    Return None for fewer than two bins.
 
     >>> statistic, pvalue, bins = test_fit(np.array([60, 40]), np.array([0.5, 0.5]))
     >>> statistic, int(100 * pvalue) / 100, bins
@@ -132,9 +132,9 @@ def test_fit(counts: np.ndarray, chances: np.ndarray) -> tuple[float, float, int
 
 
 def test_bounded(deviation: Any, variance: Any, bound: float) -> Any:
-    """Return the p-value of how far a sum of independent numbers is from its mean, by Bennett's inequality.
+    """Return the p-value of the deviation of a sum of independent variables from its mean, by Bennett's inequality.
 
-    Each number differs from its mean by at most the bound; the sum has the given variance, or a smaller one.
+    Each variable deviates from its mean by at most the bound; the variance of the sum is at most the given one.
 
     >>> bool(test_binomial(70, 100, 0.5) < test_bounded(20.0, 25.0, 0.5) < 0.01)
     True
@@ -147,7 +147,7 @@ def test_bounded(deviation: Any, variance: Any, bound: float) -> Any:
 
 
 def test_extreme(extreme: Any, n: Any, resolution: float) -> Any:
-    """Return the p-value of the least of n uniform numbers that are rounded by at most the resolution.
+    """Return the p-value of the smallest of n uniform variables, rounded by at most the resolution.
 
     >>> test_extreme(np.array([1e-9, 0.5]), 1000, 1e-12).round(7).tolist()
     [2e-06, 0.0]
@@ -158,11 +158,11 @@ def test_extreme(extreme: Any, n: Any, resolution: float) -> Any:
 
 
 def test_sequence(z: np.ndarray, *, normal: bool) -> dict[str, float]:
-    """Return p-values of a sequence of independent standard normal numbers: its spread, largest number and drift.
+    """Return p-values of a sequence of independent standard normal variables: of its spread, maximum and drift.
 
-    Drift is a sum of waves with at most four periods. If the numbers are not normal but sums of independent, symmetric
-    numbers that are themselves sums of random signs (signs and uniform numbers are, and conditional means of these are
-    as good), their squared norms have tails at most 2 e^3 / 9 times those of chi-square (Pinelis 1994).
+    Drift is a sum of waves with at most four periods. If the variables are not normal but sums of independent,
+    symmetric variables that are themselves sums of random signs (such as signs, uniform variables, and conditional
+    means of these), the tails of their squared norms are at most 2 e^3 / 9 times those of chi-square (Pinelis 1994).
     """
     from scipy.special import chdtrc
 
@@ -180,11 +180,12 @@ def test_sequence(z: np.ndarray, *, normal: bool) -> dict[str, float]:
 
 
 def test_products(products: Any, weights: Any, n: Any) -> Any:
-    """Return the p-value of a sum of n products of a number and the next, in a sequence of independent numbers.
+    """Return the p-value of a sum of n products of neighbours in a sequence of independent variables.
 
-    If E exp(t x) <= exp(t^2 / 2) for each number x, as for standard normal numbers, signs and uniform numbers of
-    variance 1, then exp(t products - t^2 weights / 2), where the weights are the sum of the first numbers' squares, is
-    a supermartingale. Markov's inequality gives the p-value; t is best where it is in doubt.
+    If E exp(t x) <= exp(t^2 / 2) for each variable x, as for standard normal variables, signs and uniform variables
+    with variance 1, then exp(t products - t^2 weights / 2), where the weights are the sum of squares of the first
+    factors, is a supermartingale. Markov's inequality gives the p-value; t is optimal near the usual limits of
+    significance.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         t = 5 / np.sqrt(n)
@@ -193,13 +194,13 @@ def test_products(products: Any, weights: Any, n: Any) -> Any:
 
 @lru_cache(maxsize=4)
 def make_waves(n: int) -> np.ndarray:
-    """Return cosines over n positions, orthogonal to each other and to a constant, with norm 1, as rows."""
+    """Return cosines over n positions as rows, orthogonal to each other and to a constant, with norm 1."""
     periods = np.arange(1, min(_WAVES, n - 1) + 1)[:, None]
     return np.sqrt(2 / n) * np.cos(np.pi * periods * (np.arange(n) + 0.5) / n)
 
 
 def make_normal(value: Any, freedom: Any) -> np.ndarray:
-    """Return the standard normal numbers with the places of chi-square numbers; NaN where there is no freedom."""
+    """Convert chi-square variables to standard normal ones; NaN without degrees of freedom."""
     from scipy.special import chdtr, chdtrc, ndtri
 
     lower, upper = chdtr(freedom, value), chdtrc(freedom, value)
@@ -208,7 +209,7 @@ def make_normal(value: Any, freedom: Any) -> np.ndarray:
 
 
 def combine_pvalues(pvalues: Any) -> float:
-    """Return one p-value of several, by Bonferroni's inequality; NaN are left out, 1 if all are."""
+    """Combine p-values by Bonferroni's inequality, ignoring NaN; 1 if all are NaN."""
     known = np.asarray(pvalues, np.float64)
     known = known[np.isfinite(known)]
     return float(min(1.0, known.min() * known.size)) if known.size else 1.0
@@ -219,7 +220,7 @@ def _double(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
 
 
 def _pool_bins(expected: np.ndarray) -> np.ndarray:
-    """Return where pooled bins begin, and the end: each expects enough, the last one takes what is left."""
+    """Return the borders of pooled bins, each with a sufficient expected count; the last one takes the rest."""
     edges, pooled = [0], 0.0
     for i, count in enumerate(expected):
         pooled += count

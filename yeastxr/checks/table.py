@@ -1,4 +1,4 @@
-"""The outcome of checks: a table that prints in a terminal, in a notebook and in a report."""
+"""The results of checks: a table for terminals, notebooks and reports."""
 
 import html
 import math
@@ -16,18 +16,20 @@ from yeastxr.schema import to_text_array
 
 @dataclass(frozen=True)
 class Check:
-    """One row of the table: what is expected, what is observed, and whether they agree.
+    """A row of the table: expected value, observed value, and whether they agree.
 
     Parameters
     ----------
     name
-        What is checked.
+        The name of the check.
     expected, observed
-        What is expected and what is observed, as text.
+        The expected and the observed value, as text.
     passed
-        Whether they agree; None where the check does not apply, or only describes.
+        Whether they agree; None if the check does not apply, or only describes the data.
     statistic, pvalue
-        Of a test; NaN where the check is not a test.
+        The statistic and the p-value of a test; NaN if the check is not a test.
+    kind
+        The kind of the statistic, such as ``"z"``, ``"chi2"`` or ``"difference"``.
 
     Examples
     --------
@@ -43,22 +45,23 @@ class Check:
     passed: bool | None
     statistic: float = math.nan
     pvalue: float = math.nan
+    kind: str = ""
 
 
 @dataclass(frozen=True)
 class CheckTable:
-    """The outcome of :func:`yeastxr.check`: rows that print as a table, in a terminal and in a notebook.
+    """The result of :func:`yeastxr.check`, a table in terminals and notebooks.
 
-    As a truth value it says whether all values were checked against theory and no check failed.
+    It is true if all values were compared with theory and no check failed.
 
     Parameters
     ----------
     rows
         The checks.
     level
-        The chance that a correct dataset fails any of them.
+        The probability that a correct dataset fails any of them.
     checked
-        Whether all values were checked against theory, which needs a specification.
+        Whether all values were compared with theory, which needs a specification.
 
     Examples
     --------
@@ -79,7 +82,7 @@ class CheckTable:
 
     @property
     def passed(self) -> bool | None:
-        """Whether no check failed; None where none failed, but not all values were checked against theory."""
+        """Whether no check failed; None if none failed, but not all values were compared with theory."""
         return False if self.failed else True if self.checked else None
 
     @property
@@ -93,14 +96,15 @@ class CheckTable:
         Returns
         -------
         xarray.Dataset
-            Along the dimension ``check``, which holds the names: ``expected``, ``observed`` and ``verdict`` (text), and
-            ``statistic`` and ``pvalue`` (float64, NaN where the check is not a test). The attributes are ``level``
-            and ``checked``.
+            A dataset with the dimension ``check``, whose labels are names: ``expected``, ``observed``, ``verdict`` and
+            ``kind`` (strings), and ``statistic`` and ``pvalue`` (float64, NaN if the check is not a test). The
+            attributes are ``level`` and ``checked``.
         """
         texts = {
             "expected": [row.expected for row in self.rows],
             "observed": [row.observed for row in self.rows],
             "verdict": [get_verdict(row) for row in self.rows],
+            "kind": [row.kind for row in self.rows],
         }
         numbers = {
             "statistic": [row.statistic for row in self.rows],
@@ -131,7 +135,7 @@ class CheckTable:
             ).rstrip()
             for row in cells
         ]
-        rest = f"; a wider terminal shows: {', '.join(sorted(hidden))}" if hidden else ""
+        rest = f"; widen the terminal to show: {', '.join(sorted(hidden))}" if hidden else ""
         return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:], self.summary + rest])
 
     def _repr_html_(self) -> str:
@@ -152,61 +156,66 @@ class CheckTable:
 
     @property
     def summary(self) -> str:
-        """One line: how many checks passed, failed and did not apply, and whether theory was among them."""
+        """A line with the numbers of checks that passed, failed and did not apply."""
         counts = [sum(row.passed is value for row in self.rows) for value in (True, False, None)]
         words = f"{counts[0]} passed, {counts[1]} failed" + (f", {counts[2]} not applicable" if counts[2] else "")
-        return words if self.checked else f"{words}; not checked against theory"
+        return words if self.checked else f"{words}; not compared with theory"
 
 
 _HEAD = ("check", "expected", "observed", "statistic", "p-value", "")
 _OBSERVED, _NUMBERS = 2, (3, 4)
-_HIDDEN_FIRST = (3, 1)  # where a terminal is too narrow
+_HIDDEN_FIRST = (3, 1)  # columns to hide in a narrow terminal, first ones first
 _GAP = "  "
-_UNLIMITED = 10_000  # columns where the output is not a terminal
+_UNLIMITED = 10_000  # width if the output is not a terminal
 _COLOUR = {True: "#00734d", False: "#b3261e", None: "#666666"}
 
 
 def get_verdict(row: Check) -> str:
-    """Return the last cell of a row: ``pass``, ``FAIL`` or ``n/a``."""
+    """Return the verdict of a row: ``pass``, ``FAIL`` or ``n/a``."""
     return {True: "pass", False: "FAIL", None: "n/a"}[row.passed]
 
 
 def _format_cells(row: Check) -> tuple[str, ...]:
-    numbers = ("" if math.isnan(number) else f"{number:.3g}" for number in (row.statistic, row.pvalue))
-    return tuple(map(escape_controls, (row.name, row.expected, row.observed, *numbers, get_verdict(row))))
+    statistic, pvalue = ("" if math.isnan(number) else f"{number:.3g}" for number in (row.statistic, row.pvalue))
+    if statistic and row.kind:
+        statistic = f"{row.kind} {statistic}"
+    return tuple(map(escape_controls, (row.name, row.expected, row.observed, statistic, pvalue, get_verdict(row))))
 
 
 def _get_alignment(column: int) -> str:
     return "right;white-space:nowrap" if column in _NUMBERS else "left"
 
 
-def make_test(name: str, expected: str, observed: str, statistic: float, pvalue: float) -> Check:
-    """Return the row of a test, which passes until its p-value is compared with the level."""
-    return Check(name, expected, observed, True, float(statistic), float(pvalue))
+def make_test(
+    name: str, expected: str, observed: str, statistic: float, pvalue: float, kind: str = "difference"
+) -> Check:
+    """Create the row of a test, which passes until its p-value is compared with the level."""
+    return Check(name, expected, observed, True, float(statistic), float(pvalue), "" if math.isnan(statistic) else kind)
 
 
 def make_count(name: str, expected: str, wrong: int, words: str, correct: str) -> Check:
-    """Return the row of an exact check, which passes where nothing is wrong."""
+    """Create the row of an exact check, which passes if nothing is wrong."""
     return Check(name, expected, f"{wrong:,} {words}" if wrong else correct, wrong == 0)
 
 
 def make_fit(name: str, expected: str, observed: str, counts: np.ndarray, chances: Any = None) -> Check:
-    """Return the row that compares a histogram with the bins' probabilities, by default equal ones."""
+    """Create the row that compares a histogram with probabilities of bins (default: equal)."""
     fit = test_fit(counts, np.full(counts.size, 1 / counts.size) if chances is None else chances)
     if fit is None:
         return Check(name, expected, f"{observed}; too few pairs or values", None)
     statistic, pvalue, bins = fit
-    return make_test(name, expected, f"{observed}, {count_noun(bins, 'bin')}", statistic, pvalue)
+    return make_test(name, expected, f"{observed}, {count_noun(bins, 'bin')}", statistic, pvalue, "chi2")
 
 
 def make_sequence_test(name: str, z: np.ndarray, noun: str, *, normal: bool) -> Check:
-    """Return the row that compares genes or TFs, whose numbers should be standard normal or sums of signs."""
+    """Create the row that compares genes or TFs, whose scores should be standard normal or sums of signs."""
     pvalues = test_sequence(z.ravel(), normal=normal)
     observed = f"{count_noun(z.size, noun)}, least likely: {min(pvalues, key=lambda reason: pvalues[reason])}"
     largest = float(np.max(np.abs(z), where=np.isfinite(z), initial=0.0))
-    return make_test(name, "within chance", observed, largest, combine_pvalues(list(pvalues.values())))
+    pvalue = combine_pvalues(list(pvalues.values()))
+    return make_test(name, "random variation", observed, largest, pvalue, "max |z|")
 
 
 def count_noun(number: int, noun: str, ending: str = "s") -> str:
-    """Return a number with its noun, in the plural where it is not 1."""
+    """Return a number with its noun, in the plural unless the number is 1."""
     return f"{number:,} {noun}{'' if number == 1 else ending}"

@@ -1,7 +1,7 @@
-"""What all topics of checks share: expectations, blocks of a dataset, and measurements that merge.
+"""Common parts of all topics: expectations, blocks of a dataset, and measurements that merge.
 
-Every number that a topic measures has a known distribution under the specification: values are put through the
-distribution function that they should have, which makes them uniform or standard normal.
+Every measured number has a known distribution under the specification: values are transformed by their expected
+distribution function, so that they become uniform or standard normal.
 """
 
 import math
@@ -23,34 +23,34 @@ from yeastxr.simulation.simulate import SimulationSpec
 from yeastxr.theory.distributions import Lattice
 from yeastxr.theory.pairs import make_binding_distributions, tabulate_hops
 
-BINS = 100  # of histograms, as the kernels have it
+BINS = 100  # bins of histograms, as in the kernels
 PVALUES = {name: name.removesuffix("pvalue") + "effect" for name in MEASURES if name.endswith("pvalue")}
 SIGN = "sign"
-DRAWS = (SIGN, MAGNITUDE, *PVALUES, BINDING)  # the kinds of random numbers that a pair has
+DRAWS = (SIGN, MAGNITUDE, *PVALUES, BINDING)  # the types of random numbers of a pair
 DRAW_NAMES = {
     SIGN: "signs",
     MAGNITUDE: "|perturbation effect|",
     **{name: FEATURE_BY_NAME[name].long_name for name in (*PVALUES, BINDING)},
 }
-LOW_BITS = 13  # as the kernels have it; what rounding to float16 sets to 0
+LOW_BITS = 13  # as in the kernels; the bits that rounding to float16 sets to 0
 COUNTS = ("bound", "active", "holding", "valid", "runs", "positive", "positive_bound", *(f"large_{p}" for p in PVALUES))
 RESPONSIVE, ADJUSTED = "responsive", "adjusted"
 _SLAB_PAIRS = 1 << 17
-_MANY_VALUES = 1 << 16  # possible binding effects, whose table is to be less sparse
-_MOST_CHANCES = 2 * 10**7  # of binding effects by level: 160 MB a table
+_MANY_VALUES = 1 << 16  # number of possible binding effects above which tables are denser
+_MOST_CHANCES = 2 * 10**7  # probabilities of binding effects by level: 160 MB per table
 _MOST_UNFAIR = 0.1
-_FLOAT32_STEPS = 10.0  # what rounding to float32 may add to a chi-square statistic
+_FLOAT32_STEPS = 10.0  # the possible increase of a chi-square statistic by rounding to float32
 
 
 @dataclass(frozen=True, eq=False)
 class BindingSteps:
-    """The steps of the distributions of binding effects: their values and chances, and the scores of each value."""
+    """The steps of the distributions of binding effects: values, their probabilities and their scores."""
 
     binding: BindingParameters
 
     @cached_property
     def n_levels(self) -> int:
-        """How many levels the factor of a promoter has, which all pairs of a gene share: by it binding is checked."""
+        """The number of levels of the promoter's factor, which all pairs of a gene share."""
         return len(extended.list_factors(self.binding))
 
     @cached_property
@@ -66,8 +66,8 @@ class BindingSteps:
         n_chances = self.n_levels * max(lattice.values.size for lattice in self.lattices)
         if n_chances > _MOST_CHANCES:
             raise InputError(
-                f"the hops give {n_chances} binding effects at {self.n_levels} levels of the promoter's factor; "
-                f"checks expect at most {_MOST_CHANCES}"
+                f"the hops have {n_chances:,} binding effects at {self.n_levels} levels of the promoter's factor; "
+                f"expected at most {_MOST_CHANCES:,}"
             )
         chances = []
         for lattice, bound in zip(self.lattices, (False, True), strict=True):
@@ -84,19 +84,19 @@ class BindingSteps:
 
     @cached_property
     def scores(self) -> tuple[np.ndarray, ...]:
-        """For each possible binding effect the middle of its step in the distribution function, less 1/2: mean 0.
+        """The middle of the step of each possible binding effect in the distribution function, minus 1/2 (mean 0).
 
-        By label; arrays are ``(levels, n)``.
+        There is an array ``(levels, n)`` for each label.
         """
         return tuple(np.cumsum(p, axis=1) - p / 2 - 0.5 for p in self.chances)
 
     @property
     def distances(self) -> tuple[np.ndarray, ...]:
-        """For each possible binding effect the mean of |2 u - 1| over its step, less 1/2: mean 0; as the scores."""
+        """The mean of |2 u - 1| over the step of each possible binding effect, minus 1/2 (mean 0), like scores."""
         distances = []
         for chances in self.chances:
             distances.append(np.empty_like(chances))
-            for p, row in zip(chances, distances[-1], strict=True):  # level by level, which needs little memory
+            for p, row in zip(chances, distances[-1], strict=True):  # level by level, to save memory
                 edges = 2 * np.cumsum(p) - 1
                 steps = np.diff(edges * np.abs(edges), prepend=-1.0)
                 row[:] = np.divide(steps, 4 * p, out=np.full_like(p, 0.5), where=p > 0) - 0.5
@@ -106,8 +106,8 @@ class BindingSteps:
     def tables(self) -> tuple[Any, ...]:
         """The possible binding effects, of unbound and then of bound pairs, with their scores and distances by level.
 
-        A hash table says where they are: for each slot ``2 * bits + label`` and the place of that value, or -1; then
-        the shift of hashes, and where the values of each label begin and end.
+        A hash table contains their positions: for each slot ``2 * bits + label`` and the position of the value, or -1;
+        then the shift of hashes, and the range of values of each label.
         """
         from yeastxr.checks import kernels
 
@@ -134,19 +134,19 @@ class BindingSteps:
 
 @lru_cache(maxsize=4)
 def make_steps(binding: BindingParameters) -> BindingSteps:
-    """Return the steps of the distributions under parameters of hops; large, so that few are kept."""
+    """Return the steps of the distributions for parameters of hops; the cache is small because they are large."""
     return BindingSteps(binding)
 
 
 @dataclass(frozen=True, eq=False)
 class Expectation:
-    """What a specification expects of a dataset, which may hold a part of its genes and TFs."""
+    """The expectation of a specification for a dataset, which may contain only some of its genes and TFs."""
 
     spec: SimulationSpec
     n_genes: int
     tfs: tuple[Hashable, ...]
     n_pairs: int
-    knows_conditions: bool  # whether all TFs are there that relations name
+    knows_conditions: bool  # whether the dataset has all TFs that relations name
     genes: tuple[int, ...] = ()  # positions among those of the specification
     replicates: tuple[int, ...] = (0,)  # of planes, in order
     measurement: int = 0
@@ -154,12 +154,12 @@ class Expectation:
 
     @property
     def complete(self) -> bool:
-        """Whether all genes are there, so that counts and quantiles over genes are known."""
+        """Whether the dataset has all genes, so that counts and quantiles over genes are known."""
         return self.n_genes == self.spec.n_genes
 
     @property
     def subset(self) -> str:
-        """Why sums over genes can't be checked where the dataset holds a part of them."""
+        """The reason why sums over genes can't be checked in a subset."""
         return f"a subset: {self.n_genes} of {self.spec.n_genes} genes"
 
     @cached_property
@@ -174,7 +174,7 @@ class Expectation:
 
     @cached_property
     def bound_counts(self) -> np.ndarray:
-        """How many of the specification's genes each TF binds."""
+        """The number of genes that each TF binds in the complete simulation."""
         fractions = dict(zip(map(to_python, self.spec.tf_labels), self.spec.bound_fractions, strict=True))
         return np.array([round(self.spec.n_genes * fractions[tf]) for tf in self.tfs])
 
@@ -185,12 +185,12 @@ class Expectation:
 
     @property
     def knows_statuses(self) -> bool:
-        """Whether it is known which pairs respond, and where conditions hold."""
+        """Whether responses and conditions are known."""
         return self.knows_conditions and (not self.spec.has_responses or RESPONSIVE in self.extras)
 
     @property
     def draws_pvalues(self) -> bool:
-        """Whether p-values are draws by the rule of large effects, whose quantiles are known."""
+        """Whether p-values follow the rule of large effects, with known quantiles."""
         return self.complete and not self.spec.tests_effects
 
     @cached_property
@@ -206,7 +206,7 @@ class Expectation:
 
     @cached_property
     def positive_fractions(self) -> np.ndarray:
-        """The chance of a positive sign, by TF."""
+        """The probability of a positive sign for each TF."""
         return np.array(self.spec.list_positive_fractions(len(self.spec.tf_labels)))[self.tf_positions]
 
     @property
@@ -216,7 +216,7 @@ class Expectation:
 
     @cached_property
     def response_chances(self) -> np.ndarray:
-        """The chance to respond of unbound and of bound pairs, by level of the gene, ``(labels, levels)``."""
+        """The probability of a response for unbound and bound pairs, by level of the gene, ``(labels, levels)``."""
         params = ResponseParameters.extract(self.spec)
         chances = (params.indirect_fraction, params.responsive_fraction)
         return np.array([extended.list_chances(chance, params) for chance in chances])
@@ -235,7 +235,7 @@ class Expectation:
         return factor if self.steps.n_levels > 1 else none, response if several else none
 
     def find_offsets(self, plane: int, tfs: slice) -> np.ndarray:
-        """Return what all perturbation effects of a TF share in this measurement, float64 ``(TFs,)``."""
+        """Return the offset shared by all perturbation effects of a TF in this measurement, float64 ``(TFs,)``."""
         from scipy.special import ndtri
 
         positions = self.tf_positions[tfs]
@@ -249,17 +249,17 @@ class Expectation:
     @property
     def _seed(self) -> int:
         seed = self.spec.seed
-        assert seed is not None  # a dataset's specification has one
+        assert seed is not None  # always set in the specification of a dataset
         return seed
 
     @cached_property
     def steps(self) -> "BindingSteps":
-        """The distributions of binding effects by label and level, which datasets of the same hops share."""
+        """The distributions of binding effects by label and level, shared by datasets with the same hops."""
         return make_steps(self.binding)
 
     @property
     def lattice_centre(self) -> float:
-        """The middle of the possible binding effects of bound pairs, from which they are measured."""
+        """The middle of the possible binding effects of bound pairs, used as origin."""
         return float(self.lattices[1].values.mean())
 
     @cached_property
@@ -271,15 +271,15 @@ class Expectation:
 
     @property
     def scored_pvalues(self) -> list[str]:
-        """The kinds of p-values that have scores: missing effects hide the quantile of all."""
+        """The types of p-values with scores; with missing effects, the quantile is unknown."""
         names = list(PVALUES) if self.draws_pvalues else []
         return [name for name in names if not (self.spec.has_missing and PVALUES[name] == PERTURBATION)]
 
     @cached_property
     def coin_tolerances(self) -> dict[str, float]:
-        """How far from 1/2 the chance may be that two coins agree, for each kind of draws with (nearly) fair coins.
+        """The largest deviation from 1/2 of the probability that two (nearly) fair coin flips agree, by type.
 
-        A coin tells on which side of its median a draw lies, which is not exact where a draw has few values.
+        A coin flip is the side of the median of a random number, which is not exactly fair for discrete values.
         """
         tables = zip(self.steps.chances, self.steps.scores, strict=True)
         pairs = [(p, score) for chances, scores in tables for p, score in zip(chances, scores, strict=True)]
@@ -291,13 +291,13 @@ class Expectation:
         return {name: tolerances[name] for name in DRAWS if name in self.scored_draws - unfair}
 
     def shows_float32(self, n_pairs: int) -> bool:
-        """Tell whether the steps of float32 are so wide, beside the noise, that a histogram of the pairs shows them."""
+        """Return whether the resolution of float32, relative to the noise, is visible in a histogram of the pairs."""
         step = float(np.spacing(np.float32(self.model.largest_abs_mean))) / min(self.model.stds)
         return n_pairs * (step * BINS / 4) ** 2 > _FLOAT32_STEPS
 
 
 class Block:
-    """Some TFs of one plane, with all of the dataset's genes, and what kernels measure of them, slab by slab.
+    """TFs of one plane with all genes of the dataset, and their measurements, computed slab by slab.
 
     ``planes`` are ``(genes, TFs)``; ``holds`` tells where the conditions of each TF hold, whether it binds or not, and
     is None where that can't be computed. NaN and infinities are 0, and pairs with such an effect not valid. Scores are
@@ -317,7 +317,7 @@ class Block:
     are the planes themselves, with extra variables, and ``applies`` where conditions hold for the pairs that respond.
     """
 
-    expected: Any  # an Expectation, or None where there is no specification
+    expected: Any  # None without a specification
 
     def __init__(
         self,
@@ -353,16 +353,16 @@ class Block:
 
     @property
     def histogram(self) -> np.ndarray:
-        """How many scores of |effects| lie in each bin, by status."""
+        """The histogram of scores of |effects| by status."""
         return self._histogram[:-1].reshape(len(STATUSES), BINS)
 
     @property
     def lattice_counts(self) -> np.ndarray:
-        """How many pairs have each possible binding effect, of unbound and then of bound pairs."""
+        """The number of pairs with each possible binding effect, of unbound and then of bound pairs."""
         return np.asarray(self._lattice_counts.sum(axis=0))
 
     def _allocate(self, expected: Expectation) -> tuple[tuple[np.ndarray, ...], ...]:
-        """Make room for what is measured, and return it in the groups that the kernel takes."""
+        """Allocate the measurements, and return them in groups for the kernel."""
         genes, tfs, kinds, statuses, words = self.n_genes, self.n_tfs, len(DRAWS), len(STATUSES), -(-self.n_genes // 64)
         counts = np.zeros((tfs, len(COUNTS)), np.int64)
         self.counts = dict(zip(COUNTS, counts.T, strict=True))
@@ -396,7 +396,7 @@ class Block:
     def _measure(
         self, planes: dict[str, np.ndarray], holds: np.ndarray | None, tfs: slice, measured: tuple[Any, ...] | None
     ) -> None:
-        """Measure a slab of TFs: only ranges, where there is no specification."""
+        """Measure a slab of TFs; without a specification, only ranges."""
         from yeastxr.checks import kernels
 
         shape = planes[BINDING].shape[::-1]
@@ -418,7 +418,7 @@ class Block:
         if measured is None:
             unknown = np.count_nonzero(np.isnan(columns), axis=(1, 2))
             self.unknown += unknown
-            self.outside -= unknown  # that the kernel adds
+            self.outside -= unknown  # added by the kernel
         kernels.clean(columns, self.limits, valid, self.outside, self.coarse)
         if measured is None:
             return
@@ -453,7 +453,7 @@ class Block:
         self.missing_by_gene += np.count_nonzero(missing, axis=0)
         t, g = np.nonzero(missing)
         expected, at = self.expected, slice(self.first + tfs.start, self.first + tfs.stop)
-        rng = np.random.Generator(np.random.Philox(key=[self.plane, at.start]))  # whatever the chunks
+        rng = np.random.Generator(np.random.Philox(key=[self.plane, at.start]))  # independent of chunks
         responsive, applies = labels[2, t, g], labels[3, t, g]
         binding = columns[MEASURES.index(BINDING), t, g].astype(np.float64)
         status = responsive * (2 - applies)
@@ -478,7 +478,7 @@ def _copy(plane: np.ndarray, columns: np.ndarray) -> None:
 
 @cache
 def get_limits(*, signed: bool = False) -> np.ndarray:
-    """Return the least and the most allowed value of each measure; signed binding effects have none."""
+    """Return the smallest and largest allowed value of each measure; signed binding effects have no limits."""
     limits = [(FEATURE_BY_NAME[name].least, FEATURE_BY_NAME[name].most) for name in MEASURES]
     if signed:
         limits[MEASURES.index(BINDING)] = (-math.inf, math.inf)
@@ -493,28 +493,28 @@ ByTF = Annotated[np.ndarray, "by TF"]
 
 @dataclass(frozen=True)
 class Topic:
-    """What is measured of blocks for some checks, how it merges, and the rows of these checks.
+    """A measurement of blocks, how it merges, and its rows of checks.
 
-    A measurement is small, whatever the size of the block. The types of its fields say how they merge: ``Total`` adds
-    up, of ``Least`` the least counts, ``Joined`` is a list, and ``ByTF`` has shape (planes, TFs, ...).
+    The size of a measurement does not depend on the size of the block. The types of its fields define how they merge:
+    ``Total`` is a sum, ``Least`` a minimum, ``Joined`` a list, and ``ByTF`` has shape (planes, TFs, ...).
     """
 
     @classmethod
     def measure(cls, block: Any) -> Self | None:
-        """Return what the topic takes from a block, or computes; None where it does not apply to the dataset."""
+        """Return the measurement of a block; None if the topic does not apply to the dataset."""
         raise NotImplementedError
 
     @classmethod
     def merge(cls, parts: Sequence[Self], *, join: Callable[..., np.ndarray] = np.concatenate) -> Self:
-        """Merge the measurements of blocks of TFs, or of planes, in their order; ``join`` joins values by TF."""
+        """Merge the measurements of blocks of TFs, or of planes, in order; ``join`` joins values by TF."""
         functions: dict[Any, Any] = {Total: np.add.reduce, Least: np.minimum.reduce, Joined: np.concatenate, ByTF: join}
         return cls(*(functions[f.type]([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 
     def make_rows(self, expected: Any) -> Iterator[Check]:
-        """Yield the rows of a measured dataset; of an :class:`Expectation`, or None where there is no specification."""
+        """Yield the rows of a measured dataset, given an :class:`Expectation`, or None without a specification."""
         raise NotImplementedError
 
     @classmethod
     def explain_absence(cls, expected: Expectation) -> Iterator[Check]:
-        """Yield rows that say why nothing was measured; by default none."""
+        """Yield rows with reasons for missing measurements (default: none)."""
         yield from ()

@@ -35,6 +35,6 @@ for _command in (
 
 
 def run() -> None:
-    """Run the command; the process ends with it."""
-    atexit.register(gc.freeze)  # collecting garbage at exit takes a fifth of a short run
+    """Run the command and end the process."""
+    atexit.register(gc.freeze)  # garbage collection at exit takes a fifth of a short run
     main()

@@ -1,4 +1,4 @@
-"""The command doctor: what yeastxr runs on, and what is missing."""
+"""The command doctor: the environment of yeastxr, and problems with it."""
 
 import json
 import os
@@ -24,7 +24,7 @@ _TOOLS = ("bench", "docs", "lint", "test")  # extras for developers
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
-    """Show versions, threads, the cache of compiled kernels and the GPU, and what is missing or too old.
+    """Show versions, threads, the cache of compiled kernels, the GPU, and missing or old packages.
 
     The exit status is 1 if a required package is missing or too old. Include the output in bug reports.
     """
@@ -49,13 +49,20 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
             for package in packages:
                 if package["extra"] == extra:
                     echo(f"{package['name']:<{width}}  {package['version'] or 'missing'}{_describe_problem(package)}")
-        echo("\n" + (f"{len(wrong)} required packages are missing or too old." if wrong else "yeastxr can run."))
+        echo(
+            "\n"
+            + (
+                f"{len(wrong)} required packages are missing or old."
+                if wrong
+                else "All required packages are installed."
+            )
+        )
     if wrong:
         ctx.exit(1)
 
 
 def list_packages() -> list[dict[str, str]]:
-    """Return the packages that yeastxr needs: their versions, which extra brings each, and what is wrong with it."""
+    """Return the dependencies of yeastxr: their versions, the extras that install them, and problems with them."""
     from packaging.requirements import Requirement
 
     packages = []
@@ -94,7 +101,7 @@ def _describe_threads() -> str:
 
 
 def _describe_cache() -> str:
-    """Say where compiled kernels are kept; the first use of a kernel that is not takes seconds."""
+    """Return the folder of compiled kernels, or why numba can't write to it."""
     folder = os.environ.get("NUMBA_CACHE_DIR") or Path(__file__).resolve().parents[1] / "simulation" / "__pycache__"
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -102,7 +109,7 @@ def _describe_cache() -> str:
             return f"{folder}"
     except OSError as error:
         where = "NUMBA_CACHE_DIR" if "NUMBA_CACHE_DIR" in os.environ else "the package's folder"
-        return f"{where} can't be written ({error.strerror}); numba keeps kernels in the user's cache folder, if it can"
+        return f"{where} is not writable ({error.strerror}); numba falls back to the user's cache folder"
 
 
 def _describe_gpu() -> str:

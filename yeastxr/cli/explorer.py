@@ -16,8 +16,8 @@ from yeastxr.cli.options import add_store, open_dataset
     help="The IPv4 address to listen on. Other machines can reach any but 127.0.0.1, and need the token.",
 )
 @click.option("--token", help="What the URL must have as token.  [default: random, where other machines can reach it]")
-@click.option("--browser/--no-browser", default=True, show_default=True, help="Open the page in the browser.")
-def explore(store: str, port: int, address: str, token: str | None, browser: bool) -> None:
+@click.option("--browser/--no-browser", default=None, help="Open the page in the browser.  [default: browser]")
+def explore(store: str, port: int, address: str, token: str | None, browser: bool | None) -> None:
     """Explore a store's dataset in the browser: its TFs, genes, checks and plots, and simulations like it.
 
     The page is served to this machine only, and reads what is shown when it is shown. Ctrl-C ends it.
@@ -28,4 +28,5 @@ def explore(store: str, port: int, address: str, token: str | None, browser: boo
 
     ds = open_dataset(store)
     code = f"import yeastxr as yx\nds = yx.open({store!r})"
-    serve(ds, title=store, code=code, port=port, address=address, token=token, open_browser=browser, tell=echo)
+    show = browser is not False
+    serve(ds, title=store, code=code, port=port, address=address, token=token, open_browser=show, tell=echo)

@@ -1,4 +1,4 @@
-"""The group of commands: what all of them have, how they end, and how they print."""
+"""The group of commands: common options, errors, exit status and output."""
 
 import os
 import select
@@ -13,43 +13,43 @@ import click
 from yeastxr._version import __version__
 from yeastxr.errors import InputError, describe_error, escape_controls
 
-_QUIET = "yeastxr.quiet"  # whether nothing but errors is printed, in the context of a command
+_QUIET = "yeastxr.quiet"  # key in a command's context: print errors only
 
 
 class Refused(click.ClickException):
-    """Bad input: one sentence, and the exit status of a wrong command line."""
+    """Invalid input: a one-sentence message, and the exit status of a usage error."""
 
     exit_code = 2
 
 
 class Group(click.Group):
-    """A group whose commands end in one sentence, not a traceback, when their input is bad."""
+    """A group whose commands print a one-sentence message for invalid input, not a traceback."""
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        """Add a command, and the option ``--quiet``, which all have."""
+        """Add a command and its option ``--quiet``."""
         quiet = click.Option(
             ["-q", "--quiet"],
             is_flag=True,
             is_eager=True,  # before --progress
             expose_value=False,
             callback=_keep_quiet,
-            help="Print nothing but errors; the exit status says how it ended.",
+            help="Print errors only; the exit status reports the result.",
         )
         cmd.params.append(quiet)
         super().add_command(cmd, name)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run a command, and print what is wrong."""
+        """Run a command and print errors."""
         with _end_neatly():
             return super().main(*args, **kwargs)
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        """Read the options; this prints what ``--help`` shows."""
+        """Read the options; this also prints the text of ``--help``."""
         with _end_neatly():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command, and turn errors into sentences."""
+        """Run a command, and convert errors to messages."""
         with _end_neatly(), _explain_errors():
             return super().invoke(ctx)
 
@@ -59,20 +59,20 @@ def _keep_quiet(ctx: click.Context, param: click.Parameter, value: bool) -> None
 
 
 def is_quiet() -> bool:
-    """Return whether the command that runs prints nothing but errors."""
+    """Return whether the current command prints errors only."""
     ctx = click.get_current_context(silent=True)
     return ctx is not None and bool(ctx.meta.get(_QUIET))
 
 
 def echo(text: object, **settings: Any) -> None:
-    """Print a text, line by line, with control characters of names escaped; nothing if the command is quiet."""
+    """Print a text with control characters escaped, unless the command is quiet."""
     if not is_quiet():
         click.echo("\n".join(map(escape_controls, str(text).split("\n"))), **settings)
 
 
 @contextmanager
 def explain_interrupt(hint: str) -> Iterator[None]:
-    """Turn Ctrl-C into a sentence that says what it leaves."""
+    """Convert Ctrl-C to a message with a hint."""
     try:
         yield
     except KeyboardInterrupt:
@@ -81,12 +81,12 @@ def explain_interrupt(hint: str) -> Iterator[None]:
 
 @contextmanager
 def _explain_errors() -> Iterator[None]:
-    """Turn errors that a user can do something about into one sentence."""
+    """Convert errors that users can fix to one-sentence messages."""
     try:
-        with explain_interrupt("nothing was changed"):
+        with explain_interrupt("nothing has changed"):
             yield
     except InputError as error:
-        raise Refused(str(error).replace(", or overwrite", ", or --overwrite")) from error  # as options are written
+        raise Refused(str(error).replace("overwrite=True", "--overwrite")) from error
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -96,13 +96,13 @@ def _explain_errors() -> Iterator[None]:
     except Exception as error:
         if not _is_from_codec(error):
             raise
-        text = f"a chunk can't be decoded ({describe_error(error)}); `yeastxr verify STORE` lists the damaged ones"
+        text = f"a chunk can't be decoded ({describe_error(error)}); `yeastxr verify STORE` lists damaged chunks"
         raise click.ClickException(text) from error
 
 
 @contextmanager
 def _end_neatly() -> Iterator[None]:
-    """Keep messages on one line, and end quietly once the program that reads our output has, as ``head -1`` does."""
+    """Keep messages on one line, and exit silently when the reader of the output exits, such as ``head -1``."""
     try:
         yield
     except click.ClickException as error:
@@ -111,22 +111,22 @@ def _end_neatly() -> Iterator[None]:
     except BrokenPipeError as error:
         broken = [descriptor for descriptor in (1, 2) if _has_no_reader(descriptor)]
         if not broken:
-            raise click.ClickException(f"a connection is broken: {describe_error(error)}") from error
+            raise click.ClickException(f"broken connection: {describe_error(error)}") from error
         null = os.open(os.devnull, os.O_WRONLY)
         for descriptor in broken:
-            os.dup2(null, descriptor)  # for what Python still writes at exit
+            os.dup2(null, descriptor)  # for output that Python writes at exit
         raise SystemExit(128 + signal.SIGPIPE) from None
 
 
 def _has_no_reader(descriptor: int) -> bool:
-    """Tell whether a file descriptor is a pipe whose other end is closed."""
+    """Return whether a file descriptor is a pipe whose other end is closed."""
     poll = select.poll()
     poll.register(descriptor, 0)
     return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _is_from_codec(error: Exception) -> bool:
-    """Tell whether an error comes from zarr's codecs, as it does when a file is damaged."""
+    """Return whether an error comes from zarr's codecs, for example because of a damaged file."""
     modules = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))
     return any(name.partition(".")[0] == "numcodecs" or name.startswith("zarr.codecs") for name in modules)
 
@@ -136,6 +136,6 @@ def _is_from_codec(error: Exception) -> bool:
 def main() -> None:
     """Simulate transcription-factor binding and perturbation data of yeast, as labelled datasets.
 
-    Exit status: 0 where all is well; 1 where a check fails, a store is incomplete or damaged, or a run was
-    interrupted; 2 where the input is bad.
+    Exit status: 0 for success; 1 if a check fails, a store is incomplete or damaged, or a run is interrupted; 2 for
+    invalid input.
     """

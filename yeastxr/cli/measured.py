@@ -1,4 +1,4 @@
-"""The command import: measured data from tables to a store."""
+"""The command import: convert tables of measured data to a store."""
 
 import warnings
 from collections.abc import Callable
@@ -16,30 +16,30 @@ from yeastxr.tables.fill import RULES
 from yeastxr.tables.read import JOINS, THRESHOLDS
 
 _COLUMNS = {
-    "gene": "The column of genes",
-    "tf": "The column of TFs",
-    "effect": "The column of effects",
-    "pvalue": "The column of p-values",
-    "units": "The units of effects",
+    "gene": "Column of genes",
+    "tf": "Column of TFs",
+    "effect": "Column of effects",
+    "pvalue": "Column of p-values",
+    "units": "Units of effects",
 }
 
 
 def _split_pairs(*keys: str) -> Callable[..., Any]:
-    """Return a callback of a repeated option: of KEY=VALUE it makes a dict, of other texts one or a list."""
+    """Return a callback that converts KEY=VALUE texts to a dict, and other texts to one value or a list."""
 
     def split(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> Any:
         parts = [text.partition("=") for text in texts]
         pairs = {key: value for key, mark, value in parts if mark and key in keys}
         if pairs and len(pairs) < len(texts):
             forms = ", ".join(f"{key}=..." for key in keys)
-            raise click.BadParameter(f"{' '.join(texts)} mixes forms; expected each once of {forms}", ctx, param)
+            raise click.BadParameter(f"{' '.join(texts)} mixes two forms; expected each of {forms} once", ctx, param)
         return pairs or (None if not texts else texts[0] if len(texts) == 1 else [*texts])
 
     return split
 
 
 def _add_table(table: str, text: str) -> Callable[..., Any]:
-    """Return a decorator that adds the option of a table, or of matrices by quantity."""
+    """Return a decorator that adds the option for a table, or for matrices by quantity."""
     callback = _split_pairs(*VALUE_COLUMNS[table])
     return click.option(f"--{table}", multiple=True, callback=callback, required=True, metavar="FILE", help=text)
 
@@ -52,7 +52,7 @@ def _add_columns(command: Callable[..., Any]) -> Callable[..., Any]:
             multiple=True,
             metavar="TEXT",
             callback=_split_pairs(*TABLES),
-            help=f"{text}; binding=... and perturbation=... where they differ.  [default: known ones]",
+            help=f"{text}; use binding=... and perturbation=... if they differ.  [default: recognized names]",
         )(command)
     return command
 
@@ -63,11 +63,11 @@ def _read_thresholds(ctx: click.Context, param: click.Parameter, texts: tuple[st
         pairs = [(name, float(number)) for name, number in (text.split("=", 1) for text in texts)]
     except ValueError:
         names = ", ".join(THRESHOLDS)
-        text = f"{' '.join(texts)} is no threshold; expected NAME=NUMBER with a name among {names}"
+        text = f"{' '.join(texts)} is not a threshold; expected NAME=NUMBER with a name among {names}"
         raise click.BadParameter(text, ctx, param) from None
     for i, (name, _) in enumerate(pairs):
         if name in dict(pairs[:i]):
-            text = f"{' '.join(texts)} has {name} twice; expected each name once"
+            text = f"{' '.join(texts)} contains {name} twice; expected each name once"
             raise click.BadParameter(text, ctx, param)
     return dict(pairs) or None
 
@@ -76,43 +76,43 @@ def _read_thresholds(ctx: click.Context, param: click.Parameter, texts: tuple[st
 @click.argument("out", type=StorePath(), metavar="OUT.zarr")
 @_add_table(
     TABLES[0],
-    "A table with a row for each pair (.csv, .tsv, .parquet), or a folder of tables; more than once for several. Or "
+    "A table with one row per pair (.csv, .tsv, .parquet), or a folder of tables; repeatable. Or "
     "matrices of genes by TFs, as effect=FILE and pvalue=FILE.",
 )
-@_add_table(TABLES[1], "The same of perturbation.")
+@_add_table(TABLES[1], "The same for perturbation.")
 @_add_columns
-@click.option("--experiment-hops", metavar="TEXT", help="The column of experiment hops.  [default: of this name]")
-@click.option("--background-hops", metavar="TEXT", help="The column of background hops.  [default: of this name]")
+@click.option("--experiment-hops", metavar="TEXT", help="Column of experiment hops.  [default: experiment_hops]")
+@click.option("--background-hops", metavar="TEXT", help="Column of background hops.  [default: background_hops]")
 @click.option(
     "--label-from",
     multiple=True,
     metavar="NAME=NUMBER",
     callback=_read_thresholds,
-    help="What is bound, such as binding_fdr=0.05: the largest binding_pvalue, binding_fdr, perturbation_pvalue "
-    "or perturbation_fdr; of several all must hold.  [default: a column label, or none]",
+    help="Largest value of bound pairs, such as binding_fdr=0.05, for binding_pvalue, binding_fdr, perturbation_pvalue "
+    "or perturbation_fdr; repeatable, and all must hold.  [default: a column label, or none]",
 )
 @click.option(
     "--join",
     type=Word(JOINS),
     default=JOINS[0],
     show_default=True,
-    help="Genes and TFs: of both tables, of any of them, or an error if they differ.",
+    help="Genes and TFs to keep: those of both tables, those of either, or an error if they differ.",
 )
 @click.option(
     "--duplicates",
     type=Word(RULES),
     default=RULES[0],
     show_default=True,
-    help="How to combine several rows of one pair.",
+    help="How to combine rows of the same pair.",
 )
-@click.option("--delimiter", help="What separates columns.  [default: as in the header]")
-@click.option("--decimal", default=".", show_default=True, help="The decimal separator.")
-@click.option("--encoding", default="utf-8", show_default=True, help="The encoding of text.")
+@click.option("--delimiter", help="Separator of columns.  [default: as in the header]")
+@click.option("--decimal", default=".", show_default=True, help="Decimal separator.")
+@click.option("--encoding", default="utf-8", show_default=True, help="Text encoding.")
 @add_chunks
 @click.option("--overwrite", is_flag=True, help="Replace OUT.zarr if it is a yeastxr store.")
 @add_progress
 def import_tables(out: str, chunks: Any, overwrite: bool, progress: bool | None, **settings: Any) -> None:
-    """Save measured data, tables of binding and of perturbation, as a zarr store.
+    """Convert tables of measured binding and perturbation data to a zarr store.
 
     For example: yeastxr import real.zarr --binding cards.csv --perturbation log2.csv --label-from binding_fdr=0.05
     """
@@ -122,7 +122,7 @@ def import_tables(out: str, chunks: Any, overwrite: bool, progress: bool | None,
     from yeastxr.tables import from_tables
 
     if locate(out).classify() == "complete" and not overwrite:  # before minutes of reading
-        raise Refused(f"{out} exists already; expected a new place, or --overwrite to replace the store")
+        raise Refused(f"{out} already exists; choose another path or pass --overwrite")
     with warnings.catch_warnings(record=True) as notes:
         warnings.simplefilter("always", TableWarning)
         ds = from_tables(**settings)

@@ -1,4 +1,4 @@
-"""Types of options, options that commands share, and those that are the parameters of a simulation."""
+"""Types of options, shared options, and options for the parameters of a simulation."""
 
 import json
 import re
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 class StorePath(click.ParamType):
-    """A store: a folder, a zip file or a URL; shells complete folders."""
+    """A store: a folder, a zip file or a URL, with completion of folders."""
 
     name = "store"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the text as it is; opening the store says what is wrong with it."""
+        """Return the text unchanged; opening the store validates it."""
         return str(value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -36,25 +36,25 @@ class StorePath(click.ParamType):
 
 
 class Word(click.Choice):
-    """One of some words; of an unknown one the nearest is named, and ``_`` and ``-`` are the same."""
+    """A choice that suggests similar words, and treats ``_`` and ``-`` as equal."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the word."""
         word = str(value).replace("-", "_")
         found = [choice for choice in self.choices if choice.replace("-", "_") == word]
         if not found:
-            self.fail(f"{format_value(value)} is not known; {suggest(word, self.choices)}", param, ctx)
+            self.fail(f"unknown value {format_value(value)}; {suggest(word, self.choices)}", param, ctx)
         return found[0]
 
 
 class ChunkSizes(click.ParamType):
-    """Lengths of chunks by dim, or one of some words."""
+    """Chunk lengths by dimension, or a keyword."""
 
     def __init__(self, *words: str) -> None:
         self.words, self.name = words, " or ".join([*words, "dim=size,..."])
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the word, or a dict from dims to lengths."""
+        """Return the keyword, or a dict from dimensions to lengths."""
         if isinstance(value, dict) or value in self.words:
             return value
         sizes: dict[str, int] = {}
@@ -63,8 +63,8 @@ class ChunkSizes(click.ParamType):
             if not dim or dim in sizes or not re.fullmatch(r"-1|0*[1-9][0-9]{0,17}", text):
                 words = " or ".join(self.words)
                 self.fail(
-                    f"{format_value(value)} is not {words}, and no list of sizes of at least 1, or -1 for all, "
-                    "of different dims, such as gene=-1,tf=500",
+                    f"{format_value(value)} is invalid; expected {words}, or sizes by dimension (-1 for all), "
+                    "such as gene=-1,tf=500",
                     param,
                     ctx,
                 )
@@ -72,12 +72,12 @@ class ChunkSizes(click.ParamType):
         return sizes
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Complete the words."""
+        """Complete the keywords."""
         return [CompletionItem(word) for word in self.words if word.startswith(incomplete)]
 
 
 class ListOf(click.ParamType):
-    """Values with commas between them."""
+    """Comma-separated values."""
 
     def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
         self.name, self._parse = f"{name},...", parse
@@ -90,11 +90,11 @@ class ListOf(click.ParamType):
                 raise ValueError("empty")
             return list(map(self._parse, items))
         except ValueError:
-            self.fail(f"{value!r} is not a list of the form {self.name}", param, ctx)
+            self.fail(f"{value!r} is invalid; expected {self.name}", param, ctx)
 
 
 class Names(ListOf):
-    """Names with commas between them, ``@`` and a file with a name on each line, or those of the catalog."""
+    """Comma-separated names, ``@FILE`` with one name per line, or the names of the catalog."""
 
     def __init__(self) -> None:
         super().__init__("name", str)
@@ -109,17 +109,17 @@ class Names(ListOf):
             try:
                 lines = Path(text[1:]).read_text(encoding="utf-8-sig").splitlines()
             except (OSError, ValueError) as error:
-                reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
+                reason = getattr(error, "strerror", None) or "not UTF-8 text"
                 self.fail(f"{text!r} can't be read: {reason}", param, ctx)
             return [line.strip() for line in lines if line.strip()]
         looks_like_file = re.search(r"[/\\]|\.(txt|csv|tsv|json|ya?ml|gz|xlsx?|bed|gff3?|gtf|list|names)$", text, re.I)
         if "," not in text and (looks_like_file or Path(text).is_file()):
-            self.fail(f"{text!r} looks like a file; expected names, or @{text} for the names in that file", param, ctx)
+            self.fail(f"{text!r} looks like a file; expected names, or @{text} to read them from the file", param, ctx)
         return super().convert(value, param, ctx)
 
 
 class Genes(Names):
-    """A count, or names."""
+    """A number of genes, or their names."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -128,26 +128,26 @@ class Genes(Names):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the count, or the names as a list."""
         text = str(value)
-        for parse in (int, float):  # a number that is not a count is refused as such, not taken for a name
+        for parse in (int, float):  # an invalid number must not pass as a name
             try:
                 return parse(text)
             except ValueError:
                 continue
         names = [name.strip() for name in text.split(",")]
         if not all(names):
-            self.fail(f"{value!r} has an empty name; expected a count, or names with commas between them", param, ctx)
+            self.fail(f"{value!r} contains an empty name; expected a number, or comma-separated names", param, ctx)
         if all(name.replace("_", "").isdigit() for name in names):
-            hint = f"{''.join(names)}, or names; names that are numbers go into a file, --genes @FILE"
+            hint = f"{''.join(names)}, or names (numeric names need a file, --genes @FILE)"
             self.fail(f"{value!r} is a list of numbers; expected a count such as {hint}", param, ctx)
         return super().convert(value, param, ctx)
 
 
 def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object, or refuse one that has a key twice: the first value would be lost."""
+    """Return a JSON object, or raise for duplicate keys, whose first value would be lost."""
     values = dict(pairs)
     if len(values) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"{format_value(next(key for key in keys if keys.count(key) > 1))} is there twice")
+        raise ValueError(f"duplicate key {format_value(next(key for key in keys if keys.count(key) > 1))}")
     return values
 
 
@@ -159,22 +159,20 @@ def read_mapping(ctx: click.Context, param: click.Parameter, path: Path | None) 
         return {}
 
     class Loader(yaml.SafeLoader):
-        """YAML that takes 1e-10 for a number, as JSON does, and refuses a key that is there twice."""
+        """YAML that reads 1e-10 as a number, as JSON does, and rejects duplicate keys."""
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
             keys = [repr(self.construct_object(key, deep=True)) for key, _ in node.value]
             for i, key in enumerate(keys):
                 if key in keys[:i]:
-                    raise yaml.MarkedYAMLError(
-                        problem=f"{key} is there twice", problem_mark=node.value[i][0].start_mark
-                    )
+                    raise yaml.MarkedYAMLError(problem=f"duplicate key {key}", problem_mark=node.value[i][0].start_mark)
             return super().construct_mapping(node, deep)
 
     exponent = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
     Loader.add_implicit_resolver("tag:yaml.org,2002:float", exponent, list("-+0123456789"))
     try:
         text = path.read_text(encoding="utf-8")
-        try:  # YAML is nearly a superset of JSON, but not quite, and a hundred times slower
+        try:  # YAML is almost a superset of JSON, but parsing is a hundred times slower
             values = json.loads(text, object_pairs_hook=_refuse_repeats)
         except ValueError:
             values = yaml.load(text, Loader)  # a SafeLoader
@@ -182,12 +180,12 @@ def read_mapping(ctx: click.Context, param: click.Parameter, path: Path | None) 
         raise click.BadParameter(f"{path} is not YAML: {' '.join(str(error).split())}", ctx=ctx, param=param) from None
     if not isinstance(values, dict):
         raise click.BadParameter(
-            f"{path} is {format_value(values)}; expected parameters with values", ctx=ctx, param=param
+            f"{path} contains {format_value(values)}; expected parameters with values", ctx=ctx, param=param
         )
     return values
 
 
-RELATIONS_HELP = "A YAML or JSON file from TFs to conditions, such as {0: 1 & (3 | !7)}."
+RELATIONS_HELP = "A YAML or JSON file that maps TFs to conditions, such as {0: 1 & (3 | !7)}."
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 TYPES: dict[Any, Any] = {
     int: int,
@@ -201,7 +199,7 @@ TYPES: dict[Any, Any] = {
 
 
 def add_parameters(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add an option for each parameter of a simulation; those that are not given keep the functions' defaults."""
+    """Add an option for each parameter of a simulation; omitted options keep the defaults of the functions."""
     for parameter in reversed(fields(SimulationSpec)):
         settings = dict(parameter.metadata)
         settings["type"] = TYPES.get(settings.pop("option"))
@@ -213,25 +211,25 @@ def add_parameters(command: Callable[..., Any]) -> Callable[..., Any]:
             settings["help"] += f" {RELATIONS_HELP}"
         default = parameter.default
         if settings["type"] is bool:
-            settings |= {"type": None, "is_flag": True, "default": None}  # given, or as --spec says
+            settings |= {"type": None, "is_flag": True, "default": None}  # from the command line or --spec
         elif isinstance(default, int | float | tuple | str):
             text = (
                 ",".join(map(str, default))
                 if isinstance(default, tuple)
                 else format(default, "" if isinstance(default, str) else "g")
             )
-            settings["help"] += f"  [default: {text}]"  # click's own default would hide that an option is not given
+            settings["help"] += f"  [default: {text}]"  # a default of click would hide that an option is omitted
         command = click.option(f"--{parameter.name.replace('_', '-')}", **settings)(command)
     command = click.option(
         "--preset",
         metavar="NAME",
-        help=f"Parameters for what neither options nor --spec give: {' or '.join(presets())}.  [default: none]",
+        help=f"Preset for parameters that neither options nor --spec set: {' or '.join(presets())}.  [default: none]",
     )(command)
     return click.option(
         "--spec",
         type=FILE,
         callback=read_mapping,
-        help="A YAML or JSON file of parameters, as `yeastxr info --spec` prints it; options take precedence.",
+        help="A YAML or JSON file of parameters, as printed by `yeastxr info --spec`; options override the file.",
     )(command)
 
 
@@ -243,10 +241,10 @@ add_progress = click.option(
     "--progress/--no-progress",
     default=None,
     callback=_choose_progress,
-    help="Show a progress bar on standard error.  [default: on a terminal]",
+    help="Show a progress bar.  [default: in a terminal]",
 )
 add_level = click.option(
-    "--level", type=float, default=0.001, show_default=True, help="The probability that a correct dataset fails."
+    "--level", type=float, default=0.001, show_default=True, help="Probability that a correct dataset fails."
 )
 add_overwrite = click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 add_store = click.argument("store", type=StorePath())
@@ -254,46 +252,44 @@ add_out = click.argument("out", type=click.Path(path_type=Path))
 add_chunks = click.option(
     "--chunks",
     type=ChunkSizes("auto"),
-    help="Sizes of the blocks that are computed and stored, such as tf=500; the others as by default, which is all "
-    "genes, one replicate, and TFs for some 13 MB a variable.  [default: auto]",
+    help="Chunk sizes of the computation and the store, such as tf=500; by default all genes, "
+    "one replicate, and about 13 MB per variable.  [default: auto]",
 )
 add_read_chunks = click.option(
     "--chunks",
     type=ChunkSizes("stored", "auto"),
     default="stored",
     show_default=True,
-    help="How much is read at a time: the store's blocks, dask's choice (auto), or sizes such as tf=500.",
+    help="Chunk sizes for reading: those of the store, dask's choice (auto), or sizes such as tf=500.",
 )
 
 
 def add_cluster(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add options that say where to compute, see :func:`connect`."""
+    """Add the options of :func:`connect`."""
     command = click.option(
-        "--scheduler", metavar="ADDRESS", help="Compute on a dask cluster, such as tcp://host:8786."
+        "--scheduler", metavar="ADDRESS", help="Address of a dask cluster, such as tcp://host:8786."
     )(command)
     workers = click.IntRange(1)
-    return click.option("--workers", type=workers, help="How many processes to compute in, instead of threads.")(
-        command
-    )
+    return click.option("--workers", type=workers, help="Number of worker processes.  [default: use threads]")(command)
 
 
 def connect(workers: int | None, scheduler: str | None) -> AbstractContextManager[Any]:
-    """Connect to a dask cluster, or start one on this machine; neither by default."""
+    """Connect to a dask cluster, or start a local one; by default do neither."""
     if workers is None and scheduler is None:
         return nullcontext()
     if workers is not None and scheduler is not None:
-        raise click.UsageError("--workers starts a cluster and --scheduler names one; expected one of them")
+        raise click.UsageError("--workers starts a cluster and --scheduler uses an existing one; expected only one")
     client = import_extra("distributed", "distributed").Client
     try:
         if scheduler is not None:
             return client(scheduler, timeout=10)
         return client(n_workers=workers, threads_per_worker=1, dashboard_address=":0")
     except (OSError, ValueError) as error:
-        raise Refused(f"--scheduler is {scheduler!r}, which can't be reached: {error}") from None
+        raise Refused(f"can't connect to --scheduler {scheduler!r}: {error}") from None
 
 
 def open_dataset(store: str, chunks: Any = "stored") -> "xr.Dataset":
-    """Open a store that a command reads."""
+    """Open the store that a command reads."""
     from yeastxr.storage.store import open
 
     return open(store, chunks=chunks)

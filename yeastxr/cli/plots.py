@@ -1,4 +1,4 @@
-"""The command plot: the functions of :mod:`yeastxr.plot` and their parameters, read off their signatures."""
+"""The command plot: the functions of :mod:`yeastxr.plot` with options from their signatures."""
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
@@ -18,45 +18,45 @@ from yeastxr.plot.style import Labels, Options
 from yeastxr.schema import CORE_DIMS
 
 HELP = {
-    "tf": "TFs to draw; all by default.",
-    "gene": "Genes to draw; all by default.",
-    "background_hops": "The variable of background hops.",
-    "bins": "Number of bins, or for rank_response genes of a bin.",
-    "by": "Leading dims to draw apart, such as bound_mean; or what ranks genes by binding (rank_response).",
-    "experiment_hops": "The variable of experiment hops.",
-    "feature": "The feature to compare.",
-    "kind": "Which effects or p-values: binding or perturbation.",
-    "label": "Compare bound pairs (true), unbound ones (false) or all (none).",
-    "largest_pvalue": "Up to which p-value a gene responds, or hops are many.",
-    "least_magnitude": "From which magnitude of its effect on a gene responds.",
-    "level": "The share of TFs within the interval by chance.",
-    "limits": "Ends of the axis, such as 0,10; by default they include all values.",
-    "logx": "A logarithmic x axis.",
-    "max_points": "Up to how many pairs are drawn as points.",
-    "method": "How to correlate: spearman or pearson.",
-    "most": "Up to which rank.",
+    "tf": "TFs to draw (default: all).",
+    "gene": "Genes to draw (default: all).",
+    "background_hops": "Variable of background hops.",
+    "bins": "Number of bins; for rank_response, genes per bin.",
+    "by": "Leading dimensions to draw separately, such as bound_mean; for rank_response, the ranking variable.",
+    "experiment_hops": "Variable of experiment hops.",
+    "feature": "Feature to compare.",
+    "kind": "Effects or p-values to draw: binding or perturbation.",
+    "label": "Compare bound pairs (true), unbound pairs (false) or all (none).",
+    "largest_pvalue": "Largest p-value of responsive genes, or of enriched hops.",
+    "least_magnitude": "Smallest magnitude of the effect of responsive genes.",
+    "level": "Share of TFs that the interval contains by chance.",
+    "limits": "Limits of the axis, such as 0,10 (default: all values).",
+    "logx": "Use a logarithmic x axis.",
+    "max_points": "Maximum number of pairs to draw as points.",
+    "method": "Correlation coefficient: spearman or pearson.",
+    "most": "Largest rank.",
     "order": "Order of genes and TFs.",
-    "pseudocount": "Background hops that are added to those of each promoter.",
-    "responsive": "Which genes respond: measured or label.",
-    "score": "What is compared with the truth.",
+    "pseudocount": "Pseudocount added to the background hops of each promoter.",
+    "responsive": "Definition of responsive genes: measured or label.",
+    "score": "Score to compare with the truth.",
     "size": "Width and height in pixels, such as 800,600.",
-    "theory": "Lines of theory.",
-    "title": "The title.",
-    "total_background_hops": "Background hops in all; by default the sum over genes.",
-    "total_experiment_hops": "Experiment hops in all; by default the sum over genes.",
-    "transform": "What is done to x first: none or log.",
-    "truth": "The variable that says which pairs are positive.",
-    "x": "What is correlated with y.",
-    "xlim": "Ends of the x axis, such as 0,10.",
-    "y": "What is correlated with x.",
-    "ylim": "Ends of the y axis.",
+    "theory": "Draw theory.",
+    "title": "Title.",
+    "total_background_hops": "Total background hops (default: sum over genes).",
+    "total_experiment_hops": "Total experiment hops (default: sum over genes).",
+    "transform": "Transformation of x: none or log.",
+    "truth": "Boolean variable of positive pairs.",
+    "x": "Variable to correlate with y.",
+    "xlim": "Limits of the x axis, such as 0,10.",
+    "y": "Variable to correlate with x.",
+    "ylim": "Limits of the y axis.",
 }
-"""What the parameters of the functions are; a test compares their names with the signatures."""
+"""Help texts of the parameters; a test compares the names with the signatures."""
 
 
 @cache
 def list_kinds() -> dict[str, dict[str, inspect.Parameter]]:
-    """Return the functions that need nothing but a dataset, and their parameters that an option can give."""
+    """Return the functions that need only a dataset, and their parameters that options can set."""
     kinds = {}
     for name in functions.__all__:
         function = getattr(functions, name)
@@ -70,7 +70,7 @@ def list_kinds() -> dict[str, dict[str, inspect.Parameter]]:
 
 
 def _list_parameters(parameters: list[inspect.Parameter]) -> Iterator[inspect.Parameter]:
-    """Yield parameters, and those that keywords stand for."""
+    """Yield parameters, including those behind ``**kwargs``."""
     for parameter in parameters:
         if parameter.kind is parameter.VAR_KEYWORD:
             for name, annotation in Options.__annotations__.items():
@@ -80,7 +80,7 @@ def _list_parameters(parameters: list[inspect.Parameter]) -> Iterator[inspect.Pa
 
 
 def find_type(annotation: Any) -> Any:
-    """Return the type of the option that gives a parameter; None for one that no text can give, such as a dataset."""
+    """Return the type of the option for a parameter; None if text can't express it, such as a dataset."""
     if annotation == Labels:
         return Names()
     if get_origin(annotation) is Literal:
@@ -104,7 +104,7 @@ def add_parameters(command: Callable[..., Any]) -> Callable[..., Any]:
         types = [find_type(parameter.annotation) for parameter in takers.values()]
         kind = next((type for type in types if isinstance(type, click.Choice)), types[0])
         others = [kind for kind in kinds if kind not in takers]
-        of = "all" if not others else f"all but {' and '.join(others)}" if len(others) < 3 else ", ".join(takers)
+        of = "all" if not others else f"all except {' and '.join(others)}" if len(others) < 3 else ", ".join(takers)
         dashed = name.replace("_", "-")
         flag = f"--{dashed}/--no-{dashed}" if kind is bool else f"--{dashed}"
         text = f"{HELP.get(name, '')} ({of}){_describe_defaults(takers)}"
@@ -115,10 +115,10 @@ def add_parameters(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _describe_defaults(takers: dict[str, inspect.Parameter]) -> str:
-    """Return the default of a parameter as help shows it: the one of most functions, and those of others."""
+    """Return the defaults of a parameter for the help, most common first."""
     defaults: dict[str, list[str]] = {}
     for kind, parameter in takers.items():
-        if parameter.default is not None:  # None is what the help says
+        if parameter.default is not None:  # the help describes None
             defaults.setdefault(str(parameter.default).lower(), []).append(kind)
     if not defaults:
         return ""
@@ -139,14 +139,16 @@ KINDS = Word(list(list_kinds()))
     "--out",
     type=click.Path(path_type=Path),
     required=True,
-    help="The picture: a .png, .svg or .pdf, or a .html, one page that needs no network.",
+    help="Output file: .png, .svg or .pdf, or a self-contained .html page.",
 )
 @add_parameters
-@click.option("--dpi", type=int, default=150, show_default=True, help="Dots per inch of a .png, from 10 to 1,200.")
+@click.option(
+    "--dpi", type=int, default=150, show_default=True, help="Resolution of a .png in dots per inch, from 10 to 1,200."
+)
 @add_overwrite
 @add_read_chunks
 def plot(store: str, kind: str, out: Path, dpi: int, overwrite: bool, chunks: Any, **options: Any) -> None:
-    """Draw a store's dataset: any kind of picture of yeastxr.plot, whose parameters are the options.
+    """Draw a plot of yeastxr.plot from a store; options are the parameters of its function.
 
     For example: yeastxr plot sim.zarr qc -o qc.png
 
@@ -158,8 +160,8 @@ def plot(store: str, kind: str, out: Path, dpi: int, overwrite: bool, chunks: An
     known = list_kinds()[kind]
     for name in given:
         if name not in known:
-            raise click.UsageError(f"--{name.replace('_', '-')} is no option of {kind}; {suggest(name, known)}")
-    check_picture_path(out, overwrite)  # before the data are read
+            raise click.UsageError(f"--{name.replace('_', '-')} is not an option of {kind}; {suggest(name, known)}")
+    check_picture_path(out, overwrite)  # before reading data
     ds = open_dataset(store, chunks)
     values = {name: _convert(ds, known[name], value) for name, value in given.items()}
     functions.save(getattr(functions, kind)(ds, **values), out, overwrite=overwrite, dpi=dpi)
@@ -167,7 +169,7 @@ def plot(store: str, kind: str, out: Path, dpi: int, overwrite: bool, chunks: An
 
 
 def _convert(ds: xr.Dataset, parameter: inspect.Parameter, value: Any) -> Any:
-    """Return the value of an option as the function takes it."""
+    """Convert the value of an option for the function."""
     annotation = parameter.annotation
     if parameter.name in CORE_DIMS:
         return _match_labels(ds, parameter.name, value)
@@ -179,10 +181,10 @@ def _convert(ds: xr.Dataset, parameter: inspect.Parameter, value: Any) -> Any:
 
 
 def _match_labels(ds: xr.Dataset, dim: str, names: list[str]) -> list[Any]:
-    """Return names as labels along a dim, which may be integers."""
+    """Convert names to labels along a dimension, which may be integers."""
     if dim not in ds.indexes or ds.indexes[dim].dtype.kind not in "iu":
         return list(names)
     try:
         return [int(name) for name in names]
     except ValueError:
-        raise InputError(f"{dim} is {format_value(names)}; expected integers, as the store has them") from None
+        raise InputError(f"{dim} is {format_value(names)}; expected integers, like the labels of the store") from None

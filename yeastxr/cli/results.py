@@ -1,4 +1,4 @@
-"""Commands that make something of stores: check, report, export, split, analyze; and the tutorial's demo."""
+"""Commands that read stores: check, report, export, split, analyze; and the demo of the tutorial."""
 
 import json
 import sys
@@ -29,7 +29,7 @@ from yeastxr.cli.options import (
 @add_read_chunks
 @add_progress
 def check(store: str, level: float, chunks: Any, progress: bool | None) -> None:
-    """Check a store against theory; the exit status is 1 if a check fails."""
+    """Compare a store with theory; the exit status is 1 if a check fails."""
     from yeastxr.checks import check as check_dataset
 
     table = check_dataset(open_dataset(store, chunks), level=level, progress=progress)
@@ -41,7 +41,7 @@ def check(store: str, level: float, chunks: Any, progress: bool | None) -> None:
 @click.command()
 @add_store
 @click.argument("out", type=click.Path(path_type=Path), required=False)
-@click.option("--title", help="The page's title.")
+@click.option("--title", help="Title of the page.")
 @add_overwrite
 @add_level
 @add_read_chunks
@@ -55,14 +55,14 @@ def report(
     chunks: Any,
     progress: bool | None,
 ) -> None:
-    """Write a page with checks, plots and how to simulate a store's dataset again; by default ./STORE.html."""
+    """Write a page with checks, plots and code that regenerates the dataset (default: ./STORE.html)."""
     from yeastxr.checks import check as check_dataset
     from yeastxr.report.report import TITLE, check_page_path
     from yeastxr.report.report import report as write_report
 
     ds = open_dataset(store, chunks)
     path = Path(f"{Path(store.rstrip('/')).stem or 'report'}.html") if out is None else out
-    check_page_path(path, overwrite)  # before minutes of checks
+    check_page_path(path, overwrite)  # before checks that take minutes
     table = check_dataset(ds, level=level, progress=progress)
     write_report(ds, path, checks=table, title=TITLE if title is None else title, overwrite=overwrite)
     echo(f"{path}: {path.stat().st_size / 1e6:,.1f} MB; {table.summary}")
@@ -71,29 +71,29 @@ def report(
 @click.command()
 @add_store
 @add_out
-@click.option("--features", type=ListOf("name", str), help="Names of variables, in this order; all by default.")
+@click.option("--features", type=ListOf("name", str), help="Variables, in this order (default: all).")
 @click.option(
     "--layout",
     type=Word(["long", "wide", "ranks"]),
     default="long",
     show_default=True,
-    help="Of tables; wide (genes x TFs, a file for each variable) and ranks (lists for dual thresholds) make a folder.",
+    help="Layout of tables; wide (genes x TFs, one file per variable) and ranks (ranked lists) write a folder.",
 )
 @click.option(
     "--columns",
     type=Word(["field", "yeastxr"]),
-    help="Names of columns, such as regulator_locus_tag or tf.  [default: field in .parquet, yeastxr elsewhere]",
+    help="Column names: regulator_locus_tag (field) or tf (yeastxr).  [default: field in .parquet, else yeastxr]",
 )
 @click.option("--card", is_flag=True, help="Write a dataset card, README.md, beside a long table.")
-@click.option("--header", is_flag=True, help="Begin ranked lists with a line feature,rank.")
+@click.option("--header", is_flag=True, help="Write the header feature,rank in ranked lists.")
 @add_overwrite
 @add_read_chunks
 @add_progress
 def export(store: str, out: Path, chunks: Any, **options: Any) -> None:
-    """Write a store's data to OUT, a file or a folder for other programs.
+    """Convert a store to a file or a folder OUT for other programs.
 
-    The ending of OUT says what: long tables (.parquet, .csv, .tsv, .csv.gz, .tsv.gz), netCDF (.nc), AnnData (.h5ad),
-    arrays (.npz) or a tensor (.pt). A folder takes --layout wide or ranks.
+    The suffix of OUT selects the format: long tables (.parquet, .csv, .tsv, .csv.gz, .tsv.gz), netCDF (.nc), AnnData
+    (.h5ad), arrays (.npz) or a tensor (.pt). Folders need --layout wide or ranks.
 
     For example: yeastxr export sim.zarr sim.parquet --card
     """
@@ -108,16 +108,18 @@ def export(store: str, out: Path, chunks: Any, **options: Any) -> None:
 @click.command()
 @add_store
 @click.argument("out", required=False)
-@click.option("--train", type=float, help="Fraction for training.  [default: 0.8, or what the others leave]")
-@click.option("--val", type=float, help="Fraction for validation.  [default: 0.1, or what the others leave]")
-@click.option("--test", type=float, help="Fraction for test.  [default: 0.1, or what the others leave]")
-@click.option("--by", default="gene", show_default=True, help="The dim to split along: gene, tf, replicate or another.")
-@click.option("--seed", type=int, help="An integer from 0 to 2**64 - 1; drawn and shown by default.")
-@click.option("--stratify", is_flag=True, help="Give each part its share of every number of bound pairs.")
+@click.option("--train", type=float, help="Fraction for training.  [default: 0.8, or the remainder]")
+@click.option("--val", type=float, help="Fraction for validation.  [default: 0.1, or the remainder]")
+@click.option("--test", type=float, help="Fraction for test.  [default: 0.1, or the remainder]")
+@click.option(
+    "--by", default="gene", show_default=True, help="Dimension to split along: gene, tf, replicate or another."
+)
+@click.option("--seed", type=int, help="Integer from 0 to 2**64 - 1 (default: random, and printed).")
+@click.option("--stratify", is_flag=True, help="Stratify by the number of bound pairs.")
 @click.option(
     "--chunks",
     type=ChunkSizes("stored", "auto"),
-    help="Sizes of the chunks of OUT.zarr, such as tf=500; those that are stored by default.",
+    help="Chunk sizes of OUT.zarr, such as tf=500 (default: those of the store).",
 )
 @add_overwrite
 @add_progress
@@ -134,10 +136,10 @@ def split(
     overwrite: bool,
     progress: bool | None,
 ) -> None:
-    """Assign genes, TFs or replicates to training, validation and test, at random; the store stays as it is.
+    """Assign genes, TFs or replicates to training, validation and test at random; the store does not change.
 
-    OUT is a table (.csv, .csv.gz) with the part of each, by default ./STORE-split.csv; or a new store (.zarr) of the
-    whole dataset with the coordinate split, which yeastxr.open and the functions for training know.
+    OUT is a table (.csv, .csv.gz) with the part of each label (default: ./STORE-split.csv), or a new store (.zarr) of
+    the complete dataset with the coordinate split, which the functions for training use.
 
     For example: yeastxr split sim.zarr --train 0.8 --val 0.1 --by gene --seed 1
     """
@@ -153,16 +155,16 @@ def split(
     out = f"{Path(store.rstrip('/')).stem or 'store'}-split.csv" if out is None else out
     as_store = out.rstrip("/").endswith(".zarr")
     if as_store and locate(out).name == locate(store).name:
-        raise Refused(f"OUT is {out!r}, the store itself; expected another place")
+        raise Refused(f"OUT is {out!r}, the store itself; choose another path")
     if not as_store and not out.endswith((".csv", ".csv.gz")):
-        raise Refused(f"OUT is {out!r}; expected a name that ends in .csv, .csv.gz or .zarr")
+        raise Refused(f"OUT is {out!r}; expected a path that ends in .csv, .csv.gz or .zarr")
     if chunks is not None and not as_store:
-        raise click.UsageError(f"--chunks is of a store; OUT is {out}, expected a name that ends in .zarr with it")
+        raise click.UsageError(f"OUT is {out}; expected a path that ends in .zarr, as --chunks applies only to stores")
     ds = split_dataset(open_dataset(store, chunks or "stored"), train, val, test, by=by, seed=seed, stratify=stratify)
     parts = ds.coords[SPLIT]
     seed = json.loads(parts.attrs[PARAMETERS])["seed"]
     if as_store:
-        with explain_interrupt(f"the same command with --seed {seed} resumes {out}"):
+        with explain_interrupt(f"rerun with --seed {seed} to resume {out}"):
             save(ds, out, overwrite=overwrite, progress=progress)
     else:
         table = xr.Dataset({SPLIT: parts.variable}, {by: ds[by].variable})
@@ -181,27 +183,37 @@ _OPTIONS = {
 @click.command()
 @add_store
 @click.option("--method", type=click.Choice(list(_OPTIONS)), required=True)
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The table: a .csv or a .csv.gz.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Output table: .csv or .csv.gz.")
 @click.option(
     "--binding",
     default="binding_pvalue",
     show_default=True,
-    help="What ranks genes by binding (rank-response, dual-threshold).",
+    help="Variable that ranks genes by binding (rank-response, dual-threshold).",
 )
 @click.option(
-    "--response", default="perturbation_pvalue", show_default=True, help="What ranks responses (dual-threshold)."
+    "--response",
+    default="perturbation_pvalue",
+    show_default=True,
+    help="Variable that ranks genes by response (dual-threshold).",
 )
-@click.option("--score", default="binding_effect", show_default=True, help="What is compared with the label (curves).")
-@click.option("--responsive", default="measured", show_default=True, help="measured or label (rank-response).")
-@click.option("--bins", type=int, default=5, show_default=True, help="Genes of a bin (rank-response).")
-@click.option("--permutations", type=int, default=1000, show_default=True, help="How many (dual-threshold).")
-@click.option("--seed", type=int, help="Of the permutations; drawn by default (dual-threshold).")
+@click.option("--score", default="binding_effect", show_default=True, help="Score to compare with the label (curves).")
+@click.option(
+    "--responsive",
+    default="measured",
+    show_default=True,
+    help="Definition of responsive genes: measured or label (rank-response).",
+)
+@click.option("--bins", type=int, default=5, show_default=True, help="Genes per bin (rank-response).")
+@click.option(
+    "--permutations", type=int, default=1000, show_default=True, help="Number of permutations (dual-threshold)."
+)
+@click.option("--seed", type=int, help="Seed of the permutations; random by default (dual-threshold).")
 @click.option(
     "--points",
     type=int,
     metavar="N",
-    help="Write N points of the ROC curve of each TF instead of areas: a row for each, with the false and the true "
-    "positive rate, the threshold, and the precision at these rates (curves).",
+    help="Write N points of the ROC curve of each TF instead of areas: one row per point, with the false and the true "
+    "positive rate, the threshold and the precision (curves).",
 )
 @add_overwrite
 @add_read_chunks
@@ -220,7 +232,7 @@ def analyze(
     overwrite: bool,
     chunks: Any,
 ) -> None:
-    """Write a table by TF of one of the field's methods: rank response, dual thresholds, or areas under curves.
+    """Write a table of TFs: rank response, dual thresholds, or areas under ROC and precision-recall curves.
 
     For example: yeastxr analyze sim.zarr --method rank-response -o out.csv
     """
@@ -250,16 +262,16 @@ def analyze(
 
 
 def _refuse_other_methods(method: str) -> None:
-    """Refuse options that are given and that the method does not take."""
+    """Raise if an option does not apply to the method."""
     ctx = click.get_current_context()
     for name in sorted(set().union(*_OPTIONS.values()) - set(_OPTIONS[method])):
         if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
             methods = " and ".join(other for other, names in _OPTIONS.items() if name in names)
-            raise click.UsageError(f"--{name} is of --method {methods}; --method is {method}")
+            raise click.UsageError(f"--{name} applies to --method {methods}, not to {method}")
 
 
 def _list_points(curves: Any) -> Any:
-    """Return the points of ROC curves by TF, with the precision that follows from rates and the base rate."""
+    """Return points of ROC curves by TF, with the precision computed from both rates and the base rate."""
     true, false = curves["tpr"] * curves["base_rate"], curves["fpr"] * (1 - curves["base_rate"])
     precision = (true / (true + false)).transpose(*curves["tpr"].dims)
     return curves[["tpr", "threshold"]].assign(precision=precision)
@@ -267,11 +279,11 @@ def _list_points(curves: Any) -> Any:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="yeastxr-demo")
-@click.option("--method", type=click.IntRange(1, 4), default=2, show_default=True, help="How means are adjusted.")
-@click.option("--overwrite", is_flag=True, help="Replace files of an earlier run.")
+@click.option("--method", type=click.IntRange(1, 4), default=2, show_default=True, help="Method of mean adjustment.")
+@click.option("--overwrite", is_flag=True, help="Replace files of a previous run.")
 def demo(folder: Path, method: int, overwrite: bool) -> None:
-    """Run the tutorial and write a store, a tensor and QC plots to FOLDER, by default ./yeastxr-demo."""
+    """Run the tutorial and write a store, a tensor and QC plots to FOLDER (default: ./yeastxr-demo)."""
     from yeastxr.demo import run
 
-    with explain_interrupt(f"{folder} holds what was written; the same command with --overwrite begins again"):
+    with explain_interrupt(f"{folder} is incomplete; rerun with --overwrite to start again"):
         run(folder, method=method, overwrite=overwrite, echo=echo)

@@ -1,4 +1,4 @@
-"""Commands that make, describe and repair stores: simulate, extend, info, verify."""
+"""Commands that create, describe and repair stores: simulate, extend, info, verify."""
 
 import json
 import sys
@@ -51,7 +51,7 @@ def simulate(
 ) -> None:
     """Simulate a dataset and save it as a zarr store: a folder, or a URL such as s3://bucket/sim.zarr.
 
-    The same command resumes a run that ended early.
+    Rerun the same command to resume an interrupted run.
 
     For example: yeastxr simulate sim.zarr --genes 6600 --bound 0.1,0.2 --n-sample 100,100 --seed 42
 
@@ -61,7 +61,7 @@ def simulate(
 
     simulation = make_specification(out, spec, parameters)
     with connect(workers, scheduler):
-        # Data of one chunk need no dask, which would take longer to load than the rest takes to run.
+        # Data of one chunk need no dask, whose import would dominate the run time.
         small = simulation.n_genes * len(simulation.tf_labels) * (simulation.replicates or 1) <= CHUNK_CELLS
         chosen: Any = chunks or (None if small and not (workers or scheduler) else "auto")
         save_simulation(out, partial(simulation.simulate, chosen), simulation.seed, overwrite, progress)
@@ -70,7 +70,7 @@ def simulate(
 def save_simulation(
     out: str, make: Callable[[], "xr.Dataset"], seed: int | None, overwrite: bool, progress: bool | None
 ) -> None:
-    """Simulate and save, unless the store is complete already, and say what was made."""
+    """Simulate and save, unless the store is already complete, and print a summary."""
     from yeastxr.storage.store import is_saved, save
 
     start = time.perf_counter()
@@ -78,16 +78,16 @@ def save_simulation(
     if not overwrite and is_saved(ds, out):
         echo(f"{out}: already complete")
         return
-    with explain_interrupt(f"the same command resumes {out}"):
+    with explain_interrupt(f"rerun the same command to resume {out}"):
         save(ds, out, overwrite=overwrite, progress=progress)
     sizes = {dim: ds.sizes[dim] for dim in list_dims(ds)}
     echo(f"{out}: {describe_sizes(sizes)}, seed {seed}, in {time.perf_counter() - start:.1f} s")
 
 
 def make_specification(out: str, spec: dict[str, Any], parameters: dict[str, Any]) -> SimulationSpec:
-    """Return the specification that options, a file and a preset give, in this order of precedence.
+    """Combine options, a file and a preset, in this order of precedence, to a specification.
 
-    Without a seed it is that of an unfinished store, which the same command resumes.
+    Without a seed, use that of an incomplete store, so that the same command resumes it.
     """
     from yeastxr.simulation import read_relations
     from yeastxr.simulation.parameters import PopulationParameters
@@ -98,9 +98,9 @@ def make_specification(out: str, spec: dict[str, Any], parameters: dict[str, Any
     values = spec | {name: value for name, value in parameters.items() if value is not None}
     for name in ("genes", "bound"):
         if name not in values and values.get("preset") is None:
-            raise click.UsageError(f"Missing option '--{name}', or '--spec' with a file that has it, or '--preset'.")
+            raise click.UsageError(f"Missing option '--{name}'; it can also come from '--spec' or '--preset'.")
     values = fill_parameters(values)
-    if isinstance(values.get("tf_relationships"), Path):  # of the option; a specification has relations themselves
+    if isinstance(values.get("tf_relationships"), Path):  # the option names a file; a specification contains relations
         tfs = PopulationParameters(**PopulationParameters.pick(values)).tf_labels
         values["tf_relationships"] = read_relations(values["tf_relationships"], tfs=tfs)
     if values.get("seed") is None:
@@ -109,7 +109,7 @@ def make_specification(out: str, spec: dict[str, Any], parameters: dict[str, Any
 
 
 def describe_sizes(sizes: Mapping[Any, int]) -> str:
-    """Return the sizes of dims as text, such as ``3 bound_mean x 6,600 genes x 200 tfs``."""
+    """Return sizes of dimensions as text, such as ``3 bound_mean x 6,600 genes x 200 tfs``."""
     known = (*CORE_DIMS, REPLICATE, MEASUREMENT)
     return " x ".join(f"{n:,} {dim}{'s' if n > 1 and dim in known else ''}" for dim, n in sizes.items())
 
@@ -117,9 +117,9 @@ def describe_sizes(sizes: Mapping[Any, int]) -> str:
 @click.command()
 @add_store
 @click.option("--bound", type=TYPES[list[float]], help="Bound fractions of the new TFs, such as 0.1,0.2.")
-@click.option("--n-sample", type=TYPES[list[int]], help="How many new TFs for each fraction; one each by default.")
-@click.option("--tfs", type=TYPES[list[str]], help="Names of the new TFs, where the others have names.")
-@click.option("--replicates", type=int, help="The number of replicates in all, where the store has replicates.")
+@click.option("--n-sample", type=TYPES[list[int]], help="Number of new TFs for each fraction (default: 1).")
+@click.option("--tfs", type=TYPES[list[str]], help="Names of the new TFs, if TFs have names.")
+@click.option("--replicates", type=int, help="New total number of replicates, if the store has replicates.")
 @click.option(
     "--tf-relationships",
     type=FILE,
@@ -128,8 +128,7 @@ def describe_sizes(sizes: Mapping[Any, int]) -> str:
 @click.option(
     "--positive-fraction",
     type=TYPES[list[float]],
-    help="Fraction of positive effects of the new TFs: one for all, or a list of one for each; by default that of the "
-    "others.",
+    help="Fraction of positive effects of the new TFs: one value, or one for each TF (default: that of the other TFs).",
 )
 @add_cluster
 @add_progress
@@ -145,10 +144,10 @@ def extend(
     scheduler: str | None,
     progress: bool | None,
 ) -> None:
-    """Add TFs or replicates to a simulation in a store; it then equals a larger simulation.
+    """Add TFs or replicates to a simulation in a store; the result equals a larger simulation.
 
-    The same command resumes a run that ended early. Once it has ended, the same command again changes nothing if new
-    TFs have names, or if it adds replicates alone; without names it adds as many TFs again.
+    Rerun the same command to resume an interrupted run. After a complete run, the same command changes nothing if it
+    names the new TFs or adds only replicates; otherwise it adds more TFs.
 
     For example: yeastxr extend sim.zarr --bound 0.3 --n-sample 20
     """
@@ -157,7 +156,7 @@ def extend(
     from yeastxr.storage.store import open as open_store
 
     if bound is None and replicates is None:
-        raise click.UsageError("Missing option '--bound' with fractions of new TFs, or '--replicates'.")
+        raise click.UsageError("Missing option '--bound' (fractions of new TFs) or '--replicates'.")
     relations = None
     if tf_relationships is not None:
         known = _list_tfs(open_store(store, incomplete=True), bound, n_sample, tfs)
@@ -165,7 +164,7 @@ def extend(
     start = time.perf_counter()
     with (
         connect(workers, scheduler),
-        explain_interrupt(f"the same command resumes {store}, or leaves it as it is where nothing had been added"),
+        explain_interrupt(f"rerun the same command to resume {store}"),
     ):
         extend_store(
             store,
@@ -186,7 +185,7 @@ def extend(
 def _list_tfs(
     ds: "xr.Dataset", bound: list[float] | None, n_sample: list[int] | None, tfs: list[str] | None
 ) -> Sequence[Hashable]:
-    """Return the labels of the TFs of a store, and of those that an extension adds."""
+    """Return the labels of the TFs of a store, followed by those of new TFs."""
     labels = ds.indexes[TF].tolist()
     if tfs is not None or any(isinstance(label, str) for label in labels):
         return [*dict.fromkeys([*labels, *(tfs or ())])]
@@ -196,10 +195,10 @@ def _list_tfs(
 
 @click.command()
 @add_store
-@click.option("--spec", "as_spec", is_flag=True, help="Print the specification alone, as YAML for `simulate --spec`.")
-@click.option("--json", "as_json", is_flag=True, help="Print all as one JSON object; the guide lists its keys.")
+@click.option("--spec", "as_spec", is_flag=True, help="Print only the specification, as YAML for `simulate --spec`.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; the guide lists its keys.")
 def info(store: str, as_spec: bool, as_json: bool) -> None:
-    """Print what a store holds and what made it."""
+    """Print the contents and the specification of a store."""
     import yaml
 
     from yeastxr.errors import StoreError
@@ -210,7 +209,7 @@ def info(store: str, as_spec: bool, as_json: bool) -> None:
     from yeastxr.storage.store import open as open_store
 
     if as_spec and as_json:
-        raise click.UsageError("--spec and --json print different things; expected one of them")
+        raise click.UsageError("--spec and --json exclude each other; expected only one of them")
     location = locate(store, read_only=True)
     complete = read_root_attrs(location)[COMPLETE] is True
     ds = open_store(store, incomplete=True)
@@ -235,7 +234,7 @@ def info(store: str, as_spec: bool, as_json: bool) -> None:
     if on_disk is not None:
         echo(f"On disk: {on_disk / 1e6:,.1f} MB of {ds.nbytes / 1e6:,.1f} MB")
     if not complete:
-        echo("Unfinished: the same simulate command, or verify --repair, completes it.")
+        echo("Incomplete: rerun the simulate command, or use verify --repair, to complete it.")
     if sweep is not None:
         for dim, labels in sweep.narrow(ds).labels.items():
             echo(f"Sweep over {dim}: {shorten(', '.join(map(str, labels)), 100)}")
@@ -243,10 +242,10 @@ def info(store: str, as_spec: bool, as_json: bool) -> None:
     elif spec is not None:
         values = spec.to_dict()
     else:
-        echo("No specification: not the dataset of one simulation.")
+        echo("No specification: the dataset is not the unmodified result of a simulation.")
         return
     version, scheme = (ds.attrs.get(name) for name in ("yeastxr_version", "law_version"))
-    what = "" if sweep is None else ", what all points have in common"
+    what = "" if sweep is None else ", common parameters of all points"
     echo(f"Simulated by yeastxr {version}, random-number scheme {scheme}{what}:")
     for name, value in values.items():
         if value is not None:
@@ -256,7 +255,7 @@ def info(store: str, as_spec: bool, as_json: bool) -> None:
 def _describe_store(
     location: "Location", complete: bool, ds: "xr.Dataset", spec: SimulationSpec | None
 ) -> dict[str, Any]:
-    """Return what a store holds as values of JSON; the keys are documented, and stay."""
+    """Return the contents of a store as JSON values; the keys are documented and stable."""
     sweep = ds.attrs.get("sweep")
     return {
         "complete": complete,
@@ -271,7 +270,7 @@ def _describe_store(
 
 
 def _describe_variable(array: "xr.DataArray") -> dict[str, Any]:
-    """Return dims, shape, dtype, chunks as they are stored, and units of a variable."""
+    """Return dimensions, shape, dtype, stored chunks and units of a variable."""
     chunks = array.encoding.get("preferred_chunks")
     return {
         "dims": list(map(str, array.dims)),
@@ -283,7 +282,7 @@ def _describe_variable(array: "xr.DataArray") -> dict[str, Any]:
 
 
 def _count_bytes(location: "Location") -> int | None:
-    """Return the size of a store's files; None where the store can't say."""
+    """Return the size of a store's files; None if it is unknown."""
     from yeastxr.storage.location import wait
 
     if location.path is None:
@@ -297,15 +296,15 @@ def _count_bytes(location: "Location") -> int | None:
 
 @click.command()
 @add_store
-@click.option("--against-spec", is_flag=True, help="Simulate every block again and compare bits.")
-@click.option("--repair", is_flag=True, help="Simulate missing and damaged blocks again; completes unfinished stores.")
+@click.option("--against-spec", is_flag=True, help="Regenerate every block and compare all bits.")
+@click.option("--repair", is_flag=True, help="Regenerate missing and damaged blocks; this completes incomplete stores.")
 @add_progress
 def verify(store: str, against_spec: bool, repair: bool, progress: bool | None) -> None:
     """List the missing and damaged blocks of a store; the exit status is 0 only if it is complete and intact."""
     from yeastxr.storage.verify import verify as verify_store
 
     against = "spec" if against_spec else "digests"
-    with explain_interrupt(f"verify --repair goes on with {store}" if repair else "nothing was changed"):
+    with explain_interrupt(f"rerun verify --repair to continue with {store}" if repair else "nothing was changed"):
         result = verify_store(store, against=against, repair=repair, progress=progress)  # type: ignore[arg-type]
     echo(result)
     if not result.whole:

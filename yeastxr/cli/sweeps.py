@@ -1,4 +1,4 @@
-"""The command sweep, and how values to sweep over are written."""
+"""The command sweep, and the syntax of its values."""
 
 from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, fields
@@ -19,36 +19,36 @@ _RELATIONS = "tf_relationships"
 
 
 class _Over(click.ParamType):
-    """A parameter and the values to sweep over: numbers, or texts where it takes texts."""
+    """A parameter and the values to sweep over: numbers or texts."""
 
     name = "name=value,..."
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, list[Any]]:
-        """Return the name of the parameter, and its values."""
+        """Return the name of the parameter and its values."""
         if isinstance(value, tuple):
             return value
         name, separator, text = str(value).partition("=")
         name = name.strip().replace("-", "_")
         items = [item.strip() for item in text.split(",")]
         if not separator or not name or not all(items):
-            self.fail(f"{format_value(value)} is not of the form {self.name}, such as bound_mean=3,5", param, ctx)
+            self.fail(f"{format_value(value)} is invalid; expected {self.name}, such as bound_mean=3,5", param, ctx)
         if name == _RELATIONS:
-            self.fail(f"{name} takes conditions, not words; expected --sweep with a file that has them", param, ctx)
+            self.fail(f"{name} needs conditions; expected --sweep with a file that contains them", param, ctx)
         parse = _find_parser(name)
         try:
             return name, list(map(parse, items))
         except ValueError:
             expected = "integers" if parse is int else "numbers"
-            self.fail(f"{format_value(value)} has a value that is none of the {expected} that {name} takes", param, ctx)
+            self.fail(f"{format_value(value)} contains an invalid value; expected {expected} for {name}", param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Complete the names of parameters that take numbers or texts."""
+        """Complete the names of parameters that are numbers or texts."""
         names = ["method", *(field.name for field in fields(SimulationSpec) if field.metadata["option"])]
         return [CompletionItem(f"{name}=") for name in names if name.startswith(incomplete)]
 
 
 def _find_parser(name: str) -> Callable[[str], Any]:
-    """Return what makes a value of a parameter of its text; that of other names, such as method, is the text."""
+    """Return the function that converts text to a value of a parameter; other names, such as method, keep text."""
     options = {field.name: field.metadata["option"] for field in fields(SimulationSpec)}
     option = options.get(name, str)
     if option in (str, bool, list[str]):
@@ -57,20 +57,20 @@ def _find_parser(name: str) -> Callable[[str], Any]:
 
 
 def _list_swept(over: tuple[tuple[str, list[Any]], ...], grid: "_Grid", simulation: SimulationSpec) -> dict[str, Any]:
-    """Return the values of each swept dim, those of a file first."""
+    """Return the values of each swept dimension, those of the file first."""
     values = grid.read_relations(simulation)
     for name, given in over:
         if name in values:
-            raise Refused(f"{name} is swept over twice; expected it once, in --over or --sweep")
+            raise Refused(f"{name} is swept twice; expected it once, in --over or --sweep")
         values[name] = given
     if not values:
-        raise click.UsageError("Missing option '--over', such as --over bound_mean=3,5, or '--sweep' with a file.")
+        raise click.UsageError("Missing option '--over', such as --over bound_mean=3,5, or '--sweep' FILE.")
     return values
 
 
 @dataclass(frozen=True)
 class _Grid:
-    """What a file sweeps over: its name, and the values of each swept dim as they are there."""
+    """The name of a file, and the unparsed values of each dimension that it sweeps over."""
 
     name: str
     values: dict[str, Any]
@@ -81,12 +81,12 @@ class _Grid:
         grid = cls("" if path is None else path.name, read_mapping(ctx, param, path))
         for dim in grid.values:
             if not isinstance(dim, str):
-                raise Refused(f"{grid.name} sweeps over {format_value(dim)}; expected names of parameters")
+                raise Refused(f"{grid.name} sweeps over {format_value(dim)}; expected the name of a parameter")
         return grid
 
     def read_relations(self, simulation: SimulationSpec) -> dict[str, Any]:
-        """Return the values of each swept dim, with relations made of their JSON, wherever they are."""
-        # Relations are checked here where it is known which TFs points have; messages then name the file.
+        """Return the values of each swept dimension, with all relations parsed."""
+        # Check relations here if the TFs of points are known, so that messages name the file.
         of_tfs = any(
             {"bound", "n_sample"} & {dim, *(name for change in _list_changes(given) for name in change)}
             for dim, given in self.values.items()
@@ -110,7 +110,7 @@ class _Grid:
         return values
 
     def _make(self, given: Any, named: bool, known: Collection[Hashable] | None, dim: str, label: Any) -> Any:
-        """Return the relations of a label, or refuse them by the names of the file and the label."""
+        """Return the relations of a label, or raise an error that names the file and the label."""
         from yeastxr.simulation.relations import check_relationships, from_json
 
         if given is None:
@@ -125,7 +125,7 @@ class _Grid:
 
 
 def _list_changes(given: Any) -> list[dict[str, Any]]:
-    """Return the parameters of each variant of a swept dim, if it has variants."""
+    """Return the parameters of each variant of a swept dimension, if it has variants."""
     return [change for change in given.values() if isinstance(change, dict)] if isinstance(given, dict) else []
 
 
@@ -135,15 +135,15 @@ def _list_changes(given: Any) -> list[dict[str, Any]]:
     "--over",
     type=_Over(),
     multiple=True,
-    help="A parameter and its values, such as bound_mean=3,5; each --over is a dimension.",
+    help="A parameter and its values, such as bound_mean=3,5; each --over adds a dimension.",
 )
 @click.option(
     "--sweep",
     "grid",
     type=FILE,
     callback=_Grid.read,
-    help="A YAML or JSON file of what to sweep over, before --over: parameters, each with a list of values, or with "
-    "values by label.",
+    help="A YAML or JSON file of parameters to sweep over, before those of --over: each has a list of values, or "
+    "a mapping from labels to values.",
 )
 @add_parameters
 @add_chunks
@@ -162,9 +162,9 @@ def sweep(
     progress: bool | None,
     **parameters: Any,
 ) -> None:
-    """Simulate over a grid of parameters, and save the points as one store, in which each swept parameter is a dim.
+    """Simulate over a grid of parameters, and save one store with a dimension for each swept parameter.
 
-    The other parameters are those of all points, as for simulate. The same command resumes a run that ended early.
+    All other parameters are the same for all points. Rerun the same command to resume an interrupted run.
 
     For example: yeastxr sweep sweep.zarr --spec spec.yaml --over max_mean_adjustment=0,5,10 --over bound_mean=3,5
     """

@@ -14,7 +14,7 @@ from yeastxr.errors import InputError, format_value
 from yeastxr.explore.relation_lines import parse_lines, write_lines
 from yeastxr.explore.style import STYLES
 from yeastxr.explore.text import escape
-from yeastxr.explore.views.base import make_html
+from yeastxr.explore.views.base import make_checkbox, make_html
 from yeastxr.simulation.parameters import (
     HOP_DISTRIBUTIONS,
     PVALUE_RULES,
@@ -178,7 +178,8 @@ def make_entry(
     if name in _CHOICES:
         return Entry(name, help_text, pn.widgets.Select(value=value, options=list(_CHOICES[name]), **settings), change)
     if option is bool:
-        return Entry(name, help_text, pn.widgets.Checkbox(value=value, **settings), change)
+        widget = make_checkbox(name, value=value)
+        return Entry(name, help_text, widget, change, read=bool, write=lambda value: [name] if value else [])
     ends = find_ends(name)
     if ends is not None and name.endswith("_range"):
         settings |= {"start": int(ends[0]), "end": int(max(ends[1], value[1]))}

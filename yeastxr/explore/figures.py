@@ -40,6 +40,7 @@ class Figure:
         if is_new:
             self.model = load_holoviews().render(picture, backend="bokeh")
             self.model.update(width=None, height=HEIGHT, sizing_mode="stretch_width", min_width=260)
+            self.model.output_backend = "canvas"  # WebGL takes seconds where there is no GPU, as on remote machines
             for legend in self.model.legend:
                 legend.ncols = min(2, len(legend.items)) or 1  # a phone has no room for more
             self._layers = layers

@@ -1,5 +1,6 @@
 """The page of the explorer: its head, its selectors and its views, in a browser or in a notebook."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -48,6 +49,15 @@ class Explorer(Viewer):
         Whether the browser's page is the explorer's alone, with its URL.
     kept
         What else every query has, such as a token.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> from yeastxr.explore import Explorer
+    >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], seed=42)
+    >>> page = Explorer(ds, query="?view=tf&tf=1")
+    >>> page.state.view, page.state.tf
+    ('tf', 1)
     """
 
     def __init__(
@@ -71,7 +81,9 @@ class Explorer(Viewer):
         self._made_of: Any = None  # what the source is made of: changes, and a specification; None for what was opened
         self._job = 0
         self.navigation = Navigation(owns_page=owns_page, heading=shorten(title, 120), sizing_mode="stretch_width")
-        self.navigation.param.watch(lambda event: self.visit(self.navigation.visited), "visits")
+        self.navigation.param.watch(
+            lambda event: self._call_locked(partial(self.visit, self.navigation.visited)), "visits"
+        )
         self._message = make_html(visible=False)
         self._changes_note = make_html()
         self._back = pn.widgets.Button(label="Back to the opened dataset", width=220, stylesheets=[STYLES])
@@ -96,7 +108,9 @@ class Explorer(Viewer):
             stylesheets=[STYLES],
         )
         self.state = State()
-        if _find_document() is not None:
+        self._document, self._loop = _find_document(), None
+        if self._document is not None:
+            self._loop = asyncio.get_running_loop()
             pn.state.on_session_destroyed(lambda _: self._drop_work())
         self.visit(query)
 
@@ -121,7 +135,7 @@ class Explorer(Viewer):
 
     def go(self, **changes: Any) -> None:
         """Show something else: change the state, and all that depends on it."""
-        self._show(self.state.change(**changes))
+        self._call_locked(lambda: self._show(self.state.change(**changes)))
 
     def use(self, source: Source) -> None:
         """Show another dataset, with the same genes and TFs or others, from now on."""
@@ -161,13 +175,13 @@ class Explorer(Viewer):
         is dropped. ``at_once`` does it now, for work that takes less than a second.
         """
         self._drop_work()
-        job, document = self._job, _find_document()
-        if at_once or document is None:  # a notebook, or a test, waits
+        job = self._job
+        if at_once or self._document is None:  # a notebook, or a test, waits
             with self._explain_errors():
                 finish(work(lambda share: None))
             return
         self._progress.param.update(value=0, visible=True)
-        call_on_page = document.add_next_tick_callback
+        call_on_page = partial(self._call_on_page, job)
         percents = [0]
 
         def report_share(share: float) -> None:
@@ -203,17 +217,44 @@ class Explorer(Viewer):
 
         Without a browser it is called at once.
         """
-        job, document = self._job, _find_document()
+        job = self._job
 
         def call() -> None:
             if job == self._job:
                 with self._explain_errors():
                     function()
 
-        if document is None:
-            call()
+        self._call_locked(call)
+
+    def _call_locked(self, function: Callable[[], Any]) -> None:
+        """Call a function that changes figures, with the document's lock, which panel's callbacks may lack.
+
+        All that it changes goes to the browser as one message. Panel sends its own changes beside those of figures, and
+        the browser could get those of a figure before the figure.
+        """
+
+        def call() -> None:
+            with pn.io.hold(self._document):
+                function()
+
+        if self._document is None:
+            function()
         else:
-            document.add_next_tick_callback(call)
+            self._document.add_next_tick_callback(call)
+
+    def _call_on_page(self, job: int, function: Callable[[], Any]) -> None:
+        """Call a function on the page, from any thread, unless its job is no longer wanted.
+
+        Only the server's thread may use a document: bokeh has one current document for all threads, so that a call by
+        another thread lets the server change a document without its lock.
+        """
+
+        def schedule() -> None:
+            if job == self._job:  # also false once the document is destroyed
+                self._call_locked(function)
+
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(schedule)
 
     def _drop_work(self) -> None:
         """Let the work that still runs end without a result: it is for something else, or the page was closed."""
@@ -242,11 +283,18 @@ class Explorer(Viewer):
         self._sync()
         with self._explain_errors():
             view = self._get_view(state.view)
-            if view is not self._shown:
-                self._body.objects = [view.layout]
-                self._shown = view
+            self._place(view)
             view.show(state)
         self.downloads.refresh(self._shown, state)
+
+    def _place(self, view: View) -> None:
+        """Show a view's layout; those of others stay on the page, hidden, since drawing them anew takes seconds."""
+        kept = [other.layout for other in self._views.values()]
+        for layout in sorted(kept, key=lambda layout: layout is view.layout):  # the browser draws what is not hidden
+            layout.visible = layout is view.layout
+        if list(self._body) != kept:
+            self._body.objects = kept
+        self._shown = view
 
     def _find_parts(self, state: State) -> Any:
         """Return what the dataset of a state is made of; None for the one that was opened."""
@@ -366,7 +414,7 @@ class Explorer(Viewer):
         if self._syncing:
             return
         try:
-            self.go(**{field: self.source.find(dim, event.new.strip())})
+            self.go(**{field: self.source.find(dim, event.new)})
         except InputError as error:
             self._sync()
             self.tell(str(error))

@@ -1,5 +1,6 @@
 """The explorer in a notebook, and as a page that a server on this machine shows in a browser."""
 
+import asyncio
 import hmac
 import ipaddress
 import os
@@ -105,6 +106,16 @@ def serve(
     InputError
         If panel is not installed, the dataset does not follow the data model, the address is not one of this machine,
         or the port is taken.
+
+    Examples
+    --------
+    >>> import yeastxr as yx
+    >>> from yeastxr.explore import serve
+    >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], seed=42)
+    >>> lines = []
+    >>> server = serve(ds, title="sim", open_browser=False, start=False, tell=lines.append)
+    >>> lines[0].partition(" at ")[0], lines[0].partition("; ")[2]
+    ('Exploring sim', 'Ctrl-C ends it.')
     """
     ds = validate(ds)
     port = check_integer("port", port, least=0, most=65_535)
@@ -134,6 +145,7 @@ def serve(
             f"port is {port} and address {format_value(address)}, where no server can listen: "
             f"{error.strerror or error}; expected a free port, such as 0 for any, of an address of this machine"
         ) from None
+    server.io_loop.asyncio_loop.set_exception_handler(_handle_failure)
     url = f"http://{address}:{server.port}/" + (f"?{urlencode({'token': token})}" if token else "")
     tell(f"Exploring {title} at {url}; Ctrl-C ends it.")
     if not local:
@@ -146,6 +158,15 @@ def serve(
     if start:
         server.run_until_shutdown()
     return server
+
+
+def _handle_failure(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Say nothing of a message to a tab that was closed meanwhile; the log has other failures."""
+    from tornado.iostream import StreamClosedError
+    from tornado.websocket import WebSocketClosedError
+
+    if not isinstance(context.get("exception"), StreamClosedError | WebSocketClosedError):
+        loop.default_exception_handler(context)
 
 
 def _find_port(address: str, port: int) -> int:

@@ -85,11 +85,15 @@ class Source:
         return to_python(self.ds.indexes[dim][position])
 
     def find(self, dim: str, text: str) -> int:
-        """Return the position of a label along a dim, or refuse a text that is none; letters' case may differ."""
+        """Return the position of a label along a dim, or refuse a text that is none.
+
+        Letters' case and spaces around may differ.
+        """
         known = self._index(dim)
         if text in known:
             return known[text]
-        same = [position for label, position in known.items() if label.casefold() == text.casefold()]
+        words = text.strip().casefold()
+        same = [position for label, position in known.items() if label.strip().casefold() == words]
         if len(same) == 1:
             return same[0]
         title = DIM_TITLES.get(dim, dim)

@@ -1,4 +1,4 @@
-"""Files that other programs read: tables, ranked lists, tensors, arrays, netCDF and AnnData."""
+"""Export to files for other programs: tables, ranked lists, tensors, arrays, netCDF and AnnData."""
 
 from yeastxr.export.anndata import to_anndata
 from yeastxr.export.export import export

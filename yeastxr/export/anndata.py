@@ -1,4 +1,4 @@
-"""Datasets as AnnData: observations are TFs, or replicates x TFs, variables are genes, layers are features."""
+"""Convert datasets to AnnData: observations are TFs (or replicates x TFs), variables are genes, layers are features."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 
 def to_anndata(ds: xr.Dataset) -> "anndata.AnnData":
-    """Return a dataset as AnnData; needs the extra ``anndata``.
+    """Convert a dataset to AnnData; needs the extra ``anndata``.
 
     Parameters
     ----------
     ds
-        The dataset; its coordinate ``feature`` selects the layers. NumPy or dask.
+        The dataset, NumPy or dask; its coordinate ``feature`` selects the layers.
 
     Returns
     -------
     anndata.AnnData
-        ``layers``: the selected features and the extra variables, each ``(observations, genes)`` in its own dtype,
-        dask-backed if ds is. ``obs``: a row for each TF, or for each entry of the leading dims and TF, with their
-        labels and coordinates such as ``bound_fraction``; rows are named by the labels, with slashes between them
-        (``0/GAL4``). ``var``: a row for each gene. ``uns["yeastxr"]``: the dataset's attributes, and the units of the
-        layers. There is no ``X``.
+        ``layers``: the selected features and the extra variables, with shape ``(observations, genes)`` and their
+        dtypes, dask-backed if ds is. ``obs``: a row for each TF, or for each combination of leading dimensions and TF,
+        with labels and coordinates such as ``bound_fraction``. Names of rows are labels separated by slashes
+        (``0/GAL4``). ``var``: a row for each gene. ``uns["yeastxr"]``: the attributes of the dataset, and the units of
+        the layers. There is no ``X``.
 
     Raises
     ------
@@ -58,13 +58,13 @@ def to_anndata(ds: xr.Dataset) -> "anndata.AnnData":
 
 
 def check_anndata(ds: xr.Dataset, path: Path) -> None:
-    """Refuse labels that HDF5 can't hold, and a missing extra."""
+    """Raise for labels that HDF5 can't store, and if the extra is missing."""
     import_extra("anndata", "anndata")
     check_labels(ds, path)
 
 
 def write_anndata(ds: xr.Dataset, path: Path, advance: Advance) -> None:
-    """Write an .h5ad file: all but the layers by anndata, then the layers block by block."""
+    """Write an .h5ad file: everything except layers with anndata, then the layers block by block."""
     import h5py
 
     _annotate(ds).write_h5ad(path)
@@ -95,7 +95,7 @@ class _Rows:
 
 
 def _flatten(array: xr.DataArray) -> Any:
-    """Return an array ``(..., gene, tf)`` as a plain one ``(rows, genes)``, lazy if it was."""
+    """Reshape an array ``(..., gene, tf)`` to a plain array ``(rows, genes)``, keeping dask arrays lazy."""
     planes = [array.data[index].T for index in np.ndindex(array.shape[:-2])]
     if len(planes) == 1:
         return planes[0]
@@ -116,7 +116,7 @@ def _annotate(ds: xr.Dataset) -> "anndata.AnnData":
 
 
 def _describe(ds: xr.Dataset, dims: tuple[Any, ...]) -> "pd.DataFrame":
-    """Return a row for each entry of some dims: their labels, and other coordinates along them."""
+    """Return a row for each combination of dimensions, with their labels and other coordinates."""
     import pandas as pd
 
     shape = [ds.sizes[dim] for dim in dims]
@@ -131,5 +131,5 @@ def _describe(ds: xr.Dataset, dims: tuple[Any, ...]) -> "pd.DataFrame":
         columns[str(name)] = column if column.dtype.kind in "iufb" else to_text_array([str(text) for text in column])
     index = pd.Index(["/".join(map(str, labels)) for labels in zip(*(columns[str(dim)] for dim in dims), strict=True)])
     if not index.is_unique:
-        raise InputError(f"labels of {', '.join(map(str, dims))} give two rows the same name; expected other labels")
+        raise InputError(f"the labels of {', '.join(map(str, dims))} give two rows the same name; rename the labels")
     return pd.DataFrame(columns, index=index)

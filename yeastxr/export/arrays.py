@@ -1,4 +1,4 @@
-"""Datasets as arrays for other programs: tensors of torch, arrays of NumPy, netCDF."""
+"""Export to arrays: torch tensors, NumPy arrays and netCDF."""
 
 import json
 import numbers
@@ -19,11 +19,13 @@ from yeastxr.training.tensors import to_torch
 
 
 def check_tensor(ds: xr.Dataset, features: object) -> None:
-    """Refuse to write a tensor without torch, and variables that a tensor can't hold."""
+    """Raise if torch is missing, or for variables that a tensor can't contain."""
     import_extra("torch", "torch")
     for name in ds.data_vars if features is not None else ():
         if name not in FEATURE_NAMES:
-            raise InputError(f"features names {name!r}, an extra variable; expected features alone for a tensor (.pt)")
+            raise InputError(
+                f"features contains {name!r}, an extra variable; expected only features for a tensor (.pt)"
+            )
 
 
 def write_tensor(ds: xr.Dataset, features: list[str] | None, path: Path) -> None:
@@ -34,26 +36,28 @@ def write_tensor(ds: xr.Dataset, features: list[str] | None, path: Path) -> None
 
 
 def write_arrays(ds: xr.Dataset, path: Path) -> None:
-    """Write an array for each variable, and one for the labels of each dim."""
+    """Write an array for each variable, and for the labels of each dimension."""
     arrays: dict[str, Any] = {str(name): order_dims(array).values for name, array in ds.data_vars.items()}
     for dim in get_sizes(ds):
         labels = get_labels(ds, dim)
-        # Labels that are text become fixed-width text: by default numpy.load refuses objects.
+        # Text labels become fixed-width strings, because numpy.load rejects objects by default.
         arrays[str(dim)] = labels.astype(str) if labels.dtype.kind == "O" else labels
     np.savez_compressed(path, **arrays)
 
 
 def check_netcdf(ds: xr.Dataset, path: Path) -> None:
-    """Refuse labels that netCDF can't hold, and a missing extra."""
+    """Raise for labels that netCDF can't store, and if the extra is missing."""
     import_extra("h5netcdf", "netcdf")
     check_labels(ds, path)
     for dim, index in ds.indexes.items():
         if index.nlevels > 1:
-            raise InputError(f"the dim {dim!r} has an index of {index.nlevels} levels; expected one level for netCDF")
+            raise InputError(
+                f"the dimension {dim!r} has a MultiIndex with {index.nlevels} levels; expected one level for netCDF"
+            )
 
 
 def write_netcdf(ds: xr.Dataset, path: Path, advance: Advance) -> None:
-    """Write a netCDF file: coordinates and attributes by xarray, then the variables block by block."""
+    """Write a netCDF file: coordinates and attributes with xarray, then the variables block by block."""
     h5netcdf = import_extra("h5netcdf", "netcdf")
     coords = convert_text(ds.drop_vars(list(ds.data_vars)).drop_encoding())
     plain = {}
@@ -63,7 +67,7 @@ def write_netcdf(ds: xr.Dataset, path: Path, advance: Advance) -> None:
             values = to_text_array([str(text) for text in values.reshape(-1)]).reshape(values.shape)
         plain[name] = (coord.dims, values, simplify_attrs(coord.attrs))
     xr.Dataset(coords=plain, attrs=simplify_attrs(ds.attrs)).to_netcdf(path, engine="h5netcdf")
-    groups: dict[frozenset[Hashable], list[str]] = {}  # a variable keeps its own dims
+    groups: dict[frozenset[Hashable], list[str]] = {}  # a variable keeps its dimensions
     for name, array in ds.data_vars.items():
         groups.setdefault(frozenset(array.dims), []).append(str(name))
     with h5netcdf.File(path, "a") as file:
@@ -72,7 +76,7 @@ def write_netcdf(ds: xr.Dataset, path: Path, advance: Advance) -> None:
             for name in names:
                 array = aligned[name]
                 is_bool = array.dtype == bool
-                attrs = simplify_attrs(ds[name].attrs) | ({"dtype": "bool"} if is_bool else {})  # as xarray does
+                attrs = simplify_attrs(ds[name].attrs) | ({"dtype": "bool"} if is_bool else {})  # like xarray
                 for dim in array.dims:
                     if dim not in file.dimensions:
                         file.dimensions[dim] = array.sizes[dim]
@@ -82,12 +86,12 @@ def write_netcdf(ds: xr.Dataset, path: Path, advance: Advance) -> None:
 
 
 def _pass(done: int) -> None:
-    """Report nothing: progress counts the pairs of the variables with the most dims."""
+    """Ignore progress, which counts only the pairs of variables with the most dimensions."""
 
 
 def write_blocks(ds: xr.Dataset, targets: Mapping[str, Any], advance: Advance) -> None:
-    """Write aligned variables to arrays of a file, block by block; bool as int8 where the file has no bool."""
-    lock = Lock()  # HDF5 writes from one thread at a time
+    """Write aligned variables to arrays of a file, block by block; bool as int8 if the file has no bool."""
+    lock = Lock()  # HDF5 needs a lock for writing
 
     def write(region: Region, blocks: list[np.ndarray]) -> None:
         with lock:
@@ -99,12 +103,12 @@ def write_blocks(ds: xr.Dataset, targets: Mapping[str, Any], advance: Advance) -
 
 
 def simplify_attrs(attrs: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return attributes as text and numbers; others become JSON, or text."""
+    """Convert attributes to strings and numbers; other values become JSON or text."""
     return {str(name): _simplify_value(value) for name, value in attrs.items()}
 
 
 def _simplify_value(value: Any) -> Any:
-    """Return a value as text, a number or an array of numbers."""
+    """Convert a value to a string, a number or an array of numbers."""
     if isinstance(value, bool | np.bool_):
         return int(value)
     if isinstance(value, numbers.Integral):

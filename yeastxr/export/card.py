@@ -1,4 +1,4 @@
-"""A dataset card beside a long table: README.md, whose head lists the columns and their roles as YAML."""
+"""A dataset card for a long table: README.md, with the columns and their roles as YAML front matter."""
 
 import math
 from collections.abc import Mapping
@@ -18,14 +18,14 @@ from yeastxr.simulation import spec_of
 from yeastxr.simulation.sweeps import SWEEP, read_sweep
 
 _MARK = "generated_by: yeastxr"
-_MOST_TEXT = 10_000  # of parameters; a table of parquet has them in its metadata, too
+_MOST_TEXT = 10_000  # characters of parameters, which are also in the metadata of parquet files
 _DESCRIPTIONS = {
-    SAMPLE: "The number of the TF in its replicate or other leading dims",
+    SAMPLE: "The number of the TF in its replicate or other leading dimensions",
     TF: "The transcription factor",
     GENE: "The gene",
 }
 _ROLES = {TF: "regulator_identifier", GENE: "target_identifier"}
-_TRUTH = (LABEL, RESPONSIVE, ADJUSTED)  # not measured, and no condition
+_TRUTH = (LABEL, RESPONSIVE, ADJUSTED)  # neither measured nor a condition
 
 
 def get_card_path(path: Path) -> Path:
@@ -34,25 +34,25 @@ def get_card_path(path: Path) -> Path:
 
 
 def check_card(path: Path, overwrite: bool) -> None:
-    """Refuse to replace a README.md, unless it is a card of ours and overwrite is True."""
+    """Raise if README.md exists, unless yeastxr wrote it and overwrite is True."""
     card = get_card_path(path)
     if not card.exists():
         return
     if not (card.is_file() and _MARK in card.read_text(encoding="utf-8", errors="replace")):
-        raise InputError(f"{str(card)!r} exists and is no card of yeastxr; expected a folder without README.md")
+        raise InputError(f"{str(card)!r} exists and is not a card of yeastxr; expected a folder without README.md")
     if not overwrite:
-        raise InputError(f"{str(card)!r} exists; expected a folder without README.md, or overwrite")
+        raise InputError(f"{str(card)!r} already exists; choose another folder or pass overwrite=True")
 
 
 def write_card(ds: xr.Dataset, path: Path, columns: str) -> None:
-    """Write the card of a long table, replacing an earlier one."""
+    """Write the card of a long table, replacing a previous one."""
     card = get_card_path(path)
     with replace_file(card) as partial:
         partial.write_text(make_card(ds, path.name, columns), encoding="utf-8")
 
 
 def make_card(ds: xr.Dataset, file: str, columns: str) -> str:
-    """Return the text of a card: fields and roles as YAML, then a table of them, and what made the data."""
+    """Return the text of a card: fields and roles as YAML, a table of them, and the parameters of the data."""
     import yaml
 
     fields = describe_columns(ds, columns)
@@ -105,18 +105,18 @@ def make_card(ds: xr.Dataset, file: str, columns: str) -> str:
     elif sweep is not None:
         lines += ["", "Simulated by yeastxr, with these parameters (`yeastxr sweep --spec FILE`):", ""]
         lines += _write_block(sweep.spec.to_dict())
-        lines += ["", "Swept over these values, which take their place (`--sweep FILE`):", ""]
+        lines += ["", "The sweep replaces them with these values (`--sweep FILE`):", ""]
         lines += _write_block(sweep.narrow(ds).write_values())
     return "".join(f"{escape_controls(line)}\n" for line in "\n".join(lines).split("\n"))
 
 
 def _write_block(values: Mapping[str, Any]) -> list[str]:
-    """Return the lines of a block of YAML of values by name, but for None; or how long it is."""
+    """Return the lines of a YAML block of values by name, without None; or only its length."""
     import yaml
 
     given = {name: value for name, value in values.items() if value is not None}
     text = yaml.safe_dump(given, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120).rstrip()
-    return ["```yaml", text, "```"] if len(text) <= _MOST_TEXT else [f"{len(text):,} characters, left out here."]
+    return ["```yaml", text, "```"] if len(text) <= _MOST_TEXT else [f"{len(text):,} characters, not shown."]
 
 
 def describe_columns(ds: xr.Dataset, columns: str) -> list[dict[str, Any]]:
@@ -137,7 +137,9 @@ def describe_columns(ds: xr.Dataset, columns: str) -> list[dict[str, Any]]:
             labels = np.empty(0, np.int64) if source == SAMPLE else get_labels(ds, source)
             field |= {"dtype": "string" if labels.dtype.kind == "O" else str(labels.dtype)}
             field |= {
-                "description": _DESCRIPTIONS.get(str(source), f"The entry of the dim {format_value(str(source))}")
+                "description": _DESCRIPTIONS.get(
+                    str(source), f"The label along the dimension {format_value(str(source))}"
+                )
             }
             field |= {} if source == SAMPLE else {"role": _ROLES.get(str(source), "experimental_condition")}
         fields.append(field)
@@ -145,6 +147,6 @@ def describe_columns(ds: xr.Dataset, columns: str) -> list[dict[str, Any]]:
 
 
 def _count_labels(ds: xr.Dataset) -> list[str]:
-    """Return how many entries each dim has."""
+    """Return the length of each dimension as text."""
     names = {GENE: "genes", TF: "TFs"}
     return [f"{n:,} {names.get(dim, f'of {dim}')}" for dim, n in get_sizes(ds).items()]

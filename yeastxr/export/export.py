@@ -1,4 +1,4 @@
-"""Write a dataset in the format that the ending of a path, or a layout of tables, stands for."""
+"""Export a dataset in the format given by the suffix of a path or a layout of tables."""
 
 import math
 from collections.abc import Sequence
@@ -31,33 +31,33 @@ def export(
     overwrite: bool = False,
     progress: bool | None = None,
 ) -> Path:
-    """Write a dataset to a file, in the format that the ending of its name stands for, or to a folder of tables.
+    """Export a dataset to a file, in the format given by its suffix, or to a folder of tables.
 
     Parameters
     ----------
     ds
-        The dataset; NumPy or dask. Only ``.pt`` and ``.npz`` need it in memory: all else is written block by block.
+        The dataset, NumPy or dask. Only ``.pt`` and ``.npz`` load it into memory; all other formats are written block
+        by block.
     path
         A file that ends in ``.parquet``, ``.csv``, ``.csv.gz``, ``.tsv``, ``.tsv.gz``, ``.nc``, ``.h5ad``, ``.npz`` or
-        ``.pt``; with another layout than ``"long"`` a folder. See the notes.
+        ``.pt``; or, with a layout other than ``"long"``, a folder. See the notes.
     features
-        Names of features and extra variables, in this order; by default the features that the dataset selects, then
-        its extra variables, which ``.pt`` leaves out. With ``layout="ranks"`` what ranks genes by binding, and by
-        perturbation: p-values by default; effects by magnitude.
+        Names of features and extra variables, in this order. The default is the features that the dataset selects,
+        followed by its extra variables (except in ``.pt``). With ``layout="ranks"``, two features that rank genes by
+        binding and by perturbation (default: the p-values; effects are ranked by magnitude).
     layout
-        Of tables: ``"long"`` with a row for each pair, ``"wide"`` with genes x TFs, a file for each variable, or
-        ``"ranks"`` with a ranked list of genes for each TF. See the notes.
+        The layout of tables: ``"long"`` with one row per pair, ``"wide"`` with genes x TFs in one file per variable, or
+        ``"ranks"`` with ranked lists of genes for each TF. See the notes.
     columns
-        Names of columns in tables: ``"field"`` or ``"yeastxr"``; by default ``"field"`` in parquet,
-        ``"yeastxr"`` in text. See the notes.
+        The style of column names: ``"field"`` (default in parquet) or ``"yeastxr"`` (default in text). See the notes.
     card
-        Whether to write a dataset card beside a long table: README.md, with columns and roles as YAML.
+        Whether to write a dataset card for a long table: README.md, with columns and roles as YAML.
     header
-        Whether ranked lists begin with a line ``feature,rank``.
+        Whether ranked lists begin with the header ``feature,rank``.
     overwrite
-        Whether to replace an existing file; in a folder, files of the same names.
+        Whether to replace an existing file or, in a folder, files with the same names.
     progress
-        Whether to show a progress bar; by default on a terminal only.
+        Whether to show a progress bar (default: only in a terminal).
 
     Returns
     -------
@@ -67,36 +67,35 @@ def export(
     Raises
     ------
     InputError
-        If the ending or a feature is unknown, an option is not one of the format, the file exists, or a package that
-        the format needs is not installed.
+        If the suffix or a feature is unknown, an option does not apply to the format, the file exists, or a package
+        required by the format is not installed.
     SchemaError
         If the dataset does not follow the data model.
 
     Notes
     -----
-    - ``.parquet`` (extra ``tables``), ``.csv``, ``.tsv``, and compressed ``.csv.gz``, ``.tsv.gz``: a row for each gene
-      and TF, and for each replicate or the like. The genes of a TF follow each other. In parquet NaN is null, and the
-      dataset's attributes are metadata of the file. In text, names that a spreadsheet would run as a formula, such as
-      ``=1+1``, begin with an apostrophe, and control characters are escaped.
+    - ``.parquet`` (extra ``tables``), ``.csv``, ``.tsv``, and compressed ``.csv.gz``, ``.tsv.gz``: one row per gene
+      and TF (and replicate or other leading dimensions). The genes of a TF are consecutive. In parquet, NaN is null,
+      and the attributes of the dataset are metadata of the file. In text, names that a spreadsheet would run as a
+      formula, such as ``=1+1``, begin with an apostrophe, and control characters are escaped.
     - ``.nc`` (extra ``netcdf``): the dataset with its coordinates and attributes, for ``xarray.open_dataset``.
     - ``.h5ad`` (extra ``anndata``): as :func:`to_anndata`.
-    - ``.npz``: an array for each variable, and the labels of each dim.
+    - ``.npz``: an array for each variable, and for the labels of each dimension.
     - ``.pt``: a float32 tensor ``[..., genes, TFs, features]`` for ``torch.load``.
-    - ``layout="wide"``: a file such as ``binding_effect.csv`` for each variable, with the same genes as rows and TFs as
-      columns in all of them.
-    - ``layout="ranks"``: two lists for each TF, ``binding/GAL4.csv`` and ``perturbation/GAL4.csv``, of lines
-      ``feature,rank``, the strongest gene first, as programs of dual threshold optimization take them. Ties are broken
-      by the other one of p-value and effect; genes that still tie share the least rank. Genes that lack a value of
-      either are left out of both.
+    - ``layout="wide"``: a file such as ``binding_effect.csv`` for each variable, with genes as rows and TFs as columns.
+    - ``layout="ranks"``: two lists for each TF, ``binding/GAL4.csv`` and ``perturbation/GAL4.csv``, with
+      lines ``feature,rank``, the strongest gene first, for programs of dual threshold optimization. The effect breaks
+      ties of p-values, and vice versa; genes that still tie share the smallest rank. Genes with a missing value in
+      either list are in neither.
 
-    In a folder, leading dims are folders: ``replicate=0/binding_effect.csv``. What a file name can't hold is written
-    as in URLs, ``%2F`` for a slash.
+    In a folder, leading dimensions are folders: ``replicate=0/binding_effect.csv``. Characters that are not allowed in
+    names of files are escaped as in URLs, such as ``%2F`` for a slash.
 
-    With ``columns="yeastxr"`` columns have the names ``gene``, ``tf``, and those of variables. With ``"field"`` they
-    are ``sample_id`` (the number of the TF, and of its replicate), ``regulator_locus_tag``, ``target_locus_tag`` (or
-    ``regulator_symbol``, ``target_symbol`` where most names are not systematic), ``callingcards_enrichment``,
-    ``poisson_pval``, ``log2fc`` and ``pvalue``; other variables keep their names. Values and units stay as they are:
-    a simulated ``log2fc`` is in s.d. of its noise.
+    With ``columns="yeastxr"``, columns have the names ``gene``, ``tf``, and those of the variables. With ``"field"``,
+    they are ``sample_id`` (the number of the TF and replicate), ``regulator_locus_tag``, ``target_locus_tag`` (or
+    ``regulator_symbol``, ``target_symbol`` if most names are not systematic), ``callingcards_enrichment``,
+    ``poisson_pval``, ``log2fc`` and ``pvalue``; other variables keep their names. Values and units do not change: a
+    simulated ``log2fc`` is in s.d. of its noise.
 
     Examples
     --------
@@ -157,21 +156,21 @@ def export(
 
 
 def _check_options(path: Path, ending: str | None, layout: str, columns: str | None, card: bool, header: bool) -> None:
-    """Refuse a path that does not fit the layout, and options that are not of the format."""
+    """Raise for a path that does not match the layout, and for options that do not apply to the format."""
     if layout == "long" and ending is None:
         raise InputError(
-            f"path is {str(path)!r}; expected a name that ends in {', '.join(_ENDINGS)}, "
+            f"path is {str(path)!r}; expected a path that ends in {', '.join(_ENDINGS)}, "
             "or a folder and layout='wide' or 'ranks'"
         )
     if layout != "long" and ending is not None:
-        raise InputError(f"path is {str(path)!r}; expected a folder for layout={layout!r}, not a name in {ending}")
+        raise InputError(f"path is {str(path)!r}; expected a folder for layout={layout!r}, not a {ending} file")
     is_long = layout == "long" and ending in _TABLES
     if columns is not None and not (is_long or layout == "wide"):
         raise InputError(f"columns is {columns!r}; expected a table, {', '.join(_TABLES)} or layout='wide'")
     if card and not is_long:
         raise InputError(f"card is True; expected a long table, {', '.join(_TABLES)}")
     if header and layout != "ranks":
-        raise InputError("header is True; expected layout='ranks': all other tables have one")
+        raise InputError("header is True; expected layout='ranks' (all other tables have a header)")
 
 
 def _export_folder(
@@ -184,7 +183,7 @@ def _export_folder(
     overwrite: bool,
     progress: bool | None,
 ) -> Path:
-    """Write a folder of wide tables, or of ranked lists."""
+    """Write a folder of wide tables or ranked lists."""
     if layout == "wide":
         chosen = select_variables(ds, features)
         tables.list_wide_files(chosen, columns)
@@ -212,5 +211,5 @@ def _export_folder(
 
 
 def _count_pairs(ds: xr.Dataset) -> tuple[int, int]:
-    """Return how many pairs are written, and the bytes of each."""
+    """Return the number of pairs to write, and the number of bytes per pair."""
     return math.prod(get_sizes(ds).values()), sum(array.dtype.itemsize for array in ds.data_vars.values())

@@ -1,4 +1,4 @@
-"""Ranked lists of genes by TF, one of binding and one of perturbation, as programs of dual thresholds take them."""
+"""Ranked lists of genes for each TF, by binding and by perturbation, for programs of dual threshold optimization."""
 
 from collections.abc import Hashable
 from pathlib import Path
@@ -18,12 +18,12 @@ _KNOWN = ((BINDING_PVALUE, BINDING), (PERTURBATION_PVALUE, PERTURBATION))
 
 
 def take_rankings(ds: xr.Dataset, features: object = None) -> xr.Dataset:
-    """Return what orders genes by binding, and by perturbation, each followed by what breaks its ties."""
+    """Return the variables that rank genes by binding and by perturbation, each followed by its tiebreaker."""
     ds = check_dataset(ds)
     names = [known[0] for known in _KNOWN] if features is None else check_sequence("features", features, "two names")
     if len(names) != 2 or any(name not in known for name, known in zip(names, _KNOWN, strict=True)):
         raise InputError(
-            f"features is {format_value(names)}; expected a feature of binding and one of perturbation for "
+            f"features is {format_value(names)}; expected one feature of binding and one of perturbation for "
             "layout='ranks', such as ['binding_pvalue', 'perturbation_pvalue']"
         )
     arrays: dict[str, xr.DataArray] = {}
@@ -33,7 +33,9 @@ def take_rankings(ds: xr.Dataset, features: object = None) -> xr.Dataset:
         arrays |= {side: primary, f"{side} ties": secondary}
     for gene in get_labels(ds, GENE):
         if isinstance(gene, str) and {",", '"'} & set(gene):
-            raise InputError(f"the gene {format_value(gene)} has a comma or a quote; expected names without, for ranks")
+            raise InputError(
+                f"the gene {format_value(gene)} has a comma or a quote; expected names without them for layout='ranks'"
+            )
     return xr.Dataset(arrays)
 
 
@@ -42,13 +44,13 @@ def list_rank_files(ds: xr.Dataset) -> list[str]:
     lead = [dim for dim in order_rows(align_variables(ds)) if dim not in CORE_DIMS]
     tfs = [quote_label(tf) for tf in get_labels(ds, TF)]
     if len({tf.lower() for tf in tfs}) < len(tfs):
-        raise InputError("two TFs differ by the case of letters alone; expected names that differ as names of files")
+        raise InputError("two TFs differ only in upper and lower case; expected names that differ as names of files")
     folders = [name_folder(ds, dict(zip(lead, i, strict=True))) for i in np.ndindex(*(ds.sizes[dim] for dim in lead))]
     return [f"{folder}{side}/{tf}.csv" for folder in folders for side in SIDES for tf in tfs]
 
 
 def write_ranks(ds: xr.Dataset, folder: Path, header: bool, advance: Advance) -> None:
-    """Write the two lists of each TF; genes that lack a value of either are in none of them."""
+    """Write the two lists of each TF; genes with a missing value in either list are in neither."""
     aligned = align_variables(ds)
     dims = order_rows(aligned)
     genes = [str(gene) for gene in make_cells(get_labels(ds, GENE))]
@@ -69,7 +71,7 @@ def write_ranks(ds: xr.Dataset, folder: Path, header: bool, advance: Advance) ->
 
 
 def _rank_genes(primary: np.ndarray, secondary: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the order of genes, the strongest first, and their ranks from 1; equal genes share the least rank."""
+    """Return the order of genes, the strongest first, and their ranks from 1; ties share the smallest rank."""
     keys = (order_bits(primary) << np.uint64(32)) | order_bits(secondary)
     order = np.argsort(keys, kind="stable")
     return order, np.searchsorted(keys[order], keys[order]) + 1

@@ -1,4 +1,4 @@
-"""What is written: variables with dims in one order, plain labels, and slabs of rows that fit into memory."""
+"""Selection of the data to write: variables with ordered dimensions, plain labels, and slabs of rows in memory."""
 
 import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -25,16 +25,25 @@ from yeastxr.schema import (
     validate,
 )
 
-_FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last ones are wide forms of the others
+_FORMULAS = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\uff1d",
+    "\uff0b",
+    "\uff0d",
+    "\uff20",
+)  # the last ones are wide forms of the first ones
 
 Advance = Callable[[int], None]
-"""What is called with each number of pairs that are written."""
+"""A function that is called with the number of pairs written since the last call."""
 
 
 def select_variables(ds: xr.Dataset, features: object = None) -> xr.Dataset:
-    """Return a dataset of the variables to write, in order, with ``feature`` the names of the features among them.
+    """Return a dataset of the variables to write, in order; ``feature`` lists the features among them.
 
-    By default these are the features that the dataset selects, then its extra variables.
+    The default is the features that the dataset selects, followed by its extra variables.
     """
     ds = validate(ds)
     if features is None:
@@ -43,28 +52,28 @@ def select_variables(ds: xr.Dataset, features: object = None) -> xr.Dataset:
     known = [name for name in VARIABLE_BY_NAME if name in ds.data_vars]
     for name in names:
         if name not in VARIABLE_BY_NAME:
-            raise SchemaError(f"feature {format_value(name)} is not known; {suggest(name, known)}")
+            raise SchemaError(f"unknown feature {format_value(name)}; {suggest(name, known)}")
         if name not in known:
-            raise SchemaError(f"the dataset lacks the variable {name!r}; {suggest(name, known)}")
+            raise SchemaError(f"the dataset has no variable {name!r}; {suggest(name, known)}")
     chosen = [name for name in names if name in FEATURE_NAMES]
     ds = ds[list(names)]
     return ds.assign_coords({FEATURE: to_text_array(chosen)}) if chosen else ds.drop_vars(FEATURE, errors="ignore")
 
 
 def align_variables(ds: xr.Dataset) -> xr.Dataset:
-    """Return the variables with the dims ``(..., gene, tf)`` all of them, and equal chunks unless all are in memory."""
+    """Return the variables with all dimensions ``(..., gene, tf)``, and equal chunks unless all are in memory."""
     names = [str(name) for name in ds.data_vars]
     aligned = align_features(ds, names)
     return xr.Dataset(dict(zip(names, aligned, strict=True)), attrs=ds.attrs).assign_coords(ds.coords)
 
 
 def get_sizes(ds: xr.Dataset) -> dict[str, int]:
-    """Return the dims that the variables have together, gene and tf last, and their sizes."""
+    """Return all dimensions of the variables, gene and tf last, and their sizes."""
     return {dim: ds.sizes[dim] for dim in list_dims(ds, ds.data_vars)}
 
 
 def order_rows(ds: xr.Dataset) -> tuple[Hashable, ...]:
-    """Return the dims in the order of rows: the genes of one TF follow each other."""
+    """Return the dimensions in the order of rows, in which the genes of a TF are consecutive."""
     first = next(iter(ds.data_vars.values()))
     return (*(dim for dim in first.dims if dim not in CORE_DIMS), TF, GENE)
 
@@ -72,7 +81,7 @@ def order_rows(ds: xr.Dataset) -> tuple[Hashable, ...]:
 def iterate_slabs(
     ds: xr.Dataset, dims: Sequence[Hashable], advance: Advance, cells: int = CHUNK_CELLS
 ) -> Iterator[tuple[dict[Hashable, slice], xr.Dataset]]:
-    """Yield the rows of aligned variables in order, some ``cells`` pairs at a time: slices, and values in memory."""
+    """Yield slabs of about ``cells`` rows of aligned variables, in order: slices, and values in memory."""
     chunks = next(iter(ds.data_vars.values())).variable.chunksizes
     for region in cut_rows({dim: ds.sizes[dim] for dim in dims}, chunks, cells):
         slab = ds.isel(region).compute()
@@ -83,7 +92,7 @@ def iterate_slabs(
 def cut_rows(
     sizes: Mapping[Hashable, int], chunks: Mapping[Hashable, tuple[int, ...]], cells: int
 ) -> Iterator[dict[Hashable, slice]]:
-    """Cut the rows of an array, in order, into slabs of at most ``cells``; along chunks, where these are that small."""
+    """Cut the rows of an array, in order, into slabs of at most ``cells``, along chunks if these are small enough."""
     dims = list(sizes)
     below = [math.prod(list(sizes.values())[axis + 1 :]) for axis in range(len(dims))]
     axis = next(axis for axis, size in enumerate(below) if size <= cells)
@@ -96,7 +105,7 @@ def cut_rows(
 
 
 def _merge_lengths(lengths: Sequence[int], most: int) -> Iterator[slice]:
-    """Yield slices of at most that length: whole chunks, several if they fit, or parts of one."""
+    """Yield slices of at most the given length: one or more complete chunks, or parts of a chunk."""
     start = stop = 0
     for length in lengths:
         if stop > start and stop + length - start > most:
@@ -111,7 +120,7 @@ def _merge_lengths(lengths: Sequence[int], most: int) -> Iterator[slice]:
 
 
 def get_labels(ds: xr.Dataset, dim: Hashable) -> np.ndarray:
-    """Return the labels of a dim as numbers, bools, or str objects; positions where a dim has no labels."""
+    """Return the labels of a dimension as numbers, bools or str objects; positions if there are no labels."""
     labels = ds.get_index(dim)
     if labels.dtype.kind in "iufb":
         return labels.to_numpy()
@@ -119,24 +128,24 @@ def get_labels(ds: xr.Dataset, dim: Hashable) -> np.ndarray:
 
 
 def check_labels(ds: xr.Dataset, path: Path) -> None:
-    """Refuse labels that a binary file can't hold: text with a NUL, or that is not valid Unicode."""
+    """Raise for labels that a binary file can't store: strings with NUL, or invalid Unicode."""
     for name, coord in ds.coords.items():
         for label in coord.values.reshape(-1) if coord.dtype.kind in "OTU" else ():
             text = str(label)
             if "\0" in text or text != text.encode("utf-8", "ignore").decode():
                 raise InputError(
-                    f"{name} holds {format_value(text)}, which a file such as {path.name!r} can't hold; "
+                    f"{name} contains {format_value(text)}, which can't be stored in a file such as {path.name!r}; "
                     "expected valid Unicode without NUL"
                 )
 
 
 def make_cells(labels: np.ndarray) -> np.ndarray:
-    """Return labels as cells of a table of text: numbers as they are, text made safe."""
+    """Return labels as cells of a text table: numbers unchanged, strings escaped."""
     return labels if labels.dtype.kind in "iufb" else to_text_array([make_cell(label) for label in labels])
 
 
 def make_cell(label: Any) -> Any:
-    """Return a label for a table: a spreadsheet would run a name such as ``=1+1``, and obey control characters."""
+    """Escape a label for a table, because spreadsheets run formulas (``=1+1``) and interpret control characters."""
     if not isinstance(label, str):
         return label
     text = escape_controls(label)

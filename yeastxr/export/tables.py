@@ -1,4 +1,4 @@
-"""Datasets as tables: a DataFrame, long tables as text and parquet, and wide tables of genes x TFs."""
+"""Convert datasets to tables: a DataFrame, long tables as text and parquet, and wide tables of genes x TFs."""
 
 import gzip
 import json
@@ -35,29 +35,28 @@ FIELD_NAMES = {
     "perturbation_effect": "log2fc",
     "perturbation_pvalue": "pvalue",
 }
-"""Columns of the field for our features; all other variables keep their names."""
+"""Names of the field for our features; all other variables keep their names."""
 SAMPLE = "sample_id"
-_SYSTEMATIC = re.compile(r"Y[A-P][LR]\d{3}[WC](-[A-Z])?|[QR]\d{4}[WC]?")  # of the nucleus, mitochondria, plasmids
-_TABLE_ROWS = 1 << 19  # of a long table at a time
-_WIDE_CELLS = 1 << 26  # of one variable in memory, for wide tables
+_SYSTEMATIC = re.compile(r"Y[A-P][LR]\d{3}[WC](-[A-Z])?|[QR]\d{4}[WC]?")  # genes of the nucleus, mitochondria, plasmids
+_TABLE_ROWS = 1 << 19  # pairs of a long table at a time
+_WIDE_CELLS = 1 << 26  # pairs of one variable in memory, for wide tables
 
 
 def to_dataframe(ds: xr.Dataset) -> "pd.DataFrame":
-    """Return a table with a row for each pair, and for each replicate if there are several.
+    """Convert a dataset to a DataFrame with one row per pair (and replicate).
 
-    ``ds.to_dataframe()``, xarray's own method, repeats every pair for each entry of the coordinate ``feature``.
+    In contrast, ``ds.to_dataframe()`` of xarray repeats every pair for each entry of the coordinate ``feature``.
 
     Parameters
     ----------
     ds
-        The dataset; its coordinate ``feature`` selects and orders the columns. Values that are not in memory are
-        computed.
+        The dataset; its coordinate ``feature`` selects and orders the columns. Lazy values are computed.
 
     Returns
     -------
     pandas.DataFrame
-        The features and the extra variables in their own dtypes, then other coordinates of genes and TFs, such as
-        ``bound_fraction``; the index has the levels ``(..., gene, tf)``.
+        The features and the extra variables with their dtypes, followed by other coordinates of genes and TFs, such as
+        ``bound_fraction``. The index has the levels ``(..., gene, tf)``.
 
     Raises
     ------
@@ -79,14 +78,14 @@ def to_dataframe(ds: xr.Dataset) -> "pd.DataFrame":
 
 
 class Column(NamedTuple):
-    """A column of a long table, and where its values come from: a variable, the labels of a dim, or the sample."""
+    """A column of a long table, and the source of its values: a variable, the labels of a dimension, or the sample."""
 
     name: str
     source: Hashable
 
 
 def list_columns(ds: xr.Dataset, columns: str) -> list[Column]:
-    """Return the columns of a long table of aligned variables, with our names or those of the field."""
+    """Return the columns of a long table of aligned variables, with names of yeastxr or of the field."""
     lead = [Column(str(dim), dim) for dim in order_rows(ds) if dim not in CORE_DIMS]
     variables = [str(name) for name in ds.data_vars]
     if columns == "yeastxr":
@@ -99,16 +98,16 @@ def list_columns(ds: xr.Dataset, columns: str) -> list[Column]:
     for column in lead:
         if names.count(column.name) > 1:
             raise InputError(
-                f"the dim {format_value(column.name)} has the name of another column; expected it renamed, "
-                "or columns='yeastxr'"
+                f"the dimension {format_value(column.name)} has the name of another column; rename it, "
+                "or pass columns='yeastxr'"
             )
     return result
 
 
 def name_labels(ds: xr.Dataset, dim: str, columns: str) -> str:
-    """Return the name of the column of genes or TFs: in the field it says if these are locus tags or symbols.
+    """Return the name of the column of genes or TFs, which in the field is that of locus tags or of symbols.
 
-    Names are locus tags where half of them or more have the form of a systematic name; so are integers.
+    Names are locus tags if at least half of them have the form of a systematic name, or if they are integers.
     """
     if columns == "yeastxr":
         return dim
@@ -118,7 +117,7 @@ def name_labels(ds: xr.Dataset, dim: str, columns: str) -> str:
 
 
 def write_text(ds: xr.Dataset, path: Path, columns: str, advance: Advance) -> None:
-    """Write a long table with commas, or tabs, between the cells."""
+    """Write a long table as text, with commas or tabs."""
     import pandas as pd
 
     separator = "\t" if path.name.endswith((".tsv", ".tsv.gz")) else ","
@@ -129,7 +128,7 @@ def write_text(ds: xr.Dataset, path: Path, columns: str, advance: Advance) -> No
 
 
 def write_parquet(ds: xr.Dataset, path: Path, columns: str, advance: Advance) -> None:
-    """Write a long table of parquet, with the dataset's attributes as metadata; NaN is null."""
+    """Write a long table as parquet, with the attributes of the dataset as metadata; NaN is null."""
     pa, parquet = import_extra("pyarrow", "tables"), import_extra("pyarrow.parquet", "tables")
     attrs = json.dumps({str(name): str(value) for name, value in ds.attrs.items()})
     writer = None
@@ -154,7 +153,7 @@ def write_parquet(ds: xr.Dataset, path: Path, columns: str, advance: Advance) ->
 def _list_slabs(
     ds: xr.Dataset, columns: str, advance: Advance, *, as_text: bool
 ) -> Iterator[dict[str, tuple[np.ndarray, np.ndarray | None]]]:
-    """Yield the columns of a long table, some rows at a time: values and None, or codes and the labels they number."""
+    """Yield the columns of slabs of a long table: values and None, or codes and their labels."""
     ds = align_variables(ds)
     dims, listed = order_rows(ds), list_columns(ds, columns)
     labels = {dim: get_labels(ds, dim) for dim in dims}
@@ -179,7 +178,7 @@ def _list_slabs(
 def _cut_slabs(
     ds: xr.Dataset, dims: Sequence[Hashable], advance: Advance
 ) -> Iterator[tuple[dict[Hashable, np.ndarray], xr.Dataset]]:
-    """Yield positions along dims, and values in memory; fewer rows than chunks hold, as tables take more memory."""
+    """Yield positions along dimensions and values in memory, in slabs below chunk size, as tables need more memory."""
     for region, slab in iterate_slabs(ds, dims, advance):
         for part in cut_rows({dim: slab.sizes[dim] for dim in dims}, {}, _TABLE_ROWS):
             positions = {}
@@ -190,7 +189,7 @@ def _cut_slabs(
 
 
 def list_wide_files(ds: xr.Dataset, columns: str) -> dict[str, tuple[str, dict[Hashable, int]]]:
-    """Return the files of wide tables: by relative path the variable, and positions along leading dims."""
+    """Return the files of wide tables: the variable and the positions along leading dimensions by relative path."""
     lead = [dim for dim in order_rows(align_variables(ds)) if dim not in CORE_DIMS]
     files = {}
     for index in np.ndindex(*(ds.sizes[dim] for dim in lead)):
@@ -203,7 +202,7 @@ def list_wide_files(ds: xr.Dataset, columns: str) -> dict[str, tuple[str, dict[H
 
 
 def write_wide(ds: xr.Dataset, folder: Path, columns: str, advance: Advance) -> None:
-    """Write a table of genes x TFs for each variable, and for each entry of leading dims."""
+    """Write a table of genes x TFs for each variable and each combination of leading dimensions."""
     import pandas as pd
 
     header = pd.Index(make_cells(get_labels(ds, TF)))
@@ -221,24 +220,26 @@ def write_wide(ds: xr.Dataset, folder: Path, columns: str, advance: Advance) -> 
 
 
 def name_folder(ds: xr.Dataset, position: dict[Hashable, int]) -> str:
-    """Return a folder for one entry of each leading dim, such as ``replicate=0/``; none without leading dims."""
+    """Return the folder of an entry of leading dimensions, such as ``replicate=0/``; empty if there are none."""
     return "".join(f"{quote_label(dim)}={quote_label(get_labels(ds, dim)[i])}/" for dim, i in position.items())
 
 
 def quote_label(label: Any) -> str:
-    """Return a label as the name of a file: what a name may not hold is written as %XX, as in URLs."""
+    """Return a label as the name of a file, in which other characters are escaped as %XX, as in URLs."""
     from urllib.parse import quote
 
     text = quote(str(label), safe=" ()+,@'", errors="replace")
     text = text.replace(".", "%2E", 1) if text.startswith(".") else text
     if len(text) > 200:
-        raise InputError(f"{format_value(label)} is too long for the name of a file; expected at most 200 characters")
+        raise InputError(
+            f"the label {format_value(label)} is too long for the name of a file; expected at most 200 characters"
+        )
     return text
 
 
 @contextmanager
 def _open_text(path: Path) -> Iterator[IO[str]]:
-    """Open a file for text in UTF-8, compressed if its name says so."""
+    """Open a file for UTF-8 text, compressed if its suffix is .gz."""
     if path.suffix == ".gz":
         with gzip.open(path, "wt", encoding="utf-8", newline="") as file:
             yield file
@@ -248,7 +249,7 @@ def _open_text(path: Path) -> Iterator[IO[str]]:
 
 
 def write_result(result: xr.Dataset, path: Path, *, overwrite: bool = False) -> Path:
-    """Write a labelled result, such as of :mod:`yeastxr.analysis`, as a table: a row for each of its labels."""
+    """Write a labelled result, such as of :mod:`yeastxr.analysis`, as a table with one row per label."""
     check_result_path(path, overwrite)
     dims = [str(dim) for dim in max((array.dims for array in result.data_vars.values()), key=len)]
     result = result.reset_coords(drop=True)
@@ -261,7 +262,7 @@ def write_result(result: xr.Dataset, path: Path, *, overwrite: bool = False) -> 
 
 
 def check_result_path(path: Path, overwrite: bool) -> None:
-    """Refuse a path that is not that of a new table."""
+    """Raise if a path is not that of a new table."""
     if not path.name.endswith((".csv", ".csv.gz")):
-        raise InputError(f"path is {str(path)!r}; expected a name that ends in .csv or .csv.gz")
+        raise InputError(f"path is {str(path)!r}; expected a path that ends in .csv or .csv.gz")
     check_overwrite(path, overwrite)

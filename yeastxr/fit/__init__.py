@@ -1,4 +1,4 @@
-"""Fit specifications to data, simulated or measured."""
+"""Fit specifications to simulated or measured data."""
 
 from yeastxr.fit.result import SpecFit
 from yeastxr.fit.spec import fit_spec

@@ -1,7 +1,7 @@
-"""What a fit reads of a dataset, in one pass over its blocks: counts by TF and by gene, moments, and cells of effects.
+"""The data for a fit, read in one pass over blocks: counts by TF and by gene, moments, and cells of effects.
 
-A cell holds the pairs of one group whose binding and perturbation effects agree in their leading bits. It keeps how
-many there are, and the means of both effects and of the square, so that memory is bounded however many pairs there are.
+A cell contains the pairs of one group whose binding and perturbation effects agree in their leading bits. It stores
+their number, and the means of both effects and of the square, so that memory does not depend on the number of pairs.
 """
 
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ from yeastxr._blocks import Region, align_features, for_each_block
 from yeastxr.errors import InputError
 from yeastxr.schema import BACKGROUND_HOPS, BINDING, EXPERIMENT_HOPS, LABEL, PERTURBATION, RESPONSIVE
 
-HOLDS = "holds"  # where the conditions of a TF hold, if it is bound
+HOLDS = "holds"  # whether the conditions of a TF hold, if it is bound
 GROUPS = 4  # by label (or response) and by conditions: unbound, unbound and failing, bound, bound and failing
-MOST_VALUES = 50_000  # distinct binding effects beyond which they are not those of a lattice
-_MAGNITUDE_SHIFT, _EFFECT_SHIFT = np.uint32(16), np.uint32(17)  # bits of a float32 that a cell leaves out
+MOST_VALUES = 50_000  # largest number of distinct binding effects of a lattice
+_MAGNITUDE_SHIFT, _EFFECT_SHIFT = np.uint32(16), np.uint32(17)  # trailing bits of float32 that cells ignore
 _MAGNITUDE_BITS, _EFFECT_BITS = 16, 15
-_MOST_PENDING = 4_000_000  # cells that wait to be merged
+_MOST_PENDING = 4_000_000  # cells to collect before merging
 
 
 @dataclass
@@ -36,11 +36,11 @@ class Cells:
     count: np.ndarray
 
     def take(self, part: slice) -> "Cells":
-        """Return a part of the cells."""
+        """Return selected cells."""
         return Cells(self.effect[part], self.magnitude[part], self.square[part], self.count[part])
 
     def join_effects(self) -> "Cells":
-        """Return cells of pairs that differ in their binding effects alone as one."""
+        """Merge cells that differ only in their binding effects."""
         keys = _truncate(self.magnitude.astype(np.float32), _MAGNITUDE_SHIFT)
         _, groups = np.unique(keys, return_inverse=True)
         count = np.bincount(groups, self.count)
@@ -61,20 +61,20 @@ class Moments:
 
     @property
     def mean(self) -> np.ndarray:
-        """The mean of each group, NaN where it is empty."""
+        """The mean of each group; NaN if it is empty."""
         with np.errstate(invalid="ignore"):
             return self.total / self.count
 
     @property
     def mean_square(self) -> np.ndarray:
-        """The mean square of each group, NaN where it is empty."""
+        """The mean square of each group; NaN if it is empty."""
         with np.errstate(invalid="ignore"):
             return self.square / self.count
 
 
 @dataclass
 class HopCounts:
-    """Sums of hops: how often each count occurs, and sums of each gene.
+    """Sums of hops: frequencies of counts, and sums by gene.
 
     ``background``, ``unbound`` and ``bound`` are int64, by the count of hops. Sums are float64 ``(3, units)``, of
     background hops and of experiment hops of unbound and of bound pairs; a unit is a gene of a replicate.
@@ -86,13 +86,13 @@ class HopCounts:
     number: np.ndarray
     total: np.ndarray
     square: np.ndarray
-    ratio: float = 0.0  # the sum of binding effect * background / experiment, where no hops are 0
+    ratio: float = 0.0  # the sum of binding effect * background / experiment, over pairs without zeros
     ratio_count: int = 0
 
 
 @dataclass
 class Data:
-    """What a fit reads of a dataset."""
+    """The data for a fit."""
 
     lead: tuple[int, ...]
     genes: int
@@ -111,14 +111,14 @@ class Data:
 
     @property
     def units(self) -> int:
-        """How many genes there are, over replicates."""
+        """The number of genes, over replicates."""
         return self.genes * int(np.prod(self.lead))
 
 
 def collect(ds: xr.Dataset, holds: xr.DataArray | None) -> Data:
-    """Read a dataset once; pairs whose effects are missing are left out of cells.
+    """Read a dataset once; cells do not include pairs with missing effects.
 
-    Without a label all pairs count as unbound. Groups of cells are by response where the dataset has that variable.
+    Without a label, all pairs are unbound. With the variable ``responsive``, groups of cells are by response.
     """
     names = [BINDING, PERTURBATION]
     names += [name for name in (LABEL, RESPONSIVE, EXPERIMENT_HOPS, BACKGROUND_HOPS) if name in ds.data_vars]
@@ -148,7 +148,7 @@ def collect(ds: xr.Dataset, holds: xr.DataArray | None) -> Data:
 
 
 class _Reader:
-    """Adds blocks to what is collected; blocks may come from several threads."""
+    """Collects blocks, possibly from several threads."""
 
     def __init__(self, data: Data, names: list[str]) -> None:
         self._data, self._names, self._lock = data, names, Lock()
@@ -179,7 +179,9 @@ class _Reader:
 
     def _add_counts(self, region: Region, planes: dict[str, np.ndarray], label: np.ndarray) -> None:
         data, tfs, response = self._data, region[-1], planes[PERTURBATION]
-        measured = np.isfinite(planes[BINDING])  # the label of a pair without a row is False, which says nothing
+        measured = np.isfinite(
+            planes[BINDING]
+        )  # the label of a pair without a row is False, which carries no information
         counted = (data.measured, data.bound, data.positive, data.negative)
         for total, plane in zip(counted, (measured, measured & label, response > 0, response < 0), strict=True):
             total[tfs] += plane.sum(axis=tuple(range(plane.ndim - 1)))
@@ -190,7 +192,7 @@ class _Reader:
                 self._get_units(row, region)[...] += plane.sum(axis=-1)
 
     def _get_units(self, row: np.ndarray, region: Region) -> np.ndarray:
-        """Return the view of a row of units that a block covers, with its dims but for the TFs."""
+        """Return a view of the row of units that a block covers, with the dimensions of the block except TFs."""
         return row.reshape(*self._data.lead, self._data.genes)[region[:-1]]
 
     def _add_effects(self, effect: np.ndarray, label: np.ndarray) -> None:
@@ -221,7 +223,7 @@ class _Reader:
     def _add_hops(self, region: Region, planes: dict[str, np.ndarray], label: np.ndarray) -> None:
         hops = self._data.hops
         assert hops is not None
-        measured = np.isfinite(planes[BINDING])  # hops of a pair without a row are 0, which are no counts
+        measured = np.isfinite(planes[BINDING])  # hops of a pair without a row are 0, which are not counts
         parts = {
             "background": (planes[BACKGROUND_HOPS], measured),
             "unbound": (planes[EXPERIMENT_HOPS], measured & ~label),
@@ -229,7 +231,7 @@ class _Reader:
         }
         for row, (name, (counts, own)) in enumerate(parts.items()):
             if counts.min() < 0:
-                raise InputError(f"hops hold {counts.min()}; expected counts of at least 0")
+                raise InputError(f"hops contain {counts.min()}; expected counts of at least 0")
             setattr(hops, name, _add_histograms(getattr(hops, name), np.bincount(counts[own])))
             chosen = np.where(own, counts, 0).astype(np.float64)
             for total, plane in ((hops.number, own), (hops.total, chosen), (hops.square, chosen**2)):
@@ -240,7 +242,7 @@ class _Reader:
         hops.ratio_count += int(own.sum())
 
     def finish(self) -> None:
-        """Turn what is collected into cells by group, and distinct binding effects."""
+        """Return cells by group, and distinct binding effects."""
         keys, count, effect, magnitude, square = _merge_cells(self._pending)
         for code in range(GROUPS):
             own = keys >> np.uint64(_MAGNITUDE_BITS + _EFFECT_BITS) == code
@@ -261,7 +263,7 @@ def find_cell_start(effect: np.ndarray) -> np.ndarray:
 
 
 def _make_cells(effect: np.ndarray, magnitude: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return the keys of cells, in rising order, their counts, and sums of effects, magnitudes and squares."""
+    """Return the keys of cells, in ascending order, their counts, and sums of effects, magnitudes and squares."""
     keys = (group.astype(np.uint64) << np.uint64(_EFFECT_BITS)) | _truncate(effect + np.float32(0), _EFFECT_SHIFT)
     keys = (keys << np.uint64(_MAGNITUDE_BITS)) | _truncate(magnitude, _MAGNITUDE_SHIFT)
     distinct, places = np.unique(keys, return_inverse=True)
@@ -271,7 +273,7 @@ def _make_cells(effect: np.ndarray, magnitude: np.ndarray, group: np.ndarray) ->
 
 
 def _merge_cells(parts: list[tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
-    """Add up the cells of blocks that have equal keys."""
+    """Add cells of blocks with equal keys."""
     keys, *sums = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     distinct, places = np.unique(keys, return_inverse=True)
     return distinct, *(np.bincount(places, values, distinct.size) for values in sums)

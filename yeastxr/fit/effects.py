@@ -1,4 +1,4 @@
-"""Maximum likelihood of perturbation effects: means and standard deviations by group, slope, and shares that respond.
+"""Maximum likelihood of perturbation effects: means and standard deviations by group, slope, and response shares.
 
 The likelihood is that of :mod:`yeastxr.theory`: the magnitude of an effect follows a folded normal distribution whose
 mean :class:`yeastxr.simulation.adjustment.MeanModel` gives, or a mixture of two where pairs respond by chance. Signs
@@ -23,16 +23,16 @@ NAMES = (
     "indirect_fraction",
 )
 STDS, FRACTIONS = ("unbound_std", "bound_std"), ("responsive_fraction", "indirect_fraction")
-EVIDENCE = 12.0  # twice the gain in log likelihood from which on a parameter leaves its default: chance 3e-4
-_NEAR_ZERO = 16.0  # the same for a mean, whose estimate is far from normal near 0
+EVIDENCE = 12.0  # twice the gain in log likelihood that frees a parameter (p-value 3e-4)
+_NEAR_ZERO = 16.0  # the same for a mean, whose estimate is not normal near 0
 _LOG_ROOT = 0.5 * np.log(2 * np.pi)
 _MOST_STEPS, _MOST_DAMPING = 60, 1e12
-_CLOSE = 1e-7  # gain in log likelihood below which a maximum is found
+_CLOSE = 1e-7  # tolerance of the log likelihood at a maximum
 
 
 @dataclass(frozen=True)
 class Maximum:
-    """The parameters at which the likelihood is largest, and the covariance of those that are free."""
+    """The parameters with the largest likelihood, and the covariance of the free ones."""
 
     values: dict[str, float]
     free: tuple[str, ...]
@@ -40,7 +40,7 @@ class Maximum:
     log_likelihood: float
 
     def find_error(self, name: str) -> float:
-        """Return the standard error of a parameter; NaN where it is not free, or the data don't determine it."""
+        """Return the standard error of a parameter; NaN if it is not free or not determined by the data."""
         if name not in self.free:
             return np.nan
         variance = float(self.covariance[self.free.index(name), self.free.index(name)])
@@ -48,7 +48,7 @@ class Maximum:
 
 
 class Folded(NamedTuple):
-    """The log density of cells under a folded normal distribution, and its derivatives by mean and s.d."""
+    """The log density of cells under a folded normal distribution, and its derivatives with respect to mean and s.d."""
 
     value: np.ndarray
     by_mean: np.ndarray
@@ -96,10 +96,10 @@ class _Part(NamedTuple):
 
 
 def evaluate_effects(values: Mapping[str, float], groups: Sequence[Cells]) -> Likelihood:
-    """Return the log likelihood of cells by group, with derivatives by the parameters in :data:`NAMES`.
+    """Return the log likelihood of cells by group, with derivatives with respect to :data:`NAMES`.
 
     Groups are unbound pairs whose TF's conditions hold or fail, and bound pairs whose conditions hold or fail. Pairs
-    that respond have the means of active or of inactive pairs, the others the effects of unbound pairs.
+    that respond have the means of active or inactive pairs; all others have the effects of unbound pairs.
     """
     k = len(NAMES)
     total, gradient, curvature = 0.0, np.zeros(k), np.zeros((k, k))
@@ -134,7 +134,7 @@ def evaluate_effects(values: Mapping[str, float], groups: Sequence[Cells]) -> Li
 
 
 def _list_parts(cells: Cells, values: Mapping[str, float], share: float, *, holds: bool) -> list[_Part]:
-    """Return the parts of a group of which a share responds: pairs that don't, and pairs that do, if there are any."""
+    """Return the parts of a group: pairs that do not respond and, if the share is above 0, pairs that do."""
     parts = []
     if share < 1:
         folded = evaluate_folded(cells, values["unbound_mean"], values["unbound_std"])
@@ -147,7 +147,7 @@ def _list_parts(cells: Cells, values: Mapping[str, float], share: float, *, hold
 
 
 def _differentiate(part: _Part, effect: np.ndarray) -> tuple[dict[int, np.ndarray], dict[tuple[int, int], np.ndarray]]:
-    """Return first and second derivatives of a part's log density, by the places of parameters in :data:`NAMES`."""
+    """Return first and second derivatives of the log density of a part, by positions in :data:`NAMES`."""
     folded, (mean_name, slope_name, std_name) = part.folded, part.columns
     m, s = NAMES.index(mean_name), NAMES.index(std_name)
     first = {m: folded.by_mean, s: folded.by_std}
@@ -166,8 +166,8 @@ def _differentiate(part: _Part, effect: np.ndarray) -> tuple[dict[int, np.ndarra
 def maximize(
     free: Sequence[str], start: Mapping[str, float], groups: Sequence[Cells], scale: Mapping[str, float]
 ) -> Maximum:
-    """Maximise the likelihood over some parameters, from a start and with the others held there."""
-    # Without indirect responses unbound pairs need no binding effects: few cells are enough.
+    """Maximize the likelihood over the free parameters, with all others held at the start."""
+    # Without indirect responses, unbound pairs need no binding effects, so few cells are enough.
     if "indirect_fraction" not in free and not start["indirect_fraction"]:
         groups = [cells.join_effects() if code < 2 else cells for code, cells in enumerate(groups)]
     places = [NAMES.index(name) for name in free]
@@ -196,9 +196,9 @@ def climb(
     least: np.ndarray,
     most: np.ndarray,
 ) -> tuple[np.ndarray, Likelihood]:
-    """Return where a likelihood is largest, from a start, by damped Newton steps (Levenberg and Marquardt).
+    """Maximize a likelihood from a start by damped Newton steps (Levenberg and Marquardt).
 
-    ``scale`` gives the order of magnitude of each parameter; ``least`` and ``most`` are bounds.
+    ``scale`` is the order of magnitude of each parameter; ``least`` and ``most`` are bounds.
     """
     point, best = start.copy(), evaluate(start)
     damping = 1e-3
@@ -232,7 +232,7 @@ def climb(
 
 
 def _solve_positive(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray | None:
-    """Solve a linear equation, or return None where the matrix is not positive definite."""
+    """Solve a linear equation, or return None if the matrix is not positive definite."""
     try:
         np.linalg.cholesky(matrix)
         return np.asarray(np.linalg.solve(matrix, vector))
@@ -241,7 +241,7 @@ def _solve_positive(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray | None
 
 
 def invert(information: np.ndarray) -> np.ndarray:
-    """Return the inverse of an information matrix, NaN where it is not positive definite."""
+    """Return the inverse of an information matrix; NaN if it is not positive definite."""
     unit = np.sqrt(np.abs(np.diag(information)))
     if not (np.isfinite(information).all() and (unit > 0).all()):
         return np.full(information.shape, np.nan)
@@ -282,16 +282,16 @@ def list_scales(start: Mapping[str, float], groups: Sequence[Cells]) -> dict[str
 
 
 def _say_number(n: float, noun: str) -> str:
-    """Say how many of something there are."""
+    """Describe a number of pairs."""
     return f"there is 1 {noun}" if n == 1 else f"there are {n:.0f} {noun}s"
 
 
 def fit_effects(groups: Sequence[Cells], held: Mapping[str, float]) -> tuple[Maximum, dict[str, str]]:
-    """Fit the effects of pairs by group, and say why parameters are at their defaults.
+    """Fit the effects of pairs by group, and give reasons for parameters at their defaults.
 
-    The s.d. of both groups, and the mean and slope of bound pairs, are free. The unbound mean and the shares that
-    respond are free only where the data say that they differ from 0, 1 and 0: at these values their estimates are not
-    normal, and their standard errors would mean nothing.
+    The s.d. of both groups, and the mean and slope of bound pairs, are free. The unbound mean and the response shares
+    are free only if the data show that they differ from 0, 1 and 0: at these values, their estimates are not normal,
+    and their standard errors would be meaningless.
     """
     reasons: dict[str, str] = {}
     n_unbound, n_active, n_failing = (
@@ -311,7 +311,7 @@ def fit_effects(groups: Sequence[Cells], held: Mapping[str, float]) -> tuple[Max
         if varies:
             free.append("slope")
         else:
-            reasons["slope"] = "bound pairs have one binding effect"
+            reasons["slope"] = "all bound pairs have the same binding effect"
     for name, n, words in (("unbound_std", n_unbound, "unbound"), ("bound_std", n_active + n_failing, "bound")):
         if n < 2:
             reasons[name] = _say_number(n, f"{words} pair") + " with effects"
@@ -325,23 +325,23 @@ def fit_effects(groups: Sequence[Cells], held: Mapping[str, float]) -> tuple[Max
     if n_active < 3 or n_unbound < 2:
         wanted = [(name, value) for name, value in wanted if name == "unbound_mean" and n_unbound >= 2]
     if "bound_mean" in best.free and not _differs_from_zero(best, groups, scale):
-        reasons["bound_mean"] = "the mean of bound pairs can't be told apart from 0"
+        reasons["bound_mean"] = "the mean of bound pairs does not differ significantly from 0"
         free = [name for name in free if name not in ("bound_mean", "slope")]
         best = maximize(free, {**best.values, "bound_mean": 0.0, "slope": 0.0}, groups, scale)
         wanted = [(name, value) for name, value in wanted if name == "unbound_mean"]
     joined = [cells.join_effects() if code < 2 else cells for code, cells in enumerate(groups)]
-    while wanted:  # the parameter that gains most is freed first
+    while wanted:  # free the parameter with the largest gain first
         trials = {}
         for name, value in wanted:
             first = {**best.values, name: value}
-            if name == "unbound_mean":  # at first held: near 0 the likelihood is flat
+            if name == "unbound_mean":  # held at first, because the likelihood is flat near 0
                 total = float(np.hypot(best.values["unbound_std"], best.values["unbound_mean"]))
                 first |= {name: value * total, "unbound_std": np.sqrt(1 - value**2) * total}
                 tried = maximize(best.free, first, groups, scale)
                 if tried.log_likelihood < best.log_likelihood:
                     continue
                 first = tried.values
-            elif name == "indirect_fraction":  # at first with mean binding effects, which takes a tenth of the time
+            elif name == "indirect_fraction":  # first with mean binding effects, which is ten times faster
                 tried = maximize([*best.free, name], first, joined, scale)
                 if 2 * (tried.log_likelihood - best.log_likelihood) < EVIDENCE / 2:
                     continue
@@ -357,12 +357,12 @@ def fit_effects(groups: Sequence[Cells], held: Mapping[str, float]) -> tuple[Max
         wanted = [(other, value) for other, value in wanted if other != name]
     defaults = {"unbound_mean": 0, "responsive_fraction": 1, "indirect_fraction": 0}
     for name, _ in wanted:
-        reasons[name] = f"it can't be told apart from {defaults[name]}"
+        reasons[name] = f"it does not differ significantly from {defaults[name]}"
     return orient(best), reasons
 
 
 def _differs_from_zero(best: Maximum, groups: Sequence[Cells], scale: Mapping[str, float]) -> bool:
-    """Return whether the mean of bound pairs differs from 0, by the likelihood where it is not plain."""
+    """Return whether the mean of bound pairs differs from 0, by the likelihood in unclear cases."""
     mean = abs(best.values["bound_mean"])
     if mean > 8 * best.find_error("bound_mean") and mean > best.values["bound_std"]:
         return True
@@ -373,7 +373,7 @@ def _differs_from_zero(best: Maximum, groups: Sequence[Cells], scale: Mapping[st
 
 
 def orient(best: Maximum) -> Maximum:
-    """Return the maximum with positive means: folding drops the sign of a mean, and of its slope with it."""
+    """Return the maximum with positive means, because folding removes the signs of means and slopes."""
     values, signs = dict(best.values), np.ones(len(best.free))
     for name, others in (("bound_mean", ("bound_mean", "slope")), ("unbound_mean", ("unbound_mean",))):
         if values[name] < 0 and name in best.free:

@@ -1,7 +1,7 @@
 """Fits of hops: uniform ranges, from hops or from the lattice of binding effects, and negative binomial distributions.
 
-A number that is estimated is an :class:`Estimate`: its value and standard error. Ends of ranges are the least and the
-most count that occur; their error is the root mean square of what is missing to the true end.
+An :class:`Estimate` is a value with its standard error. Ends of ranges are the smallest and the largest count that
+occur; their error is the root mean square of the distance to the true end.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,16 +18,16 @@ from yeastxr.simulation.tables import FACTOR_LEVELS, make_gamma_levels
 RANGES = ("background_hops_range", "unbound_experiment_hops_range", "bound_experiment_hops_range")
 MEANS = ("background_hops_mean", "unbound_experiment_hops_mean", "bound_experiment_hops_mean")
 DISPERSIONS = ("background_hops_dispersion", "experiment_hops_dispersion", "promoter_dispersion")
-_MOST_EXPERIMENT_HOPS = 200  # that are tried for a binding effect
-_MOST_COMBINATIONS = 200_000  # of hops whose binding effects are tabulated
+_MOST_EXPERIMENT_HOPS = 200  # experiment hops to try for a binding effect
+_MOST_COMBINATIONS = 200_000  # combinations of hops with tabulated binding effects
 _MOST_MOVES = 500
-_MATCHED_HOPS = 30  # the last experiment hop of ranges that are chosen by moments
-_SIGNIFICANT = 3.0  # standard errors from which on promoters differ
+_MATCHED_HOPS = 30  # the largest experiment hop of ranges chosen by moments
+_SIGNIFICANT = 3.0  # standard errors for significant differences of promoters
 _STEP = 1e-4
 
 
 class Estimate(NamedTuple):
-    """A number and its standard error, which is NaN where it is not known."""
+    """A number and its standard error, which is NaN if unknown."""
 
     value: float
     error: float
@@ -35,7 +35,7 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True)
 class HopFit:
-    """Parameters of hops by name: ranges as two estimates, others as one; and the log likelihood of the counts."""
+    """Parameters of hops by name (two estimates for a range, one for others), and the log likelihood of the counts."""
 
     estimates: dict[str, tuple[Estimate, ...]]
     log_likelihood: float = np.nan
@@ -45,7 +45,7 @@ class HopFit:
 def find_end_error(length: int, n: float) -> float:
     """Return the root mean square of the distance from an end of a range to the nearest of n uniform numbers.
 
-    The distance is at least j with the chance ``(1 - j / length)^n``.
+    The distance is at least j with probability ``(1 - j / length)^n``.
     """
     missing = np.arange(1, length)
     return float(np.sqrt(np.sum((2 * missing - 1) * (1 - missing / length) ** n))) if n else np.nan
@@ -59,7 +59,7 @@ def _make_ranges(ends: Iterable[tuple[str, tuple[int, int], float]]) -> dict[str
 
 
 def fit_uniform_hops(hops: HopCounts) -> HopFit:
-    """Return the ranges of hops: the least and the most that occur."""
+    """Return the ranges of hops: the smallest and the largest count that occur."""
     ends, log_likelihood = [], 0.0
     for name, counts in zip(RANGES, (hops.background, hops.unbound, hops.bound), strict=True):
         present = np.flatnonzero(counts)
@@ -71,7 +71,7 @@ def fit_uniform_hops(hops: HopCounts) -> HopFit:
     return HopFit(_make_ranges(ends), log_likelihood)
 
 
-# The lattice of binding effects: each is that of some combination of uniform hops.
+# The lattice of binding effects of all combinations of uniform hops.
 
 
 class _Lattice:
@@ -112,10 +112,10 @@ class _Lattice:
 
 
 def fit_lattice(values: np.ndarray, counts: np.ndarray, params: BindingParameters) -> HopFit | None:
-    """Return the ranges of uniform hops under which observed binding effects are likeliest; None if they fit none.
+    """Return the most likely ranges of uniform hops for observed binding effects; None if none fits.
 
-    ``values`` are the distinct effects, float32, and ``counts`` ``(2, n)`` how often each occurs in unbound and in
-    bound pairs. Totals and pseudocount are those of the parameters. A search starts at the smallest hops that give each
+    ``values`` are the distinct effects, float32, and ``counts`` ``(2, n)`` their frequencies in unbound and bound
+    pairs. Totals and pseudocount come from the parameters. The search starts at the smallest hops that give each
     effect, and moves one or two ends at a time.
     """
     numerators, denominators = _find_fractions(values[values > 0].astype(np.float64), params)
@@ -145,7 +145,7 @@ def fit_lattice(values: np.ndarray, counts: np.ndarray, params: BindingParameter
 
 
 def _find_fractions(values: np.ndarray, params: BindingParameters) -> tuple[np.ndarray, np.ndarray]:
-    """Return the least experiment hops that give each effect, and the background hops with them; empty if none do."""
+    """Return the smallest experiment hops that give each effect, and their background hops; empty if there are none."""
     nothing = np.zeros(0, int), np.zeros(0, int)
     factor, offset = params.factors
     numerators, denominators = np.zeros(values.size, int), np.zeros(values.size, int)
@@ -161,17 +161,17 @@ def _find_fractions(values: np.ndarray, params: BindingParameters) -> tuple[np.n
         numerators[places], denominators[places] = experiment, nearest[exact & (nearest >= 0)]
     if not values.size or (numerators == 0).any():
         return nothing
-    # Large background hops are so dense in float32 that any number is the effect of some.
+    # Large background hops are so dense in float32 that they match any number.
     chance = numerators.max() * (denominators.max() + 1.0) * 2.0**-23
     return nothing if chance > 0.05 else (numerators, denominators)
 
 
 def _climb_ends(evaluate: Callable[[tuple[int, ...]], float], start: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the ends at which a likelihood is largest: at first each end moves in as far as it can."""
+    """Return the ends with the largest likelihood; at first each end moves inward as far as possible."""
     best, value = start, evaluate(start)
     for place in range(len(start)):
         inward, step = (1 if place % 2 == 0 else -1), 1
-        while step:  # steps double while they gain
+        while step:  # double steps while the likelihood increases
             moved = _move(best, ((place, inward * step),))
             gain = evaluate(moved)
             if gain > value:
@@ -203,10 +203,10 @@ def _move(ends: tuple[int, ...], move: tuple[tuple[int, int], ...]) -> tuple[int
 def match_moments(
     moments: Moments, params: BindingParameters, *, most: int = _MATCHED_HOPS, fix_totals: bool = False
 ) -> tuple[HopFit, int] | None:
-    """Return ranges of experiment hops, and their total, for which means and mean squares of effects are closest.
+    """Return ranges of experiment hops, and their total, with the closest means and mean squares of effects.
 
-    Background hops have the range of the parameters; experiment hops go up to ``most``. None where effects are below 0
-    or a group has no mean above 0.
+    Background hops have the range of the parameters; experiment hops are at most ``most``. Return None if effects are
+    negative or a group has no mean above 0.
     """
     present = moments.count > 0
     if moments.least < 0 or not (moments.mean[present] > 0).all() or not present.any():
@@ -218,10 +218,10 @@ def match_moments(
     lows, highs = ends.T.astype(np.float64)
     means = (lows + highs) / 2
     squares = means**2 + ((highs - lows + 1) ** 2 - 1) / 12
-    # As ratios of totals are: without them, a factor is free.
+    # Without ratios of totals, a factor is free.
     unit = params.factors[0] if fix_totals else 1.0
     reciprocal, square = reciprocal * unit, square * unit**2
-    # Logarithms of what a factor of 1 gives, less those observed: means, and half those of mean squares.
+    # Logarithms of expected (for a factor of 1) minus observed means, and half of those of mean squares.
     errors = [
         np.stack([np.log(means * reciprocal / mean), np.log(squares * square / mean_square) / 2])
         for mean, mean_square in zip(moments.mean[present], moments.mean_square[present], strict=True)
@@ -248,12 +248,12 @@ def match_moments(
 
 
 def fit_negative_binomial(hops: HopCounts) -> HopFit:
-    """Return means and dispersions of hops, and the variance of the factor that the hops of a gene share.
+    """Return means and dispersions of hops, and the variance of the factor shared by the hops of a gene.
 
     That variance, v, follows from products of counts of one gene, whose expectation is that of independent counts times
-    ``1 + v``. Where it is not above 0 by three standard errors it is 0; then means are averages, which are their
-    maximum likelihood estimates, and dispersions maximise the likelihood. Otherwise dispersions d come from variances,
-    ``m + d m^2 (1 + v) + m^2 v``, and standard errors from the scatter of genes, which are independent.
+    ``1 + v``. If it is not above 0 by three standard errors, it is 0; means are then averages, which are maximum
+    likelihood estimates, and dispersions maximize the likelihood. Otherwise dispersions d come from variances, ``m + d
+    m^2 (1 + v) + m^2 v``, and standard errors from the scatter of genes, which are independent.
     """
     present = hops.number.sum(axis=1) > 0
     sums = _stack_sums(hops)
@@ -280,7 +280,7 @@ def fit_negative_binomial(hops: HopCounts) -> HopFit:
         errors[5] = error * slope
         estimates = [Estimate(float(value), float(e)) for value, e in zip(values, errors, strict=True)]
     else:
-        notes = ("promoter_dispersion is 0: it can't be told apart from 0",)
+        notes = ("promoter_dispersion is 0: it does not differ significantly from 0",)
         by_group = (dispersed[0], dispersed[1], dispersed[1])
         estimates = [
             Estimate(float(mean), float(np.sqrt((mean + d.value * mean**2) / n)) if n else np.nan)
@@ -290,7 +290,7 @@ def fit_negative_binomial(hops: HopCounts) -> HopFit:
     for place in (3, 4):
         if estimates[place].value <= 0:
             estimates[place] = Estimate(0.0, estimates[place].error)
-            notes += (f"{names[place]} is 0: counts vary no more than Poisson's",)
+            notes += (f"{names[place]} is 0: counts do not vary more than Poisson counts",)
     known = [name for name, own in zip(MEANS, present, strict=True) if own] + list(DISPERSIONS)
     chosen: dict[str, tuple[Estimate, ...]] = {
         name: (value,) for name, value in zip(names, estimates, strict=True) if name in known
@@ -299,10 +299,10 @@ def fit_negative_binomial(hops: HopCounts) -> HopFit:
 
 
 def _stack_sums(hops: HopCounts) -> np.ndarray:
-    """Return the sums of each gene from which moments follow, ``(18, units)``.
+    """Return sums by gene that determine moments, ``(18, units)``.
 
-    They are numbers, totals and squares of the three groups, products of the totals of two groups (six), and how many
-    pairs of different counts of a gene there are in each group, and between groups (six, in the same order).
+    They are numbers, totals and squares of the three groups, products of the totals of two groups (six), and numbers of
+    pairs of different counts of a gene within and between groups (six, in the same order).
     """
     products = [hops.total[i] * hops.total[j] for i in range(3) for j in range(i, 3)]
     pairs = [hops.number[i] * hops.number[j] - (hops.number[i] if i == j else 0) for i in range(3) for j in range(i, 3)]
@@ -325,7 +325,7 @@ def _solve_moments(sums: np.ndarray, present: np.ndarray) -> np.ndarray:
     variance = max(observed / expected - 1, -0.99) if expected else 0.0
     excess = mean_square - mean - mean**2 * (1 + variance)  # d m^2 (1 + v)
     scale = mean**2 * (1 + variance)
-    # Of groups with few counts dispersions scatter more, by about (1 + 1 / m)^2.
+    # Dispersions of groups with small counts vary more, by about (1 + 1 / m)^2.
     weights = number * (mean / (1 + mean)) ** 2
     dispersions = np.divide(excess, scale, out=np.zeros(3), where=scale > 0)
     experiment = weights[1:] @ dispersions[1:] / weights[1:].sum() if weights[1:].any() else 0.0
@@ -351,7 +351,7 @@ def propagate(sums: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) ->
 
 
 def _find_variance(observed: float) -> tuple[float, float]:
-    """Return the variance of the gamma factor whose 64 levels have an observed one, and the derivative by that one."""
+    """Return the variance of the gamma factor whose 64 levels have the observed variance, and its derivative."""
     points = [observed, observed * 1.05]
     levels = [float((make_gamma_levels(point, FACTOR_LEVELS) ** 2).mean() - 1) for point in points]
     slope = (points[1] - points[0]) / (levels[1] - levels[0])
@@ -374,7 +374,7 @@ def _evaluate_counts(counts: np.ndarray, mean: float, dispersion: float) -> floa
 
 
 def _maximize_dispersion(histograms: tuple[np.ndarray, ...], means: np.ndarray) -> Estimate:
-    """Return the dispersion that counts of given means share, by maximum likelihood."""
+    """Return the common dispersion of counts with given means by maximum likelihood."""
     from scipy.optimize import minimize_scalar
 
     def evaluate(dispersion: float) -> float:

@@ -1,9 +1,9 @@
-"""Data without a label: a mixture of two groups, told apart by both effects of a pair.
+"""Data without a label: a mixture of two groups, which both effects of a pair distinguish.
 
-In each group effects are independent, but for the slope: perturbation effects are folded normal, and binding effects
-have any distribution over narrow bins, so that the share of bound pairs of each bin is a parameter. The bound fraction
-of each TF then follows from its own pairs. The parameters of groups are those of all pairs pooled: a mixture of the
-same groups, in which the fraction is the mean one.
+In each group, both effects are independent except for the slope. Perturbation effects are folded normal, and binding
+effects have any distribution over narrow bins, so that the share of bound pairs in each bin is a parameter. The bound
+fraction of each TF follows from its pairs. Parameters of groups are estimated from all pairs together: a mixture of the
+same groups with the mean fraction.
 """
 
 from collections.abc import Mapping
@@ -22,20 +22,20 @@ from yeastxr.schema import BINDING, PERTURBATION
 
 NAMES = ("unbound_std", "bound_mean", "bound_std", "slope")
 _K = len(NAMES)
-_BIN_PAIRS, _MOST_BINS = 400, 400  # pairs in a bin of binding effects on average, and how many bins there are at most
-_PRIOR = 0.01  # of a pair of either group in each bin, which keeps its share inside (0, 1)
-_STARTS = (0.05, 0.15, 0.4)  # shares of the largest |perturbation effects| that are the bound group at first
+_BIN_PAIRS, _MOST_BINS = 400, 400  # mean number of pairs in a bin of binding effects, and largest number of bins
+_PRIOR = 0.01  # pseudocount of pairs of each group in each bin, which keeps shares inside (0, 1)
+_STARTS = (0.05, 0.15, 0.4)  # shares of the largest |perturbation effects| that form the initial bound group
 _EM_STEPS = 12
-_UNLIKELY = 1e-6  # chance below which a likelihood ratio shows a second group
+_UNLIKELY = 1e-6  # p-value of a likelihood ratio that shows a second group
 _LEAST_PAIRS = 100
-_REACH, _RATIO_BINS = 40.0, 8000  # of logarithms of likelihood ratios
+_REACH, _RATIO_BINS = 40.0, 8000  # limit of logarithms of likelihood ratios
 _BISECTIONS = 60
-_ADVICE = "expected a label, such as that of from_tables(label_from=...), or more genes"
+_ADVICE = "expected labels, for example from from_tables(label_from=...), or more genes"
 
 
 @dataclass(frozen=True)
 class MixtureFit:
-    """Parameters of both groups, why some are held, bound fractions by TF, moments of binding effects by group."""
+    """Parameters of both groups, reasons for held ones, bound fractions by TF, moments of binding effects by group."""
 
     effects: Maximum
     reasons: dict[str, str]
@@ -63,7 +63,7 @@ class _Binned:
 
     @property
     def size(self) -> int:
-        """How many bins there are."""
+        """The number of bins."""
         return self.edges.size + 1
 
 
@@ -99,11 +99,11 @@ class _Parts:
 
 
 def fit_mixture(ds: xr.Dataset, data: Data, held: Mapping[str, float]) -> MixtureFit:
-    """Fit two groups to pairs without labels; refuse data that show no second group."""
+    """Fit two groups to pairs without labels, or raise if there is no second group."""
     cells = data.cells[0]
     n = float(cells.count.sum())
     if n < _LEAST_PAIRS:
-        raise InputError(f"the dataset has no 'label', and {n:.0f} pairs with both effects; {_ADVICE}")
+        raise InputError(f"the dataset has no 'label', and only {n:.0f} pairs with both effects; {_ADVICE}")
     binned = _Binned.make(cells)
     unbound_mean = held.get("unbound_mean", 0.0)
     model = _choose_start(binned, held, unbound_mean)
@@ -138,14 +138,14 @@ def fit_mixture(ds: xr.Dataset, data: Data, held: Mapping[str, float]) -> Mixtur
     bound = _fit_fractions(ds, data, model, binned, full)
     bins = np.searchsorted(binned.edges, cells.effect.astype(np.float32), side="right")
     posterior = _find_posterior(model.evaluate(cells, bins).ratio)
-    reasons = {} if varies else {"slope": "pairs have one binding effect"}
+    reasons = {} if varies else {"slope": "all pairs have the same binding effect"}
     return MixtureFit(effects, reasons, bound, _weigh_moments(cells, posterior, data.moments.least))
 
 
 def _find_edges(cells: Cells) -> np.ndarray:
-    """Return edges of bins of binding effects, float32, in rising order.
+    """Return edges of bins of binding effects, float32, in ascending order.
 
-    They are quantiles, half of them evenly spaced and half ever closer to the largest, without those that coincide.
+    They are distinct quantiles, half of them evenly spaced, and half increasingly close to the largest.
     """
     n = float(cells.count.sum())
     half = int(np.clip(n / _BIN_PAIRS, 8, _MOST_BINS)) // 2
@@ -209,7 +209,7 @@ def _compute_likelihood(model: _Model, binned: _Binned) -> Likelihood:
 
 
 def _choose_start(binned: _Binned, held: Mapping[str, float], unbound_mean: float) -> _Model:
-    """Return the likeliest outcome of a few expectation-maximization steps from some starts."""
+    """Return the most likely result of a few expectation-maximization steps from several starts."""
     cells = binned.cells
     order = np.argsort(-cells.magnitude)
     upto = np.cumsum(cells.count[order]) / cells.count.sum()
@@ -267,7 +267,7 @@ def _fit_one_group(cells: Cells, held: Mapping[str, float]) -> float:
 def _check_groups(
     model: _Model, value: float, value_of_one: float, n: float, covariance: np.ndarray, binned: _Binned
 ) -> None:
-    """Refuse a mixture that the data do not determine."""
+    """Raise if the data do not determine the mixture."""
     from scipy.stats import chi2
 
     unbound_std, bound_mean, bound_std, slope = model.numbers
@@ -278,11 +278,11 @@ def _check_groups(
     smaller = mean**2 + bound_std**2 <= model.unbound_mean**2 + unbound_std**2
     few = min(fraction, 1 - fraction) * n < 10
     if unlikely or smaller or few or not np.isfinite(np.diag(covariance)[:_K]).all():
-        raise InputError(f"the dataset has no 'label', and its effects show no second group of pairs; {_ADVICE}")
+        raise InputError(f"the dataset has no 'label', and its effects do not show a second group of pairs; {_ADVICE}")
 
 
 def _weigh_moments(cells: Cells, posterior: np.ndarray, least: float) -> Moments:
-    """Return moments of binding effects by group, each pair with the probability that it is of that group."""
+    """Return moments of binding effects by group, weighting pairs by the probability that they belong to it."""
     weights = np.stack([cells.count * (1 - posterior), cells.count * posterior])
     return Moments(weights.sum(axis=1), weights @ cells.effect, weights @ cells.effect**2, least)
 
@@ -290,10 +290,10 @@ def _weigh_moments(cells: Cells, posterior: np.ndarray, least: float) -> Moments
 def _fit_fractions(
     ds: xr.Dataset, data: Data, model: _Model, binned: _Binned, covariance: np.ndarray
 ) -> list[Estimate]:
-    """Return the bound fraction of each TF, by maximum likelihood given the groups.
+    """Return the bound fraction of each TF by maximum likelihood, given the groups.
 
-    The variance is that of the information, with the uncertainty of the groups, less that of labels: a specification
-    binds a fixed number of genes.
+    The variance comes from the information and the uncertainty of the groups, minus that of labels, because the number
+    of bound genes is fixed.
     """
     arrays = align_features(ds[[BINDING, PERTURBATION]], [BINDING, PERTURBATION])
     histogram = np.zeros((data.tfs, _RATIO_BINS))
@@ -357,7 +357,7 @@ def _fit_fractions(
 
 
 def _solve_fractions(histogram: np.ndarray, ratios: np.ndarray) -> np.ndarray:
-    """Return the fraction of each row at which the likelihood of ratios is largest, in [0, 1], by bisection."""
+    """Return the fraction in [0, 1] with the largest likelihood for the ratios of each row, by bisection."""
     gain = ratios - 1
     low, high = np.zeros(len(histogram)), np.ones(len(histogram))
     for _ in range(_BISECTIONS):

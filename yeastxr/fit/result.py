@@ -1,4 +1,4 @@
-"""The outcome of a fit: a specification, estimates with standard errors, and notes on what was not estimated."""
+"""The result of a fit: a specification, estimates with standard errors, and notes."""
 
 import html
 import math
@@ -18,7 +18,7 @@ _HEAD = ("parameter", "value", "standard error", "source")
 
 @dataclass(frozen=True)
 class Row:
-    """A parameter of the fitted specification: its value, standard error, and where the value comes from."""
+    """A parameter of the fitted specification: its value, standard error, and source."""
 
     name: str
     value: float
@@ -28,20 +28,20 @@ class Row:
 
 @dataclass(frozen=True, repr=False)
 class SpecFit:
-    """The outcome of :func:`yeastxr.fit_spec`; it prints as a table, in a terminal and in a notebook.
+    """The result of :func:`yeastxr.fit_spec`, whose repr is a table.
 
     Parameters
     ----------
     spec
-        The specification, ready to simulate data beside those that were fitted.
+        The fitted specification.
     estimates
-        Along the dim ``parameter``: ``value`` and ``standard_error`` (float64, NaN where there is none) and ``source``
-        (text): ``estimated``; ``held`` at the default, from which the data can't tell it apart; ``chosen`` to resemble
-        the data, without a standard error; ``given`` by the caller; ``dataset``, from the dataset's attributes; or
-        ``default``. ``slope`` is the rise of the mean of bound pairs by unit of binding effect. By TF: ``bound`` and
-        ``positive_fraction``, each with ``..._standard_error``.
+        Along the dimension ``parameter``: ``value`` and ``standard_error`` (float64, NaN if there is none) and
+        ``source`` (a string): ``estimated``; ``held`` at the default, from which it does not differ significantly;
+        ``chosen`` to resemble the data, without a standard error; ``given`` by the caller; ``dataset``, from the
+        attributes of the dataset; or ``default``. ``slope`` is the increase of the mean of bound pairs per unit of
+        binding effect. By TF: ``bound`` and ``positive_fraction``, each with ``..._standard_error``.
     notes
-        What was not estimated, or is not as it should be, one sentence each.
+        Sentences about parameters that were not estimated, and about problems.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def _format(number: float) -> str:
 
 
 def make_table(rows: list[Row], by_tf: dict[str, Any], coords: Any) -> xr.Dataset:
-    """Return estimates as a Dataset, along ``parameter`` and by TF."""
+    """Convert estimates to a Dataset, along ``parameter`` and by TF."""
     numbers = {"value": [row.value for row in rows], "standard_error": [row.error for row in rows]}
     return xr.Dataset(
         {name: (PARAMETER, np.array(values, np.float64)) for name, values in numbers.items()}

@@ -1,4 +1,4 @@
-"""Shares of pairs and genes: signs, responses that are known, missing values."""
+"""Shares of pairs and genes: signs, known responses, missing values."""
 
 import numpy as np
 
@@ -6,13 +6,13 @@ from yeastxr.fit.hops import Estimate, propagate
 from yeastxr.simulation.parameters import LEAST_RESPONSIVENESS, MOST_RESPONSIVENESS
 from yeastxr.simulation.tables import FACTOR_LEVELS, make_beta_levels
 
-_SIGNIFICANT = 3.0  # standard errors from which on genes differ in how often they respond
-_UNLIKELY = 1e-4  # chance below which TFs differ in their share of positive effects
+_SIGNIFICANT = 3.0  # standard errors for significant differences of genes
+_UNLIKELY = 1e-4  # p-value of significant differences of signs between TFs
 _MOST_STEPS = 200
 
 
 def estimate_share(number: float, total: float) -> Estimate:
-    """Return a share and its binomial standard error; at 0 and 1 that of half a case more."""
+    """Return a share and its binomial standard error, which at 0 and 1 includes half an additional case."""
     if not total:
         return Estimate(np.nan, np.nan)
     share, inner = number / total, (number + 0.5) / (total + 1)
@@ -34,14 +34,15 @@ def differ_in_signs(positive: np.ndarray, negative: np.ndarray) -> bool:
 
 
 def estimate_missing(known: np.ndarray, tfs: int) -> tuple[Estimate, Estimate]:
-    """Return the shares of genes, and of other pairs, without effects, by maximum likelihood.
+    """Return the shares of genes, and of other pairs, with missing effects, by maximum likelihood.
 
-    ``known`` is how many effects each gene has. A gene without any is missing, or all of its pairs are, by chance. Of
-    the pairs of other genes the share ``(p - p^tfs) / (1 - p^tfs)`` is missing, with the share p of pairs.
+    ``known`` is the number of effects of each gene. If there are none, the gene is missing, or all of its pairs are
+    missing by chance. For a share p of missing pairs, the share ``(p - p^tfs) / (1 - p^tfs)`` of pairs is missing in
+    other genes.
     """
     genes, empty = known.size, int((known == 0).sum())
     rest = (genes - empty) * tfs
-    observed = 1 - known.sum() / rest if rest else 0.0  # of the pairs of genes that have some effect
+    observed = 1 - known.sum() / rest if rest else 0.0  # of the pairs of genes with at least one effect
     if tfs == 1:
         return Estimate(0.0, np.nan), estimate_share(empty, genes)
     share = observed
@@ -62,11 +63,11 @@ def estimate_missing(known: np.ndarray, tfs: int) -> tuple[Estimate, Estimate]:
 
 
 def estimate_responses(responses: np.ndarray) -> dict[str, Estimate]:
-    """Return the shares of bound and of unbound pairs that respond, and the correlation of a gene's responses.
+    """Return the shares of bound and unbound pairs that respond, and the correlation of responses of a gene.
 
-    ``responses`` holds for each gene the numbers of unbound pairs, of those that respond, of bound pairs, and of those
-    that respond. Standard errors come from the scatter of genes, which are independent. The correlation is 0 where it
-    is not above 0 by three standard errors.
+    ``responses`` contains for each gene the numbers of unbound pairs, responsive unbound pairs, bound pairs, and
+    responsive bound pairs. Standard errors come from the variation of genes, which are independent. The correlation is
+    0 if it is not above 0 by three standard errors.
     """
     n_unbound, indirect, n_bound, direct = responses
     pairs = [n * (n - 1) for n in (n_unbound, indirect, n_bound, direct)]
@@ -97,7 +98,7 @@ def _solve_responses(sums: np.ndarray) -> np.ndarray:
 
 
 def _undo_levels(observed: Estimate, mean: float) -> Estimate:
-    """Return the correlation of beta chances whose 64 levels have the observed one."""
+    """Return the correlation of beta probabilities whose 64 levels have the observed correlation."""
     points = [min(observed.value, 0.95 * MOST_RESPONSIVENESS), min(observed.value, 0.95 * MOST_RESPONSIVENESS) * 1.04]
     levels = []
     for point in points:

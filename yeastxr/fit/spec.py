@@ -1,4 +1,4 @@
-"""The specification whose data look like a dataset: what is estimated, held, given, and taken from attributes."""
+"""Fitting of a specification: parameters that are estimated, held, given, or read from attributes."""
 
 import json
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ from yeastxr.simulation.sweeps import read_sweep, spec_of
 
 TOTALS = ("total_background_hops", "total_experiment_hops")
 _OF_DATASET = ("genes", "bound", "n_sample", "tfs", "replicates", "measurements", "bound_concentration", "seed")
-# What a fit takes from the attributes of a dataset: how it was made, not with which numbers.
+# Parameters that a fit reads from attributes: the structure of a simulation, not its numbers.
 _STRUCTURE = (
     *TOTALS,
     "pseudocount",
@@ -93,12 +93,12 @@ _NUMBERS = (
     "missing_gene_fraction",
     "missing_pair_fraction",
 )
-_SCALE = 10**6  # the total of background hops where only the ratio of totals is known
+_SCALE = 10**6  # the total of background hops if only the ratio of totals is known
 
 
 @dataclass
 class _Fit:
-    """Parameters as they are found, with standard errors, sources and notes."""
+    """The parameters determined so far, with standard errors, sources and notes."""
 
     given: dict[str, Any]
     structure: dict[str, Any]
@@ -122,30 +122,30 @@ class _Fit:
 
 
 def fit_spec(ds: xr.Dataset, *, seed: int | None = None, **known: Any) -> SpecFit:
-    """Find the specification whose data look like a dataset, simulated or measured, with standard errors.
+    """Fit a specification to a simulated or measured dataset, with standard errors.
 
-    Each parameter is estimated by itself, or with those that it depends on, by maximum likelihood or from moments; see
-    :doc:`/explanation/theory`. Replicates are pooled, and pairs without both effects left out.
+    Parameters are estimated individually, or in groups that depend on each other, by maximum likelihood or from
+    moments; see :doc:`/explanation/theory`. Replicates are pooled, and pairs without both effects are omitted.
 
-    - Bound fractions are those of the labels. Without ``label``, two groups are told apart by both effects, see below.
-    - Perturbation effects: s.d. of both groups, the mean of bound pairs, and how it rises with binding. The unbound
-      mean, ``responsive_fraction`` and ``indirect_fraction`` leave 0, 1 and 0 only if the likelihood says so.
-    - Hops, if the dataset keeps them: ranges, or means and dispersions, whichever is likelier. Else ranges from binding
-      effects, if those are effects of such hops; or ranges that give their means and mean squares.
-    - Shares: positive effects, missing genes and pairs, and responses where the variable ``responsive`` is kept.
+    - Bound fractions come from labels. Without ``label``, both effects distinguish two groups; see below.
+    - Perturbation effects: s.d. of both groups, the mean of bound pairs, and its increase with binding. The unbound
+      mean, ``responsive_fraction`` and ``indirect_fraction`` differ from 0, 1 and 0 only if the likelihood requires it.
+    - Hops, if the dataset contains them: ranges, or means and dispersions, whichever is more likely. Otherwise ranges
+      from binding effects, if they match uniform hops; or ranges that reproduce their means and mean squares.
+    - Shares: positive effects, missing genes and pairs, and responses (with the variable ``responsive``).
 
-    Not estimated: the rule of p-values, relations of TFs, totals, the pseudocount, ``bound_concentration``,
-    ``measurements`` and ``batch_std``. They are those of the dataset's attributes, or the caller's, or defaults.
+    The rule of p-values, relations of TFs, totals, the pseudocount, ``bound_concentration``, ``measurements`` and
+    ``batch_std`` are not estimated. They come from the attributes of the dataset, the caller or the defaults.
 
     Parameters
     ----------
     ds
-        A dataset with ``binding_effect`` and ``perturbation_effect``, dims ``([replicate,] gene, tf)``, NumPy or dask,
-        which is read once (without a label, three times). ``label``, ``responsive`` and hops are used if it has them.
+        A dataset with ``binding_effect`` and ``perturbation_effect``, dimensions ``([replicate,] gene, tf)``, NumPy or
+        dask. It is read once (without a label, three times). ``label``, ``responsive`` and hops are used if they exist.
     seed
-        The seed of the specification; drawn by default.
+        The seed of the specification. By default it is random.
     **known
-        Parameters of :class:`yeastxr.SimulationSpec` that are known: they are held, and all else is fitted given them.
+        Known parameters of :class:`yeastxr.SimulationSpec`, which are held while all others are fitted.
 
     Returns
     -------
@@ -155,16 +155,16 @@ def fit_spec(ds: xr.Dataset, *, seed: int | None = None, **known: Any) -> SpecFi
     Raises
     ------
     InputError
-        If the dataset lacks an effect, has other leading dims, or relations name TFs that it lacks; if a known
-        parameter is unknown or invalid; or, without a label, if effects show no second group.
+        If the dataset lacks an effect, has other leading dimensions, or relations name TFs that it does not have; if a
+        known parameter does not exist or is invalid; or, without a label, if effects do not show a second group.
 
     Notes
     -----
-    Without a label, pairs are a mixture of two groups in which both effects are independent, but for the slope: folded
-    normal perturbation effects, and any distribution of binding effects, in bins. The bound group is that of larger
-    perturbation effects.
+    Without a label, pairs are a mixture of two groups in which both effects are independent except for the slope:
+    perturbation effects are folded normal, and binding effects have any distribution, in bins. The bound group has
+    larger perturbation effects.
 
-    A known parameter that the data contradict changes the estimates of others: it is not tested.
+    Known parameters are not tested: one that contradicts the data biases the estimates of others.
 
     Examples
     --------
@@ -187,7 +187,7 @@ def fit_spec(ds: xr.Dataset, *, seed: int | None = None, **known: Any) -> SpecFi
         sizes = np.concatenate([own.magnitude for own in cells])
         if sizes.size and sum(own.count.sum() for own in cells) > 1 and not np.ptp(sizes) > 0:
             raise InputError(
-                f"perturbation effects of {words} pairs all have the size {sizes[0]:g}; expected effects with noise"
+                f"perturbation effects of {words} pairs have the magnitude {sizes[0]:g}; expected effects with noise"
             )
     held = {name: fit.given[name] for name in EFFECT_NAMES if name in fit.given}
     adjustment = fit.given.get("max_mean_adjustment")
@@ -197,7 +197,7 @@ def fit_spec(ds: xr.Dataset, *, seed: int | None = None, **known: Any) -> SpecFi
             held["slope"] = adjustment / largest if largest else 0.0
         bound = _estimate_bound(data)
         if (data.measured < data.units).any():
-            fit.note("bound fractions are those of the pairs that have a binding effect")
+            fit.note("bound fractions refer to pairs with a binding effect")
         if RESPONSIVE in ds:
             _set_responses(data, fit)
             held |= {"responsive_fraction": 1.0, "indirect_fraction": 0.0}
@@ -205,8 +205,8 @@ def fit_spec(ds: xr.Dataset, *, seed: int | None = None, **known: Any) -> SpecFi
     else:
         if adjustment:
             raise InputError(
-                f"max_mean_adjustment is {format_value(adjustment)}, and the dataset has no 'label', without which the "
-                "largest binding effect is not known; expected 0, or a label"
+                f"max_mean_adjustment is {format_value(adjustment)}, but the dataset has no 'label', so the "
+                "largest binding effect is unknown; expected 0, or a label"
             )
         mixture = fit_mixture(ds, data, held if adjustment is None else {**held, "slope": 0.0})
         best, reasons, bound = mixture.effects, mixture.reasons, mixture.bound
@@ -214,7 +214,7 @@ def fit_spec(ds: xr.Dataset, *, seed: int | None = None, **known: Any) -> SpecFi
         for name in ("unbound_mean", "responsive_fraction", "indirect_fraction"):
             fit.set(name, best.values[name], np.nan, source="held")
         fit.note(
-            "there is no label: bound fractions are those of a mixture of two groups, and unbound_mean, "
+            "there is no label: bound fractions come from a mixture of two groups, and unbound_mean, "
             "responsive_fraction and indirect_fraction are held"
         )
     _set_effects(best, reasons, largest, fit, known_responses=RESPONSIVE in ds)
@@ -223,7 +223,7 @@ def fit_spec(ds: xr.Dataset, *, seed: int | None = None, **known: Any) -> SpecFi
 
 
 def _check_dataset(ds: xr.Dataset) -> xr.Dataset:
-    """Return a dataset whose variables have their dims in order, or refuse it."""
+    """Return a dataset with ordered dimensions, or raise."""
     ds = restore_dims(ds)
     check_dims(ds, "the dataset")
     names = [BINDING, PERTURBATION, *([LABEL] if LABEL in ds.data_vars else []), *list_extras(ds)]
@@ -233,7 +233,7 @@ def _check_dataset(ds: xr.Dataset) -> xr.Dataset:
         why = "share their truth" if dim == MEASUREMENT else "differ in a parameter"
         one = f"{dim}=0" if dim.isidentifier() else f"{{{dim!r}: 0}}"
         raise InputError(
-            f"the dataset has the dim {dim!r}, along which data {why}; expected one point, such as ds.isel({one})"
+            f"the dataset has the dimension {dim!r}, along which data {why}; select one label, such as ds.isel({one})"
         )
     effect = get_feature(ds, BINDING).transpose(..., *CORE_DIMS)
     arrays = {name: match_to(check_array(ds[name], name), name, effect, BINDING) for name in names}
@@ -241,11 +241,11 @@ def _check_dataset(ds: xr.Dataset) -> xr.Dataset:
 
 
 def _check_known(known: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the known parameters as a specification has them, or refuse them."""
+    """Return the normalized known parameters, or raise."""
     allowed = [f.name for f in fields(SimulationSpec) if f.name not in _OF_DATASET]
     for name in known:
         if name in _OF_DATASET:
-            raise InputTypeError(f"{name} is known from the dataset; expected other parameters of a specification")
+            raise InputTypeError(f"{name} comes from the dataset; expected other parameters of a specification")
         if name not in allowed:
             raise InputTypeError(f"{format_value(name)} is not a parameter of a simulation; {suggest(name, allowed)}")
     checked = dict(known)
@@ -254,12 +254,12 @@ def _check_known(known: Mapping[str, Any]) -> dict[str, Any]:
         checked |= {name: getattr(group(**own), name) for name in own}
     for name in ("unbound_std", "bound_std"):
         if checked.get(name) == 0:
-            raise InputError(f"{name} is 0, which gives effects no likelihood; expected a number above 0")
+            raise InputError(f"{name} is 0, so effects have no likelihood; expected a number above 0")
     return checked
 
 
 def _read_structure(ds: xr.Dataset) -> dict[str, Any]:
-    """Return what the attributes of a dataset, or of its variables, say about how it was made."""
+    """Return structural parameters from the attributes of a dataset or its variables."""
     sweep = read_sweep(ds)
     spec = spec_of(ds) or (None if sweep is None else sweep.spec)
     if spec is not None:
@@ -275,15 +275,15 @@ def _read_structure(ds: xr.Dataset) -> dict[str, Any]:
 
 
 def _find_holds(ds: xr.Dataset, fit: _Fit) -> xr.DataArray | None:
-    """Return where the conditions of each TF hold, if there are relations."""
+    """Return whether the conditions of each TF hold, if there are relations."""
     relationships = fit.values.get("tf_relationships")
     if not relationships:
         if LABEL in ds:
-            fit.note("no relations of TFs are given: all bound pairs count as pairs whose conditions hold")
+            fit.note("no relations of TFs are given: the conditions of all bound pairs are assumed to hold")
         return None
     if LABEL not in ds:
         raise InputError(
-            "relations of TFs are about labels, and the dataset has no 'label'; expected one, or tf_relationships={}"
+            "relations of TFs need labels, but the dataset has no 'label'; add labels, or pass tf_relationships={}"
         )
     labels = ds[LABEL]
     everywhere = xr.ones_like(labels)
@@ -293,12 +293,12 @@ def _find_holds(ds: xr.Dataset, fit: _Fit) -> xr.DataArray | None:
         if "tf_relationships" in fit.given:
             raise
         raise InputError(
-            f"the dataset's attributes have relations of TFs that it lacks: {error}; expected tf_relationships="
+            f"the attributes have relations of TFs that the dataset does not have: {error}; pass tf_relationships="
         ) from None
 
 
 def _fit_hops(data: Data, moments: Moments, fit: _Fit, *, labelled: bool) -> BindingParameters:
-    """Fit hops, and return parameters of binding with what is found."""
+    """Fit hops, and return the updated parameters of binding."""
     base = {name: fit.values[name] for name in (*TOTALS, "pseudocount") if name in fit.values}
     distribution = fit.values.get("hop_distribution")
     found: HopFit | None = None
@@ -315,7 +315,7 @@ def _fit_hops(data: Data, moments: Moments, fit: _Fit, *, labelled: bool) -> Bin
             for name, total in zip(TOTALS, totals, strict=True):
                 fit.set(name, total, np.nan, source="chosen")
                 base[name] = total
-            fit.note("totals of hops are chosen: only their ratio follows from hops and binding effects")
+            fit.note("totals of hops are chosen: hops and binding effects determine only their ratio")
         if chosen == "negative_binomial" and "pseudocount" not in base:
             base["pseudocount"] = BindingParameters.pseudocount
     else:
@@ -323,7 +323,9 @@ def _fit_hops(data: Data, moments: Moments, fit: _Fit, *, labelled: bool) -> Bin
             return _keep_given_hops(base, fit, labelled=labelled)
         start = BindingParameters(**base)
         if distribution == "negative_binomial":
-            fit.note("hops are not kept: ranges stand for negative binomial distributions, whose means need hops=True")
+            fit.note(
+                "the dataset has no hops: ranges replace negative binomial distributions, whose means need hops=True"
+            )
         elif data.values is not None and data.value_counts is not None:
             found = fit_lattice(data.values, data.value_counts, start)
         fit.set("hop_distribution", "uniform", source="default")
@@ -333,15 +335,15 @@ def _fit_hops(data: Data, moments: Moments, fit: _Fit, *, labelled: bool) -> Bin
         elif found is None:
             matched = match_moments(moments, start)
             if matched is None:
-                fit.note("ranges of hops are defaults: binding effects are below 0 or all 0, so no hops give them")
+                fit.note("ranges of hops are defaults: binding effects are negative or all 0, so no hops match them")
             else:
                 found, total = matched
                 source = "chosen"
                 fit.set(TOTALS[1], total, np.nan, source="chosen")
                 base[TOTALS[1]] = fit.values[TOTALS[1]]
                 fit.note(
-                    "ranges and the total of experiment hops are chosen to give about the mean and mean square of "
-                    "binding effects: these are not those of uniform hops with the totals and pseudocount"
+                    "ranges and the total of experiment hops approximate the mean and mean square of "
+                    "binding effects, which do not match uniform hops with the totals and pseudocount"
                 )
     if found is not None:
         for name, estimates in found.estimates.items():
@@ -354,28 +356,28 @@ def _fit_hops(data: Data, moments: Moments, fit: _Fit, *, labelled: bool) -> Bin
         for name in MEANS:
             if name not in fit.values:
                 fit.set(name, known, np.nan, source="chosen")
-                fit.note(f"{name} is that of the other pairs: there are none of its own")
+                fit.note(f"{name} is that of the other pairs, because its group is empty")
     of_binding = [f.name for f in fields(BindingParameters)]
     return BindingParameters(**{name: fit.values[name] for name in of_binding if name in fit.values})
 
 
 def _keep_given_hops(base: Mapping[str, Any], fit: _Fit, *, labelled: bool) -> BindingParameters:
-    """Return the negative binomial distributions that the caller gave, which can't be fitted; refuse lacking means."""
+    """Return negative binomial distributions given by the caller, which can't be fitted; raise for missing means."""
     missing = [name for name in MEANS if name not in fit.given]
     if missing:
         why = "no 'label'" if not labelled else "no counts of hops"
         raise InputError(
-            f"hop_distribution is 'negative_binomial' without {', '.join(missing)}, and the dataset has {why} to "
-            "estimate means from; expected a mean each, or hop_distribution='uniform'"
+            f"hop_distribution is 'negative_binomial' without {', '.join(missing)}, but the dataset has {why} to "
+            "estimate means; expected all means, or hop_distribution='uniform'"
         )
-    fit.note("hops are not fitted: their means are given, and dispersions that are not given are defaults")
+    fit.note("hops are not fitted: their means are given, and omitted dispersions have their defaults")
     return BindingParameters(
         **base, **{name: fit.given[name] for name in ("hop_distribution", *MEANS, *DISPERSIONS) if name in fit.given}
     )
 
 
 def _split_hops(found: HopFit, moments: Moments, start: BindingParameters, fit: _Fit) -> None:
-    """Set ranges of hops without a label: that of background hops is estimated, those of both groups are chosen."""
+    """Set ranges of hops without a label: that of background hops is estimated, and those of both groups are chosen."""
     background, most = found.estimates[RANGES[0]], int(found.estimates[RANGES[1]][1].value)
     ends = int(background[0].value), int(background[1].value)
     fit.set(RANGES[0], ends, *(end.error for end in background))
@@ -384,14 +386,13 @@ def _split_hops(found: HopFit, moments: Moments, start: BindingParameters, fit: 
         for name in RANGES[1:]:
             low, high = matched[0].estimates[name]
             fit.set(name, (int(low.value), int(high.value)), np.nan, np.nan, source="chosen")
-        fit.note("ranges of experiment hops are chosen to give about the mean and mean square of either group")
+        fit.note("ranges of experiment hops approximate the mean and mean square of both groups")
 
 
 def _estimate_bound(data: Data) -> list[Estimate]:
-    """Return the bound fraction of each TF among its measured pairs; of a TF without any, that of all.
+    """Return the bound fraction of each TF among its measured pairs, or that of all TFs if there are none.
 
-    A specification binds its multiple of genes, rounded, so the labels of all pairs tell it up to rounding. Those of
-    some pairs are a sample.
+    Labels of all pairs determine the fraction up to rounding. Labels of some pairs are a sample.
     """
     rounding = float(1 / (np.sqrt(12) * data.genes))
     pooled = estimate_share(float(data.bound.sum()), float(data.measured.sum()))
@@ -403,7 +404,7 @@ def _estimate_bound(data: Data) -> list[Estimate]:
 
 
 def _set_responses(data: Data, fit: _Fit) -> None:
-    """Set the shares of pairs that respond, from the variable that says which."""
+    """Set the shares of pairs that respond from the variable ``responsive``."""
     for name, estimate in estimate_responses(data.responses).items():
         if not np.isnan(estimate.value):
             fit.set(name, estimate.value, estimate.error)
@@ -415,7 +416,7 @@ def _set_responses(data: Data, fit: _Fit) -> None:
 def _set_effects(
     best: Maximum, reasons: Mapping[str, str], largest: float, fit: _Fit, *, known_responses: bool
 ) -> None:
-    """Set means, standard deviations, the adjustment and shares that respond."""
+    """Set means, standard deviations, the adjustment and response shares."""
     of_hops = MEANS if fit.values.get("hop_distribution") == "negative_binomial" else RANGES
     is_chosen = any(fit.sources.get(name, "default") in ("chosen", "default") for name in of_hops)
     for name in EFFECT_NAMES:
@@ -426,11 +427,13 @@ def _set_effects(
         factor = largest if name == "slope" else 1.0
         if name == "slope" and name in best.free and is_chosen:
             fit.set(target, value * factor, np.nan, source="chosen")
-            fit.note(f"only the slope is estimated: {target} is it times the largest effect of ranges that are chosen")
+            fit.note(
+                f"only the slope is estimated: {target} is the slope times the largest effect of the chosen ranges"
+            )
         elif name in best.free:
             fit.set(target, value * factor, error * factor)
             if np.isnan(error):
-                fit.note(f"{target} has no standard error: the data hardly determine it")
+                fit.note(f"{target} has no standard error, because the data hardly determine it")
         elif name in reasons and target not in fit.given:
             if reasons[name].startswith("there "):
                 fit.note(f"{target} is the default: {reasons[name]}")
@@ -440,7 +443,7 @@ def _set_effects(
 
 
 def _set_shares(data: Data, fit: _Fit) -> None:
-    """Set the shares of positive effects and of missing ones."""
+    """Set the shares of positive and of missing effects."""
     positive, negative = float(data.positive.sum()), float(data.negative.sum())
     share = estimate_share(positive, positive + negative)
     if not np.isnan(share.value):
@@ -449,7 +452,7 @@ def _set_shares(data: Data, fit: _Fit) -> None:
         shares = [estimate_share(p, p + n).value for p, n in zip(data.positive, data.negative, strict=True)]
         by_tf = tuple(share.value if np.isnan(own) else float(own) for own in shares)
         fit.values["positive_fraction"] = by_tf
-        fit.note("TFs differ in their share of positive effects: the specification has one for each")
+        fit.note("TFs differ in their share of positive effects: the specification has one share for each TF")
     if (data.known < data.tfs).any():
         of_genes, of_pairs = estimate_missing(data.known, data.tfs)
         fit.set("missing_gene_fraction", of_genes.value, of_genes.error)
@@ -502,8 +505,8 @@ def _describe_population(ds: xr.Dataset, fit: _Fit, bound: list[float]) -> dict[
         if index.inferred_type == "string":
             population[name] = [str(label) for label in index]
         elif not np.array_equal(index, np.arange(index.size)):
-            fit.note(f"{dim}s have other integers than 0 to {index.size - 1}, which the specification numbers them by")
+            fit.note(f"labels of {dim}s are not 0 to {index.size - 1}, the integers that the specification uses")
             if dim == TF and fit.values.get("tf_relationships"):
                 fit.values["tf_relationships"] = None
-                fit.note("the specification has no relations: they name TFs by other integers")
+                fit.note("the specification has no relations, because they use other integers for TFs")
     return population

@@ -1,4 +1,4 @@
-"""The catalog of names: the ORFs of yeast, and the transcription factors that have a known motif."""
+"""The catalog of names: the ORFs of yeast, and transcription factors with a known motif."""
 
 from yeastxr.names.catalog import genes, tfs
 

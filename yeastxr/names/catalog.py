@@ -1,6 +1,6 @@
-"""The tables of the catalog, which data/README.md describes, and the names of an ORF by each other.
+"""The tables of the catalog, which data/README.md describes, and conversion of names.
 
-They are read when they are first used.
+Tables are read on first use.
 """
 
 from functools import cache
@@ -10,25 +10,25 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
-YEAST = "yeast"  # what stands for all genes, or all TFs, of the catalog
+YEAST = "yeast"  # keyword for all genes or TFs of the catalog
 Names = Literal["standard", "systematic"]
 
 
 def genes() -> "pd.DataFrame":
-    """Return the ORFs of Saccharomyces cerevisiae S288C: 6,604 of them, which ``genes="yeast"`` stands for.
+    """Return the 6,604 ORFs of Saccharomyces cerevisiae S288C, which ``genes="yeast"`` selects.
 
     Returns
     -------
     pandas.DataFrame
-        The index ``systematic`` has the systematic names, in alphabetical order, those of the nucleus first. Columns,
-        all text: ``standard``, the standard name, or the systematic one where there is none; ``kind``, ``"verified"``,
-        ``"uncharacterized"`` or ``"dubious"``; ``chromosome``, ``"I"`` to ``"XVI"``, ``"mitochondrion"`` or
-        ``"2-micron"``.
+        A table whose index ``systematic`` contains systematic names in alphabetical order, those of the nucleus first.
+        Its columns are strings: ``standard``, the standard name, or the systematic name if there is none; ``kind``,
+        ``"verified"``, ``"uncharacterized"`` or ``"dubious"``; ``chromosome``, ``"I"`` to ``"XVI"``,
+        ``"mitochondrion"`` or ``"2-micron"``.
 
     Notes
     -----
-    From the Saccharomyces Genome Database (SGD; Cherry et al. 2012), genome version R64-2-1, CC BY 4.0, as
-    transposonmapper 1.1.5 carries it (Apache-2.0).
+    From the Saccharomyces Genome Database (SGD; Cherry et al. 2012), genome version R64-2-1, CC BY 4.0, as distributed
+    with transposonmapper 1.1.5 (Apache-2.0).
 
     Examples
     --------
@@ -50,19 +50,19 @@ def genes() -> "pd.DataFrame":
 
 
 def tfs() -> "pd.DataFrame":
-    """Return the yeast transcription factors with a known motif: 175, which ``tfs="yeast"`` stands for.
+    """Return the 175 yeast transcription factors with a known motif, which ``tfs="yeast"`` selects.
 
     Returns
     -------
     pandas.DataFrame
-        The index ``name`` has the standard names, or the systematic one where there is none, in alphabetical order.
-        Columns, all text: ``systematic``, the systematic name; ``motifs``, the IDs of the TF's profiles in JASPAR, with
-        commas between them.
+        A table whose index ``name`` contains standard names (systematic names if there is none) in alphabetical order.
+        Its columns are strings: ``systematic``, the systematic name; ``motifs``, the comma-separated IDs of the
+        profiles of the TF in JASPAR.
 
     Notes
     -----
-    From JASPAR 2026 (Rauluseviciute et al. 2024), collection CORE, as pyjaspar 4.0.0 carries it (MIT); JASPAR says that
-    its data can be used with no restrictions.
+    From JASPAR 2026 (Rauluseviciute et al. 2024), collection CORE, as distributed with pyjaspar 4.0.0 (MIT). JASPAR
+    allows unrestricted use of its data.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def list_tfs() -> tuple[str, ...]:
 
 @cache
 def map_names(to: Names) -> dict[str, str]:
-    """Return names by what they become: from each name of an ORF, standard and systematic, to that of one kind.
+    """Return a mapping from all names of ORFs, standard and systematic, to names of one kind.
 
     An ORF without a standard name keeps its systematic one.
     """
@@ -107,13 +107,13 @@ def map_names(to: Names) -> dict[str, str]:
 
 
 def _read_columns(file: str) -> dict[str, tuple[str, ...]]:
-    """Return the columns of a table by their names."""
+    """Return the columns of a table by name."""
     return dict(zip(_read_lines(file)[0].split("\t"), zip(*_read_rows(file), strict=True), strict=True))
 
 
 @cache
 def _read_rows(file: str) -> list[list[str]]:
-    """Return the rows of a table, without the names of its columns."""
+    """Return the rows of a table, without its header."""
     return [line.split("\t") for line in _read_lines(file)[1:]]
 
 

@@ -1,7 +1,7 @@
-"""Pictures of a dataset as holoviews elements, for bokeh and matplotlib alike, with theory drawn over data.
+"""Plots of a dataset as holoviews elements, for bokeh and matplotlib, with theory drawn over data.
 
-Data are reduced first, lazily and in one pass, and then drawn: a dataset of 10^9 cells costs a picture of its counts.
-Options are set for both backends on each element, and the user's current backend stays as it is.
+Data are first reduced, lazily and in one pass, and then drawn, so that large datasets give small plots. Elements have
+options for both backends, and the user's current backend does not change.
 """
 
 from yeastxr.plot.comparisons import correlation, enrichment, scores

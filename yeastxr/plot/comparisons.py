@@ -1,4 +1,4 @@
-"""Pictures of correlations, scores of predictions and counts of hops, each beside chance or the best possible."""
+"""Plots of correlations, scores of predictions and counts of hops, compared with chance or the best possible value."""
 
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     import holoviews as hv
 
 _SCORES = {
-    "r2": ("r2", "ceiling by theory"),
-    "explained_variance": ("explained variance", "ceiling by theory"),
-    "smse": ("standardised mean squared error", "floor by theory"),
+    "r2": ("r2", "maximum by theory"),
+    "explained_variance": ("explained variance", "maximum by theory"),
+    "smse": ("standardized mean squared error", "minimum by theory"),
 }
 _HOPS = ("experiment_hops", "background_hops")
-_LEAST_HOPS = 0.5  # where 0 is on a logarithmic axis
+_LEAST_HOPS = 0.5  # position of 0 on a logarithmic axis
 
 
 def correlation(
@@ -55,37 +55,37 @@ def correlation(
     level: float = 0.95,
     **options: Unpack[Options],
 ) -> "hv.Overlay":
-    """Draw the histogram of correlations of TFs over that which chance gives.
+    """Draw a histogram of correlations by TF, compared with chance.
 
-    If genes are paired at random, a correlation has the mean 0 and the variance ``1 / (n - 1)`` with n genes, whatever
-    the values and however they tie (Pitman 1937, https://doi.org/10.2307/2983647), and is nearly normal: the share
-    ``level`` of TFs is then within ``z / sqrt(n - 1)`` of 0, where z is the normal quantile of ``(1 + level) / 2``.
-    Where TFs have different numbers of genes, chance is the mixture of theirs.
+    If n genes are paired at random, a correlation has mean 0 and variance ``1 / (n - 1)`` for any values and ties
+    (Pitman 1937, https://doi.org/10.2307/2983647), and is nearly normal: the share ``level`` of TFs is then within ``z
+    / sqrt(n - 1)`` of 0, where z is the normal quantile of ``(1 + level) / 2``. If TFs have different numbers of genes,
+    chance is a mixture.
 
     Parameters
     ----------
     ds
-        A dataset with dims ``(..., gene, tf)``, NumPy or dask; it is read once. No ``label`` is needed.
+        A dataset with dimensions ``(..., gene, tf)``, NumPy or dask; it is read once. No ``label`` is needed.
     tf, gene
-        A label or a list of labels to draw; all by default.
+        A label or a list of labels to draw (default: all).
     method, transform, x, y
-        As of :func:`yeastxr.analysis.correlate`.
+        As for :func:`yeastxr.analysis.correlate`.
     level
-        The share of TFs within the interval by chance, above 0 and below 1.
+        The share of TFs that the interval contains by chance, above 0 and below 1.
     **options
-        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False omits theory) and ``size`` (pixels).
 
     Returns
     -------
     holoviews.Overlay
-        A ``Histogram`` of TFs, those of all leading dims together; then a dashed ``Curve``, labelled ``chance``, the
-        number of TFs that chance puts in a bin, and an ``Area`` below it, which covers the interval. TFs that have no
-        correlation, as one side is constant, are left out.
+        A ``Histogram`` of TFs over all leading dimensions, a dashed ``Curve``, labelled ``chance``, with the number of
+        TFs in each bin by chance, and an ``Area`` for the interval. TFs without a correlation, because one side is
+        constant, are omitted.
 
     Raises
     ------
     InputError
-        As of :func:`yeastxr.analysis.correlate`, and if the level is out of range, or a TF or a gene is not in the
+        As for :func:`yeastxr.analysis.correlate`, and if the level is out of range, or a TF or a gene is not in the
         dataset.
 
     Examples
@@ -148,7 +148,7 @@ def correlation(
     if values.size:
         notes.append(f"median {np.median(values):.2f}; {100 * level:g} % by chance within ±{end:.2g}")
     if not known.all():
-        notes.append(f"{(~known).sum():,} without")
+        notes.append(f"{(~known).sum():,} omitted")
     ranks = " of log10 ranks" if transform == "log_rank" else ""
     xlabel = "\n".join([f"{dims[0].label}{ranks}", "; ".join(notes)])
     picture = draw_overlay(layers, title, subtitle, xlabel, TFS, {"ylim": (0, None)})
@@ -156,9 +156,9 @@ def correlation(
 
 
 def _find_end(roots: np.ndarray, level: float) -> float:
-    """Return the upper end of the interval that holds a share of TFs by chance; with n genes their root is sqrt(n - 1).
+    """Return the upper end of the interval that contains a share of TFs by chance, given the roots sqrt(n - 1).
 
-    It is bisected between the ends of the TFs with the most and the fewest genes.
+    It uses bisection between the ends for TFs with the most and the fewest genes.
     """
     from scipy.special import ndtr, ndtri
 
@@ -185,35 +185,35 @@ def scores(
     target: str = MAGNITUDE,
     **options: Unpack[Options],
 ) -> "hv.Overlay":
-    """Draw how well a prediction does for each TF, beside the best that noise allows and predicting the mean.
+    """Draw scores of a prediction for each TF, compared with the best possible score and with predicting the mean.
 
     Parameters
     ----------
     ds
         A dataset with the target; no ``label`` is needed. It is read once.
     prediction
-        Numbers, dims ``(..., gene, tf)``, of the dataset's genes and TFs; NumPy or dask.
+        The prediction, with dimensions ``(..., gene, tf)`` and the genes and TFs of the dataset; NumPy or dask.
     tf, gene
-        A label or a list of labels to draw; all by default.
+        A label or a list of labels to draw (default: all).
     score
         ``"r2"``, ``"explained_variance"`` or ``"smse"``; see :func:`yeastxr.analysis.scores`.
     target
         A feature, or ``"perturbation_magnitude"``.
     **options
-        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False omits theory) and ``size`` (pixels).
 
     Returns
     -------
     holoviews.Overlay
-        A dashed ``Curve``, labelled ``the mean``: the score of predicting the mean, which is 0, and 1 for ``smse``. If
-        theory knows it, a ``Curve`` of the best expected score of each TF, labelled ``ceiling by theory``, or for
-        ``smse`` ``floor by theory``. A ``Scatter`` of the scores, the mean over leading dims; of more than 2,000 TFs as
-        many are drawn, those furthest off among them.
+        A dashed ``Curve``, labelled ``the mean``: the score of predicting the mean, which is 0, and 1 for ``smse``.
+        With a specification, a ``Curve`` of the best expected score of each TF, labelled ``maximum by theory``, or
+        for ``smse`` ``minimum by theory``. A ``Scatter`` of the scores, averaged over leading dimensions. At most
+        2,000 TFs are drawn, including those with the largest deviations.
 
     Raises
     ------
     InputError
-        As of :func:`yeastxr.analysis.scores`, and if the score is another, or a TF or a gene is not in the dataset.
+        As for :func:`yeastxr.analysis.scores`, and if the score is invalid, or a TF or a gene is not in the dataset.
 
     Examples
     --------
@@ -221,7 +221,7 @@ def scores(
     >>> from yeastxr import plot
     >>> ds = yx.simulate(genes=1000, bound=[0.1, 0.3], seed=42)
     >>> [layer.label for layer in plot.scores(ds, 2.2 * ds.label + 0.8)]
-    ['the mean', 'ceiling by theory', 'prediction']
+    ['the mean', 'maximum by theory', 'prediction']
     """
     check_choice("score", score, tuple(_SCORES))
     if not isinstance(prediction, xr.DataArray):
@@ -271,48 +271,49 @@ def enrichment(
     max_points: int = MAX_POINTS,
     **options: Unpack[Options],
 ) -> "hv.Overlay":
-    """Draw the hops of calling cards in each promoter over those expected from the background, and the limit of chance.
+    """Draw observed hops against those expected from the background, with lines for chance.
 
-    Counts show more than enrichment alone does: 2 hops where 0.1 are expected are as enriched as 200 where 10 are, but
-    far less certain. Here the enrichment of a gene is its distance above the line of chance, and its p-value is
-    small above the limit, which approaches that line as hops grow in number. A background that does not fit shows as
-    a cloud beside the line.
+    Counts show more than enrichment: 2 observed and 0.1 expected hops are as enriched as 200 and 10, but far less
+    certain. The enrichment of a gene is its distance above the line of chance, and its p-value is small above the
+    limit, which approaches this line for large numbers of hops. If the background does not fit, the points are shifted
+    away from the line.
 
-    By chance, hops are Poisson of the mean ``(b + c) X / B``, see :func:`yeastxr.analysis.enrichment`. The limit is the
-    least number of hops with ``P(N >= x) <= largest_pvalue``.
+    By chance, hops are Poisson with mean ``(b + c) X / B``, see :func:`yeastxr.analysis.enrichment`. The limit is the
+    smallest number of hops with ``P(N >= x) <= largest_pvalue``.
 
     Parameters
     ----------
     ds
-        A dataset with counts as variables, dims ``(..., gene, tf)``, NumPy or dask; it is read once. It needs no
-        feature and no ``label``.
+        A dataset with variables of counts and dimensions ``(..., gene, tf)``, NumPy or dask; it is read once. It needs
+        neither features nor ``label``.
     tf, gene
-        A label or a list of labels to draw; all by default. Totals are those of all genes.
+        A label or a list of labels to draw (default: all). Totals include all genes.
     experiment_hops, background_hops
         The names of the variables, or arrays; see :func:`yeastxr.analysis.enrichment`.
     total_experiment_hops, total_background_hops
-        Hops in all; by default the sums over genes.
+        Total hops (default: sums over genes).
     pseudocount
-        Background hops that are added to those of each promoter, above 0. One half, unlike in the analysis: on a
-        logarithmic axis genes without background hops have to be somewhere, and a single hop there proves little.
+        A number above 0 added to the background hops of each promoter. The default is one half, unlike in the analysis,
+        because a logarithmic axis can't show 0, and a single hop without background is weak evidence.
     largest_pvalue
         The Poisson p-value of the limit, above 0 and below 1.
     max_points
-        Up to how many pairs are drawn. Of more, evenly spaced genes and TFs are, and the title says how many.
+        The maximum number of pairs to draw. Larger datasets are reduced to evenly spaced genes and TFs, as stated in
+        the title.
     **options
-        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False omits theory) and ``size`` (pixels).
 
     Returns
     -------
     holoviews.Overlay
-        ``Points`` with p-values above and up to ``largest_pvalue``; then two ``Curve`` elements: of chance, and of its
-        limit. Both axes are logarithmic; counts of 0 are drawn as half a hop.
+        ``Points`` with p-values above and up to ``largest_pvalue``; then two ``Curve`` elements: chance, and its limit.
+        Both axes are logarithmic; counts of 0 are drawn at 0.5.
 
     Raises
     ------
     InputError
-        As of :func:`yeastxr.analysis.enrichment`, and if the dataset lacks the counts, a TF or a gene is not in it, or
-        an argument is not what it must be.
+        As for :func:`yeastxr.analysis.enrichment`, and if the dataset lacks the counts, a TF or a gene is not in it, or
+        an argument is invalid.
 
     Examples
     --------
@@ -334,11 +335,11 @@ def enrichment(
         raise InputError(f"largest_pvalue is {pvalue:g}; expected a number above 0 and below 1")
     c = check_number("pseudocount", pseudocount, least=0)
     if c == 0:
-        raise InputError("pseudocount is 0; expected a number above 0, as the axis is logarithmic")
+        raise InputError("pseudocount is 0; expected a number above 0, because the axis is logarithmic")
     limit = check_integer("max_points", max_points, least=1)
     lower = dict(options).get("ylim")
     if isinstance(lower, tuple | list) and lower and isinstance(lower[0], int | float) and lower[0] <= 0:
-        raise InputError(f"ylim begins at {lower[0]:g}; expected a number above 0, as the axis is logarithmic")
+        raise InputError(f"ylim begins at {lower[0]:g}; expected a number above 0, because the axis is logarithmic")
     ds = restore_dims(ds)
     counts = {
         name: _take_counts(ds, given, name)
@@ -347,7 +348,7 @@ def enrichment(
     for name, given in zip(_HOPS, (total_experiment_hops, total_background_hops), strict=True):
         total = f"total_{name}"
         if given is None:
-            counts[total] = counts[name].sum(GENE)  # of all genes, before some are selected
+            counts[total] = counts[name].sum(GENE)  # of all genes, before selection
         elif isinstance(given, xr.DataArray):
             counts[total] = given
         else:
@@ -365,19 +366,17 @@ def enrichment(
 
 
 def _take_counts(ds: xr.Dataset, counts: object, argument: str) -> xr.DataArray:
-    """Return counts that a dataset holds under a name, or those of an array with its labels."""
+    """Return counts from a variable of a dataset, or from an array with its labels."""
     if isinstance(counts, xr.DataArray):
         for dim in counts.indexes.keys() & ds.indexes.keys():
             if not counts.indexes[dim].equals(ds.indexes[dim]):
-                raise SchemaError(
-                    f"{argument} has other labels along {dim!r} than the dataset; expected the same, in order"
-                )
+                raise SchemaError(f"{argument} and the dataset have different labels along {dim!r}; expected the same")
         return counts
     if not isinstance(counts, str):
         raise InputTypeError(f"{argument} is {format_value(counts)}; expected the name of a variable, or a DataArray")
     if counts not in ds.data_vars:
         names = ", ".join(map(str, ds.data_vars)) or "none"
-        raise SchemaError(f"the dataset has no counts {counts!r}; expected {argument}= one of its variables ({names})")
+        raise SchemaError(f"the dataset has no counts {counts!r}; pass {argument}= with one of its variables ({names})")
     array = ds[counts]
     for dim in CORE_DIMS:
         if dim not in array.dims and ds.sizes.get(dim) == 1 and dim in ds.indexes:  # it was selected as a scalar
@@ -386,7 +385,7 @@ def _take_counts(ds: xr.Dataset, counts: object, argument: str) -> xr.DataArray:
 
 
 def _draw_hops(result: xr.Dataset, limit: float, subtitle: str, *, logx: bool) -> Any:
-    """Draw observed hops over expected ones by their p-value, with lines of chance and of its limit."""
+    """Draw observed against expected hops by p-value, with lines for chance and its limit."""
     hv = load_holoviews()
     pvalue = result["poisson_pvalue"]
     labels = [GENE, TF, *(str(dim) for dim in pvalue.dims if dim not in CORE_DIMS)]
@@ -425,7 +424,7 @@ def _draw_hops(result: xr.Dataset, limit: float, subtitle: str, *, logx: bool) -
 
 
 def _find_limits(means: np.ndarray, pvalue: float) -> np.ndarray:
-    """Return for each Poisson mean the least count x with P(N >= x) at most the p-value."""
+    """Return for each Poisson mean the smallest count x with P(N >= x) at most the p-value."""
     from scipy.stats import poisson
 
     return poisson.isf(pvalue, means) + 1

@@ -1,4 +1,4 @@
-"""Histograms with what theory expects drawn over them; quantiles against quantiles; densities of several groups."""
+"""Histograms with expected counts, quantile-quantile plots, and densities of several groups."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Unpack
@@ -63,35 +63,35 @@ def binding_histogram(
     limits: tuple[float, float] | None = None,
     **options: Unpack[Options],
 ) -> "hv.Overlay":
-    """Draw the histogram of binding effects, unbound over bound, with the counts that theory expects.
+    """Draw histograms of binding effects of unbound and bound pairs, with expected counts.
 
     Without ``label``, as in measured data, all pairs are one group.
 
     Parameters
     ----------
     ds
-        A yeastxr dataset, dims ``(..., gene, tf)``, NumPy or dask; it is read once.
+        A yeastxr dataset with dimensions ``(..., gene, tf)``, NumPy or dask; it is read once.
     tf, gene
-        A label or a list of labels to draw; all by default.
+        A label or a list of labels to draw (default: all).
     bins
         The number of bins, from 1 to 10,000.
     limits
-        The ends of the axis, 0 to 5 by default, or of effects in units such as log2 enrichment what includes all of
-        them; the axis says how many effects are beyond them, and how many are missing.
+        The limits of the axis: 0 to 5 by default, or all values in logarithmic units such as log2 enrichment. The label
+        of the axis states how many effects are outside of the limits or missing.
     **options
-        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False omits theory) and ``size`` (pixels).
 
     Returns
     -------
     holoviews.Overlay
-        Two ``Histogram`` elements, labelled ``unbound`` and ``bound``, or one, labelled ``all pairs``; their counts are
-        exact. If the dataset has a specification, as many ``Curve`` elements with what theory expects in each bin.
+        Two ``Histogram`` elements, labelled ``unbound`` and ``bound``, or one, labelled ``all pairs``, with exact
+        counts. If the dataset has a specification, a ``Curve`` with expected counts for each of them.
 
     Raises
     ------
     InputError
-        If a TF or a gene is not in the dataset, bins or limits are invalid, or the dataset lacks a variable, a dim or
-        an index.
+        If a TF or a gene is not in the dataset, bins or limits are invalid, or the dataset lacks a variable, a
+        dimension or an index.
 
     Examples
     --------
@@ -116,30 +116,30 @@ def perturbation_histogram(
     limits: tuple[float, float] | None = None,
     **options: Unpack[Options],
 ) -> "hv.Overlay":
-    """Draw the histogram of perturbation effects, unbound over bound, with the counts that theory expects.
+    """Draw histograms of perturbation effects of unbound and bound pairs, with expected counts.
 
     Parameters
     ----------
     ds
-        A yeastxr dataset, dims ``(..., gene, tf)``, NumPy or dask; it is read twice, or once if limits are given.
+        A yeastxr dataset with dimensions ``(..., gene, tf)``, NumPy or dask; it is read twice, or once with ``limits``.
     tf, gene
-        A label or a list of labels to draw; all by default.
+        A label or a list of labels to draw (default: all).
     bins
         The number of bins, from 1 to 10,000.
     limits
-        The ends of the axis; by default they include all effects, symmetric about 0.
+        The limits of the axis. By default they include all effects, and are symmetric about 0.
     **options
-        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False omits theory) and ``size`` (pixels).
 
     Returns
     -------
     holoviews.Overlay
-        As of :func:`binding_histogram`.
+        As for :func:`binding_histogram`.
 
     Raises
     ------
     InputError
-        As of :func:`binding_histogram`.
+        As for :func:`binding_histogram`.
 
     Examples
     --------
@@ -165,30 +165,30 @@ def pvalue_histogram(
     bins: int = 50,
     **options: Unpack[Options],
 ) -> "hv.Overlay":
-    """Draw the histogram of p-values, unbound over bound, with the counts that theory expects.
+    """Draw histograms of p-values of unbound and bound pairs, with expected counts.
 
     Parameters
     ----------
     ds
-        A yeastxr dataset, dims ``(..., gene, tf)``, NumPy or dask; it is read once.
+        A yeastxr dataset with dimensions ``(..., gene, tf)``, NumPy or dask; it is read once.
     kind
-        Whose p-values.
+        ``"binding"`` or ``"perturbation"``.
     tf, gene
-        A label or a list of labels to draw; all by default.
+        A label or a list of labels to draw (default: all).
     bins
         The number of bins, from 1 to 10,000.
     **options
-        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False omits theory) and ``size`` (pixels).
 
     Returns
     -------
     holoviews.Overlay
-        As of :func:`binding_histogram`.
+        As for :func:`binding_histogram`.
 
     Raises
     ------
     InputError
-        As of :func:`binding_histogram`, and if the kind is another.
+        As for :func:`binding_histogram`, and if the kind is invalid.
 
     Examples
     --------
@@ -204,7 +204,7 @@ def pvalue_histogram(
 
 
 def take_histogram(summary: xr.Dataset, feature: str, bins: int = qc.BINS) -> xr.Dataset:
-    """Return the counts of one feature from a summary; those of perturbation effects end where effects do."""
+    """Return the counts of one feature from a summary; those of perturbation effects without empty ends."""
     counts = qc.histogram_of(summary, feature)
     if feature == PERTURBATION:
         counts = _trim(counts)
@@ -219,7 +219,7 @@ def take_histogram(summary: xr.Dataset, feature: str, bins: int = qc.BINS) -> xr
 
 
 def _trim(counts: xr.Dataset) -> xr.Dataset:
-    """Drop empty bins at both ends alike, but for a number of bins with many divisors."""
+    """Drop the same number of empty bins at both ends, keeping a number of bins with many divisors."""
     filled = np.flatnonzero(counts["cells"].sum([dim for dim in counts["cells"].dims if dim != "bin"]).values)
     n = counts.sizes["bin"]
     if not filled.size or int((counts["below"] + counts["above"]).sum()):
@@ -232,7 +232,7 @@ def _trim(counts: xr.Dataset) -> xr.Dataset:
 
 
 def draw_histogram(ds: xr.Dataset, subtitle: str, counts: xr.Dataset) -> Any:
-    """Draw counts by label as two histograms, and lines of the counts that theory expects."""
+    """Draw counts by label as two histograms, with lines of expected counts."""
     hv = load_holoviews()
     feature, units = counts.attrs["feature"], _get_units(counts)
     edges = _get_edges(counts)
@@ -265,7 +265,7 @@ def draw_histogram(ds: xr.Dataset, subtitle: str, counts: xr.Dataset) -> Any:
 
 
 def _expect_counts(ds: xr.Dataset, counts: xr.Dataset, edges: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the counts that theory expects in each bin, for groups that have pairs."""
+    """Return expected counts in each bin, for groups with pairs."""
     expected = {}
     for group, selection in list_groups(counts).items():
         distribution = find_distribution(ds, counts.attrs["feature"], **selection)
@@ -276,7 +276,7 @@ def _expect_counts(ds: xr.Dataset, counts: xr.Dataset, edges: np.ndarray) -> dic
 
 
 def _describe_hidden(counts: xr.Dataset, edges: np.ndarray) -> str:
-    """Say which share of the pairs the histogram does not show."""
+    """Describe the share of pairs that the histogram does not show."""
     hidden = {
         f"below {edges[0]:g}": int(counts["below"].sum()),
         f"above {edges[-1]:g}": int(counts["above"].sum()),
@@ -291,29 +291,30 @@ def _describe_hidden(counts: xr.Dataset, edges: np.ndarray) -> str:
 def quantile_quantile(
     ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None, **options: Unpack[Options]
 ) -> "hv.Overlay":
-    """Draw quantiles of |perturbation effect| against those of theory, by label.
+    """Draw quantiles of |perturbation effect| against theoretical quantiles, by label.
 
-    Quantiles are exact: shares of pairs below the edges of a fine histogram.
+    Quantiles are exact shares of pairs below the edges of a fine histogram.
 
     Parameters
     ----------
     ds
         A yeastxr dataset with a specification, dims ``(..., gene, tf)``, NumPy or dask; it is read once.
     tf, gene
-        A label or a list of labels to draw; all by default.
+        A label or a list of labels to draw (default: all).
     **options
-        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False omits theory) and ``size`` (pixels).
 
     Returns
     -------
     holoviews.Overlay
-        A ``Curve``, the line of agreement, and for each label that has pairs an ``Area``, 3 standard deviations wide to
+        A ``Curve`` for the line of agreement and, for each label with pairs, an ``Area`` of 3 standard deviations on
         both sides, and a ``Scatter`` of quantiles.
 
     Raises
     ------
     InputError
-        If there is no specification, a TF or a gene is not in the dataset, or it lacks a variable, a dim or an index.
+        If there is no specification, a TF or a gene is not in the dataset, or it lacks a variable, a dimension or an
+        index.
 
     Examples
     --------
@@ -325,12 +326,12 @@ def quantile_quantile(
     """
     ds, subtitle = select(ds, tf, gene)
     if find_spec(ds) is None:
-        raise InputError("the dataset has no specification, and so no theory; expected one simulation's dataset")
+        raise InputError("the dataset has no specification for theory; expected the dataset of one simulation")
     return customize(draw_quantiles(ds, subtitle, qc.summarize(ds).compute()), **options)
 
 
 def _compute_quantiles(ds: xr.Dataset, summary: xr.Dataset) -> dict[str, tuple[np.ndarray, ...]]:
-    """Return for each label quantiles by theory, those observed, and the limits of chance for the observed ones."""
+    """Return theoretical and observed quantiles for each label, and the limits of chance for observed ones."""
     counts = qc.histogram_of(summary, MAGNITUDE)
     edges = counts["right"].values
     quantiles: dict[str, tuple[np.ndarray, ...]] = {}
@@ -352,7 +353,7 @@ def _compute_quantiles(ds: xr.Dataset, summary: xr.Dataset) -> dict[str, tuple[n
 
 
 def draw_quantiles(ds: xr.Dataset, subtitle: str, summary: xr.Dataset) -> Any:
-    """Draw observed quantiles against those of theory, by label, and the line on which they agree."""
+    """Draw observed against theoretical quantiles, by label, with the line of agreement."""
     hv = load_holoviews()
     quantiles = _compute_quantiles(ds, summary)
     units = get_units(ds, MAGNITUDE)
@@ -372,7 +373,7 @@ def draw_quantiles(ds: xr.Dataset, subtitle: str, summary: xr.Dataset) -> Any:
                 alpha=0.2,
                 show_legend=False,
                 bokeh={"line_alpha": 0},
-                matplotlib={"facecolor": COLOURS[group], "linewidth": 0},  # its default would win over the colour
+                matplotlib={"facecolor": COLOURS[group], "linewidth": 0},  # its default would override the colour
             ),
             set_options(
                 points,
@@ -386,7 +387,7 @@ def draw_quantiles(ds: xr.Dataset, subtitle: str, summary: xr.Dataset) -> Any:
         layers,
         f"Quantiles: {name}",
         subtitle,
-        f"{make_axis_label(MAGNITUDE, units, ', theory')}\nshaded: within chance (3 s.d.)",
+        f"{make_axis_label(MAGNITUDE, units, ', theory')}\nshaded: 3 s.d. of chance",
         f"{make_axis_label(MAGNITUDE, units)}, observed",
         {"xlim": (0, 1.04 * most), "ylim": (0, 1.04 * most)},
         linked=True,
@@ -401,22 +402,23 @@ def relation_status(
     Parameters
     ----------
     ds
-        A yeastxr dataset whose specification has relationships, dims ``(..., gene, tf)``, NumPy or dask; read once.
+        A yeastxr dataset whose specification has relationships, with dimensions ``(..., gene, tf)``, NumPy or dask; it
+        is read once.
     tf, gene
-        A label or a list of labels to draw; all by default. TFs that those depend on are looked up in the dataset.
+        A label or a list of labels to draw (default: all). Labels of TFs that conditions name are also read.
     **options
-        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False omits theory) and ``size`` (pixels).
 
     Returns
     -------
     holoviews.Overlay
-        For each status a ``Curve`` with its density, and one with that of theory.
+        For each status, a ``Curve`` with its density, and another one with the density of theory.
 
     Raises
     ------
     InputError
         If there are no relationships, they name TFs that are not in the dataset, a TF or a gene is not in it, or it
-        lacks a variable, a dim or an index.
+        lacks a variable, a dimension or an index.
 
     Examples
     --------
@@ -429,7 +431,7 @@ def relation_status(
     ds = broadcast_dims(restore_dims(ds))
     spec = find_spec(ds)
     if spec is None or not spec.tf_relationships:
-        raise InputError("the dataset has no relationships; expected one simulation's dataset by method 3 or 4")
+        raise InputError("the dataset has no relationships; expected the dataset of a simulation with method 3 or 4")
     adjusted = adjusted_pairs(get_label(ds, "plot.relation_status"), spec.tf_relationships)
     ds, subtitle = select(ds.assign(adjusted=adjusted), tf, gene)
     summary = qc.summarize(ds.drop_vars("adjusted"), adjusted=ds["adjusted"]).compute()
@@ -437,7 +439,7 @@ def relation_status(
 
 
 def draw_statuses(ds: xr.Dataset, subtitle: str, summary: xr.Dataset) -> Any:
-    """Draw |perturbation effect| by status, from a summary that has it."""
+    """Draw |perturbation effect| by status from a summary."""
     counts = qc.histogram_of(summary, MAGNITUDE, bins=_STATUS_BINS)
     edges = _get_edges(counts)
     shares, expected = {}, {}
@@ -462,29 +464,31 @@ def compare(
     limits: tuple[float, float] | None = None,
     **options: Unpack[Options],
 ) -> "hv.Overlay":
-    """Draw how a feature is distributed in several datasets, or along a swept dim of one.
+    """Draw distributions of a feature in several datasets, or along leading dimensions of one dataset.
 
     Parameters
     ----------
     datasets
-        Names and datasets, at most 8; or one dataset, with ``by``.
+        A dict from names to at most 8 datasets; or one dataset, with ``by``.
     feature
-        Any feature but ``label``.
+        Any feature except ``label``.
     by
-        A leading dim of the dataset, such as a swept parameter, or a list of them; at most 8 labels, or pairs of them.
+        A leading dimension of the dataset, such as a swept parameter, or a list of leading dimensions, with at most 8
+        combinations of labels.
     label
-        Of bound pairs, of unbound ones (False), or of all (None), as data without ``label`` need.
+        Whether to draw bound pairs (True), unbound pairs (False), or all pairs (None, required for data without
+        ``label``).
     bins
         The number of bins, from 1 to 10,000.
     limits
-        The ends of the axis; by default they include all values.
+        The limits of the axis (default: all values).
     **options
-        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False omits theory) and ``size`` (pixels).
 
     Returns
     -------
     holoviews.Overlay
-        For each dataset a ``Curve`` of its density, labelled with its name.
+        For each dataset, a ``Curve`` of its density, labelled with its name.
 
     Raises
     ------
@@ -505,7 +509,7 @@ def compare(
     series = {name: restore_dims(ds) for name, ds in _name_series(datasets, by).items()}
     if label is not None:
         for ds in series.values():
-            get_label(ds, f"plot.compare with label={bool(label)}", "label=None for all pairs")
+            get_label(ds, f"plot.compare with label={bool(label)}", "pass label=None for all pairs")
     if limits is None and any(feature not in list_limits(ds) for ds in series.values()):
         most = max(qc.largest_effects(ds, feature)[feature] for ds in series.values())
         spans = [find_span(ds[feature], feature, most) for ds in series.values()]
@@ -524,24 +528,22 @@ def compare(
 
 
 def _name_series(datasets: Any, by: str | Sequence[str] | None) -> dict[str, xr.Dataset]:
-    """Return the datasets to compare by their names, or refuse them."""
+    """Return the datasets to compare by name, or raise."""
     if isinstance(datasets, xr.Dataset):
         return split_by(datasets, () if by is None else by, _MOST_SERIES)
     if isinstance(datasets, Mapping) and by is None:
         series = {shorten_name(name): ds for name, ds in datasets.items()}
     else:
-        raise InputTypeError(
-            "datasets is neither a dict of names and datasets nor one dataset with by; expected either"
-        )
+        raise InputTypeError("datasets is invalid; expected a dict from names to datasets, or one dataset with by")
     if not 1 <= len(series) <= _MOST_SERIES:
-        raise InputError(f"there are {len(series)} datasets or more; expected from 1 to {_MOST_SERIES}")
+        raise InputError(f"there are at least {len(series)} datasets; expected from 1 to {_MOST_SERIES}")
     return series
 
 
 def _draw_densities(
     bins: xr.Dataset, title: str, subtitle: str, shares: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]
 ) -> Any:
-    """Draw the share of pairs in each bin, for groups of very different numbers of pairs, and what theory expects."""
+    """Draw densities of groups with different numbers of pairs, with theory."""
     feature, units = bins.attrs["feature"], _get_units(bins)
     x, edges = bins["bin"].values, _get_edges(bins)
     dims = (_make_bin_dimension(feature, units), "density")
@@ -561,7 +563,7 @@ def _draw_densities(
 
 
 def _draw_steps(x: np.ndarray, y: np.ndarray, dims: Any, label: str, colour: str, *, dashed: bool = False) -> Any:
-    """Draw what theory expects in each bin as a line of steps, not in the legend."""
+    """Draw expected values of bins as a line of steps, without a legend."""
     return draw_line((x, y), dims, label, colour, dashed=dashed, interpolation="steps-mid", show_legend=False)
 
 

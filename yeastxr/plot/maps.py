@@ -1,4 +1,4 @@
-"""Pictures of TFs: how many genes each binds, which genes, and which TFs bind the same ones."""
+"""Plots of TFs: bound fractions, bound genes, and TFs that bind the same genes."""
 
 from functools import partial
 from threading import Lock
@@ -39,35 +39,35 @@ _MOST_FRACTIONS = 2000
 _MOST_CELLS = {GENE: 400, TF: 400}
 _MOST_CLUSTERED = {GENE: 1000, TF: 400}
 _MOST_TFS = 200
-_MOST_NAMES, _FEW_NAMES = 25, 8  # of an axis, so that they can be read: all, or that many of a larger number
-_MOST_LETTERS = 36  # of all names of an axis
+_MOST_NAMES, _FEW_NAMES = 25, 8  # labels of an axis; all of fewer, or this many of more
+_MOST_LETTERS = 36  # characters of all names of an axis
 _MOST_UPRIGHT = 12  # names side by side
 
 
 def bound_fraction(
     ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None, **options: Unpack[Options]
 ) -> "hv.Overlay":
-    """Draw the fraction of genes that each TF binds: observed, and expected.
+    """Draw the observed and expected fraction of genes that each TF binds.
 
     Parameters
     ----------
     ds
-        A dataset with ``label``, dims ``(..., gene, tf)``, NumPy or dask; it is read once.
+        A dataset with ``label`` and dimensions ``(..., gene, tf)``, NumPy or dask; it is read once.
     tf, gene
-        A label or a list of labels to draw; all by default.
+        A label or a list of labels to draw (default: all).
     **options
-        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False omits theory) and ``size`` (pixels).
 
     Returns
     -------
     holoviews.Overlay
-        A ``Scatter`` of the observed fractions, over a ``Curve`` of those that the coordinate ``bound_fraction`` holds,
-        if the dataset has it.
+        A ``Scatter`` of the observed fractions and, if the dataset has the coordinate ``bound_fraction``, a ``Curve``
+        of expected ones.
 
     Raises
     ------
     InputError
-        If a TF or a gene is not in the dataset, or it lacks its labels, a dim or an index.
+        If a TF or a gene is not in the dataset, or it lacks its labels, a dimension or an index.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def bound_fraction(
 
 
 def draw_fractions(ds: xr.Dataset, subtitle: str, observed: np.ndarray) -> Any:
-    """Draw the fraction of genes that each TF binds: observed as points, expected as a line of steps."""
+    """Draw fractions of genes that each TF binds: observed as points, expected as a line of steps."""
     expected = None
     if BOUND_FRACTION in ds.coords:
         fractions = ds[BOUND_FRACTION]
@@ -109,10 +109,10 @@ def draw_tfs(
     note: str = "",
     limits: dict[str, Any],
 ) -> Any:
-    """Draw a number of each TF as a point, and the expected ones as a line of steps; and a level, by name, of all.
+    """Draw a value for each TF as a point, expected values as a line of steps, and an optional named level.
 
-    Of more than 2,000 TFs as many are drawn: half of them evenly spaced, half those that are furthest from what is
-    expected, or else from the median.
+    At most 2,000 TFs are drawn: half of them are evenly spaced, and half have the largest deviations from the expected
+    value or the median.
     """
     hv = load_holoviews()
     dims = [hv.Dimension("position", label="TF"), dim]
@@ -120,7 +120,7 @@ def draw_tfs(
     centre = expected if expected is not None else np.median(known) if known.size else 0.0
     drawn = _choose_positions(np.nan_to_num(abs(observed - centre)), _MOST_FRACTIONS)
     if drawn.size < tfs.size:
-        subtitle = _join(subtitle, f"{drawn.size:,} of {tfs.size:,} TFs, the furthest off among them")
+        subtitle = _join(subtitle, f"{drawn.size:,} of {tfs.size:,} TFs, with the largest deviations")
     layers = []
     if level is not None:
         line = ([-0.5, tfs.size - 0.5], [level[1]] * 2)
@@ -148,7 +148,7 @@ def draw_tfs(
 
 
 def _choose_positions(off: np.ndarray, most: int) -> np.ndarray:
-    """Return at most that many positions: all, or half evenly spaced, and of the others those that are off most."""
+    """Return a limited number of positions: half of them evenly spaced, and half with the largest deviations."""
     even = space_evenly(off.size, most if off.size <= most else most // 2)
     others = np.setdiff1d(np.arange(off.size), even)
     furthest = others[np.argsort(-off[others], kind="stable")[: most - even.size]]
@@ -163,19 +163,19 @@ def label_map(
     order: Literal["given", "name", "clustered"] = "given",
     **options: Unpack[Options],
 ) -> "hv.Image":
-    """Draw which genes each TF binds; of large datasets the share of bound pairs in blocks of genes x TFs.
+    """Draw the genes that each TF binds; for large datasets, the share of bound pairs in blocks of genes x TFs.
 
     Parameters
     ----------
     ds
-        A dataset with ``label``, dims ``(..., gene, tf)``, NumPy or dask; it is read once, block by block.
+        A dataset with ``label`` and dimensions ``(..., gene, tf)``, NumPy or dask; it is read once, block by block.
     tf, gene
-        A label or a list of labels to draw; all by default.
+        A label or a list of labels to draw (default: all).
     order
-        ``"given"``; ``"name"``: by their labels, numbers in rising order; or ``"clustered"``: genes, and TFs, that are
-        alike next to each other, of at most 1,000 genes and 400 TFs, evenly spaced.
+        ``"given"``; ``"name"`` (sorted by label); or ``"clustered"`` (similar genes and TFs next to each other, for at
+        most 1,000 genes and 400 TFs, evenly spaced).
     **options
-        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False omits theory) and ``size`` (pixels).
 
     Returns
     -------
@@ -185,7 +185,7 @@ def label_map(
     Raises
     ------
     InputError
-        If the order is another, a TF or a gene is not in the dataset, or it lacks its labels, a dim or an index.
+        If the order is invalid, a TF or a gene is not in the dataset, or it lacks its labels, a dimension or an index.
 
     Examples
     --------
@@ -213,7 +213,7 @@ def label_map(
             label[TF].values,
             dims=CORE_DIMS,
             value=load_holoviews().Dimension("bound", label="bound" if single else "share of bound pairs"),
-            title=join_titles("Which genes each TF binds", subtitle),
+            title=join_titles("Genes that each TF binds", subtitle),
             clim=(0.0, 1.0 if single else max(1e-3, float(shares.max()))),
             cmap=SEQUENTIAL,
         ),
@@ -222,7 +222,7 @@ def label_map(
 
 
 def _cluster(label: xr.DataArray) -> tuple[xr.DataArray, str]:
-    """Return labels with similar genes, and TFs, next to each other, and a note of what was left out."""
+    """Return labels with similar genes and TFs next to each other, and a note about omitted ones."""
     kept = {dim: space_evenly(label.sizes[dim], most) for dim, most in _MOST_CLUSTERED.items()}
     notes = [
         f"{positions.size:,} of {label.sizes[dim]:,} {DIM_TITLES[dim]}s"
@@ -236,7 +236,7 @@ def _cluster(label: xr.DataArray) -> tuple[xr.DataArray, str]:
 
 
 def _order_by_likeness(rows: np.ndarray) -> np.ndarray:
-    """Return an order in which similar rows of booleans are neighbours (average linkage of Jaccard distances)."""
+    """Return an order with similar boolean rows next to each other (average linkage of Jaccard distances)."""
     from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
     from scipy.spatial.distance import pdist
 
@@ -248,7 +248,7 @@ def _order_by_likeness(rows: np.ndarray) -> np.ndarray:
 
 
 def _average_blocks(label: xr.DataArray) -> xr.DataArray:
-    """Return shares of bound pairs in blocks of genes x TFs, few enough to be drawn; lazy for dask."""
+    """Return shares of bound pairs in blocks of genes x TFs for drawing; lazy for dask."""
     sizes = {dim: -(-label.sizes[dim] // most) for dim, most in _MOST_CELLS.items()}
     if max(sizes.values()) == 1:
         return label.astype(np.float32)
@@ -257,27 +257,27 @@ def _average_blocks(label: xr.DataArray) -> xr.DataArray:
 
 
 def cobinding(ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None, **options: Unpack[Options]) -> "hv.Image":
-    """Draw how many genes two TFs bind both, over how many they would by chance.
+    """Draw the number of genes that two TFs both bind, relative to chance.
 
     Parameters
     ----------
     ds
-        A dataset with ``label``, dims ``(..., gene, tf)``, NumPy or dask; it is read once.
+        A dataset with ``label`` and dimensions ``(..., gene, tf)``, NumPy or dask; it is read once.
     tf, gene
-        A label or a list of labels to draw; all by default, or, of more than 200 TFs, 200 that are evenly spaced.
+        A label or a list of labels to draw. The default is all, or 200 evenly spaced TFs.
     **options
-        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False omits theory) and ``size`` (pixels).
 
     Returns
     -------
     holoviews.Image
-        TFs x TFs: the ratio of the genes bound by both to those expected if TFs were independent (``ratio``); NaN on
-        the diagonal, and for a TF that binds no gene.
+        TFs x TFs: the number of genes bound by both, divided by the number expected for independent TFs (``ratio``). It
+        is NaN on the diagonal, and for TFs without bound genes.
 
     Raises
     ------
     InputError
-        If a TF or a gene is not in the dataset, or it lacks its labels, a dim or an index.
+        If a TF or a gene is not in the dataset, or it lacks its labels, a dimension or an index.
 
     Examples
     --------
@@ -309,7 +309,7 @@ def cobinding(ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None, **optio
             tfs,
             tfs,
             dims=(TF, TF),
-            value=load_holoviews().Dimension("ratio", label="genes bound by both / by chance"),
+            value=load_holoviews().Dimension("ratio", label="genes bound by both / expected by chance"),
             title=join_titles("TFs that bind the same genes", subtitle),
             clim=(1 - spread, 1 + spread),
             cmap=DIVERGING,
@@ -319,7 +319,7 @@ def cobinding(ds: xr.Dataset, *, tf: Labels = None, gene: Labels = None, **optio
 
 
 def _count_bound_by_both(label: xr.DataArray) -> np.ndarray:
-    """Count, for each pair of TFs, the genes that both bind: ``(TFs, TFs)``, block by block of genes."""
+    """Count the genes that both TFs of each pair bind, ``(TFs, TFs)``, in blocks of genes."""
     arrays = align_features(label.to_dataset(name=LABEL), [LABEL])
     if arrays[0].chunks:
         arrays = [arrays[0].chunk({TF: -1})]
@@ -349,7 +349,7 @@ def _draw_image(
 ) -> Any:
     """Draw a matrix of rows x columns with labels along its axes, the first row on top.
 
-    There may be more labels than rows or columns, where these are blocks.
+    If rows or columns are blocks, there may be more labels.
     """
     hv = load_holoviews()
     height, width = values.shape
@@ -378,7 +378,7 @@ def _draw_image(
 def _name_on_hover(
     plot: Any, element: Any, *, rows: np.ndarray, columns: np.ndarray, dims: tuple[str, str], shape: tuple[int, int]
 ) -> None:
-    """Show the labels under the pointer, as text; of a block of genes or TFs its first."""
+    """Show the labels under the pointer as text; for a block of genes or TFs, the first one."""
     from bokeh.models import CustomJSHover, HoverTool
 
     def show_names(labels: np.ndarray, positions: int, axis: str) -> Any:
@@ -393,36 +393,36 @@ def _name_on_hover(
 
 
 def _place(at: int, labels: int, positions: int) -> float:
-    """Return where a label stands among fewer positions: in the middle of its own, if there are as many."""
+    """Return the position of a label on an axis, whose positions may be fewer than labels."""
     return (at + 0.5) * positions / labels - 0.5
 
 
 def make_ticks(labels: np.ndarray, most: int = _MOST_NAMES) -> list[tuple[int, str]]:
-    """Return positions and labels for an axis, evenly spaced where there are many."""
+    """Return positions and labels for an axis, evenly spaced if there are many."""
     step = 1 if labels.size <= most else _round_step(labels.size / _FEW_NAMES)
     return [(at, make_plain_text(labels[at], at)) for at in range(0, labels.size, step)]
 
 
 def _round_step(least: float) -> int:
-    """Return the smallest of 1, 2, 5, 10, 20, 50 and so on that is not less."""
+    """Return the smallest of 1, 2, 5, 10, 20, 50 and so on that is at least the given number."""
     power = 10 ** int(np.floor(np.log10(least)))
     return next(int(power * digit) for digit in (1, 2, 5, 10) if power * digit >= least)
 
 
 def make_plain_text(label: Any, at: int) -> str:
-    """Return a label as text that no library reads as markup, or else its position."""
+    """Return a label as text without markup, or its position."""
     text = str(label)
     plain = text.isascii() and text.isprintable() and not set(text) & set("$\\{}<>&")
     return text if plain and len(text) <= 24 else f"#{at}"
 
 
 def _make_dim_label(dim: str, count: int) -> str:
-    """Return what an axis of genes or TFs is called, with their number where not all are named."""
+    """Return the title of an axis of genes or TFs, with their number if not all have labels."""
     return f"{DIM_TITLES[dim]} ({count:,})" if count > _MOST_NAMES else DIM_TITLES[dim]
 
 
 def space_evenly(size: int, most: int) -> np.ndarray:
-    """Return at most that many positions, evenly spaced."""
+    """Return a limited number of evenly spaced positions."""
     return np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(int))
 
 

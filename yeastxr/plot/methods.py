@@ -1,4 +1,4 @@
-"""Pictures of the field's own methods, with chance and theory drawn over them; see :mod:`yeastxr.analysis`."""
+"""Plots of standard analysis methods, with chance and theory; see :mod:`yeastxr.analysis`."""
 
 from typing import TYPE_CHECKING, Unpack
 
@@ -51,32 +51,32 @@ def rank_response(
     least_magnitude: float = 0.0,
     **options: Unpack[Options],
 ) -> "hv.Overlay":
-    """Draw which share of the most strongly bound genes responds, by rank, with its confidence band and chance.
+    """Draw the share of responsive genes among the most strongly bound ones, with confidence bands and chance.
 
     Parameters
     ----------
     ds
-        A dataset with dims ``(gene, tf)`` or more, NumPy or dask; no ``label`` is needed.
+        A dataset with dimensions ``(..., gene, tf)``, NumPy or dask; no ``label`` is needed.
     tf, gene
-        A label or a list of labels to draw; all by default. Up to 8 TFs have a line each, of others the mean is drawn,
-        with the middle 80 % of TFs as the band.
+        A label or a list of labels to draw (default: all). Up to 8 TFs have a line each; for more, the plot shows the
+        mean, with a band for the middle 80 % of TFs.
     most
-        Up to which rank.
+        The largest rank.
     bins, responsive, by, largest_pvalue, least_magnitude
-        As of :func:`yeastxr.analysis.rank_response`.
+        As for :func:`yeastxr.analysis.rank_response`.
     **options
-        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False omits theory) and ``size`` (pixels).
 
     Returns
     -------
     holoviews.Overlay
-        For each line an ``Area`` (the band) and a ``Curve``; then a dashed ``Curve``, labelled ``chance``: the share of
-        responsive genes among all.
+        For each line, an ``Area`` (the band) and a ``Curve``; then a dashed ``Curve``, labelled ``chance``: the share
+        of responsive genes among all genes.
 
     Raises
     ------
     InputError
-        As of :func:`yeastxr.analysis.rank_response`, and if a TF or a gene is not in the dataset.
+        As for :func:`yeastxr.analysis.rank_response`, and if a TF or a gene is not in the dataset.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def rank_response(
 
 
 def _describe_response(responsive: str | xr.DataArray, largest_pvalue: float, least_magnitude: float) -> str:
-    """Say which genes are taken to respond."""
+    """Describe the definition of responsive genes."""
     if isinstance(responsive, xr.DataArray):
         return shorten_name(responsive.name or "as given")
     if responsive == LABEL:
@@ -105,9 +105,9 @@ def _describe_response(responsive: str | xr.DataArray, largest_pvalue: float, le
 
 
 def draw_responses(result: xr.Dataset, subtitle: str, note: str) -> "hv.Overlay":
-    """Draw a rank response: a line and a band for each TF, or for their mean, and chance."""
+    """Draw a rank response, with a line and a band for each TF or their mean, and chance."""
     hv = load_holoviews()
-    dims = [hv.Dimension("rank", label="rank by binding"), hv.Dimension("ratio", label="share that responds")]
+    dims = [hv.Dimension("rank", label="rank by binding"), hv.Dimension("ratio", label="share of responsive genes")]
     ranks = result["rank"].values
     layers = []
     for colour, (name, line) in zip(SERIES, _list_lines(result), strict=False):
@@ -132,7 +132,7 @@ def draw_responses(result: xr.Dataset, subtitle: str, note: str) -> "hv.Overlay"
 
 
 def _list_lines(result: xr.Dataset) -> list[tuple[str, xr.Dataset]]:
-    """Return the lines to draw by name: of each TF, or of their mean with the middle 80 % of TFs."""
+    """Return the lines to draw by name: one for each TF, or their mean with the middle 80 % of TFs."""
     lead = [str(dim) for dim in result["ratio"].dims if dim not in (TF, "rank")]
     if not lead and result.sizes[TF] <= len(SERIES):
         return [(shorten_name(label), result.isel({TF: i})) for i, label in enumerate(result[TF].values)]
@@ -148,7 +148,7 @@ def _list_lines(result: xr.Dataset) -> list[tuple[str, xr.Dataset]]:
 
 def _describe_band(result: xr.Dataset) -> str:
     few = len(result["ratio"].dims) == 2 and result.sizes[TF] <= len(SERIES)
-    return f"{100 * result.attrs['level']:g} % intervals" if few else "the middle 80 % of TFs"
+    return f"{100 * result.attrs['level']:g} % intervals" if few else "middle 80 % of TFs"
 
 
 def roc(
@@ -160,30 +160,30 @@ def roc(
     truth: str | xr.DataArray = LABEL,
     **options: Unpack[Options],
 ) -> "hv.Overlay":
-    """Draw ROC curves of a score against the truth: of all pairs, of up to 8 TFs, by theory, and by chance.
+    """Draw ROC curves of a score: for all pairs, for up to 8 TFs, by theory, and by chance.
 
     Parameters
     ----------
     ds
-        A dataset with dims ``(..., gene, tf)``, NumPy or dask; with ``label``, unless another truth is given.
+        A dataset with dimensions ``(..., gene, tf)``, NumPy or dask; with ``label``, unless another truth is given.
     tf, gene
-        A label or a list of labels to draw; all by default.
+        A label or a list of labels to draw (default: all).
     score, truth
-        As of :func:`yeastxr.analysis.curves`: a feature or an array of pairs, such as a model's prediction; and
-        ``"label"`` or a bool array of pairs.
+        As for :func:`yeastxr.analysis.curves`: a feature or an array, such as the prediction of a model; and
+        ``"label"`` or a bool array.
     **options
-        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False omits theory) and ``size`` (pixels).
 
     Returns
     -------
     holoviews.Overlay
-        ``Curve`` elements: of TFs, if there are at most 8 and no other dims; of all pairs; of chance; and of theory, if
-        the dataset has a specification. Labels end with the area under the curve.
+        ``Curve`` elements: for TFs (if there are at most 8 and no other dimensions), all pairs, chance, and theory
+        (with a specification). Labels end with the area under the curve.
 
     Raises
     ------
     InputError
-        As of :func:`yeastxr.analysis.curves`, and if a TF or a gene is not in the dataset.
+        As for :func:`yeastxr.analysis.curves`, and if a TF or a gene is not in the dataset.
 
     Examples
     --------
@@ -196,7 +196,7 @@ def roc(
     hv = load_holoviews()
     ds, subtitle, given = select_with(ds, tf, gene, score=score, truth=truth)
     if isinstance(truth, str) and truth == LABEL:
-        get_label(ds, "plot.roc", "truth= a bool DataArray")
+        get_label(ds, "plot.roc", "pass truth= with a bool DataArray")
     result = analysis.curves(ds, points=401, **given).compute()
     dims = [hv.Dimension("fpr", label="false positive rate"), hv.Dimension("tpr", label="true positive rate")]
     fpr = result["fpr"].values
@@ -230,31 +230,32 @@ def volcano(
     max_points: int = MAX_POINTS,
     **options: Unpack[Options],
 ) -> "hv.Overlay":
-    """Draw -log10 of p-values over effects, coloured by label where there is one, and say what the p-values mean.
+    """Draw -log10 of p-values against effects, coloured by label, and state the origin of p-values.
 
     Parameters
     ----------
     ds
-        A dataset with dims ``(..., gene, tf)``, NumPy or dask; no ``label`` is needed.
+        A dataset with dimensions ``(..., gene, tf)``, NumPy or dask; no ``label`` is needed.
     kind
         ``"perturbation"`` or ``"binding"``.
     tf, gene
-        A label or a list of labels to draw; all by default.
+        A label or a list of labels to draw (default: all).
     max_points
-        Up to how many pairs are drawn. Of more, evenly spaced genes and TFs are, and the title says how many.
+        The maximum number of pairs to draw. Larger datasets are reduced to evenly spaced genes and TFs, as stated in
+        the title.
     **options
-        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False omits theory) and ``size`` (pixels).
 
     Returns
     -------
     holoviews.Overlay
-        ``Points``, labelled ``unbound`` and ``bound``, or ``all pairs`` without a label. Pairs with a NaN are not
-        drawn; p-values of 0 are drawn at the least float32, about 38.
+        ``Points``, labelled ``unbound`` and ``bound``, or ``all pairs`` without a label. Pairs with NaN are not drawn;
+        p-values of 0 are drawn at the smallest float32, about 38.
 
     Raises
     ------
     InputError
-        If a TF or a gene is not in the dataset, an argument is not what it must be, or the dataset lacks a variable, a
+        If a TF or a gene is not in the dataset, an argument is invalid, or the dataset lacks a variable, a
         dim or an index.
 
     Examples
@@ -286,19 +287,19 @@ def volcano(
     layers = draw_groups([effect, height], label, dims)
     note = _describe_pvalues(ds)
     xlabel = make_axis_label(f"{kind}_effect", units) + f"\n{note}"
-    title = f"{kind.capitalize()}: p-values over effects"
+    title = f"{kind.capitalize()}: p-values against effects"
     return customize(draw_overlay(layers, title, subtitle, xlabel, dims[1].label, {"ylim": (0, None)}), **options)
 
 
 def _describe_pvalues(ds: xr.Dataset) -> str:
-    """Say what p-values mean: the tutorial's follow a rule that knows only which effects are large."""
+    """Describe the origin of p-values; those of the tutorial follow a rule of large effects."""
     spec = find_spec(ds)
     if spec is None:
-        return "p-values as measured"
+        return "measured p-values"
     if spec.tests_effects:
-        return "p-values of two-sided tests under the distribution of unbound pairs"
+        return "p-values of two-sided tests against unbound pairs"
     share, upper = 100 * (1 - spec.large_effect_percentile), spec.large_effect_upper_pval
-    return f"p-values: uniform, up to {upper:g} for a TF's {share:.3g} % largest |effects|, else up to 1"
+    return f"p-values: uniform, up to {upper:g} for the {share:.3g} % largest |effects| of a TF, otherwise up to 1"
 
 
 def dual_threshold(
@@ -309,30 +310,30 @@ def dual_threshold(
     result: xr.Dataset | None = None,
     **options: Unpack[Options],
 ) -> "hv.Overlay":
-    """Draw the expected false discovery rate of dual threshold optimization against its permutation p-value, by TF.
+    """Draw expected false discovery rates of dual threshold optimization against permutation p-values, by TF.
 
     Parameters
     ----------
     ds
-        A dataset with dims ``(..., gene, tf)``, NumPy or dask; no ``label`` is needed.
+        A dataset with dimensions ``(..., gene, tf)``, NumPy or dask; no ``label`` is needed.
     tf, gene
-        A label or a list of labels to draw; all by default.
+        A label or a list of labels to draw (default: all).
     result
-        What :func:`yeastxr.analysis.dual_threshold` returned for the dataset, to save computing it with its defaults
-        and the seed 0; not with ``tf`` or ``gene``.
+        A result of :func:`yeastxr.analysis.dual_threshold` for the dataset. By default it is computed with the default
+        parameters and seed 0. It can't be combined with ``tf`` or ``gene``.
     **options
-        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False omits theory) and ``size`` (pixels).
 
     Returns
     -------
     holoviews.Overlay
-        ``Points``, labelled ``acceptable`` and ``not acceptable``, and with a label ``realised``: the false discovery
-        rate that the same TFs have in truth.
+        ``Points``, labelled ``acceptable`` and ``not acceptable`` and, for datasets with labels, ``realised``: the true
+        false discovery rate of the same TFs.
 
     Raises
     ------
     InputError
-        As of :func:`yeastxr.analysis.dual_threshold`, and if a TF or a gene is not in the dataset.
+        As for :func:`yeastxr.analysis.dual_threshold`, and if a TF or a gene is not in the dataset.
 
     Examples
     --------
@@ -343,13 +344,13 @@ def dual_threshold(
     ['realised', 'not acceptable', 'acceptable']
     """
     if result is not None and not (tf is None and gene is None):
-        raise InputError("result is given together with tf or gene; expected one of them")
+        raise InputError("result can't be combined with tf or gene; expected only one of them")
     ds, subtitle = select(ds, tf, gene)
     needed = ("permutation_pvalue", "expected_fdr", "acceptable")
     if result is None:
         result = analysis.dual_threshold(ds, seed=0)
     elif not isinstance(result, xr.Dataset) or not set(needed) <= set(result.data_vars):
-        raise InputError(f"result is of type {type(result).__name__}; expected what analysis.dual_threshold returned")
+        raise InputError(f"result is of type {type(result).__name__}; expected the result of analysis.dual_threshold")
     result = result.compute()
     hv = load_holoviews()
     dims = [hv.Dimension("pvalue", label="permutation p-value"), hv.Dimension("fdr", label="false discovery rate")]

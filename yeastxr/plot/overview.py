@@ -1,4 +1,4 @@
-"""The standard set of pictures side by side, and pictures as files."""
+"""The standard set of plots, and saving of plots to files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -33,36 +33,37 @@ def qc(
     max_points: int = MAX_POINTS,
     summary: xr.Dataset | None = None,
 ) -> "hv.Layout":
-    """Draw the standard set of pictures that show whether a simulation is sound, side by side.
+    """Draw the standard set of quality plots side by side.
 
     Parameters
     ----------
     ds
-        A yeastxr dataset, dims ``(..., gene, tf)``, NumPy or dask; it is read once, or twice if it has no
-        specification. With a summary only where pairs are few enough to be points.
+        A yeastxr dataset with dimensions ``(..., gene, tf)``, NumPy or dask; it is read once, or twice without a
+        specification. With ``summary`` it is read only to draw pairs as points.
     tf, gene
-        A label or a list of labels to draw; all by default.
+        A label or a list of labels to draw (default: all).
     max_points
-        Up to how many pairs are drawn as points.
+        The maximum number of pairs to draw as points.
     summary
-        What :func:`yeastxr.qc.summarize` returned for the dataset, to save a pass; not with ``tf`` or ``gene``.
+        A result of :func:`yeastxr.qc.summarize` for the dataset, which saves a pass. It can't be combined with ``tf``
+        or ``gene``.
 
     Returns
     -------
     holoviews.Layout
         :func:`binding_histogram`, :func:`perturbation_histogram`, :func:`binding_vs_perturbation`, both
-        :func:`pvalue_histogram`, and with ``label`` :func:`bound_fraction`; with a specification
-        :func:`quantile_quantile`, and with relationships :func:`relation_status`. Then, where some pairs are bound and
-        some are not, ROC curves of both effects over all pairs, from the summary's counts; and without a summary
-        :func:`rank_response` of up to 64 TFs, evenly spaced, of the first of leading dims. It takes p-values, or in a
-        simulation, and where p-values were not measured, effects: genes with |effects| of at least 2 respond, or, in
-        measured data, the 5 % with the largest. Columns are as many as leave the fewest places empty.
+        :func:`pvalue_histogram`; :func:`bound_fraction` with ``label``; :func:`quantile_quantile` with a specification;
+        :func:`relation_status` with relationships. If there are bound and unbound pairs, ROC curves of both effects for
+        all pairs, from the counts of the summary. Without ``summary``, :func:`rank_response` of up to 64 evenly spaced
+        TFs, for the first entry of leading dimensions: it uses measured p-values if available; otherwise genes with
+        |effects| of at least 2 (in measured data, the largest 5 %) respond. The number of columns leaves the fewest
+        places empty.
 
     Raises
     ------
     InputError
-        If a TF or a gene is not in the dataset, max_points is invalid, or the dataset lacks a variable, a dim or an
-        index.
+        If a TF or a gene is not in the dataset, max_points is invalid, or the dataset lacks a variable, a dimension or
+        an index.
 
     Examples
     --------
@@ -76,7 +77,7 @@ def qc(
 
     load_holoviews()
     if summary is not None and not (tf is None and gene is None):
-        raise InputError("summary is given together with tf or gene; expected one of them")
+        raise InputError("summary can't be combined with tf or gene; expected only one of them")
     ds, subtitle = select(ds, tf, gene)
     as_points = are_points(ds, max_points)
     pairs = select_points(ds) if as_points else xr.Dataset()
@@ -104,32 +105,31 @@ def qc(
         pictures.append(curves)
     if sample is not None:
         pictures.append(draw_sample(ds, subtitle, sample))
-    # Pictures say themselves which are linked: a histogram of binding effects ends at 5, their scatter does not.
+    # Plots define linked axes themselves: a histogram of binding effects ends at 5, their scatter does not.
     return lay_out(pictures, _choose_columns(len(pictures)))
 
 
 def _choose_columns(pictures: int) -> int:
-    """Return how many columns leave the fewest places empty, of these the number nearest 3."""
+    """Return the number of columns that leaves the fewest places empty, closest to 3."""
     return min((3, 4, 2, 5), key=lambda columns: -pictures % columns)
 
 
 def _count_pairs(summary: xr.Dataset) -> xr.Dataset:
-    """Return a summary's counts of pairs in the form of :func:`yeastxr.qc.histogram_2d`."""
+    """Return the counts of pairs of a summary in the form of :func:`yeastxr.qc.histogram_2d`."""
     names = {"pairs": "cells", "pairs_outside": "outside", "pairs_missing": "missing"}
     counts = summary[list(names)].rename(names)
     return counts.sum([dim for dim in counts.dims if dim not in (LABEL, "x_bin", "y_bin")])
 
 
 def save(element: Any, path: str | Path, *, overwrite: bool = False, dpi: int = 150) -> Path:
-    """Save a picture in the format that the file's suffix names.
+    """Save a plot in the format given by the suffix of the file.
 
     Parameters
     ----------
     element
         Any holoviews element, overlay or layout.
     path
-        Ends in ``.png``, ``.svg`` or ``.pdf`` (drawn by matplotlib), or in ``.html`` (bokeh: one page that needs no
-        network).
+        A path that ends in ``.png``, ``.svg`` or ``.pdf`` (matplotlib), or in ``.html`` (bokeh, a self-contained page).
     overwrite
         Whether to replace an existing file, once the new one is complete.
     dpi
@@ -143,7 +143,7 @@ def save(element: Any, path: str | Path, *, overwrite: bool = False, dpi: int = 
     Raises
     ------
     InputError
-        If the suffix is none of these, there is no such folder, the file exists, or the element can't be drawn.
+        If the suffix is invalid, the folder does not exist, the file exists, or the element can't be drawn.
 
     Examples
     --------
@@ -160,7 +160,7 @@ def save(element: Any, path: str | Path, *, overwrite: bool = False, dpi: int = 
     dpi = check_integer("dpi", dpi, least=10, most=1200)
     hv = load_holoviews()
     if not isinstance(element, hv.core.Dimensioned):
-        raise InputTypeError(f"element is {format_value(element)}; expected what a function of yeastxr.plot returns")
+        raise InputTypeError(f"element is {format_value(element)}; expected the result of a function of yeastxr.plot")
     with replace_file(path) as partial:
         if suffix == ".html":
             partial.write_text(render_page([hv.render(element, backend="bokeh")], "yeastxr"), encoding="utf-8")
@@ -175,19 +175,19 @@ def save(element: Any, path: str | Path, *, overwrite: bool = False, dpi: int = 
 
 
 def check_picture_path(path: str | Path, overwrite: bool) -> Path:
-    """Return the path of a picture, or refuse it: its ending must be known, and its folder must exist."""
+    """Return the path of a plot, or raise if its suffix is unknown or its folder does not exist."""
     path = check_path("path", path)
     if path.suffix.lower() not in (*_MATPLOTLIB_FORMATS, ".html"):
-        raise InputError(f"path is {format_value(str(path))}; expected a name that ends in .png, .svg, .pdf or .html")
+        raise InputError(f"path is {format_value(str(path))}; expected a path that ends in .png, .svg, .pdf or .html")
     if not path.parent.is_dir():
-        raise InputError(f"path is {format_value(str(path))}; expected a file in a folder that exists")
+        raise InputError(f"path is {format_value(str(path))}; expected a file in an existing folder")
     check_overwrite(path, overwrite)
     return path
 
 
 @contextmanager
 def _use_agg() -> Iterator[None]:
-    """Draw in memory, where holoviews can measure; other backends may be missing, or open windows."""
+    """Draw in memory, so that holoviews can measure; other backends may be missing or open windows."""
     from matplotlib import pyplot
 
     backend = pyplot.get_backend()

@@ -1,4 +1,4 @@
-"""The relations of TFs as a graph: which TFs each one's conditions name, and through which operators."""
+"""The graph of relations of TFs, with edges from TFs that conditions name, through operators, to other TFs."""
 
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -32,12 +32,12 @@ from yeastxr.simulation.sweeps import read_specs
 if TYPE_CHECKING:
     import holoviews as hv
 
-_MOST_TFS, _MOST_TERMS = 60, 400  # that can be told apart
-_LONGEST_NAME = 14  # on the circle; the node has more of it
-_MOST_UPRIGHT = 16  # TFs on the circle whose names need no turning
-_LIMIT = 1.45  # of both axes, where the circle has the radius 1
-_COLOURS = {"bound": SERIES[0], "unbound": SERIES[1]}  # of edges, by what must hold of where they begin
-_RADII = {"TF": 0.08, "and": 0.085, "or": 0.085}  # of nodes, at which edges end
+_MOST_TFS, _MOST_TERMS = 60, 400  # TFs that can be distinguished
+_LONGEST_NAME = 14  # characters of a name on the circle; the node has more of it
+_MOST_UPRIGHT = 16  # largest number of TFs with horizontal names
+_LIMIT = 1.45  # limit of both axes, where the circle has the radius 1
+_COLOURS = {"bound": SERIES[0], "unbound": SERIES[1]}  # colours of edges, by the required state of their start
+_RADII = {"TF": 0.08, "and": 0.085, "or": 0.085}  # radii of nodes, at which edges end
 _LONGEST_CONDITIONS = 200
 
 
@@ -66,20 +66,20 @@ def relations(
     tf: Labels = None,
     **options: Unpack[Options],
 ) -> "hv.Overlay":
-    """Draw the relations of TFs as a graph: an edge leads from each TF that a condition names to the TF that has it.
+    """Draw the relations of TFs as a graph, with edges from TFs that conditions name to the TF with the conditions.
 
-    All edges into a TF must hold. Edges through a node ``or`` count if one of them does, through a node ``and`` if all
-    do. An arrow means that its TF must bind the gene, or its node must hold; a bar, that it must not.
+    All edges into a TF must hold. A node ``or`` holds if any edge into it holds; a node ``and`` holds if all edges do.
+    An arrow means that its TF must bind the gene, or its node must hold; a bar means that it must not.
 
     Parameters
     ----------
     data
-        A simulated dataset, a specification, or a dict as ``tf_relationships`` takes it.
+        A simulated dataset, a specification, or a dict in the form of ``tf_relationships``.
     tf
-        A label or a list of labels: TFs whose conditions are drawn. By default all, or as many, in their order, as have
-        at most 60 TFs and 400 terms together.
+        A label or a list of labels: TFs whose conditions are drawn. The default is all or, in order, as many as have at
+        most 60 TFs and 400 terms in total.
     **options
-        ``title``, ``xlim``, ``ylim`` and ``size`` (pixels); ``logx`` and ``theory`` change nothing.
+        ``title``, ``xlim``, ``ylim`` and ``size`` (pixels); ``logx`` and ``theory`` have no effect.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def relations(
     Raises
     ------
     InputError
-        If there are no relations, a TF has none, conditions are invalid, or those to draw have more TFs or terms.
+        If there are no relations, a TF has none, conditions are invalid, or there are too many TFs or terms to draw.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def relations(
 
 
 def _get_relationships(data: Any) -> Mapping[Hashable, Sequence[Any]]:
-    """Return checked relationships of a dataset, of a specification, or as they are given."""
+    """Return validated relationships of a dataset, a specification or a dict."""
     relationships: Mapping[Hashable, Sequence[Any]]
     if isinstance(data, Mapping) and not isinstance(data, xr.Dataset):
         relationships = check_relationships(data, None)
@@ -125,17 +125,17 @@ def _get_relationships(data: Any) -> Mapping[Hashable, Sequence[Any]]:
         relationships = specs[0].tf_relationships or {} if specs else {}
         if any((spec.tf_relationships or {}) != relationships for spec in specs[1:]):
             raise InputError(
-                "data is a sweep whose points have different relations; expected one of them, such as ds.isel(...)"
+                "data is a sweep with different relations; select one point, for example with ds.isel(...)"
             )
     if not any(relationships.values()):
-        raise InputError("data has no relations of TFs; expected some, such as tf_relationships={'GAL4': '!GAL80'}")
+        raise InputError("data has no relations of TFs; expected relations such as tf_relationships={'GAL4': '!GAL80'}")
     return relationships
 
 
 def _select_tfs(
     relationships: Mapping[Hashable, Sequence[Any]], tf: Labels
 ) -> tuple[dict[Hashable, Sequence[Any]], int]:
-    """Return the conditions to draw by TF, and how many TFs have or are in them."""
+    """Return the conditions to draw by TF, and the number of TFs with conditions."""
     related = {label: entries for label, entries in relationships.items() if entries}
     if tf is None:
         wanted = list(related)
@@ -144,7 +144,7 @@ def _select_tfs(
         single = isinstance(selection, str) or not isinstance(selection, Iterable)
         wanted = [selection] if single else list(map(to_label, selection))
         if not wanted:
-            raise InputError(f"tf is {format_value(tf)}, with no label in it; expected a label or a list of them")
+            raise InputError(f"tf is {format_value(tf)}, which is empty; expected a label or a list of labels")
     named: set[Hashable] = set()
     n_terms = 0
     chosen: dict[Hashable, Sequence[Any]] = {}
@@ -157,13 +157,13 @@ def _select_tfs(
         elif tf is not None or (label == wanted[-1] and not chosen):
             raise InputError(
                 f"the conditions to draw have {terms:,} terms of {len(more):,} TFs; "
-                f"expected at most {_MOST_TERMS:,} of {_MOST_TFS}, such as those of another tf"
+                f"expected at most {_MOST_TERMS:,} of {_MOST_TFS}; select fewer TFs with tf"
             )
     return chosen, len(named)
 
 
 def _build_graph(relationships: Mapping[Hashable, Sequence[Any]]) -> _Graph:
-    """Return the graph of conditions: TFs on a circle, in the order in which they are met, and operators within."""
+    """Return the graph of conditions: TFs on a circle, in order of appearance, and operators inside."""
     tfs = list(dict.fromkeys(label for tf, entries in relationships.items() for label in (tf, *iterate_tfs(entries))))
     graph = _Graph()
     numbers = {}
@@ -174,7 +174,7 @@ def _build_graph(relationships: Mapping[Hashable, Sequence[Any]]) -> _Graph:
         text = shorten(escape_controls(text), _LONGEST_CONDITIONS)
         numbers[tf] = graph.add_node(shorten_name(tf), "TF", (math.cos(angle), math.sin(angle)), text)
     for tf, entries in relationships.items():
-        # All conditions must hold, so those of an And are the TF's own.
+        # All conditions must hold, so the entries of an And are conditions of the TF.
         own = [part for entry in entries for part in (entry.entries if isinstance(entry, And) else [entry])]
         for entry in own:
             _add_entry(graph, numbers, entry, numbers[tf])
@@ -201,7 +201,7 @@ def _add_entry(graph: _Graph, numbers: Mapping[Hashable, int], entry: Any, paren
 def _place_operator(
     parent: tuple[float, float], named: Sequence[tuple[float, float]], taken: Sequence[tuple[float, float]]
 ) -> tuple[float, float]:
-    """Return a place between a node and the TFs of an operator, aside of other nodes if that can be."""
+    """Return a position between a node and the TFs of an operator, away from other nodes if possible."""
     start, centre = np.array(parent), np.mean(named, axis=0)
     step = 0.42 * (centre - start)
     if np.hypot(*step) < 0.2:  # the operator names the node itself, or TFs around it
@@ -214,15 +214,15 @@ def _place_operator(
 
 
 def _draw_edge(graph: _Graph, edge: tuple[int, int, str]) -> np.ndarray:
-    """Return the path of an edge, (points, 2): a bent line between the rims of its nodes, with an arrow or a bar."""
+    """Return the path of an edge, (points, 2): a curve between the borders of its nodes, with an arrow or a bar."""
     source, target, holds = edge
     start, end = np.array(graph.places[source]), np.array(graph.places[target])
-    if source == target:  # a TF's own: a loop inside the circle
+    if source == target:  # a condition on the TF itself: a loop inside the circle
         angles = np.linspace(0.25, 2 * math.pi - 0.25, 24) + math.atan2(start[1], start[0])
         points = 0.88 * start + 0.12 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     else:
         line = end - start
-        bend = start + line / 2 + 0.12 * np.array([-line[1], line[0]])  # so that edges there and back differ
+        bend = start + line / 2 + 0.12 * np.array([-line[1], line[0]])  # so that edges in both directions differ
         t = np.linspace(0, 1, 400)[:, None]
         points = (1 - t) ** 2 * start + 2 * t * (1 - t) * bend + t**2 * end
         from_start, from_end = np.hypot(*(points - start).T), np.hypot(*(points - end).T)
@@ -294,7 +294,7 @@ def _draw_graph(graph: _Graph, n_tfs: int, subtitle: str) -> Any:
 
 
 def _draw_names(hv: Any, x: np.ndarray, y: np.ndarray, names: np.ndarray, n_tfs: int) -> list[Any]:
-    """Draw the names of TFs outside of the circle: away from it, and turned where there are many."""
+    """Draw the names of TFs outside the circle, rotated if there are many."""
     turned = n_tfs > _MOST_UPRIGHT
     left = x < -0.02
     middle = np.zeros(x.size, bool) if turned else np.abs(x) < 0.3
@@ -324,7 +324,7 @@ def _draw_names(hv: Any, x: np.ndarray, y: np.ndarray, names: np.ndarray, n_tfs:
 
 
 def _finish_names(plot: Any, element: Any) -> None:
-    """Give matplotlib what holoviews has no option for: names turn about their ends, and dollars are dollars."""
+    """Set options of matplotlib that holoviews lacks: rotation about the ends of names, and literal dollar signs."""
     for text in plot.handles["artist"]:
         text.set_rotation_mode("anchor")
         text.set_parse_math(False)

@@ -1,7 +1,7 @@
-"""The pictures of the field's methods that an overview can draw without reading a dataset again.
+"""Plots of analysis methods that an overview can draw without reading a dataset again.
 
-ROC curves come from the counts of a summary, and rank response from the columns of some TFs, which are taken while
-blocks are read for something else.
+ROC curves come from the counts of a summary, and rank response from the columns of some TFs, which are copied while
+blocks are read for another purpose.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -24,10 +24,10 @@ from yeastxr.theory.features import find_spec
 
 _MOST_TFS = 64
 _MOST_PAIRS = 2_000_000
-_QUANTILES = 65  # of a curve by theory
-_LEAST_MAGNITUDE = 2.0  # noise s.d.; 4.6 % of unbound pairs have more
-_LARGE_SHARE = 0.05  # of measured effects without p-values
-_SCORES = {BINDING: "binding", MAGNITUDE: "perturbation"}  # a phone has no room for more words side by side
+_QUANTILES = 65  # points of a theoretical curve
+_LEAST_MAGNITUDE = 2.0  # in noise s.d.; 4.6 % of unbound pairs exceed it
+_LARGE_SHARE = 0.05  # share of measured effects without p-values
+_SCORES = {BINDING: "binding", MAGNITUDE: "perturbation"}  # characters that fit on a phone
 
 
 def select_sample(ds: xr.Dataset) -> xr.Dataset:
@@ -39,7 +39,7 @@ def select_sample(ds: xr.Dataset) -> xr.Dataset:
 
 
 class SampleBlocks:
-    """What :func:`select_sample` returns for a dataset, whose blocks another function reads."""
+    """The result of :func:`select_sample` for a dataset, from blocks that another function reads."""
 
     def __init__(self, ds: xr.Dataset) -> None:
         self._ds = broadcast_dims(restore_dims(ds))
@@ -49,7 +49,7 @@ class SampleBlocks:
         self._lock = Lock()
 
     def add(self, positions: Mapping[Hashable, int], region: Sequence[slice], values: Mapping[str, np.ndarray]) -> None:
-        """Take columns of a block ``(..., gene, tf)`` with all genes; arguments are as of the summary's blocks."""
+        """Copy columns of a block ``(..., gene, tf)`` with all genes; arguments are as for blocks of a summary."""
         *lead, genes, tfs = region
         if any(positions.values()) or any(part.start for part in lead) or genes != slice(0, self._ds.sizes[GENE]):
             return
@@ -60,7 +60,7 @@ class SampleBlocks:
             self._values |= columns
 
     def finish(self) -> xr.Dataset:
-        """Return the sample, in memory; it reads what it has not seen."""
+        """Return the sample in memory, reading missing columns."""
         if len(self._values) < self._tfs.size:
             return self._sample.compute()
         columns = [self._values[int(tf)] for tf in self._tfs]
@@ -72,8 +72,8 @@ class SampleBlocks:
 def draw_sample(ds: xr.Dataset, subtitle: str, sample: xr.Dataset) -> Any:
     """Draw the rank response of some TFs of a dataset.
 
-    Effects rank the genes of a simulation and tell which respond, as its p-values say little; else p-values do, unless
-    none was measured.
+    In a simulation, whose p-values carry little information, effects rank genes and define responses. In measured data,
+    p-values do so if available.
     """
     rules, note = choose_rules(ds, sample)
     result = analysis.rank_response(sample, most=150, **rules)
@@ -98,21 +98,21 @@ def choose_rules(ds: xr.Dataset, sample: xr.Dataset) -> tuple[dict[str, Any], st
 
 
 def _find_large_magnitude(sample: xr.Dataset) -> float:
-    """Return from which |effect| on a response is among the largest of measured data, in whatever units they are."""
+    """Return the smallest |effect| among the largest ones of measured data, in any units."""
     magnitudes = abs(sample[PERTURBATION].values)
     magnitudes = magnitudes[np.isfinite(magnitudes)]
     return float(np.quantile(magnitudes, 1 - _LARGE_SHARE)) if magnitudes.size else 0.0
 
 
 def _list_lead(sample: xr.Dataset) -> list[Hashable]:
-    """Return the leading dims of which a sample has the first."""
+    """Return the leading dimensions of which a sample has the first entry."""
     return [name for name, coord in sample.coords.items() if coord.ndim == 0]
 
 
 def draw_curves(ds: xr.Dataset, subtitle: str, summary: xr.Dataset) -> Any | None:
-    """Draw ROC curves of both effects over all pairs, from a summary; None without bound pairs, unbound ones or labels.
+    """Draw ROC curves of both effects for all pairs, from a summary; None without bound or unbound pairs.
 
-    Curves are exact at the ends of bins, and straight between them.
+    Curves are exact at the edges of bins, and linear between them.
     """
     if LABEL not in summary.dims:
         return None
@@ -137,7 +137,7 @@ def draw_curves(ds: xr.Dataset, subtitle: str, summary: xr.Dataset) -> Any | Non
 
 
 def _count_rates(summary: xr.Dataset, score: str) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the shares of unbound and of bound pairs at or above the ends of bins, from 0 to 1.
+    """Return the shares of unbound and of bound pairs at or above the edges of bins, from 0 to 1.
 
     Binding effects beyond the histogram's limit are in the bins of pairs, if no pair lacks the other effect.
     """
@@ -154,7 +154,7 @@ def _count_rates(summary: xr.Dataset, score: str) -> tuple[np.ndarray, np.ndarra
 
 
 def _count_beyond(summary: xr.Dataset, end: float) -> np.ndarray:
-    """Return how many pairs of each label have binding effects at or above the starts of bins beyond an end."""
+    """Return the number of pairs of each label with binding effects at or above the edges of bins beyond a limit."""
     names = [name for name in summary["pairs_outside"].dims if name != LABEL]
     if int(summary["pairs_outside"].sum()) or int(summary["pairs_missing"].sum()):
         return np.zeros((2, 0), int)

@@ -1,4 +1,4 @@
-"""Perturbation over binding: every pair as a point, or a marker for every bin, with the mean that theory expects."""
+"""Perturbation against binding: a point for each pair, or a marker for each bin, with expected means."""
 
 import math
 from collections.abc import Sequence
@@ -54,39 +54,40 @@ def binding_vs_perturbation(
 ) -> "hv.Overlay | hv.Layout":
     """Draw |perturbation effect| against binding effects, coloured by label, with the expected means.
 
-    Up to ``max_points`` pairs are drawn as they are, and hovering tells their gene and TF. Above that, each label has
-    one marker for each bin that is not empty, the larger the more pairs are in it. Without ``label``, all pairs are one
-    group. Pairs that lack an effect are not drawn; the axis says how many.
+    Up to ``max_points`` pairs are drawn individually, and hovering shows their gene and TF. Larger datasets are drawn
+    as bins, with markers whose size shows the number of pairs. Without ``label``, all pairs form one group. Pairs with
+    a missing effect are not drawn; the label of the axis states how many.
 
     Parameters
     ----------
     ds
-        A yeastxr dataset, dims ``(..., gene, tf)``, NumPy or dask; it is read once as points, twice as bins.
+        A yeastxr dataset with dimensions ``(..., gene, tf)``, NumPy or dask; it is read once for points, and twice for
+        bins.
     tf, gene
-        A label or a list of labels to draw; all by default.
+        A label or a list of labels to draw (default: all).
     max_points
-        Up to how many pairs are drawn as points.
+        The maximum number of pairs to draw as points.
     bins
         The number of bins along each axis, from 1 to 1,000.
     by
-        A leading dim, such as a swept parameter, or a list of them: a panel for each combination of their labels, at
-        most 24. By default all are drawn in one.
+        A leading dimension, such as a swept parameter, or a list of leading dimensions: one panel for each combination
+        of labels, at most 24. By default there is a single panel.
     **options
-        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False drops its lines) and ``size`` (pixels).
+        ``title``, ``xlim``, ``ylim``, ``logx``, ``theory`` (False omits theory) and ``size`` (pixels).
 
     Returns
     -------
     holoviews.Overlay
         Two ``Points`` elements, labelled ``unbound`` and ``bound``, or one, labelled ``all pairs``. If the dataset has
-        a specification, ``Curve`` elements with the mean magnitude that theory expects: of unbound pairs, of bound ones
-        (whose conditions hold), and of those whose conditions fail. With ``by`` a Layout of these, in rows along the
-        last of the dims.
+        a specification, ``Curve`` elements with the expected mean magnitude: of unbound pairs, of bound pairs (whose
+        conditions hold), and of bound pairs whose conditions fail. With ``by``, a Layout of such plots, with the last
+        dimension along rows.
 
     Raises
     ------
     InputError
-        If a TF or a gene is not in the dataset, max_points or bins are invalid, or the dataset lacks a variable, a dim
-        or an index.
+        If a TF or a gene is not in the dataset, max_points or bins are invalid, or the dataset lacks a variable, a
+        dimension or an index.
 
     Examples
     --------
@@ -111,18 +112,18 @@ def binding_vs_perturbation(
 
 
 def are_points(ds: xr.Dataset, max_points: int) -> bool:
-    """Tell whether the pairs of a dataset, once checked, are drawn one by one."""
+    """Return whether the pairs of a validated dataset are drawn individually."""
     most = check_integer("max_points", max_points, least=0)
     return qc.number_of_cells(ds, BINDING, PERTURBATION) <= most
 
 
 def select_points(ds: xr.Dataset) -> xr.Dataset:
-    """Return what points are drawn from: both effects, and the label if there is one."""
+    """Return the data for points: both effects, and the label if there is one."""
     return ds[[name for name in (LABEL, BINDING, PERTURBATION) if name in ds.data_vars]]
 
 
 def draw_points(ds: xr.Dataset, subtitle: str, pairs: xr.Dataset) -> Any:
-    """Draw every pair as a point, from its label and both effects, with the expected means."""
+    """Draw every pair as a point, with expected means."""
     effects = [pairs[BINDING], abs(pairs[PERTURBATION])]
     layers = draw_groups(effects, pairs.get(LABEL), _make_plane(ds))
     most, n_missing = float(pairs[BINDING].max()), int((effects[0].isnull() | effects[1].isnull()).sum())
@@ -131,15 +132,15 @@ def draw_points(ds: xr.Dataset, subtitle: str, pairs: xr.Dataset) -> Any:
 
 
 def _describe_missing(n_missing: int, total: int) -> str:
-    """Say which share of the pairs lacks an effect; nothing where none does."""
+    """Describe the share of pairs with a missing effect; empty if there are none."""
     share = 100 * n_missing / total
     return f"{'< 0.1' if share < 0.1 else f'{share:.1f}'} % missing" if n_missing else ""
 
 
 def draw_groups(values: list[xr.DataArray], label: xr.DataArray | None, plane: list[Any]) -> list[Any]:
-    """Draw pairs as points by their label, if there is one; hovering tells their gene, TF and the like.
+    """Draw pairs as points by label, if there is one; hovering shows their gene, TF and other labels.
 
-    Bound ones are rings, which do not hide the points below them.
+    Bound pairs are rings, which do not hide the points below them.
     """
     hv = load_holoviews()
     first = values[0]
@@ -162,7 +163,7 @@ def draw_groups(values: list[xr.DataArray], label: xr.DataArray | None, plane: l
 
 
 def _style_markers(group: str, size: Any, area: Any) -> dict[str, Any]:
-    """Return options of markers for both backends: filled, but for bound pairs, which are rings."""
+    """Return options of markers for both backends: rings for bound pairs, filled for all others."""
     colour = COLOURS[group]
     bokeh: dict[str, Any] = {"size": size, "tools": ["hover"]}
     if group == "bound":
@@ -174,7 +175,7 @@ def _style_markers(group: str, size: Any, area: Any) -> dict[str, Any]:
 
 
 def draw_bins(ds: xr.Dataset, subtitle: str, counts: xr.Dataset) -> Any:
-    """Draw a marker for every bin with pairs in it, sized by the logarithm of their count, with the expected means."""
+    """Draw a marker for every non-empty bin, sized by the logarithm of its count, with expected means."""
     hv = load_holoviews()
     largest_count = math.log1p(int(counts["cells"].max()) or 1)
     layers = []
@@ -191,22 +192,22 @@ def draw_bins(ds: xr.Dataset, subtitle: str, counts: xr.Dataset) -> Any:
     filled = counts["cells"].sum([dim for dim in counts["cells"].dims if dim != "x_bin"]).values > 0
     most = float(counts["x_right"].values[filled].max()) if filled.any() else 1.0
     total = int(sum(counts[name].sum() for name in ("cells", "outside", "missing")))
-    notes = ["a marker is a bin, the larger the more pairs", _describe_missing(int(counts["missing"].sum()), total)]
+    notes = ["marker size: pairs per bin", _describe_missing(int(counts["missing"].sum()), total)]
     return _draw_scatter(ds, subtitle, layers, most, "; ".join(filter(None, notes)))
 
 
 def _draw_scatter(ds: xr.Dataset, subtitle: str, layers: list[Any], most: float, note: str) -> Any:
-    """Lay lines of the expected means over markers, up to the largest binding effect."""
+    """Draw lines of expected means over markers, up to the largest binding effect."""
     lines = _draw_means(ds, most)
     notes = "; ".join(filter(None, [note, "lines: mean by theory" if lines else ""]))
     xlabel = make_axis_label(BINDING, get_units(ds, BINDING)) + (f"\n{notes}" if notes else "")
     ylabel = make_axis_label(MAGNITUDE, get_units(ds, MAGNITUDE))
-    title = "Perturbation over binding"
+    title = "Perturbation against binding"
     return draw_overlay([*layers, *lines], title, subtitle, xlabel, ylabel, linked=True)
 
 
 def _draw_means(ds: xr.Dataset, most: float) -> list[Any]:
-    """Draw the mean magnitude that theory expects over binding effects; none without a specification."""
+    """Draw expected mean magnitudes against binding effects; nothing without a specification."""
     spec = find_spec(ds)
     if spec is None:
         return []
@@ -232,7 +233,7 @@ def _make_plane(ds: xr.Dataset) -> list[Any]:
 
 
 def space_pairs(ds: xr.Dataset, feature: str, limit: int) -> xr.Dataset:
-    """Return evenly spaced genes of a dataset, and TFs and others where needed, with at most ``limit`` pairs."""
+    """Return evenly spaced genes of a dataset and, if necessary, TFs and other labels, with at most ``limit`` pairs."""
     for dim in (GENE, TF, *(dim for dim in ds[feature].dims if dim not in CORE_DIMS)):
         kept = max(1, limit // (ds[feature].size // ds.sizes[dim]))
         ds = ds.isel({dim: slice(None, None, -(-ds.sizes[dim] // kept))})

@@ -1,4 +1,4 @@
-"""What all pictures share: colours, axis labels, titles, legends, selection of TFs and genes, and the HTML page."""
+"""Common parts of all plots: colours, axis labels, titles, legends, selection of TFs and genes, and the HTML page."""
 
 import math
 import os
@@ -30,9 +30,9 @@ from yeastxr.schema import (
 
 LABELS = {"unbound": False, "bound": True}
 ALL_PAIRS = "all pairs"  # the one group of data without labels
-_ORANGE, _BLUE, _GREEN = "#E69F00", "#0072B2", "#009E73"  # of Okabe and Ito: the colour-blind can tell them apart
+_ORANGE, _BLUE, _GREEN = "#E69F00", "#0072B2", "#009E73"  # colours of Okabe and Ito, safe for colour blindness
 COLOURS = {"bound": _BLUE, ALL_PAIRS: "#56B4E9", **dict(zip(STATUSES, (_ORANGE, _BLUE, _GREEN), strict=True))}
-_DARK_ORANGE, _DARK_BLUE, _DARK_GREEN = "#7a4f00", "#003a5c", "#00513b"  # the same hues, for theory over data
+_DARK_ORANGE, _DARK_BLUE, _DARK_GREEN = "#7a4f00", "#003a5c", "#00513b"  # the same hues for theory
 DARK = {
     "bound": _DARK_BLUE,
     ALL_PAIRS: _DARK_BLUE,
@@ -40,14 +40,17 @@ DARK = {
 }
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999")
 GREY = "#555555"  # of chance
-SEQUENTIAL, DIVERGING = "Blues", "RdBu_r"  # ColorBrewer's, safe for the colour-blind; bokeh and matplotlib know them
+SEQUENTIAL, DIVERGING = (
+    "Blues",
+    "RdBu_r",
+)  # of ColorBrewer, safe for colour blindness, available in bokeh and matplotlib
 DIM_TITLES = {GENE: "gene", TF: "TF"}
 PAIRS, TFS = "gene–TF pairs", "TFs"  # axes of counts
 _LONGEST_NAME = 60
 
 
 def load_holoviews() -> Any:
-    """Return holoviews with both backends loaded, and the current backend as the user left it."""
+    """Return holoviews with both backends loaded, without changing the current backend."""
     _import_matplotlib()
     import holoviews as hv
 
@@ -63,7 +66,7 @@ def load_holoviews() -> Any:
 
 
 def _import_matplotlib() -> None:
-    """Import matplotlib, also where MPLBACKEND names a missing backend, such as a notebook's in a command run there."""
+    """Import matplotlib, even if MPLBACKEND names a missing backend, such as that of a notebook."""
     if "matplotlib" in sys.modules:
         return
     backend = os.environ.pop("MPLBACKEND", None)
@@ -78,19 +81,19 @@ def _import_matplotlib() -> None:
 
 
 def list_groups(data: xr.Dataset) -> dict[str, dict[str, bool]]:
-    """Return the groups of pairs of a dataset or of its counts, as what selects each: by label, or all without one."""
+    """Return selections of the groups of pairs of a dataset or its counts: by label, or all pairs without labels."""
     return {group: {LABEL: label} for group, label in LABELS.items()} if LABEL in data.variables else {ALL_PAIRS: {}}
 
 
 def describe_quantity(quantity: str, units: str = "") -> tuple[str, str | None]:
-    """Return the name and the unit of a quantity for people; a unit of 1 is not shown."""
+    """Return the display name and the unit of a quantity; a unit of 1 is empty."""
     feature = FEATURE_BY_NAME[PERTURBATION if quantity == MAGNITUDE else quantity]
     name = f"|{feature.long_name}|" if quantity == MAGNITUDE else feature.long_name
     return name, None if units in ("", "1") else shorten_name(units)
 
 
 def make_axis_label(quantity: str, units: str, suffix: str = "") -> str:
-    """Return what the axis of a quantity is called, with its unit."""
+    """Return the label of the axis of a quantity, with its unit."""
     name, unit = describe_quantity(quantity, units)
     return f"{name}{suffix} ({unit})" if unit else f"{name}{suffix}"
 
@@ -102,27 +105,27 @@ def make_dimension(quantity: str, units: str) -> Any:
 
 
 def make_title(quantity: str) -> str:
-    """Return a quantity as the title of a picture: its plural, with a capital."""
+    """Return a quantity as the title of a plot: its capitalized plural."""
     name = describe_quantity(quantity)[0].strip("|")
     title = f"{name[0].upper()}{name[1:]}s"
     return f"|{title}|" if quantity == MAGNITUDE else title
 
 
 def flatten(column: xr.DataArray) -> np.ndarray:
-    """Return a column of values or names; names as Python text, which every backend can write, long ones shortened."""
+    """Return a column of values, or of names as Python strings, shortened if they are long."""
     values = np.ravel(column.values)
     return values if values.dtype.kind in "iufbM" else np.array([shorten_name(value) for value in values], dtype=object)
 
 
 def shorten_name(name: Any) -> str:
-    """Return a name as text, of a long one the beginning: a picture or a table holds thousands of them."""
+    """Return a name as text, shortened if it is long, because plots and tables contain thousands of names."""
     return shorten(escape_controls(str(name)), _LONGEST_NAME)
 
 
 def set_options(
     element: Any, *, bokeh: dict[str, Any] | None = None, matplotlib: dict[str, Any] | None = None, **shared: Any
 ) -> Any:
-    """Set options of an element for both backends: shared ones, and those of each."""
+    """Set options of an element for both backends: common ones, and those of each."""
     options = getattr(load_holoviews().opts, type(element).__name__)
     return element.opts(
         options(**shared, **(bokeh or {}), backend="bokeh"),
@@ -141,7 +144,7 @@ def draw_line(
     hover: bool = False,
     **shared: Any,
 ) -> Any:
-    """Draw y over x as a line, with its widths in bokeh and in matplotlib."""
+    """Draw y against x as a line, with widths for bokeh and matplotlib."""
     curve = load_holoviews().Curve(data, kdims=[dims[0]], vdims=[dims[1]], label=label)
     return set_options(
         curve,
@@ -164,9 +167,9 @@ def draw_overlay(
     *,
     linked: bool = False,
 ) -> Any:
-    """Lay elements over each other, and set size, titles and a legend above the data, for both backends.
+    """Overlay elements, and set size, titles and a legend above the data, for both backends.
 
-    Linked ones share axes of the same dimension with each other in a layout of bokeh's: zooming into one does into all.
+    In bokeh layouts, linked plots share axes of the same dimension, so that zooming affects all of them.
     """
     legend = {"margin": 0, "padding": 2, "border_line_alpha": 0, "background_fill_alpha": 0}
     return set_options(
@@ -198,7 +201,7 @@ def draw_overlay(
 
 
 class Options(TypedDict, total=False):
-    """Options of every picture but :func:`yeastxr.plot.qc`; those that are not given keep its own choice."""
+    """Options of every plot except :func:`yeastxr.plot.qc`; omitted options keep the defaults of the plot."""
 
     title: str
     xlim: tuple[float | None, float | None]
@@ -209,14 +212,14 @@ class Options(TypedDict, total=False):
 
 
 def customize(picture: Any, **options: Unpack[Options]) -> Any:
-    """Return a picture with the user's options, for both backends.
+    """Return a plot with the user's options, for both backends.
 
-    ``theory=False`` drops lines of theory; ``size`` is (width, height) in pixels of bokeh's, 100 to matplotlib's inch.
+    ``theory=False`` omits theory; ``size`` is (width, height) in pixels of bokeh; matplotlib uses 100 pixels per inch.
     """
     chosen: dict[str, Any] = dict(options)
     for name in chosen:
         if name not in Options.__annotations__:
-            raise InputTypeError(f"there is no option {format_value(name)}; {suggest(name, Options.__annotations__)}")
+            raise InputTypeError(f"unknown option {format_value(name)}; {suggest(name, Options.__annotations__)}")
     for name in {"logx", "theory"} & chosen.keys():
         if not isinstance(chosen[name], bool):
             raise InputTypeError(f"{name} is {format_value(chosen[name])}; expected True or False")
@@ -230,7 +233,7 @@ def customize(picture: Any, **options: Unpack[Options]) -> Any:
     bokeh: dict[str, Any] = {}
     matplotlib: dict[str, Any] = {}
     if "title" in chosen and not isinstance(chosen["title"], str):
-        raise InputTypeError(f"title is {format_value(chosen['title'])}; expected text")
+        raise InputTypeError(f"title is {format_value(chosen['title'])}; expected a string")
     for name in {"xlim", "ylim"} & chosen.keys():
         ends = check_sequence(name, chosen[name], "a pair of numbers or None (lower, upper)")
         if len(ends) != 2:
@@ -243,7 +246,7 @@ def customize(picture: Any, **options: Unpack[Options]) -> Any:
         if lower is not None and lower <= 0:
             raise InputError(f"xlim begins at {lower:g} and logx is True; expected a number above 0")
         chosen["xlim"] = (_find_least_positive(picture) if lower is None else lower, upper)
-        matplotlib |= {"fig_inches": (5, 4), "aspect": "auto"}  # an aspect would be of the logarithms
+        matplotlib |= {"fig_inches": (5, 4), "aspect": "auto"}  # an aspect would refer to logarithms
     if "size" in chosen:
         size = check_sequence("size", chosen.pop("size"), "(width, height) in pixels")
         if len(size) != 2:
@@ -255,7 +258,7 @@ def customize(picture: Any, **options: Unpack[Options]) -> Any:
 
 
 def _find_least_positive(picture: Any) -> float | None:
-    """Return the least x above 0 in a picture's elements: where an axis in logarithms can begin."""
+    """Return the smallest x above 0 in the elements of a plot, where a logarithmic axis can begin."""
     elements = list(picture) if isinstance(picture, load_holoviews().Overlay) else [picture]
     columns = [np.asarray(element.dimension_values(0), np.float64) for element in elements]
     values = np.concatenate([column[column > 0] for column in columns])
@@ -263,7 +266,7 @@ def _find_least_positive(picture: Any) -> float | None:
 
 
 def lay_out(pictures: list[Any], columns: int) -> Any:
-    """Return pictures in rows; they say themselves which axes are linked."""
+    """Arrange plots in rows; plots define linked axes themselves."""
     hv = load_holoviews()
     return (
         hv.Layout(pictures)
@@ -276,7 +279,7 @@ def lay_out(pictures: list[Any], columns: int) -> Any:
 
 
 def join_titles(title: str, subtitle: str) -> str:
-    """Return the title of a picture, with a second line that says what is drawn if that is not all."""
+    """Return the title of a plot, with a second line that describes a selection."""
     return f"{title}\n{subtitle}" if subtitle else title
 
 
@@ -304,7 +307,7 @@ def set_matplotlib_title(plot: Any, element: Any, pad: float = 6) -> None:
 
 
 def finish_bokeh(plot: Any, element: Any) -> None:
-    """Give bokeh what holoviews has no option for: upright labels, counts in full and at integers."""
+    """Set options of bokeh that holoviews lacks: upright labels, and counts as full integers."""
     from bokeh.models import BasicTicker, NumeralTickFormatter
 
     xaxis, yaxis = plot.handles["xaxis"], plot.handles["yaxis"]
@@ -318,14 +321,14 @@ def finish_bokeh(plot: Any, element: Any) -> None:
 
 
 def _finish_matplotlib(plot: Any, element: Any) -> None:
-    """Give matplotlib what holoviews has no option for: a title above the legend, a faint grid, counts in full."""
+    """Set options of matplotlib that holoviews lacks: a title above the legend, a faint grid, full counts."""
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     axis = plot.handles["axis"]
     legend = axis.get_legend()
     texts = legend.get_texts() if legend else []
     for text in texts:
-        text.set_parse_math(False)  # names of datasets may hold dollars
+        text.set_parse_math(False)  # names of datasets may contain dollar signs
     rows = -(-len(texts) // _MATPLOTLIB_LEGEND["ncol"])
     set_matplotlib_title(plot, element, pad=6 + 16 * rows)
     axis.grid(True, color="#dddddd", linewidth=0.6)
@@ -337,23 +340,23 @@ def _finish_matplotlib(plot: Any, element: Any) -> None:
 
 
 Labels = Hashable | Iterable[Hashable] | slice | None
-_PLAIN = re.compile(r"[A-Za-z0-9 _.,:;+*/()'-]{1,24}")  # no font lacks these, and no library reads them as markup
+_PLAIN = re.compile(r"[A-Za-z0-9 _.,:;+*/()'-]{1,24}")  # characters that all fonts have, and that are not markup
 
 
 def select(ds: xr.Dataset, tf: Labels, gene: Labels) -> tuple[xr.Dataset, str]:
-    """Return the selected TFs and genes of a dataset, and a subtitle that says which."""
+    """Return the selected TFs and genes of a dataset, and a subtitle that describes them."""
     ds = broadcast_dims(restore_dims(ds))
     words = []
     for dim, selection in ((TF, tf), (GENE, gene)):
         if selection is None:
             continue
         if not isinstance(ds, xr.Dataset) or dim not in ds.indexes:
-            raise SchemaError(f"ds has no index coordinate {dim!r} to select by; expected a yeastxr dataset")
+            raise SchemaError(f"ds has no index coordinate {dim!r} for selection; expected a yeastxr dataset")
         index = ds.indexes[dim]
         labels = _list_labels(index, selection, dim)
         if not labels:
             raise InputError(
-                f"{dim} is {format_value(selection)}, with no label in it; expected a label, a list or a slice of them"
+                f"{dim} is {format_value(selection)}, which is empty; expected a label, a list or a slice of labels"
             )
         known = {to_python(label): position for position, label in enumerate(index)}
         positions: list[int] = []
@@ -363,7 +366,7 @@ def select(ds: xr.Dataset, tf: Labels, gene: Labels) -> tuple[xr.Dataset, str]:
             except TypeError:  # a label that can't be hashed
                 positions.append(-1)
             if positions[-1] < 0:
-                raise InputError(f"{dim} is {format_value(label)}, which is not known; {suggest(label, index)}")
+                raise InputError(f"{dim} is {format_value(label)}, which is unknown; {suggest(label, index)}")
         ds = ds.isel({dim: list(dict.fromkeys(positions))})
         plain = len(labels) == 1 and _PLAIN.fullmatch(str(labels[0]))
         title = DIM_TITLES[dim]
@@ -372,10 +375,14 @@ def select(ds: xr.Dataset, tf: Labels, gene: Labels) -> tuple[xr.Dataset, str]:
 
 
 def split_by(ds: xr.Dataset, by: str | Sequence[str], most: int) -> dict[str, xr.Dataset]:
-    """Return the parts of a dataset along leading dims, such as the points of a sweep, by their labels."""
+    """Return the parts of a dataset along leading dimensions, such as the points of a sweep, by their labels."""
     ds = restore_dims(ds)
     known = [dim for dim in list_dims(ds) if dim not in CORE_DIMS]
-    dims = [by] if isinstance(by, str) else check_sequence("by", by, "a leading dimension, or a list of them")
+    dims = (
+        [by]
+        if isinstance(by, str)
+        else check_sequence("by", by, "a leading dimension, or a list of leading dimensions")
+    )
     for dim in dims or [None]:
         if dim not in known:
             raise InputError(f"by is {format_value(dim)}; expected a leading dimension, {suggest(dim, known)}")
@@ -391,7 +398,7 @@ def split_by(ds: xr.Dataset, by: str | Sequence[str], most: int) -> dict[str, xr
 
 
 def select_with(ds: xr.Dataset, tf: Labels, gene: Labels, **values: Any) -> tuple[xr.Dataset, str, dict[str, Any]]:
-    """Select TFs and genes of a dataset, and of those values that are arrays of its pairs; others stay as they are."""
+    """Select TFs and genes of a dataset and of arrays with its pairs; other values are returned unchanged."""
     arrays = {f"_{name}": array for name, array in values.items() if isinstance(array, xr.DataArray)}
     if arrays:
         ds = check_dataset(ds)
@@ -417,9 +424,9 @@ def _list_labels(index: Any, selection: Any, dim: str) -> list[Any]:
 def render_page(
     figures: list[Any], title: str, *, package: str = "yeastxr.plot", template: str = "page.html", **content: Any
 ) -> str:
-    """Return an HTML page with bokeh figures; a package above this one may have a template that extends the page's.
+    """Return an HTML page with bokeh figures; higher layers can extend its template.
 
-    Texts are escaped; what is HTML already comes as :class:`markupsafe.Markup`.
+    Texts are escaped; HTML must be passed as :class:`markupsafe.Markup`.
     """
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -439,9 +446,9 @@ def render_page(
 
 
 def embed_figures(figures: list[Any]) -> tuple[str, list[str]]:
-    """Return scripts that draw bokeh figures without a network, and the place of each figure, as HTML.
+    """Return self-contained scripts that draw bokeh figures, and the element of each figure, as HTML.
 
-    Bokeh's own ``file_html`` won't do: with panel loaded, its pages also ask for files of panel's.
+    ``file_html`` of bokeh is not suitable: with panel loaded, its pages also request files of panel.
     """
     from bokeh.embed import components
     from bokeh.resources import Resources

@@ -1,7 +1,7 @@
-"""Counts by label for plots, exact and block by block, so that 10^9 cells cost no more memory than one block.
+"""Exact counts by label for plots, computed block by block with the memory of one block.
 
-:func:`summarize` counts all features in one pass; :func:`histogram` and :func:`histogram_2d` one feature or two.
-A dask-backed dataset gives dask-backed counts; :func:`largest_effects` is the only function that computes anything.
+:func:`summarize` counts all features in one pass; :func:`histogram` and :func:`histogram_2d` count one or two features.
+A dask-backed dataset gives dask-backed counts; only :func:`largest_effects` computes values.
 """
 
 from yeastxr.qc.bins import BINS, LIMITS, largest_effects, number_of_cells

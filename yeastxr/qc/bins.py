@@ -1,7 +1,7 @@
-"""The cells that are counted, and the bins: their edges and default limits, and what kernels need of them.
+"""The cells to count, and bins: their edges, default limits, and their form for kernels.
 
-A bin is closed on the left, the last one on both sides, as in :func:`numpy.histogram`. A kernel multiplies to find a
-bin, and compares with its edge to be exact.
+Bins are closed on the left, and the last one on both sides, as in :func:`numpy.histogram`. Kernels multiply to find a
+bin, and compare with its edge to be exact.
 """
 
 import math
@@ -39,9 +39,9 @@ BIN, X_BIN, Y_BIN, PAIRS = "bin", "x_bin", "y_bin", "pairs"
 BINS = 60
 MOST_BINS, MOST_BINS_2D = 10_000, 1_000
 LIMITS = {feature.name: feature.limits for feature in FEATURES if feature.limits}
-_PAIR_OF_LIMITS = "a pair of (lower, upper), for x and for y"
 _ROUNDING = 2.0**-24  # of a float32
 _LARGEST, _LEAST = 1e30, float(np.finfo(np.float32).tiny)  # limits beyond which float32 finds no slots, and a step
+_PAIR_OF_LIMITS = "two pairs (lower, upper), for x and for y"
 _ROUND = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 
@@ -61,7 +61,7 @@ class Axis:
         return len(self.edges) - 1
 
     def make_coords(self, dim: str, prefix: str, quantity: str, units: str) -> dict[str, Any]:
-        """Return the centres, left and right edges of the bins as coordinates, with the quantity's name and unit."""
+        """Return the centres and the edges of the bins as coordinates, with the name and unit of the quantity."""
         feature = FEATURE_BY_NAME[PERTURBATION if quantity == MAGNITUDE else quantity]
         long_name = f"|{feature.long_name}|" if quantity == MAGNITUDE else feature.long_name
         attrs = {"long_name": long_name} | ({"units": units} if units else {})
@@ -73,7 +73,7 @@ class Axis:
 
 
 def make_axis(name: str, limits: object, bins: int, *, root: bool = False) -> Axis:
-    """Return the bins between two limits, or refuse the limits.
+    """Return the bins between two limits, or raise.
 
     >>> make_axis("limits", (0, 2), 4).edges.tolist(), make_axis("limits", (0, 2), 4, root=True).edges.tolist()
     ([0.0, 0.5, 1.0, 1.5, 2.0], [0.0, 0.125, 0.5, 1.125, 2.0])
@@ -88,17 +88,19 @@ def make_axis(name: str, limits: object, bins: int, *, root: bool = False) -> Ax
         if root:
             edges[1:-1] = lower + (upper - lower) * (np.arange(1, bins) / bins) ** 2
     if not np.isfinite(upper - lower) or (np.diff(edges) <= 0).any():
-        raise InputError(f"{name} is {format_value(limits)}; expected lower < upper, far enough apart for {bins} bins")
+        raise InputError(
+            f"{name} is {format_value(limits)}; expected lower < upper, with a sufficient distance for {bins} bins"
+        )
     return Axis(edges, root)
 
 
 def check_bins(name: str, bins: object, most: int = MOST_BINS) -> int:
-    """Return a number of bins, or refuse it."""
+    """Return a number of bins, or raise."""
     return check_integer(name, bins, least=1, most=most)
 
 
 def check_pair(name: str, limits: object) -> Sequence[Any]:
-    """Return limits for x and limits for y, or refuse what is not two of them."""
+    """Return limits for x and for y, or raise."""
     pair = check_sequence(name, limits, _PAIR_OF_LIMITS)
     if len(pair) != 2:
         raise InputError(f"{name} is {format_value(limits)}; expected {_PAIR_OF_LIMITS}")
@@ -118,12 +120,12 @@ def round_up(most: float) -> float:
 
 
 def find_span(array: xr.DataArray, feature: str, most: float) -> tuple[float, float]:
-    """Return limits that hold all values of a feature whose magnitudes are at most that."""
+    """Return limits that include all values of a feature up to a magnitude."""
     return -most if has_sign(array, feature) else 0.0, most
 
 
 def list_limits(ds: xr.Dataset) -> dict[str, tuple[float, float]]:
-    """Return the limits of histograms that do not depend on the values; logarithms of enrichment have none."""
+    """Return the limits of histograms that do not depend on values; logarithmic enrichment has none."""
     return {
         name: limits
         for name, limits in LIMITS.items()
@@ -132,9 +134,9 @@ def list_limits(ds: xr.Dataset) -> dict[str, tuple[float, float]]:
 
 
 def pack_axes(axes: Sequence[Axis]) -> tuple[np.ndarray, ...]:
-    """Return what kernels need of axes: how to find a slot that is at most too high, and where slots begin.
+    """Return axes in their form for kernels: the computation of a slot, possibly too high, and the starts of slots.
 
-    Slot 0 is below the limits, slots 1 to n are bins, slot n + 1 is above.
+    Slot 0 is below the limits, slots 1 to n are bins, and slot n + 1 is above.
     """
     guards = np.full((len(axes), max(axis.bins for axis in axes) + 2), np.inf, np.float32)
     numbers = np.empty((6, len(axes)), np.float32)
@@ -167,7 +169,7 @@ def make_summary_axes(ds: xr.Dataset, limits: Mapping[str, Any] | None, bins: in
     known = [*QUANTITIES, PAIRS]
     for name in limits or {}:
         if name not in known:
-            raise InputError(f"limits names {format_value(name)}, which is not known; {suggest(name, known)}")
+            raise InputError(f"limits has the unknown key {format_value(name)}; {suggest(name, known)}")
     chosen: dict[str, Any] = {**list_limits(ds), **(limits or {})}
     if not set(known) <= set(chosen):
         chosen = _find_limits(ds, [name for name in MEASURES if name not in chosen]) | chosen
@@ -180,7 +182,7 @@ def make_summary_axes(ds: xr.Dataset, limits: Mapping[str, Any] | None, bins: in
 
 
 def _find_limits(ds: xr.Dataset, measures: Sequence[str]) -> dict[str, Any]:
-    """Return limits of measures, the magnitude and pairs: what the specification allows, or the largest observed."""
+    """Return limits of measures, the magnitude and pairs, from the specification or the largest observed values."""
     specs = read_specs(ds)
     largest: dict[str, float] = {}
     if specs:
@@ -197,38 +199,38 @@ def _find_limits(ds: xr.Dataset, measures: Sequence[str]) -> dict[str, Any]:
 
 
 def _find_largest_perturbation(spec: SimulationSpec) -> float:
-    """Return what a perturbation effect will hardly exceed: 6 standard deviations beyond the largest mean."""
+    """Return an upper limit of perturbation effects: 6 standard deviations beyond the largest mean."""
     model = MeanModel.from_spec(spec)
     largest = max(abs(model.unbound_mean) + 6 * model.unbound_std, model.largest_abs_mean + 6 * model.bound_std)
     return largest + 6 * spec.batch_std
 
 
 def _find_largest_binding(spec: SimulationSpec) -> float:
-    """Return the largest binding effect that the ranges of hops allow, or what one of a million exceeds."""
+    """Return the largest binding effect that the ranges of hops allow, or the value that one of a million exceeds."""
     if not spec.is_tabulated:
         return spec.largest_effect
     return max(lattice.quantile(1 - 1e-6) for lattice in make_binding_distributions(spec))
 
 
 def largest_effects(ds: xr.Dataset, *features: str) -> dict[str, float]:
-    """Compute the largest finite absolute value of features, all in one pass over the data.
+    """Compute the largest finite absolute values of features in one pass over the data.
 
     Parameters
     ----------
     ds
-        A dataset with the features, dims ``(..., gene, tf)``, NumPy or dask.
+        A dataset with the features and dimensions ``(..., gene, tf)``, NumPy or dask.
     *features
         Names of features, none of them ``label``.
 
     Returns
     -------
     dict of str to float
-        For each feature its largest finite absolute value; 1.0 where there is none above 0, so that it can be a limit.
+        The largest finite absolute value of each feature; 1.0 if there is none above 0, so that it can be a limit.
 
     Raises
     ------
     InputError
-        If a feature is unknown or ``label``, or the dataset lacks a variable, a dim or an index.
+        If a feature is unknown or ``label``, or the dataset lacks a variable, a dimension or an index.
 
     Examples
     --------
@@ -247,24 +249,24 @@ def largest_effects(ds: xr.Dataset, *features: str) -> dict[str, float]:
 
 
 def number_of_cells(ds: xr.Dataset, *features: str) -> int:
-    """Return how many cells a dataset has, once it is known to have these features; nothing is computed.
+    """Return the number of cells of a dataset with these features, without computing anything.
 
     Parameters
     ----------
     ds
-        A dataset, dims ``(..., gene, tf)``, NumPy or dask.
+        A dataset with dimensions ``(..., gene, tf)``, NumPy or dask.
     *features
         Names of features, none of them ``label``.
 
     Returns
     -------
     int
-        The product of the sizes of all dims.
+        The product of the sizes of all dimensions.
 
     Raises
     ------
     InputError
-        If a feature is unknown or ``label``, or the dataset lacks a variable, a dim or an index.
+        If a feature is unknown or ``label``, or the dataset lacks a variable, a dimension or an index.
 
     Examples
     --------
@@ -277,14 +279,14 @@ def number_of_cells(ds: xr.Dataset, *features: str) -> int:
 
 
 def get_arrays(ds: xr.Dataset, *features: str) -> list[xr.DataArray]:
-    """Return the labels and the features of a dataset, checked, with dims in one order and the same chunks.
+    """Return the validated labels and features of a dataset, with the same order of dimensions and equal chunks.
 
-    Without labels, as of measured data, all are False: pairs are then one group.
+    Without labels, as in measured data, all are False, so that pairs form one group.
     """
     ds = broadcast_dims(restore_dims(ds))
     for name in features:
         if check_feature(name).name == LABEL:
-            raise InputError(f"the feature 'label' is what counts are split by; expected one of {', '.join(MEASURES)}")
+            raise InputError(f"the feature is 'label', which splits counts; expected one of {', '.join(MEASURES)}")
     has_label = LABEL in ds.data_vars
     like = get_feature(ds, LABEL if has_label else features[0] if features else MEASURES[0])
     label = like if has_label else _make_labels(like)
@@ -292,12 +294,12 @@ def get_arrays(ds: xr.Dataset, *features: str) -> list[xr.DataArray]:
     arrays |= {name: match_to(get_feature(ds, name), name, like, repr(like.name)) for name in features}
     variables = xr.Dataset({name: array.variable for name, array in arrays.items()})
     if len({variable.chunks for variable in variables.values()}) > 1:
-        variables = variables.chunk().unify_chunks()  # NumPy-backed variables take the chunks of those beside them
+        variables = variables.chunk().unify_chunks()  # NumPy-backed variables get the chunks of dask-backed ones
     return [arrays[name].copy(deep=False, data=variables[name].data) for name in (LABEL, *features)]
 
 
 def _make_labels(like: xr.DataArray) -> xr.DataArray:
-    """Return labels that are all False, without any memory of their own."""
+    """Return labels that are all False, without allocating memory."""
     if like.chunks:
         return xr.zeros_like(like, dtype=bool).drop_attrs()
     return like.copy(deep=False, data=np.broadcast_to(np.False_, like.shape)).drop_attrs()

@@ -56,7 +56,7 @@ from yeastxr.simulation.relations import Relationships, check_relationships
 from yeastxr.simulation.sweeps import read_specs
 
 QUANTITY, STATUS_DIM, GENE_DIGEST = "quantity", "status", "gene_digest"
-SUMMARY_BINS, SUMMARY_BINS_2D = 600, 60  # divided by many numbers, so that plots can join bins
+SUMMARY_BINS, SUMMARY_BINS_2D = 600, 60  # a number with many divisors, so that plots can join bins
 _LABELS = {LABEL: (LABEL, np.array([False, True]))}
 _BESIDE = dict.fromkeys(("below", "above", "infinite", "missing"), (QUANTITY, LABEL))
 _HISTOGRAM_DIMS = {"histogram": (QUANTITY, LABEL, BIN), **_BESIDE}
@@ -74,65 +74,64 @@ def summarize(
     by: str | Sequence[str] = (),
     adjusted: xr.DataArray | None = None,
 ) -> xr.Dataset:
-    """Summarise a dataset in one pass: counts, histograms and moments, all that plots and checks start from.
+    """Summarize a dataset in one pass: counts, histograms and moments for plots and checks.
 
-    Counts are exact. Moments are of one TF's genes each, added up in the order of genes in float64, so that the result
-    is the same, bit for bit, however the dataset is chunked. Bins are closed on the left, the last one on both sides.
+    Counts are exact. Moments are over the genes of each TF, summed in the order of genes in float64, so that the result
+    is bit-identical for any chunks. Bins are closed on the left, and the last one on both sides.
 
     Parameters
     ----------
     ds
-        A dataset, dims ``(..., gene, tf)``, NumPy or dask. Chunks along genes are joined. Without ``label``, the result
-        has no dim ``label``, and its counts are of all pairs.
+        A dataset with dimensions ``(..., gene, tf)``, NumPy or dask. Chunks along genes are joined. Without ``label``,
+        the result has no dimension ``label``, and its counts include all pairs.
     bins
-        How many bins a histogram has, from 1 to 10,000.
+        The number of bins of a histogram, from 1 to 10,000.
     bins_2d
-        How many bins ``pairs`` has along each axis, from 1 to 1,000.
+        The number of bins of ``pairs`` along each axis, from 1 to 1,000.
     limits
-        From a quantity to the ends (lower, upper) of its first and last bin, or from ``"pairs"`` to two such ends. By
-        default binding effects go from 0 to 5 and p-values from 0 to 1; perturbation effects end 6 standard deviations
-        beyond the largest mean that the dataset's specification allows, and pairs at the largest binding effect that it
-        allows, both rounded up. Without a specification these two are the largest observed, see
-        :func:`largest_effects`: a pass more over the data, at once.
+        A dict from quantities to limits (lower, upper), or from ``"pairs"`` to limits for x and y. By default, limits
+        are 0 to 5 for binding effects and 0 to 1 for p-values. Limits of perturbation effects are 6 standard deviations
+        beyond the largest mean that the specification allows, and pairs end at the largest binding effect that it
+        allows, both rounded up. Without a specification, these two are the largest observed values; see
+        :func:`largest_effects`, which immediately makes another pass over the data.
     by
-        Leading dims (``replicate``, or swept parameters) that counts have, too; they are summed over the others.
+        Leading dimensions (``replicate``, or swept parameters) that counts keep; they are summed over all others.
     adjusted
-        Which bound pairs have conditions that hold, bool, in the labels' dims. By default what
-        :func:`yeastxr.adjusted_pairs` says, if the specification has relationships, and the dataset the TFs they name.
+        The bound pairs whose conditions hold, bool, with the dimensions of the labels. The default is the result of
+        :func:`yeastxr.adjusted_pairs`, if the specification has relationships and the dataset has the TFs that they
+        name.
 
     Returns
     -------
     xarray.Dataset
-        Dask-backed if the dataset is. ``quantity`` is a feature except ``label``, or ``perturbation_magnitude``, the
-        absolute perturbation effect; ``label`` is False for unbound; ``lead`` stands for the leading dims, ``by`` for
-        those in ``by``.
+        A dataset, dask-backed if the input is. ``quantity`` is a feature except ``label``, or
+        ``perturbation_magnitude``, the absolute perturbation effect; ``label`` is False for unbound pairs; below,
+        ``lead`` stands for all leading dimensions, and ``by`` for those in ``by``.
 
-        The coordinate ``units`` (quantity) holds the units that the variables state.
+        The coordinate ``units`` (quantity) contains the units of the variables.
 
-        - ``cells`` (lead, label, tf), int64: how many pairs there are;
+        - ``cells`` (lead, label, tf), int64: the number of pairs;
         - ``histogram`` (by, quantity, label, bin), int64; the coordinates ``centre``, ``left`` and ``right``
-          (quantity, bin) tell its bins;
-        - ``below``, ``above`` and ``missing`` (by, quantity, label), int64: under and over the limits, and NaN. With
-          the histogram they add up to the number of pairs. ``infinite``: how many of those below and above are
-          infinite;
+          (quantity, bin) describe its bins;
+        - ``below``, ``above`` and ``missing`` (by, quantity, label), int64: numbers below and above the limits, and of
+          NaN. Together with the histogram, they sum to the number of pairs. ``infinite`` is the number of infinite
+          values among those below and above;
         - ``pairs`` (by, label, x_bin, y_bin), int64: the magnitudes of binding and perturbation effects, with the
-          coordinates ``x_left``, ``x_right``, ``y_left`` and ``y_right``. Bins along x have equal widths in the
-          square root, as binding effects are dense near 0. Those in units such as log2 enrichment keep their sign, and
-          have bins of equal widths. ``pairs_outside`` and ``pairs_missing`` (by, label): beyond the limits, and NaN in
-          either;
-        - ``count`` and ``positive`` (lead, quantity, label, tf), int64: how many are finite, and how many of those
-          above 0; ``mean``, ``variance`` (divided by the count), ``least`` and ``most``, float64, of those that are
-          finite, NaN where there is none.
+          coordinates ``x_left``, ``x_right``, ``y_left`` and ``y_right``. Bins along x have equal widths in the square
+          root, as binding effects are dense near 0. Binding effects in logarithmic units keep their sign, and have bins
+          of equal widths. ``pairs_outside`` and ``pairs_missing`` (by, label): numbers beyond the limits, and with NaN;
+        - ``count`` and ``positive`` (lead, quantity, label, tf), int64: the number of finite values, and of those above
+          0; ``mean``, ``variance`` (divided by the count), ``least`` and ``most`` of finite values, float64, NaN if
+          there are none.
 
-        Where it is known which conditions hold, ``status`` is ``unbound``, ``bound_active`` or
-        ``bound_inactive``, and variables ``status_...`` are the same, by status, of the magnitude of perturbation
-        effects and of pairs. Attributes are the dataset's, ``genes`` (their number) and ``gene_digest`` (of their
-        labels).
+        If conditions are known, ``status`` is ``unbound``, ``bound_active`` or ``bound_inactive``, and variables
+        ``status_...`` contain the same by status, for the magnitude of perturbation effects and for pairs. Attributes
+        are those of the dataset, ``genes`` (the number of genes) and ``gene_digest`` (of their labels).
 
     Raises
     ------
     InputError
-        If an argument is not what it must be, or the dataset lacks a variable, a dim or an index.
+        If an argument is invalid, or the dataset lacks a variable, a dimension or an index.
 
     Examples
     --------
@@ -152,10 +151,10 @@ def summarize(
     if adjusted is not None:
         get_label(ds, "summarize with adjusted")
     lead = [str(dim) for dim in label.dims if dim not in (GENE, TF)]
-    by = [by] if isinstance(by, str) else check_sequence("by", by, "a dim or a list of dims")
+    by = [by] if isinstance(by, str) else check_sequence("by", by, "a dimension or a list of dimensions")
     for dim in by:
         if dim not in lead:
-            raise InputError(f"by names {format_value(dim)}; expected a leading dim, {suggest(dim, lead)}")
+            raise InputError(f"by contains {format_value(dim)}; expected a leading dimension, {suggest(dim, lead)}")
     axes = make_summary_axes(ds, limits, check_bins("bins", bins), check_bins("bins_2d", bins_2d, MOST_BINS_2D))
     active = _find_active(ds, label) if adjusted is None else _match_adjusted(adjusted, label)
     plan, dims = _make_plan(ds, axes, lead, by), _list_dims(lead, by, status=active is not None, labelled=labelled)
@@ -163,9 +162,9 @@ def summarize(
 
 
 class BlockSummary:
-    """What :func:`summarize` returns for a dataset, whose blocks another function reads.
+    """The result of :func:`summarize` for a dataset, from blocks that another function reads.
 
-    Where it has not seen all of them, or not where conditions hold, it reads the dataset itself.
+    If blocks or conditions are missing, it reads the dataset.
     """
 
     def __init__(self, ds: xr.Dataset) -> None:
@@ -180,9 +179,9 @@ class BlockSummary:
         self._total, self._lock, self._n_pairs = Tally(), Lock(), 0
 
     def add(self, positions: Mapping[Hashable, int], region: Sequence[slice], values: Mapping[str, np.ndarray]) -> None:
-        """Add a block ``(..., gene, tf)``: features by name, and where conditions hold (``holds``) if that is known.
+        """Add a block ``(..., gene, tf)``: features by name, and ``holds`` (whether conditions hold) if it is known.
 
-        ``positions`` are along those leading dims that the block lacks, the region along the others, gene and tf.
+        ``positions`` are along leading dimensions that the block lacks; the region is along all other dimensions.
         """
         holds = values.get("holds")
         if self._has_status and holds is None:
@@ -213,7 +212,7 @@ class BlockSummary:
 
 
 def _make_plan(ds: xr.Dataset, axes: tuple[Axis, ...], lead: Sequence[str], by: Sequence[str]) -> Plan:
-    """Return what a summary counts: all measures, the magnitude, both magnitudes as pairs, and moments."""
+    """Return the plan of a summary: all measures, the magnitude, both magnitudes as pairs, and moments."""
     quantities = (*((plane, False) for plane in range(len(MEASURES))), (MEASURES.index(PERTURBATION), True))
     pair = (MEASURES.index(BINDING), MEASURES.index(PERTURBATION))
     signed = has_sign(ds[BINDING], BINDING)
@@ -223,7 +222,7 @@ def _make_plan(ds: xr.Dataset, axes: tuple[Axis, ...], lead: Sequence[str], by: 
 def _make_summary(
     ds: xr.Dataset, label: xr.DataArray, axes: Sequence[Axis], variables: Mapping[str, Any]
 ) -> xr.Dataset:
-    """Return a summary of these variables, with its coordinates and attributes."""
+    """Return a summary with these variables, coordinates and attributes."""
     attrs = ds.attrs | {"genes": ds.sizes[GENE], GENE_DIGEST: _hash_labels(label.indexes[GENE].tolist())}
     coords = {name: coord for name, coord in label.coords.items() if GENE not in coord.dims}
     return xr.Dataset(variables, attrs=attrs).assign_coords(
@@ -237,26 +236,26 @@ def _hash_labels(labels: list[Any]) -> str:
 
 
 def _find_relationships(ds: xr.Dataset, label: xr.DataArray) -> Relationships | None:
-    """Return the relationships of a dataset, if it has labels and any, of these TFs, and the TFs they name."""
+    """Return the relationships of a dataset if it has labels, relationships, and all TFs that they name."""
     specs = read_specs(ds) if LABEL in ds.data_vars else []
     if any(spec.tf_relationships != specs[0].tf_relationships for spec in specs[1:]):
-        return None  # a sweep over them: each point has its own
+        return None  # a sweep over relationships
     if not specs or not specs[0].tf_relationships or not label.indexes[TF].isin(list(specs[0].tf_labels)).all():
         return None
     try:
         return check_relationships(specs[0].tf_relationships, label.indexes[TF])
-    except InputError:  # a selection of TFs: what they depend on is not there
+    except InputError:  # a selection without the TFs that they depend on
         return None
 
 
 def _find_active(ds: xr.Dataset, label: xr.DataArray) -> xr.DataArray | None:
-    """Return which pairs have conditions that hold, if there are conditions, and it can be known."""
+    """Return the pairs whose conditions hold, if conditions exist and are known."""
     relationships = _find_relationships(ds, label)
     return None if relationships is None else evaluate_relationships(order_dims(label), relationships)
 
 
 def _match_adjusted(adjusted: xr.DataArray, label: xr.DataArray) -> xr.DataArray:
-    """Return which pairs have conditions that hold in the labels' dims and chunks, or refuse the array."""
+    """Return the pairs whose conditions hold with the dimensions and chunks of the labels, or raise."""
     active = label & match_to(check_array(adjusted, LABEL, argument="adjusted"), "adjusted", label)
     return active.chunk(label.variable.chunksizes) if label.chunks else active
 
@@ -268,7 +267,7 @@ def _count(
     plan: Plan,
     dims: Mapping[str, tuple[str, ...]],
 ) -> dict[str, tuple[tuple[str, ...], Any]]:
-    """Return the variables of these dims: from one tally, or dask-backed if any input is."""
+    """Return variables with the given dimensions: from one tally, or dask-backed if any input is."""
     lead = [str(dim) for dim in label.dims if dim not in (GENE, TF)]
     inputs = [array.transpose(*lead, GENE, TF) for array in (label, *features, *([] if active is None else [active]))]
     sizes = tuple(label.sizes[dim] for dim in lead)
@@ -285,21 +284,21 @@ def _count(
 def _make_values(
     total: Tally, plan: Plan, lead: tuple[int, ...], tfs: int, dims: Mapping[str, tuple[str, ...]]
 ) -> dict[str, np.ndarray]:
-    """Return the arrays of these dims; where they lack that of labels, all pairs are in the first group."""
+    """Return arrays with the given dimensions; without the dimension of labels, all pairs are in the first group."""
     values = make_arrays(total, plan, lead, tfs)
     if any(LABEL in own for own in dims.values()):
         return values
-    # The axis of labels is the last one but those of TFs and of bins.
+    # The axis of labels is the last one, except for those of TFs and bins.
     return {name: values[name].take(0, values[name].ndim - 1 - _count_after(own)) for name, own in dims.items()}
 
 
 def _count_after(dims: Sequence[str]) -> int:
-    """Return how many dims of a variable come after that of labels, where it has one."""
+    """Return the number of dimensions of a variable after that of labels, if there is one."""
     return sum(dim in (TF, BIN, X_BIN, Y_BIN) for dim in dims)
 
 
 def _tally_arrays(*inputs: Any, n: int, has_active: bool, plan: Plan, threads: int) -> Tally:
-    """Tally a block: ``n`` arrays, then the starts along the leading dims and ``tf``, as numbers or as slices."""
+    """Tally a block: ``n`` arrays, then the starts along leading dimensions and ``tf``, as numbers or slices."""
     label, *planes = inputs[:n]
     active = planes.pop() if has_active else None
     starts = tuple(start[0].start if isinstance(start, tuple) else start for start in inputs[n:])
@@ -309,7 +308,7 @@ def _tally_arrays(*inputs: Any, n: int, has_active: bool, plan: Plan, threads: i
 def _count_lazily(
     inputs: list[xr.DataArray], plan: Plan, tally: Any, finish: Any, dims: Mapping[str, tuple[str, ...]]
 ) -> dict[str, Any]:
-    """Return dask-backed arrays: a tally of each block, added up in a tree."""
+    """Return dask-backed arrays: tallies of blocks, summed in a tree."""
     import dask.array as da
     from dask.layers import ArraySliceDep
 
@@ -321,7 +320,7 @@ def _count_lazily(
         first = inputs[0]
     starts = [(ArraySliceDep((first.variable.chunksizes[dim],)), (dim,)) for dim in first.dims if dim != GENE]
 
-    # The axis of genes stays, with length 1: dask would not fuse a contraction with the making of its input.
+    # Keep the axis of genes with length 1: dask does not fuse a contraction with the creation of its input.
     tallies = da.blockwise(
         partial(tally, threads=1),
         first.dims,
@@ -378,7 +377,7 @@ def _finish(nested: Any, axis: Any, keepdims: bool, *, finish: Any) -> dict[str,
 
 
 def _list_dims(lead: list[str], by: list[str], *, status: bool, labelled: bool) -> dict[str, tuple[str, ...]]:
-    """Return the dims of each variable of a summary."""
+    """Return the dimensions of each variable of a summary."""
     dims: dict[str, tuple[str, ...]] = {"cells": (*lead, LABEL, TF)}
     dims |= {name: (*by, *own) for name, own in ({"histogram": (), **_PAIRS_DIMS} | _HISTOGRAM_DIMS).items()}
     dims |= {name: (*lead, *own) for name, own in _TABLE_DIMS.items()}
@@ -391,7 +390,7 @@ def _list_dims(lead: list[str], by: list[str], *, status: bool, labelled: bool) 
 
 
 def _drop_labels(dims: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Return the dims of each variable without that of labels."""
+    """Return the dimensions of each variable without that of labels."""
     return {name: tuple(dim for dim in own if dim != LABEL) for name, own in dims.items()}
 
 
@@ -414,23 +413,23 @@ def _make_coords(ds: xr.Dataset, axes: Sequence[Axis], *, status: bool) -> dict[
 
 
 def merge(*summaries: xr.Dataset) -> xr.Dataset:
-    """Join summaries of parts of one dataset, which differ in their TFs, or in their labels along a leading dim.
+    """Join summaries of parts of a dataset that differ in TFs, or in labels along a leading dimension.
 
     Parameters
     ----------
     *summaries
-        What :func:`summarize` returned, with the same bins and limits, in the order in which they are to be joined.
+        Results of :func:`summarize`, with the same bins and limits, in order.
 
     Returns
     -------
     xarray.Dataset
-        What :func:`summarize` returns for the parts joined: counts are added up, tables put side by side. Attributes
-        and coordinates are kept where they agree, variables by status where all have them.
+        The result of :func:`summarize` for the joined parts: counts are added, and tables are concatenated. Attributes
+        and coordinates are kept if they are equal, and variables by status if all summaries have them.
 
     Raises
     ------
     InputError
-        If bins or genes differ, or if nothing distinguishes them: labels along one dim, and none twice.
+        If bins or genes differ, or if labels along a dimension do not distinguish the summaries.
 
     Examples
     --------
@@ -442,35 +441,36 @@ def merge(*summaries: xr.Dataset) -> xr.Dataset:
     True
     """
     if not summaries:
-        raise InputError("there is no summary to merge; expected at least one")
+        raise InputError("there are no summaries; expected at least one")
     for summary in summaries:
         check_summary(summary)
     return reduce(_merge_two, summaries)
 
 
 def pool(summary: xr.Dataset, dim: str | Sequence[str] | None = None) -> xr.Dataset:
-    """Pool the moments of a summary's TFs, or of other dims that its tables have.
+    """Pool the moments of a summary over TFs or other dimensions.
 
-    Counts and means are weighted sums; the variance is that within and that between, ``sum(n (variance + (mean - pooled
-    mean)^2)) / sum(n)``.
+    Counts and means are weighted sums. The variance is that within plus that between groups, with the pooled mean p:
+    ``sum(n (variance + (mean - p)^2)) / sum(n)``.
 
     Parameters
     ----------
     summary
-        What :func:`summarize` or :func:`merge` returned.
+        A result of :func:`summarize` or :func:`merge`.
     dim
-        The dims to pool over; by default ``tf`` and all leading ones.
+        The dimensions to pool over (default: ``tf`` and all leading dimensions).
 
     Returns
     -------
     xarray.Dataset
-        ``count`` and ``positive``, int64, ``mean``, ``variance``, ``least`` and ``most``, float64, without these dims;
-        the same of ``status_...``, if the summary has it. NaN where there is no value; dask-backed if the summary is.
+        ``count`` and ``positive``, int64, ``mean``, ``variance``, ``least`` and ``most``, float64, without these
+        dimensions; the same for ``status_...``, if the summary has it. NaN without values; dask-backed if the summary
+        is.
 
     Raises
     ------
     InputError
-        If it is no summary, or lacks the dims.
+        If it is not a summary, or lacks the dimensions.
 
     Examples
     --------
@@ -484,7 +484,9 @@ def pool(summary: xr.Dataset, dim: str | Sequence[str] | None = None) -> xr.Data
     """
     check_summary(summary)
     known = [str(d) for d in summary["cells"].dims if d != LABEL]
-    dims = known if dim is None else [dim] if isinstance(dim, str) else check_sequence("dim", dim, "a list of dims")
+    dims = (
+        known if dim is None else [dim] if isinstance(dim, str) else check_sequence("dim", dim, "a list of dimensions")
+    )
     for name in dims:
         if not isinstance(name, str) or name not in known:
             raise InputError(f"dim is {format_value(name)}; {suggest(name, known)}")
@@ -509,28 +511,28 @@ def pool(summary: xr.Dataset, dim: str | Sequence[str] | None = None) -> xr.Data
 
 
 def histogram_of(summary: xr.Dataset, quantity: str, bins: int | None = None) -> xr.Dataset:
-    """Return one histogram of a summary, as :func:`yeastxr.qc.histogram` would.
+    """Return a histogram of a summary in the form of :func:`yeastxr.qc.histogram`.
 
     Parameters
     ----------
     summary
-        What :func:`summarize` or :func:`merge` returned.
+        A result of :func:`summarize` or :func:`merge`.
     quantity
-        A feature but ``label``, or ``perturbation_magnitude``.
+        A feature except ``label``, or ``perturbation_magnitude``.
     bins
-        How many bins to join those of the summary to, a divisor of their number; all by default.
+        The number of bins of the result, a divisor of that of the summary (default: all).
 
     Returns
     -------
     xarray.Dataset
-        ``cells`` (label, bin), ``below``, ``above`` and ``missing`` (label), with the leading dims that the summary's
-        counts have; the coordinates ``bin`` (centres), ``left`` and ``right``. The attribute ``feature`` names the
-        quantity.
+        ``cells`` (label, bin), ``below``, ``above`` and ``missing`` (label), with the leading dimensions of the counts
+        of the summary; the coordinates ``bin`` (centres), ``left`` and ``right``. The attribute ``feature`` is the name
+        of the quantity.
 
     Raises
     ------
     InputError
-        If it is no summary, the quantity is not known, or bins can't be joined to so many.
+        If it is not a summary, the quantity is unknown, or bins can't be joined to this number.
 
     Examples
     --------
@@ -544,7 +546,7 @@ def histogram_of(summary: xr.Dataset, quantity: str, bins: int | None = None) ->
     check_summary(summary)
     for dim in (QUANTITY, BIN):
         if dim not in summary["histogram"].dims:
-            raise SchemaError(f"the summary lacks the dimension {dim!r}; expected what qc.summarize returned")
+            raise SchemaError(f"the summary has no dimension {dim!r}; expected the result of qc.summarize")
     known = summary[QUANTITY].values.tolist()
     if quantity not in known:
         raise InputError(f"quantity is {format_value(quantity)}; {suggest(quantity, known)}")
@@ -561,33 +563,35 @@ def histogram_of(summary: xr.Dataset, quantity: str, bins: int | None = None) ->
 
 
 def check_summary(summary: object) -> None:
-    """Refuse what is no summary."""
+    """Raise unless a dataset is a summary."""
     if not isinstance(summary, xr.Dataset):
-        raise SchemaError(f"the summary is of type {type(summary).__name__}; expected what qc.summarize returned")
+        raise SchemaError(f"the summary is of type {type(summary).__name__}; expected the result of qc.summarize")
     for name in (*_HISTOGRAM_DIMS, *_PAIRS_DIMS, "cells", *_TABLE_DIMS, QUANTITY, "units", "centre", *_EDGES):
         if name not in summary.variables:
-            raise SchemaError(f"the summary lacks the variable {name!r}; expected what qc.summarize returned")
+            raise SchemaError(f"the summary has no variable {name!r}; expected the result of qc.summarize")
 
 
 def _merge_two(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
     if (LABEL in first.dims) != (LABEL in second.dims):
-        raise InputError("one of the summaries is of data without labels; expected all with them, or none")
+        raise InputError("only some of the summaries have labels; expected all or none")
     for dim in (QUANTITY, LABEL, STATUS_DIM):
         if any(dim in part and dim not in part.indexes for part in (first, second)) or (
             dim in first.indexes and dim in second.indexes and not first.indexes[dim].equals(second.indexes[dim])
         ):
-            raise InputError(f"the summaries differ along {dim!r}; expected all of it, in order")
+            raise InputError(f"the summaries differ along {dim!r}; expected the same labels and order")
     for name in _EDGES:
         if not np.array_equal(first[name], second[name]):
             raise InputError("the summaries have different bins; expected the same bins and limits")
     genes, other_genes = first.attrs.get("genes"), second.attrs.get("genes")
     if genes != other_genes:
-        raise InputError(f"the summaries are of {genes} and {other_genes} genes; expected the same genes")
+        raise InputError(f"the summaries have {genes} and {other_genes} genes; expected the same genes")
     if first.attrs.get(GENE_DIGEST) != second.attrs.get(GENE_DIGEST):
-        raise InputError("the summaries are of different genes; expected the same, in order")
+        raise InputError("the summaries have different genes; expected the same genes and order")
     lead, other_lead = ([str(dim) for dim in part["cells"].dims if dim != LABEL] for part in (first, second))
     if lead != other_lead or first["histogram"].dims != second["histogram"].dims:
-        raise InputError(f"the summaries have the dims {lead} and {other_lead}; expected the same, and the same by")
+        raise InputError(
+            f"the summaries have the dimensions {lead} and {other_lead}; expected the same dimensions and by"
+        )
     differing = [dim for dim in lead if not _has_same_labels(first, second, dim)]
     if len(differing) != 1:
         names = " and ".join(differing) or "none"
@@ -598,7 +602,7 @@ def _merge_two(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
     labels = first.indexes[dim].append(second.indexes[dim])
     if not labels.is_unique:
         repeated = format_value(to_python(labels[labels.duplicated()][0]))
-        raise InputError(f"the summaries have the {dim} {repeated} more than once; expected each once")
+        raise InputError(f"the summaries have the {dim} {repeated} more than once; expected unique labels")
     conflicts = [
         name
         for name, coord in first.coords.items()
@@ -629,37 +633,37 @@ def _has_same_labels(first: xr.Dataset, second: xr.Dataset, dim: str) -> bool:
 def histogram(
     ds: xr.Dataset, feature: str, *, bins: int = BINS, limits: tuple[float, float] | None = None
 ) -> xr.Dataset:
-    """Count the cells of a feature by label, in bins of equal width.
+    """Count the values of a feature by label, in bins of equal width.
 
-    Bins are closed on the left, the last one on both sides. ``cells``, ``below``, ``above`` and ``missing`` add up to
+    Bins are closed on the left, and the last one on both sides. ``cells``, ``below``, ``above`` and ``missing`` sum to
     the number of cells.
 
     Parameters
     ----------
     ds
-        A dataset with the feature, dims ``(..., gene, tf)``, NumPy or dask; all dims are summed over. Without
-        ``label``, counts are of all pairs and lack that dim.
+        A dataset with the feature and dimensions ``(..., gene, tf)``, NumPy or dask; counts are summed over all
+        dimensions. Without ``label``, they include all pairs, and have no dimension ``label``.
     feature
-        Any feature but ``label``.
+        Any feature except ``label``.
     bins
-        How many bins, from 1 to 10,000.
+        The number of bins, from 1 to 10,000.
     limits
-        The ends of the first and the last bin. By default 0 to 5 for binding effects, 0 to 1 for p-values, and for
-        perturbation effects what holds all of them, symmetric about 0: that alone reads the data, see
+        The limits of the first and the last bin. The default is 0 to 5 for binding effects and 0 to 1 for p-values. For
+        perturbation effects it includes all values, symmetric about 0, which needs a pass over the data; see
         :func:`largest_effects`.
 
     Returns
     -------
     xarray.Dataset
-        ``cells`` (label, bin), and ``below``, ``above`` and ``missing`` (label): how many are under and over the limits
-        or NaN; all int64, dask-backed if the dataset is. Coordinates: ``label`` (False: unbound), ``bin`` (centres),
-        ``left`` and ``right`` (bin), float64.
+        ``cells`` (label, bin), and ``below``, ``above`` and ``missing`` (label), the numbers of values below and above
+        the limits, and of NaN; all int64, dask-backed if the dataset is. Coordinates: ``label`` (False: unbound),
+        ``bin`` (centres), ``left`` and ``right`` (bin), float64.
 
     Raises
     ------
     InputError
-        If the feature is unknown or ``label``, bins or limits are not what they must be, or the dataset lacks a
-        variable, a dim or an index.
+        If the feature is unknown or ``label``, bins or limits are invalid, or the dataset lacks a variable, a dimension
+        or an index.
 
     Examples
     --------
@@ -697,35 +701,35 @@ def histogram_2d(
     bins: int | tuple[int, int] = BINS,
     limits: tuple[tuple[float, float], tuple[float, float]] | None = None,
 ) -> xr.Dataset:
-    """Count the cells of two features by label, in bins of equal width of their absolute values.
+    """Count the values of two features by label, in bins of equal width of their absolute values.
 
-    Binding effects along x in units such as log2 enrichment keep their sign.
+    Binding effects along x in logarithmic units keep their sign.
 
     Parameters
     ----------
     ds
-        A dataset with the features, dims ``(..., gene, tf)``, NumPy or dask; all dims are summed over. Without
-        ``label``, counts are of all pairs and lack that dim.
+        A dataset with the features and dimensions ``(..., gene, tf)``, NumPy or dask; counts are summed over all
+        dimensions. Without ``label``, they include all pairs, and have no dimension ``label``.
     x, y
         Two different features, neither of them ``label``.
     bins
-        How many bins, from 1 to 1,000: one number, or one each for x and y.
+        The number of bins, from 1 to 1,000: one number, or two for x and y.
     limits
-        The ends of the bins of ``|x|`` and of ``|y|``. By default from 0 to the largest, which reads the data once, see
+        The limits of ``|x|`` and ``|y|``. The default is 0 to the largest value, which needs a pass over the data; see
         :func:`largest_effects`.
 
     Returns
     -------
     xarray.Dataset
-        ``cells`` (label, x_bin, y_bin), and ``outside`` and ``missing`` (label): how many are beyond the limits or NaN
-        in either feature; all int64, dask-backed if the dataset is. Coordinates: ``label`` (False: unbound), and for x
-        ``x_bin`` (centres), ``x_left`` and ``x_right``, float64; for y alike.
+        ``cells`` (label, x_bin, y_bin), and ``outside`` and ``missing`` (label), the numbers of pairs beyond the
+        limits, and with NaN; all int64, dask-backed if the dataset is. Coordinates: ``label`` (False: unbound), and for
+        x ``x_bin`` (centres), ``x_left`` and ``x_right``, float64; the same for y.
 
     Raises
     ------
     InputError
-        If a feature is unknown or ``label``, both are the same, bins or limits are not what they must be, or the
-        dataset lacks a variable, a dim or an index.
+        If a feature is unknown or ``label``, both are the same, bins or limits are invalid, or the dataset lacks a
+        variable, a dimension or an index.
 
     Examples
     --------
@@ -742,7 +746,7 @@ def histogram_2d(
     signed = x == BINDING and has_sign(features[0], x)
     sizes = bins if isinstance(bins, tuple | list) else (bins, bins)
     if len(sizes) != 2:
-        raise InputTypeError(f"bins is {format_value(bins)}; expected an integer, or two: for x and for y")
+        raise InputTypeError(f"bins is {format_value(bins)}; expected an integer, or two integers for x and y")
     n_x, n_y = (check_bins("bins", n, MOST_BINS_2D) for n in sizes)
     if limits is None:
         largest = largest_effects(ds, x, y)

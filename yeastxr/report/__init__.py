@@ -1,4 +1,4 @@
-"""One HTML page that says what a dataset is, whether it is sound, and how it looks."""
+"""A report of a dataset as one HTML page, with its specification, checks and plots."""
 
 from yeastxr.report.report import report
 

@@ -12,17 +12,16 @@ from yeastxr.checks.check import LEVEL, Visit, check_blocks
 from yeastxr.checks.table import CheckTable
 from yeastxr.errors import shorten
 from yeastxr.plot.sample import SampleBlocks, draw_sample
-from yeastxr.plot.style import DIM_TITLES
 from yeastxr.qc.summary import BlockSummary
 from yeastxr.report import provenance
-from yeastxr.schema import CORE_DIMS, MEASURES
+from yeastxr.schema import CORE_DIMS, GENE, MEASURES, TF
 from yeastxr.simulation.sweeps import read_sweep
 from yeastxr.theory.features import find_spec
 
 _PROVENANCE = {
     "seed": "Seed",
     "law_version": "Version of the random-number scheme",
-    "yeastxr_version": "Made by yeastxr",
+    "yeastxr_version": "Simulated by yeastxr",
 }
 
 
@@ -65,18 +64,20 @@ def draw_pictures(ds: xr.Dataset, summary: xr.Dataset, sample: xr.Dataset) -> li
 
 
 def make_banner(checks: Any) -> dict[str, str]:
-    """Say in one line whether checks passed, which failed, and whether they compared all values with theory."""
+    """Return a line that states which checks failed, and whether all values were compared with theory."""
     if not isinstance(checks, CheckTable):
         return {}
     done = sum(row.passed is not None for row in checks.rows)
-    chance = "" if math.isnan(checks.level) else f"A correct dataset fails with a chance of at most {checks.level:g}."
+    chance = (
+        "" if math.isnan(checks.level) else f"A correct dataset fails with a probability of at most {checks.level:g}."
+    )
     if checks.failed:
         words = f"{len(checks.failed):,} of {done:,} checks failed:"
-        note = chance if checks.checked else "Not all values were checked against theory."
+        note = chance if checks.checked else "Not all values were compared with theory."
         failed = shorten("; ".join(checks.failed), 2_000)
         return {"outcome": "failed", "words": words, "failed": failed, "note": note}
     if not checks.checked:
-        words = f"Not checked against theory; {done:,} checks of the data model and of ranges passed."
+        words = f"Not compared with theory; {done:,} checks of the data model and ranges passed."
         return {"outcome": "unchecked", "words": words, "failed": "", "note": ""}
     return {"outcome": "passed", "words": f"All {done:,} checks passed.", "failed": "", "note": chance}
 
@@ -99,16 +100,16 @@ def list_points(ds: xr.Dataset, checks: Any, most: int) -> list[tuple[str, str]]
         failed = passed.count(False)
         words = f"{failed} of {len(passed) - passed.count(None)} checks failed" if failed else "all checks passed"
         unchecked = None in passed and not failed and len(passed) < len(checks.rows) / len(points) / 2
-        outcomes.append((point, "not checked against theory" if unchecked else words))
+        outcomes.append((point, "not compared with theory" if unchecked else words))
     return sorted(outcomes, key=lambda outcome: "failed" not in outcome[1]) if len(outcomes) > most else outcomes
 
 
 def limit_checks(checks: Any, most: int) -> tuple[Any, str]:
-    """Return a table of checks that fits a page, failed rows first if some are left out, and a note that says so."""
+    """Return a table of checks that fits a page, with failed rows first if some are omitted, and a note."""
     if not isinstance(checks, CheckTable) or len(checks.rows) <= most:
         return checks, ""
     rows = sorted(checks.rows, key=lambda row: row.passed is not False)[:most]
-    note = f"In all: {checks.summary}. Here are {most:,} of {len(checks.rows):,} checks, failed ones first."
+    note = f"Total: {checks.summary}. Showing {most:,} of {len(checks.rows):,} checks, failed ones first."
     return CheckTable(tuple(rows), checks.level, checks.checked), note
 
 
@@ -116,10 +117,8 @@ def list_facts(ds: xr.Dataset) -> dict[str, str]:
     """Return sizes, labels and provenance of a dataset by their names."""
     template = broadcast_dims(ds)[MEASURES[0]]
     dims = [*CORE_DIMS, *(str(dim) for dim in template.dims if dim not in CORE_DIMS)]
-    facts = {}
-    for dim in dims:
-        name = f"{DIM_TITLES[dim]}s" if dim in DIM_TITLES else dim
-        facts[name[0].upper() + name[1:]] = _describe_labels(template, dim)
+    titles = {GENE: "Genes", TF: "TFs"}  # others are shown as they are named
+    facts = {titles.get(dim, dim): _describe_labels(template, dim) for dim in dims}
     facts["Cells"] = f"{template.size:,} with {len(ds.data_vars)} features, {ds.nbytes / 1e6:,.1f} MB"
     return facts | {word: str(ds.attrs[name]) for name, word in _PROVENANCE.items() if name in ds.attrs}
 

@@ -1,4 +1,4 @@
-"""How to make a dataset again: its parameters for people, and commands for a shell and for Python."""
+"""Code that regenerates a dataset: readable parameters, a shell command and Python code."""
 
 import json
 import shlex
@@ -16,7 +16,7 @@ from yeastxr.simulation.sweeps import Sweep, read_sweep
 from yeastxr.theory.features import adjusted_probability, find_spec
 
 SPEC_FILE = "spec.json"
-_MOST_LETTERS = 400  # of a command with options
+_MOST_LETTERS = 400  # largest length of a command with options
 _MOST_CONDITIONS = 200
 
 
@@ -49,14 +49,13 @@ def _format_parameter(value: Any) -> str:
     if not isinstance(value, list):
         return str(value)
     text = ", ".join(map(str, value[:20]))
-    return f"{text}, … ({len(value):,} in all)" if len(value) > 20 else text
+    return f"{text}, … ({len(value):,} in total)" if len(value) > 20 else text
 
 
 def list_conditions(spec: SimulationSpec, sweep: Sweep | None = None) -> tuple[list[tuple[Hashable, str, str]], int]:
-    """Return the conditions of TFs, of many the first ones, and how many TFs have any; none where they are swept.
+    """Return the conditions of TFs, at most the first ones, and the number of TFs with conditions; none if swept.
 
-    A row is a TF, its conditions as Python writes them, such as ``1, Or(1, Not(2))``, and the probability that they
-    hold.
+    A row is a TF, its conditions in Python syntax, such as ``1, Or(1, Not(2))``, and the probability that they hold.
     """
     if sweep is not None and "tf_relationships" in sweep.parameters:
         return [], 0
@@ -76,7 +75,7 @@ def list_conditions(spec: SimulationSpec, sweep: Sweep | None = None) -> tuple[l
 
 
 def make_command(spec: SimulationSpec, out: str = "again.zarr") -> tuple[str, str | None]:
-    """Return the shell command that makes a simulation again, and the text of the file that it reads, if it does.
+    """Return the shell command that regenerates a simulation, and the text of its file, if it reads one.
 
     Examples
     --------
@@ -104,7 +103,7 @@ def make_command(spec: SimulationSpec, out: str = "again.zarr") -> tuple[str, st
 
 
 def _is_number(name: str) -> bool:
-    """Tell whether a command would take a name for a number."""
+    """Return whether a command would read a name as a number."""
     try:
         float(name)
     except ValueError:
@@ -113,12 +112,12 @@ def _is_number(name: str) -> bool:
 
 
 def _needs_quotes(name: str) -> bool:
-    """Tell whether a name can't stand in a list with commas, or would be read as an option or a file."""
+    """Return whether a name can't be in a comma-separated list, or would be read as an option or a file."""
     return "," in name or name != name.strip() or name.startswith(("-", "@")) or not (name.isprintable() and name)
 
 
 def make_python(spec: SimulationSpec, sweep: Sweep | None = None) -> str:
-    """Return Python code that makes a simulation, or a sweep of it, again, by itself or from the command's file.
+    """Return Python code that regenerates a simulation or a sweep, on its own or with the file of the command.
 
     Examples
     --------
@@ -142,7 +141,7 @@ def make_python(spec: SimulationSpec, sweep: Sweep | None = None) -> str:
 
 
 def _write_values(dim: str, sweep: Sweep) -> str:
-    """Return the values of a swept dim as Python writes them: a list, or a dict where labels are not the values."""
+    """Return the values of a swept dimension in Python syntax: a list, or a dict if labels differ from values."""
     labels, changes = sweep.labels[dim], [_copy_plain(change) for change in sweep.changes[dim]]
     if all(change == {dim: label} for label, change in zip(labels, changes, strict=True)):
         return repr(list(labels))
@@ -156,7 +155,7 @@ def _copy_plain(change: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe_difference(ds: xr.Dataset, spec: SimulationSpec, sweep: Sweep | None = None) -> str:
-    """Say how the genes and TFs of a dataset, or a sweep, differ from its specification's; empty if they do not."""
+    """Describe differences between the genes and TFs of a dataset or sweep and its specification; may be empty."""
     if sweep is not None:
         first = dict.fromkeys(sweep.labels, 0)
         ds, spec = ds.isel({dim: 0 for dim in first if dim in ds.dims}, drop=True), sweep.make_point(first)
@@ -164,12 +163,14 @@ def describe_difference(ds: xr.Dataset, spec: SimulationSpec, sweep: Sweep | Non
         return ""
     genes = range(spec.n_genes) if isinstance(spec.genes, int) else spec.genes
     words = [
-        f"The specification is of {spec.n_genes:,} genes and {len(spec.tf_labels):,} TFs:",
-        "the dataset is a part of that, or has other names, another order or other dimensions.",
+        f"The specification has {spec.n_genes:,} genes and {len(spec.tf_labels):,} TFs;",
+        "the dataset is a part of it, or has different names, order or dimensions.",
     ]
     for dim, title, known in zip(CORE_DIMS, ("genes", "TFs"), (genes, spec.tf_labels), strict=True):
         names = set(known)
         unknown = [label for label in map(to_python, ds.indexes[dim]) if label not in names]
         if unknown:
-            words.append(f"It lacks {len(unknown):,} of the dataset's {title}, such as {format_value(unknown[0])}.")
+            words.append(
+                f"It does not have {len(unknown):,} {title} of the dataset, such as {format_value(unknown[0])}."
+            )
     return " ".join(words)

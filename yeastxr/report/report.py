@@ -1,4 +1,4 @@
-"""One page that says what a dataset is, whether it is sound, and how it looks; it needs no network and no server."""
+"""A report of a dataset as one self-contained HTML page, with its specification, checks and plots."""
 
 import html
 from pathlib import Path
@@ -20,7 +20,7 @@ from yeastxr.schema import FEATURE_BY_NAME, get_units, validate
 from yeastxr.simulation.simulate import SPECIFICATION
 
 TITLE = "Quality report of a yeastxr dataset"
-_MOST_BYTES = 750_000  # of a specification that a page shows
+_MOST_BYTES = 750_000  # largest length of a specification on a page
 _MOST_CHECKS = 2_000  # rows
 _MOST_POINTS = 1_000
 
@@ -35,42 +35,42 @@ def report(
     overwrite: bool = False,
     progress: bool | None = None,
 ) -> Path:
-    """Write a page with a dataset's specification, its checks, pictures and a table of TFs, in one HTML file.
+    """Write a report of a dataset as one HTML page: specification, checks, plots and a table of TFs.
 
-    The page needs no network: it says how to make the dataset again, with which seed, whether it follows theory, and
-    how it looks. It stays below 5 MB whatever the dataset's size; 1.5 MB of it are what draws the pictures. Of more
-    than 20,000 TFs the table holds the first 10,000 and the 10,000 that deviate most.
+    The page is self-contained. It shows code that regenerates the dataset, including the seed, the comparison with
+    theory, and plots. Its size is below 5 MB for any dataset, of which 1.5 MB are the library for plots. For more than
+    20,000 TFs, the table contains the first 10,000 and the 10,000 with the largest deviations.
 
     Parameters
     ----------
     ds
-        A yeastxr dataset, dims ``(..., gene, tf)``, NumPy or dask; it is read once, block by block, for the checks, for
-        the summary that nearly all else is drawn from, and for the rank response of up to 64 TFs. At most 20,000 pairs
-        are read again, to be drawn as points; without a specification, the largest effects are found in a pass before.
+        A yeastxr dataset with dimensions ``(..., gene, tf)``, NumPy or dask. It is read once, block by block, for
+        checks, the summary, and the rank response of up to 64 TFs. At most 20,000 pairs are read again for points.
+        Without a specification, a first pass finds the largest effects.
     path
-        The file to write, whose name ends in .html.
+        The path of the page, which ends in .html.
     checks
-        The outcome of :func:`yeastxr.check`, or any other object that shows itself as HTML; made by default. False
-        leaves them out.
+        The result of :func:`yeastxr.check`, or any object with an HTML representation. By default the checks run; False
+        omits them.
     title
-        The page's title.
+        The title of the page.
     level
-        The chance that a correct dataset fails any check, above 0 and below 1; for checks that are made.
+        The probability that a correct dataset fails any check, above 0 and below 1, if the checks run.
     overwrite
         Whether to replace an existing file, once the new page is complete.
     progress
-        Whether to show a bar while checking; None for where standard error is a terminal.
+        Whether to show a progress bar for checks (default: only in a terminal).
 
     Returns
     -------
     pathlib.Path
-        The path.
+        The path of the page.
 
     Raises
     ------
     InputError
-        If the path ends otherwise, is a folder or in none, or exists, checks can't show themselves, or the dataset does
-        not follow the data model.
+        If the path has another suffix, is a folder, is in a missing folder or exists, ``checks`` is invalid, or the
+        dataset does not follow the data model.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def report(
 
     path = check_page_path(path, overwrite)
     if checks not in (None, False) and not callable(getattr(checks, "_repr_html_", None)):
-        raise InputTypeError(f"checks is of type {type(checks).__name__}; expected the outcome of yeastxr.check")
+        raise InputTypeError(f"checks is of type {type(checks).__name__}; expected the result of yeastxr.check")
     ds = validate(ds)
     if checks is None:
         checks, summary, sample = facts.inspect_dataset(ds, level=level, progress=progress)
@@ -121,18 +121,18 @@ def report(
 
 
 def check_page_path(path: str | Path, overwrite: bool) -> Path:
-    """Return the path of a page, or refuse it: it must end in .html, and its folder must exist."""
+    """Return the path of a page, or raise: it must end in .html, and its folder must exist."""
     path = check_path("path", path)
     if path.suffix.lower() not in (".html", ".htm"):  # a page must not replace a tensor or part of a store
-        raise InputError(f"path is {format_value(str(path))}; expected a name that ends in .html")
+        raise InputError(f"path is {format_value(str(path))}; expected a path that ends in .html")
     if path.is_dir() or not path.parent.is_dir():
-        raise InputError(f"path is {format_value(str(path))}; expected a file in a folder that exists")
+        raise InputError(f"path is {format_value(str(path))}; expected a file in an existing folder")
     check_overwrite(path, overwrite)
     return path
 
 
 def _make_recipe(ds: xr.Dataset) -> dict[str, Any]:
-    """Return what made the dataset, and how to make it again; the specification's text if it can't be read."""
+    """Return the parameters of the dataset and code that regenerates it, or the text of an unreadable specification."""
     spec, sweep = provenance.find_source(ds)
     if spec is None:
         return {"unread": _keep_lines(str(ds.attrs.get(SPECIFICATION, ""))[:10_000])}
@@ -152,17 +152,20 @@ def _make_recipe(ds: xr.Dataset) -> dict[str, Any]:
 
 
 def _keep_lines(text: str) -> Any:
-    """Return a text in HTML with its line feeds; quotes, of which JSON has many, stay short."""
+    """Escape text for HTML with line feeds, keeping quotes, which are frequent in JSON, short."""
     from markupsafe import Markup
 
     return Markup("\n".join(html.escape(escape_controls(line), quote=False) for line in text.split("\n")))
 
 
 def _render_figures(pictures: Any) -> list[Any]:
-    """Return the pictures as bokeh figures that are as wide as the page allows."""
+    """Return the plots as bokeh figures of the width of the page."""
     from bokeh.document import Document
 
-    renderer, document = load_holoviews().renderer("bokeh"), Document()  # one: moving models between them takes long
+    renderer, document = (
+        load_holoviews().renderer("bokeh"),
+        Document(),
+    )  # one document, because moving models between documents is slow
     with document.models.freeze():
         figures = [renderer.get_plot(picture, doc=document).state for picture in pictures]
         for figure in figures:
@@ -173,7 +176,7 @@ def _render_figures(pictures: Any) -> list[Any]:
 
 
 def _list_variables(ds: xr.Dataset) -> list[tuple[object, ...]]:
-    """Return the rows of a table of the dataset's variables and coordinates."""
+    """Return the rows of the table of variables and coordinates."""
     rows: list[tuple[object, ...]] = []
     for name, array in (*ds.data_vars.items(), *ds.coords.items()):
         feature = FEATURE_BY_NAME.get(str(name))

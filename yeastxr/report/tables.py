@@ -1,4 +1,4 @@
-"""The numbers of a page: observed beside expected, for each group of pairs and for each TF."""
+"""The tables of a report: observed and expected values for groups of pairs and for TFs."""
 
 import json
 import math
@@ -38,11 +38,11 @@ _MOST_BYTES = 1_900_000  # 20,000 TFs with names such as YPL248C take 1.6 MB
 def summarize_groups(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
     """Return observed and expected moments of each quantity by group of pairs, from a summary in memory.
 
-    Groups are the labels and, where there are conditions, the statuses of bound pairs: of these |effect| alone. Without
-    labels all pairs are one group.
+    Groups are the labels and, with conditions, the statuses of bound pairs (only for |effect|). Without labels, all
+    pairs are one group.
     """
     pooled = qc.pool(summary)
-    quantities = [name for name in QUANTITIES if name != PERTURBATION]  # its mean is 0: the sign is a coin
+    quantities = [name for name in QUANTITIES if name != PERTURBATION]  # its mean is 0, because signs are random
     selections = list_groups(pooled)
     groups = [*selections, *(STATUSES[1:] if "status_mean" in pooled else [])]
     shape = (len(quantities), len(groups))
@@ -78,7 +78,7 @@ def summarize_groups(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
 
 
 def format_groups(table: xr.Dataset) -> list[tuple[str, ...]]:
-    """Return the rows of the table of groups as texts: quantity with units, group, pairs, moments; no empty ones."""
+    """Return the non-empty rows of the table of groups as text: quantity with units, group, pairs, moments."""
     rows = []
     for quantity in table.indexes[QUANTITY]:
         for group in table.indexes[GROUP]:
@@ -95,8 +95,8 @@ def format_groups(table: xr.Dataset) -> list[tuple[str, ...]]:
 def summarize_tfs(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
     """Return observed and expected numbers of each TF, with titles in ``long_name``, from a summary in memory.
 
-    Bound genes are averaged over leading dimensions. ``deviation`` is by how many standard errors the mean or share is
-    off that is off most.
+    Bound genes are averaged over leading dimensions. ``deviation`` is the largest deviation of a mean or share in
+    standard errors.
     """
     lead = [str(dim) for dim in summary["cells"].dims if dim not in (LABEL, TF)]
     cells = summary["cells"].sum(lead)
@@ -131,7 +131,7 @@ def summarize_tfs(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
             observed = pooled.sel({QUANTITY: quantity, **selection})
             if theory_spec is not None:
                 mean, std = _expect_moments(theory_spec, quantity, group, chance, ds.indexes[TF])
-                if group == "bound" and quantity == MAGNITUDE:  # the one mean that depends on the TF
+                if group == "bound" and quantity == MAGNITUDE:  # the only mean that depends on the TF
                     columns[f"{quantity}_expected"] = (f"mean {name}, {group}, expected", mean)
                 error = std / np.sqrt(np.maximum(observed["count"].values, 1))
                 deviations.append(_compute_deviation(observed["mean"].values, mean, error))
@@ -145,7 +145,9 @@ def summarize_tfs(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
         effect = effect.sum(LABEL)
     count, positive = (effect[name].values for name in ("count", "positive"))
     columns["positive"] = ("share positive", positive / np.where(count, count, np.nan))
-    noisy = theory_spec is not None and min(theory_spec.unbound_std, theory_spec.bound_std) > 0  # else 0 is possible
+    noisy = (
+        theory_spec is not None and min(theory_spec.unbound_std, theory_spec.bound_std) > 0
+    )  # otherwise 0 is possible
     if theory_spec is not None and noisy and not theory_spec.batch_std:
         tfs = [to_python(tf) for tf in theory_spec.tf_labels]
         fractions = dict(zip(tfs, theory_spec.list_positive_fractions(len(tfs)), strict=True))
@@ -164,8 +166,8 @@ def summarize_tfs(ds: xr.Dataset, summary: xr.Dataset) -> xr.Dataset:
 def _expect_moments(
     spec: SimulationSpec, quantity: str, group: str, chance: np.ndarray, tfs: Iterable[Hashable]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean and standard deviation that theory has for each TF, given the chance that conditions hold."""
-    if spec.has_responses and quantity == MAGNITUDE:  # those of unbound pairs depend on the TF, too
+    """Return the expected mean and standard deviation for each TF, given the probability that conditions hold."""
+    if spec.has_responses and quantity == MAGNITUDE:  # unbound pairs also depend on the TF
         moments = [_get_moments(find_distribution(spec, quantity, tf=tf, **GROUPS[group])) for tf in tfs]
         means, stds = np.array(moments).T
         return means, stds
@@ -175,7 +177,7 @@ def _expect_moments(
     mean = square = np.zeros(chance.shape)
     for part, weight in weights:
         part_mean, part_std = _get_moments(find_distribution(spec, quantity, **GROUPS[part]))
-        mean = mean + np.where(weight > 0, weight * part_mean, 0)  # what has no chance does not count, NaN or not
+        mean = mean + np.where(weight > 0, weight * part_mean, 0)  # ignore impossible statuses, which may be NaN
         square = square + np.where(weight > 0, weight * (part_mean**2 + part_std**2), 0)
     return mean, np.sqrt(np.maximum(square - mean**2, 0))
 
@@ -186,32 +188,32 @@ def _get_moments(distribution: Distribution | None) -> tuple[float, float]:
 
 
 def _compute_deviation(observed: np.ndarray, expected: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """Return by how many standard errors numbers are off; infinitely many, where they have no error and are."""
+    """Return deviations in standard errors; infinite for deviations without an error."""
     difference = np.abs(observed - expected)
     tiny = 1e-5 * np.maximum(1, np.abs(expected))  # float32
     return np.where(error > 0, difference / np.where(error > 0, error, 1), np.where(difference > tiny, np.inf, 0.0))
 
 
 def choose_tfs(table: xr.Dataset, most: int = _MOST_TFS) -> tuple[xr.Dataset, str]:
-    """Return at most that many TFs of a table, and a note: of more the first ones, and those that deviate most."""
+    """Return a limited number of TFs (the first ones, and those with the largest deviations), and a note."""
     n = table.sizes[TF]
     if n <= most:
         return table, f"{n:,} TFs"
     if "deviation" not in table:
-        return table.isel({TF: slice(most)}), f"{n:,} TFs, the first {most:,} of them here"
+        return table.isel({TF: slice(most)}), f"{n:,} TFs; showing the first {most:,}"
     first = most // 2
     off = first + np.argsort(-table["deviation"].values[first:], kind="stable")[: most - first]
-    note = f"{n:,} TFs; here the first {first:,} and, of the others, the {most - first:,} that deviate most"
+    note = f"{n:,} TFs; showing the first {first:,}, and {most - first:,} others with the largest deviations"
     return table.isel({TF: np.concatenate([np.arange(first), np.sort(off)])}), note
 
 
 def format_tfs(table: xr.Dataset, most: int = _MOST_TFS) -> dict[str, Any]:
-    """Return what a page shows of the table of TFs: the first rows, and all as JSON to be sorted and filtered."""
+    """Return the table of TFs for a page: the first rows, and all rows as JSON for sorting and filtering."""
     chosen, note = choose_tfs(table, most)
     names = [shorten_name(to_python(tf)) for tf in chosen.indexes[TF]]
     columns = [[_format_number(value) for value in chosen[name].values.tolist()] for name in chosen.data_vars]
     data = json.dumps({"names": names, "columns": [" ".join(column) for column in columns]}, ensure_ascii=False)
-    data = data.replace("<", "\\u003c")  # nothing in it can end the script
+    data = data.replace("<", "\\u003c")  # so that the text can't end the script
     if len(data.encode()) > _MOST_BYTES:  # long names
         return format_tfs(table, len(names) // 2)
     rows = list(zip(names[:SHOWN_TFS], *(column[:SHOWN_TFS] for column in columns), strict=True))

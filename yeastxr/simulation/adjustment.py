@@ -1,4 +1,4 @@
-"""The mean of each pair: methods 1 to 4 (:class:`MeanModel`), which pairs are active, and user-defined rules."""
+"""The mean of each pair: methods 1 to 4 (:class:`MeanModel`), active pairs, and user-defined rules."""
 
 import json
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -35,10 +35,10 @@ _NAMED = "named_tf"  # the dimension of the label columns that relationships nam
 
 @dataclass(frozen=True)
 class MeanModel:
-    """The mean and standard deviation of a pair's perturbation effect: THE place that knows methods 1 to 4.
+    """The mean and standard deviation of a pair's perturbation effect, for methods 1 to 4.
 
-    By status (see :data:`yeastxr.schema.STATUSES`): unbound pairs have the unbound mean and s.d., active ones the bound
-    s.d. and a mean that rises with the binding effect, inactive ones the unbound mean and the bound s.d.
+    By status (see :data:`yeastxr.schema.STATUSES`): unbound pairs have the unbound mean and s.d., active pairs the
+    bound s.d. and a mean that rises with the binding effect, inactive pairs the unbound mean and the bound s.d.
     """
 
     unbound_mean: float
@@ -50,7 +50,7 @@ class MeanModel:
 
     @classmethod
     def from_parameters(cls, perturbation: PerturbationParameters, largest_binding_effect: float) -> Self:
-        """Make the model of step 3's parameters and the binding effect that gets the largest adjustment."""
+        """Create the model from the parameters of step 3 and the binding effect with the largest adjustment."""
         return cls(
             perturbation.unbound_mean,
             perturbation.unbound_std,
@@ -62,12 +62,12 @@ class MeanModel:
 
     @classmethod
     def from_spec(cls, spec: "SimulationSpec") -> Self:
-        """Make the model of a whole simulation."""
+        """Create the model of a complete simulation."""
         return cls.from_parameters(spec, spec.largest_effect)
 
     @property
     def slope(self) -> float:
-        """By how much the mean of an active pair rises per unit of its binding effect."""
+        """The increase of an active pair's mean per unit of its binding effect."""
         return self.max_mean_adjustment / self.largest_binding_effect if self.largest_binding_effect > 0 else 0.0
 
     @property
@@ -87,7 +87,7 @@ class MeanModel:
 
     @property
     def numbers(self) -> tuple[float, ...]:
-        """What the kernel of perturbation effects needs, in its order."""
+        """The arguments of the kernel of perturbation effects, in order."""
         return self.unbound_mean, self.unbound_std, self.bound_mean, self.bound_std, self.slope
 
     def mean(self, status: str | np.ndarray, binding_effect: Any = 0.0) -> np.ndarray:
@@ -107,10 +107,10 @@ class MeanModel:
 def find_largest_effect(
     max_mean_adjustment: float, effect: xr.DataArray, largest: float | None
 ) -> tuple[xr.DataArray, float]:
-    """Return the binding effect that gets the largest adjustment, a float64 without dims, and a limit of all effects.
+    """Return the binding effect with the largest adjustment, as a 0-dimensional float64, and a limit of all effects.
 
-    The former is the one given, or what the parameters in the effects' attributes allow, which then is the limit, too,
-    or the largest observed, which is lazy for dask; 0 without an adjustment.
+    The binding effect is the given one, or the largest that the parameters in the attributes allow (also the limit), or
+    the largest observed one (lazy for dask). Without an adjustment it is 0.
     """
     if largest is not None:
         largest = check_number("largest_binding_effect", largest, least=0)
@@ -125,15 +125,15 @@ def find_largest_effect(
         return xr.DataArray(_find_largest_observed(effect)), np.inf
     if not fits_float32(abs(max_mean_adjustment) * max(1.0, (possible or 1.0) / largest)):
         raise InputError(
-            f"largest_binding_effect is {largest:g}; expected a number for which float32 can hold the effects"
+            f"largest_binding_effect is {largest:g}; expected a smaller number, so that effects fit into float32"
         )
     return xr.DataArray(np.float64(largest)), np.inf
 
 
 def _find_largest_observed(effect: xr.DataArray) -> Any:
-    """Return the largest effect, float64 without dims; for dask, a separate pass computes it when it is needed.
+    """Return the largest effect as a 0-dimensional float64; for dask, a separate pass computes it on demand.
 
-    A reduction in the graph of what uses it would hold every chunk in memory until it is done.
+    A reduction in the same graph would keep every chunk in memory until it finishes.
     """
     if not effect.chunks:
         return np.float64(effect.values.max())
@@ -149,7 +149,7 @@ def _find_largest_observed(effect: xr.DataArray) -> Any:
 
 
 def _find_largest_possible(effect: xr.DataArray) -> float | None:
-    """Return the largest binding effect that the parameters in an array's attributes allow, if there are any."""
+    """Return the largest binding effect that the parameters in an array's attributes allow, or None."""
     try:
         return BindingParameters.extract(json.loads(effect.attrs[PARAMETERS])).largest_effect
     except (KeyError, TypeError, ValueError):
@@ -162,17 +162,17 @@ def adjusted_pairs(
     *,
     responsive: xr.DataArray | None = None,
 ) -> xr.DataArray:
-    """Return which pairs are active: they respond, and the conditions of their TF hold for their gene.
+    """Return the active pairs, which respond, and for whose gene the conditions of the TF hold.
 
     Parameters
     ----------
     labels
         Bool, dims ``(..., gene, tf)``; NumPy or dask.
     tf_relationships
-        From a TF to a list of conditions, all of which must hold: TFs, ``And``, ``Or``, ``Not``. None, an empty list
-        and a missing TF mean no condition.
+        A dict from TFs to lists of conditions, all of which must hold: TFs, ``And``, ``Or``, ``Not``. None, an empty
+        list or a missing TF means no condition.
     responsive
-        Which pairs respond, bool, as the labels; by default those that are bound. Conditions are about labels.
+        The pairs that respond, bool, like the labels; by default the bound pairs. Conditions refer to labels.
 
     Returns
     -------
@@ -202,7 +202,7 @@ def adjusted_pairs(
 def mark_adjusted(
     labels: xr.DataArray, relationships: Mapping[Any, Iterable[Any]], responsive: xr.DataArray | None
 ) -> xr.DataArray:
-    """Return the variable ``adjusted``, given relationships that have been checked."""
+    """Return the variable ``adjusted`` for validated relationships."""
     active = evaluate_relationships(labels, relationships, responsive=responsive).copy(deep=False)
     active.name = ADJUSTED
     described = to_json(relationships) if relationships else None
@@ -218,11 +218,11 @@ def evaluate_relationships(
     bound_only: bool = True,
     read_now: bool = False,
 ) -> xr.DataArray:
-    """Return which pairs are active, given labels and relationships that have been checked.
+    """Return the active pairs for labels and validated relationships.
 
-    Pairs that respond are ``responsive``, by default those that are bound. With ``bound_only=False``, return where the
+    ``responsive`` marks the pairs that respond, by default the bound pairs. With ``bound_only=False``, return where the
     conditions of each TF would hold if it were bound. With ``read_now=True``, compute the columns that conditions name
-    now, so that no other array waits in memory for them.
+    immediately, so that no other array stays in memory until then.
     """
     conditions = {tf: tuple(entries) for tf, entries in relationships.items() if entries}
     if not conditions:
@@ -298,20 +298,18 @@ def evaluate_programs(
 def compute_custom_mean(
     function: AdjustmentFunction, labels: xr.DataArray, effect: xr.DataArray, params: PerturbationParameters
 ) -> xr.DataArray:
-    """Return the mean of each pair by a user-defined rule, float64 in the labels' dims."""
+    """Return the mean of each pair from a user-defined rule, float64 with the dimensions of the labels."""
     if not callable(function):
         raise InputTypeError(
-            f"adjustment_function is {format_value(function)}; expected a callable of labels and effects"
+            f"adjustment_function is {format_value(function)}; expected a callable that takes labels and effects"
         )
     if params.tf_relationships is not None or params.max_mean_adjustment:
-        raise InputError(
-            "adjustment_function is given together with tf_relationships or max_mean_adjustment; expected one rule"
-        )
+        raise InputError("adjustment_function excludes tf_relationships and max_mean_adjustment; expected one rule")
     mean = function(labels, effect)
     if not isinstance(mean, xr.DataArray) or not set(mean.dims) <= set(labels.dims):
         raise SchemaError(
             f"adjustment_function returned {format_value(mean)}; "
-            f"expected a DataArray of means with dims among {labels.dims}"
+            f"expected a DataArray of means with dimensions among {labels.dims}"
         )
     mean = xr.align(mean, labels, join="exact", copy=False)[0].astype(np.float64)
     return mean.broadcast_like(labels).transpose(*labels.dims)

@@ -1,7 +1,7 @@
-"""All variables of a block at once: in one pass over memory for NumPy, as one task for dask.
+"""Compute all variables of a block at once: in one pass over memory for NumPy, in one task for dask.
 
-A block has all genes of some TFs and replicates. It is a function of its positions alone: the columns of other TFs that
-conditions name are drawn again. The steps by hand (:mod:`yeastxr.simulation.steps`) give the same bits.
+A block has all genes of some TFs and replicates, and depends only on its positions: if conditions name TFs outside the
+block, their labels are drawn again. The separate steps (:mod:`yeastxr.simulation.steps`) return identical values.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Block(NamedTuple):
-    """What the values of a block depend on; ``others`` are TFs outside that conditions name, ``columns`` all named.
+    """The inputs of a block; ``others`` are TFs outside the block that conditions name, ``columns`` all named TFs.
 
     ``names`` are its variables, in order. ``negative_from`` is for the signs of an extended simulation.
     """
@@ -53,7 +53,7 @@ class Block(NamedTuple):
 
 
 class BlockMaker:
-    """Makes the blocks of a specification, with variables of some names.
+    """Computes the blocks of a specification, with the given variables.
 
     ``parameters`` are those of :func:`draws.draw_features`, or of :func:`extended.draw_variables`, which takes a model.
     """
@@ -62,14 +62,14 @@ class BlockMaker:
         self._spec, self.names, self._parameters = spec, tuple(names), parameters
         self._negative_from = spec.list_negative_from(len(spec.tf_labels)) if "model" in parameters else None
         self._counts = [round(spec.n_genes * fraction) for fraction in spec.bound_fractions]
-        self._made: dict[range, Block] = {}  # replicates share what a block of TFs has
+        self._made: dict[range, Block] = {}  # replicates share the inputs of a block of TFs
 
     @cached_property
     def _positions(self) -> dict[Hashable, int]:
         return {tf: position for position, tf in enumerate(self._spec.tf_labels)}
 
     def make(self, parts: Mapping[str, range]) -> Block:
-        """Return the block of some TFs, and of some replicates and measurements if there are any, given by dims."""
+        """Return the block of some TFs, replicates and measurements, given by dimension."""
         tfs = parts[TF]
         if tfs not in self._made:
             self._made[tfs] = self._make(tfs)
@@ -106,7 +106,7 @@ class BlockMaker:
 
 
 def simulate_block(block: Block, wanted: Sequence[bool] | None = None, *, threads: int = 1) -> list[np.ndarray]:
-    """Return the variables of a block, ``(..., gene, TF)``, in order; those that are not wanted may be without TFs."""
+    """Return the variables of a block, ``(..., gene, TF)``, in order; variables not requested may have no TFs."""
     wanted = (True,) * len(block.names) if wanted is None else wanted
     counts, positions = np.array(block.bound_counts)[None], block.locate(block.tfs)
     options: dict[str, Any] = {**block.parameters, "threads": threads}
@@ -122,9 +122,9 @@ def simulate_block(block: Block, wanted: Sequence[bool] | None = None, *, thread
 def _find_active(
     block: Block, threads: int, label: np.ndarray, responsive: np.ndarray | None = None
 ) -> draws.FindPlane:
-    """Return a function that returns which pairs of a slab are active, ``[TF, gene]``, given the block's labels.
+    """Return a function that returns the active pairs of a slab, ``[TF, gene]``, for the labels of the block.
 
-    Active are those that respond, by default those that are bound, and for which their TF's conditions hold.
+    Active pairs respond (by default, are bound), and the conditions of their TF hold.
     """
     labels = label.swapaxes(-1, -2)
     responses = labels if responsive is None else responsive.swapaxes(-1, -2)
@@ -155,7 +155,8 @@ def simulate_arrays(
 ) -> list[Any]:
     """Return variables of these names: NumPy arrays, or dask arrays with chunks of these lengths and all genes.
 
-    ``text`` is the specification as JSON. With the chunks it names the dask arrays: equal names, equal values.
+    ``text`` is the specification as JSON. With the chunks it determines the names of dask arrays, so that equal names
+    mean equal values.
     """
     maker = BlockMaker(spec, names, parameters)
     if lengths is None:

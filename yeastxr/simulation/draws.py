@@ -2,10 +2,10 @@
 
 Plain arrays in and out. A counter-based generator, Philox4x32-10 (Salmon et al. 2011), is keyed by the seed and counts
 (gene, TF, stream, replicate), so no value depends on chunks, workers, threads or earlier computations. The number of a
-measurement takes the high 24 bits of the stream's word.
+measurement is in the high 24 bits of the stream's word.
 
-Positions are given as arrays that broadcast against each other with the axes ``(..., gene, tf)``: replicates
-``(..., 1, 1)``, genes ``(G, 1)``, TFs ``(T,)``. Large planes are cut into slabs of TFs that threads fill.
+Positions are arrays that broadcast against each other with the axes ``(..., gene, tf)``: replicates ``(..., 1, 1)``,
+genes ``(G, 1)``, TFs ``(T,)``. Large planes are cut into slabs of TFs that threads fill.
 """
 
 import zlib
@@ -21,18 +21,18 @@ from yeastxr._utils import run_in_threads
 from yeastxr.errors import InputError
 from yeastxr.simulation.parameters import LARGEST_NORMAL, fits_float32
 
-SCHEME_VERSION = 2  # datasets store it as ``law_version``
+SCHEME_VERSION = 2  # stored in datasets as ``law_version``
 Part = tuple[tuple[int, ...], slice]  # the leading index of a plane, and some of its TFs
-FindPlane = Callable[[tuple[int, ...], slice], np.ndarray]  # from a part to an array [TF, gene]
-_SLAB_CELLS = 1 << 17  # small enough for slabs to share out evenly, large enough to make a thread's call worth it
+FindPlane = Callable[[tuple[int, ...], slice], np.ndarray]  # a function from a part to an array [TF, gene]
+_SLAB_CELLS = 1 << 17  # small enough to balance threads, large enough to amortize the call
 
 
 class Stream(IntEnum):
-    """One stream of draws per purpose; the numbers are part of the scheme. What each word is for: docs/design.md."""
+    """One stream of random numbers per purpose; the numbers are part of the scheme. docs/design.md lists words."""
 
     BINDING = 0  # labels, hops, binding p-values
     PERTURBATION = 1  # normal numbers, signs, perturbation p-values
-    RESPONSE = 2  # which pairs respond
+    RESPONSE = 2  # pairs that respond
     GENE_FACTOR = 3  # levels of genes: the promoter's factor, responsiveness
     TF_FACTOR = 4  # levels of TFs: the bound fraction
     SPLIT = 5
@@ -45,7 +45,7 @@ class Stream(IntEnum):
 class Positions(NamedTuple):
     """The positions of a block: replicates ``(..., 1, 1)``, genes ``(G, 1)`` and TFs ``(T,)``, or more leading 1s.
 
-    Measurements are as replicates; most draws have none, and are those of measurement 0.
+    Measurements have the shape of replicates; most random numbers have none, which means measurement 0.
     """
 
     replicate: np.ndarray
@@ -55,7 +55,7 @@ class Positions(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of a block at these positions, ``(..., G, T)``."""
+        """The shape of the block, ``(..., G, T)``."""
         return np.broadcast_shapes(*(array.shape for array in self))
 
 
@@ -75,7 +75,7 @@ def compute_philox_words(counters: np.ndarray, seed: int) -> np.ndarray:
 
 
 def draw_keys(positions: np.ndarray, *, stream: Stream, seed: int, dim: str = "", epoch: int = 0) -> np.ndarray:
-    """Return a random uint64 for each position (integers below 2**64), to sort them by; dims and epochs differ."""
+    """Return a random uint64 sort key for each position (integers below 2**64); dimensions and epochs differ."""
     counters = np.empty((len(positions), 4), np.uint32)
     positions = positions.astype(np.uint64)
     counters[:, 0], counters[:, 1] = positions & 0xFFFFFFFF, positions >> 32
@@ -87,9 +87,9 @@ def draw_keys(positions: np.ndarray, *, stream: Stream, seed: int, dim: str = ""
 def find_label_limits(
     bound_counts: np.ndarray, *positions: np.ndarray, seed: int, genes: int, threads: int = 1
 ) -> np.ndarray:
-    """Return the limit of each TF, below which exactly ``bound_counts`` of ``genes`` genes lie, uint64 ``(..., 1, T)``.
+    """Return the limit of each TF for exactly ``bound_counts`` of ``genes`` keys below it, uint64 ``(..., 1, T)``.
 
-    Genes are ranked by their keys, 32 random bits, and by position where keys are equal, so the count is exact.
+    Genes are ranked by keys of 32 random bits, with ties broken by position, so the count is exact.
     """
     replicate, tf, *measurement = positions
     return fill_block(
@@ -120,7 +120,7 @@ def draw_labels(limits: np.ndarray, *positions: np.ndarray, seed: int, threads: 
 
 
 def draw_label_columns(bound_counts: np.ndarray, *positions: np.ndarray, seed: int, threads: int = 1) -> np.ndarray:
-    """Return labels, bool ``(..., G, T)``, of a block with all genes, given how many each TF binds ``(..., 1, T)``."""
+    """Return labels, bool ``(..., G, T)``, of a block with all genes, for numbers of bound genes ``(..., 1, T)``."""
     return fill_block(
         "label_columns",
         positions,
@@ -154,7 +154,7 @@ def draw_binding_effects(
 
 
 def compute_abs_quantiles(values: np.ndarray, *, fraction: float, threads: int = 1) -> np.ndarray:
-    """Return a quantile of ``|values|`` (float32 ``(..., G, T)``) over genes, float64 ``(..., 1, T)``; refuse NaN."""
+    """Return quantiles of ``|values|`` (float32 ``(..., G, T)``) over genes, float64 ``(..., 1, T)``; raise for NaN."""
     from yeastxr.simulation import kernels
 
     lead, tfs = values.shape[:-2], values.shape[-1]
@@ -164,7 +164,7 @@ def compute_abs_quantiles(values: np.ndarray, *, fraction: float, threads: int =
     def fill(part: Part) -> None:
         index, slab = part
         if not kernels.find_abs_quantiles(np.ascontiguousarray(columns[index][slab]), fraction, out[index][0, slab]):
-            raise InputError("an effect is NaN; expected numbers, which have an order")
+            raise InputError("effects contain NaN; expected numbers, so that they can be ranked")
 
     run_in_threads(fill, list(cut_slabs(lead, values.shape[-2], tfs, _SLAB_CELLS)), threads)
     return out
@@ -221,7 +221,7 @@ def draw_perturbation_effects_from_means(
     seed: int,
     threads: int = 1,
 ) -> np.ndarray:
-    """Return perturbation effects from given means, float32 ``(..., G, T)``; the means must be finite."""
+    """Return perturbation effects from finite means, float32 ``(..., G, T)``."""
     check_means(mean, *stds)
     return fill_block(
         "perturbation_effects_from_means",
@@ -235,11 +235,13 @@ def draw_perturbation_effects_from_means(
 
 
 def check_means(mean: np.ndarray, *stds: float) -> None:
-    """Refuse means of a user's rule that are not finite, or for which float32 can't hold the effects."""
+    """Raise if means of a user-defined rule are not finite, or too large for effects in float32."""
     if not np.isfinite(mean).all():
-        raise InputError("adjustment_function returned means that are not finite; expected a number for each pair")
+        raise InputError(
+            "adjustment_function returned means that are not finite; expected a finite number for each pair"
+        )
     if not fits_float32(float(abs(mean).max()) + LARGEST_NORMAL * max(stds)):
-        raise InputError("adjustment_function returned means that are too large for float32; expected smaller ones")
+        raise InputError("adjustment_function returned means that are too large for float32; expected smaller means")
 
 
 def draw_features(
@@ -255,9 +257,9 @@ def draw_features(
     seed: int,
     threads: int = 1,
 ) -> list[np.ndarray]:
-    """Return the five features of a block with all genes, ``(..., G, T)``, in order; of others no more than is needed.
+    """Return the requested features of a block with all genes, ``(..., G, T)``, in order.
 
-    With conditions, ``find_active`` takes the labels and returns a function: which pairs of a slab are active.
+    With conditions, ``find_active`` takes the labels and returns a function that returns the active pairs of a slab.
     """
     _, effect, pvalue, response, response_pvalue = wanted
     response = response or response_pvalue
@@ -275,7 +277,7 @@ def draw_features(
     if not response:
         run_in_threads(fill_binding, slabs, threads)
         return [*binding, *(binding[0][..., :0],) * 2]
-    if find_active is not None:  # labels of other TFs are needed
+    if find_active is not None:  # conditions need the labels of other TFs
         run_in_threads(fill_binding, slabs, threads)
     fill_perturbation, slabs, perturbation = plan_block(
         "perturbation_features",
@@ -296,13 +298,13 @@ def draw_features(
 
 
 def limit_pvalues(upper: float) -> tuple[float, np.float32]:
-    """Return the upper end of small p-values, and the largest float32 that is not above it."""
+    """Return the upper end of small p-values, and the largest float32 up to it."""
     ceiling = np.float32(upper)
     return upper, np.nextafter(ceiling, np.float32(0)) if float(ceiling) > upper else ceiling
 
 
 def fill_block(kernel: str, positions: tuple[np.ndarray, ...], *, threads: int, **options: Any) -> np.ndarray:
-    """Run a kernel that fills one array over a block, one slab of TFs after another; see :func:`plan_block`."""
+    """Run a kernel that fills one array of a block, in slabs of TFs; see :func:`plan_block`."""
     fill, slabs, (out,) = plan_block(kernel, positions, **options)
     run_in_threads(fill, slabs, threads)
     return out
@@ -323,12 +325,12 @@ def plan_block(
     is_shared: bool = False,
     module: str = "kernels",
 ) -> tuple[Callable[[Part], None], list[Part], list[np.ndarray]]:
-    """Return a function that runs a kernel over a slab of TFs of a block, the slabs, and the arrays that this fills.
+    """Return a function that runs a kernel on a slab of TFs of a block, the slabs, and the arrays to fill.
 
-    ``planes`` are arrays ``(..., G, T)``, ``per_tf`` arrays ``(..., 1, T)``; ``numbers`` go to the kernel unchanged. An
-    array whose dtype is None is not filled, and has no TFs; ``empty_dtypes`` are those of such arrays, float32 by
-    default. Arrays are TF-major in memory, as the kernels need them: an input that is TF-major, too, is not copied. New
-    memory is first touched by the thread that fills it. Measurements have words of their own unless ``is_shared``.
+    ``planes`` are arrays ``(..., G, T)``, ``per_tf`` arrays ``(..., 1, T)``; ``numbers`` are passed to the kernel.
+    Arrays whose dtype is None are not filled, and have no TFs; ``empty_dtypes`` are their dtypes (default: float32).
+    Arrays are TF-major in memory, as the kernels require; TF-major inputs are not copied. The thread that fills new
+    memory touches it first. Measurements have separate random words unless ``is_shared``.
     """
     run = getattr(import_module(f"yeastxr.simulation.{module}"), f"fill_{kernel}")
     block = Positions(*positions)
@@ -372,5 +374,5 @@ def _take_slabs(plane: np.ndarray) -> FindPlane:
 
 
 def _broadcast(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """Broadcast an array only if necessary: a broadcast view is read-only, for which numba compiles once more."""
+    """Broadcast an array only if necessary, because numba compiles again for read-only views."""
     return array if array.shape == tuple(shape) else np.broadcast_to(array, shape)

@@ -1,9 +1,9 @@
-"""Draws of what extends the tutorial: hops from tables, responses, p-values of tests, measurements, missing values.
+"""Draws for the extensions of the tutorial: hops from tables, responses, tests, measurements, missing values.
 
-As :mod:`yeastxr.simulation.draws`: plain arrays in and out, every value a pure function of (seed, stream, gene
-position, TF position, replicate), and of the number of the measurement where measurements differ. Hops and chances that
-depend on a gene come from tables of :mod:`yeastxr.simulation.tables`, so that no value needs the machine's mathematical
-functions.
+As in :mod:`yeastxr.simulation.draws`, functions take and return plain arrays, and every value is a pure function of
+(seed, stream, gene position, TF position, replicate) and, where measurements differ, of the number of the measurement.
+Hops and probabilities that depend on a gene come from tables of :mod:`yeastxr.simulation.tables`, so that no value
+depends on the mathematical functions of the platform.
 """
 
 from collections import Counter
@@ -41,10 +41,10 @@ _KERNELS = "extended_kernels"
 
 
 class Hops(NamedTuple):
-    """What the kernels need to draw hops: ranges, or tables by level of the promoter's factor.
+    """The parameters of hops for kernels: ranges, or tables by level of the promoter's factor.
 
-    A table is a tuple of thresholds, guides of 257 numbers a level, and the number of thresholds a level. That of
-    experiment hops has the levels of unbound pairs and then those of bound ones.
+    A table is a tuple of thresholds, guides of 257 numbers per level, and the number of thresholds per level. The table
+    of experiment hops has the levels of unbound pairs, followed by those of bound pairs.
     """
 
     tabulated: bool
@@ -56,7 +56,7 @@ class Hops(NamedTuple):
 
 @dataclass(frozen=True)
 class ExtendedModel:
-    """The parameters of a block of an extended simulation; small, so that each task can hold them."""
+    """The parameters of a block of an extended simulation, small enough to be part of each task."""
 
     binding: BindingParameters
     responses: ResponseParameters
@@ -69,7 +69,7 @@ class ExtendedModel:
     missing: tuple[float, float]
 
     def make_tables(self) -> None:
-        """Make what draws need, which is then cached; refuse parameters for which tables would be too large."""
+        """Compute and cache tables, or raise if they would be too large."""
         make_hops(self.binding)
         make_chances(self.responses)
         if self.tests_effects:
@@ -77,7 +77,7 @@ class ExtendedModel:
 
 
 def list_factors(params: BindingParameters) -> tuple[float, ...]:
-    """Return the promoter's factor at each level: one level of factor 1 without ``promoter_dispersion``."""
+    """Return the promoter's factor at each level; without ``promoter_dispersion``, there is one level with factor 1."""
     if not params.promoter_dispersion:
         return (1.0,)
     return tuple(make_gamma_levels(params.promoter_dispersion, FACTOR_LEVELS).tolist())
@@ -91,7 +91,7 @@ def make_hop_tables(params: BindingParameters) -> tuple[HopTable, HopTable, HopT
         params.unbound_experiment_hops_mean,
         params.bound_experiment_hops_mean,
     )
-    assert background is not None  # parameters are checked
+    assert background is not None  # parameters are already validated
     assert unbound is not None
     assert bound is not None
     return (
@@ -114,7 +114,7 @@ def find_hop_ends(params: BindingParameters) -> tuple[tuple[int, int], tuple[int
 
 @lru_cache(maxsize=16)
 def make_hops(params: BindingParameters) -> Hops:
-    """Return what the kernels need to draw hops of these parameters."""
+    """Return the parameters of hops for kernels."""
     if not params.is_tabulated:
         nothing = (np.zeros(0, np.uint32), np.zeros(0, np.int32), 0)
         return Hops(False, 1, params.hop_ranges, nothing, nothing)
@@ -125,7 +125,7 @@ def make_hops(params: BindingParameters) -> Hops:
 
 
 def _join_tables(tables: Sequence[HopTable]) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return the levels of some tables, one after another."""
+    """Concatenate the levels of tables."""
     width = max(table.thresholds.shape[1] for table in tables)
     thresholds = np.zeros((sum(len(table.thresholds) for table in tables), width), np.uint32)
     first = 0
@@ -138,7 +138,7 @@ def _join_tables(tables: Sequence[HopTable]) -> tuple[np.ndarray, np.ndarray, in
 
 @lru_cache(maxsize=16)
 def make_tails(params: BindingParameters, pseudocount: float) -> tuple[np.ndarray, int, int]:
-    """Return the p-values of all background and experiment hops, float32, and the first number of each."""
+    """Return the p-values of all combinations of hops, float32, and the first numbers of both kinds of hops."""
     background, experiment = find_hop_ends(params)
     totals = params.total_background_hops, params.total_experiment_hops
     return np.array(make_poisson_tails(background, experiment, *totals, pseudocount)), background[0], experiment[0]
@@ -146,7 +146,7 @@ def make_tails(params: BindingParameters, pseudocount: float) -> tuple[np.ndarra
 
 @lru_cache(maxsize=16)
 def make_chances(params: ResponseParameters) -> tuple[np.ndarray, bool]:
-    """Return the thresholds of responses, uint64, of unbound and then of bound pairs; and whether genes have levels."""
+    """Return the thresholds of responses, uint64, of unbound and then bound pairs, and whether genes have levels."""
     chances = (params.indirect_fraction, params.responsive_fraction)
     return np.array([scale_chance(p) for chance in chances for p in list_chances(chance, params)], np.uint64), bool(
         params.gene_responsiveness
@@ -154,7 +154,7 @@ def make_chances(params: ResponseParameters) -> tuple[np.ndarray, bool]:
 
 
 def list_chances(chance: float, params: ResponseParameters) -> list[float]:
-    """Return the chance of a response at each level of a gene: one level without ``gene_responsiveness``."""
+    """Return the probability of a response at each level of a gene (one level without ``gene_responsiveness``)."""
     if not params.gene_responsiveness:
         return [chance]
     concentration = 1 / params.gene_responsiveness - 1
@@ -162,14 +162,14 @@ def list_chances(chance: float, params: ResponseParameters) -> list[float]:
 
 
 def draw_bound_fractions(means: Sequence[float], concentration: float, seed: int) -> list[float]:
-    """Return the bound fraction of each TF: a level of the beta distribution of its mean, which its word chooses."""
+    """Return the bound fraction of each TF: a level, selected by its random word, of a beta distribution."""
     counters = np.zeros((len(means), 4), np.uint32)
     counters[:, 1], counters[:, 2] = np.arange(len(means)), Stream.TF_FACTOR
     levels = compute_philox_words(counters, seed)[:, 0] >> 24
     n_tfs = Counter(means)
 
     def find_level(mean: float, level: int) -> float:
-        """Take it from the table of all levels where that is less work."""
+        """Return a level, from the table of all levels if that is faster."""
         if n_tfs[mean] > FRACTION_LEVELS // 2:
             return float(make_beta_levels(mean, concentration, FRACTION_LEVELS)[level])
         return find_beta_level(mean, concentration, level, FRACTION_LEVELS)
@@ -188,7 +188,7 @@ def draw_hops(
 def _draw_hops(
     label: np.ndarray, *positions: np.ndarray, which: str, params: BindingParameters, seed: int, threads: int
 ) -> list[np.ndarray]:
-    """Return experiment and background hops; those that are not wanted are without TFs."""
+    """Return experiment and background hops; hops that are not requested have no TFs."""
     fill, slabs, hops = plan_block(
         "hops",
         positions,
@@ -207,7 +207,7 @@ def _draw_hops(
 def draw_enrichment(
     label: np.ndarray, *positions: np.ndarray, params: BindingParameters, seed: int, threads: int = 1
 ) -> np.ndarray:
-    """Return the binding effects of hops that are drawn, float32 ``(..., G, T)``."""
+    """Return the binding effects of random hops, float32 ``(..., G, T)``."""
     experiment, background = _draw_hops(label, *positions, which="both", params=params, seed=seed, threads=threads)
     return np.asarray(params.effect(experiment.astype(np.float64), background.astype(np.float64)).astype(np.float32))
 
@@ -215,7 +215,7 @@ def draw_enrichment(
 def find_binding_pvalues(
     experiment: np.ndarray, background: np.ndarray, *, params: BindingParameters, pseudocount: float, threads: int = 1
 ) -> np.ndarray:
-    """Return the p-values of hops, float32, in the shape of hops; refuse hops that the parameters do not allow."""
+    """Return the p-values of hops, float32, in the shape of hops, or raise for impossible hops."""
     table, *firsts = make_tails(params, pseudocount)
     index = []
     for name, hops, first, n in zip(
@@ -223,8 +223,8 @@ def find_binding_pvalues(
     ):
         if hops.min() < first or hops.max() >= first + n:
             raise InputError(
-                f"{name}_hops are from {hops.min()} to {hops.max()}, and the parameters in their attributes allow "
-                f"{first} to {first + n - 1}; expected the dataset of generate_hops, unchanged"
+                f"{name}_hops range from {hops.min()} to {hops.max()}, but the parameters in their attributes allow "
+                f"{first} to {first + n - 1}; expected the unmodified result of generate_hops"
             )
         index.append(hops - first)
     return table[index[0], index[1]]
@@ -233,7 +233,7 @@ def find_binding_pvalues(
 def draw_responses(
     label: np.ndarray, *positions: np.ndarray, params: ResponseParameters, seed: int, threads: int = 1
 ) -> np.ndarray:
-    """Return which pairs respond, bool ``(..., G, T)``."""
+    """Return the pairs that respond, bool ``(..., G, T)``."""
     return fill_block(
         "responses",
         positions,
@@ -272,7 +272,7 @@ def draw_effects_from_means(
 
 
 def find_tail_pvalues(effect: np.ndarray, *, normal: tuple[float, float], threads: int = 1) -> np.ndarray:
-    """Return the two-sided p-values of effects by a normal distribution, float32 ``(..., G, T)``."""
+    """Return the two-sided p-values of effects under a normal distribution, float32 ``(..., G, T)``."""
     *lead, genes, tfs = effect.shape
     positions = np.zeros((*lead, 1, 1), np.int64), np.arange(genes)[:, None], np.arange(tfs)
     return fill_block(
@@ -290,7 +290,7 @@ def find_tail_pvalues(effect: np.ndarray, *, normal: tuple[float, float], thread
 def mask_block(
     values: np.ndarray, *positions: np.ndarray, fractions: tuple[float, float], seed: int, threads: int = 1
 ) -> np.ndarray:
-    """Return float32 values ``(..., G, T)``, NaN where they are missing; fractions are those of genes and of pairs."""
+    """Return float32 values ``(..., G, T)`` with NaN for missing ones; fractions are those of genes and pairs."""
     is_missing = fill_block(
         "missing",
         positions,
@@ -318,10 +318,10 @@ def draw_variables(
     seed: int,
     threads: int = 1,
 ) -> dict[str, np.ndarray]:
-    """Return features and extra variables of a block with all genes, ``(..., G, T)``, by name; no more than is needed.
+    """Return the requested features and extra variables of a block with all genes, ``(..., G, T)``, by name.
 
-    With conditions, ``find_active`` takes labels and responses and returns a function: which pairs of a slab are
-    active.
+    With conditions, ``find_active`` takes labels and responses, and returns a function that returns the active pairs of
+    a slab.
     """
     has_responses = model.responses.has_responses
     adjusted = "adjusted" in wanted
@@ -365,7 +365,7 @@ def draw_variables(
         run_in_threads(fill_binding, slabs, threads)
         return made
     responsive = made["responsive"] if has_responses else made["label"]
-    if find_active is not None:  # labels of other TFs are needed
+    if find_active is not None:  # conditions need the labels of other TFs
         run_in_threads(fill_binding, slabs, threads)
     fill_perturbation, slabs, outs = plan_block(
         "extended_perturbation",

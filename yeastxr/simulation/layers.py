@@ -1,7 +1,7 @@
-"""The layers of a simulation in a dask graph: one task for a block, whichever of its variables are wanted.
+"""Layers of a simulation in a dask graph: one task for each block, whichever variables are requested.
 
-Of these classes' bases dask loads when they are first used. A graph holds them as they are; tasks are made when it is
-culled to what is computed, so that a block makes just the variables that are wanted, in one pass.
+The graph holds the layers, and creates tasks when dask culls it. A task therefore computes only the requested variables
+of a block, in one pass. Import this module lazily, because it imports dask.
 """
 
 import operator
@@ -22,14 +22,14 @@ Key = tuple[Any, ...]
 class _TaskLayer(Layer):
     """A layer that makes tasks from keys alone."""
 
-    has_legacy_tasks = False  # dask would make all tasks to find out
+    has_legacy_tasks = False  # otherwise dask creates all tasks to find out
 
     def make_tasks(self, keys: Collection[Key]) -> dict[Key, Any]:
-        """Return the tasks that some of its keys need; other keys are ignored."""
+        """Return the tasks of the given keys, ignoring keys of other layers."""
         raise NotImplementedError
 
     def cull(self, keys: set[Key], all_hlg_keys: Collection[Key]) -> tuple[Layer, Mapping[Key, set[Key]]]:
-        """Return a layer of the tasks that some keys need, and what these depend on."""
+        """Return a layer with the tasks of the given keys, and their dependencies."""
         tasks = self.make_tasks(keys)
         layer = MaterializedLayer(tasks, annotations=self.annotations)
         return layer, {key: set(task.dependencies) for key, task in tasks.items()}
@@ -39,7 +39,7 @@ class _TaskLayer(Layer):
         return self.make_tasks(self.get_output_keys())
 
     def is_materialized(self) -> bool:
-        """Return whether all tasks have been made."""
+        """Return whether all tasks have been created."""
         return "_tasks" in self.__dict__
 
     def __getitem__(self, key: Key) -> Any:
@@ -69,7 +69,7 @@ class BlockLayer(_TaskLayer):
         return {(self.name, i, *block) for block in self.blocks for i in range(len(self._maker.names))}
 
     def make_tasks(self, keys: Collection[Key]) -> dict[Key, Any]:
-        """Return a task for each block, and one that takes each of its variables that is wanted."""
+        """Return a task for each block, and one for each of its requested variables."""
         variables: dict[tuple[int, ...], set[int]] = defaultdict(set)
         for key in keys:
             if isinstance(key, tuple) and key[0] == self.name and isinstance(key[1], int):
@@ -105,6 +105,6 @@ class VariableLayer(_TaskLayer):
         return {(self.name, *block) for block in self._blocks.blocks}
 
     def make_tasks(self, keys: Collection[Key]) -> dict[Key, Any]:
-        """Return other names of the blocks' variables."""
+        """Return aliases of the variables of blocks."""
         own = (key for key in keys if isinstance(key, tuple) and key[0] == self.name)
         return {key: Alias(key, (self._blocks.name, self._number, *key[1:])) for key in own}

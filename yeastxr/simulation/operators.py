@@ -1,4 +1,4 @@
-"""And, Or, Not: conditions of TFs, how they are written as text, and what evaluates them."""
+"""And, Or, Not: conditions of TFs, and their representation as text and as programs."""
 
 import re
 from collections.abc import Hashable, Iterable, Iterator
@@ -10,24 +10,24 @@ import numpy as np
 from yeastxr._validate import to_python, unwrap
 from yeastxr.errors import InputError, InputTypeError, escape_controls, format_value
 
-MAX_DEPTH = 100  # far below Python's limit of recursion, for evaluation and JSON
-MAX_TERMS = 100_000  # of the conditions of a TF; shared parts count each time, as they are written and evaluated
-BARE_NAME = re.compile(r"[^\W\d][\w.:-]*")  # what needs no quotes in a text
-WORDS = {"and": "&", "or": "|", "not": "!"}  # of operators; a TF with such a name is in quotes
+MAX_DEPTH = 100  # far below Python's recursion limit, for evaluation and JSON
+MAX_TERMS = 100_000  # of the conditions of a TF; shared parts count each time, because they are evaluated each time
+BARE_NAME = re.compile(r"[^\W\d][\w.:-]*")  # names that need no quotes
+WORDS = {"and": "&", "or": "|", "not": "!"}  # operators; a TF with such a name needs quotes
 
 
 @dataclass(frozen=True, init=False, repr=False)
 class Relation:
-    """The base of And, Or and Not: entries, depth of nesting, TFs named, repr, equality and hash."""
+    """Base class of And, Or and Not: entries, nesting depth, named TFs, repr, equality and hash."""
 
     entries: tuple[Any, ...]
     depth: int = field(compare=False)
     n_terms: int = field(compare=False)
-    named: tuple[Hashable, ...] = field(compare=False)  # every TF that it names, repeats included
-    steps: tuple[Any, ...] = field(compare=False)  # how to evaluate it, in postfix order: TFs, And, Or and Not
-    n_waiting: int = field(compare=False)  # the most values that wait at a time when it is evaluated
+    named: tuple[Hashable, ...] = field(compare=False)  # every TF that it names, including duplicates
+    steps: tuple[Any, ...] = field(compare=False)  # program in postfix order: TFs, And, Or and Not
+    n_waiting: int = field(compare=False)  # the largest size of the stack during evaluation
 
-    __array_ufunc__ = None  # NumPy leaves & and | with a label of its own to this class
+    __array_ufunc__ = None  # so that NumPy integers defer & and | to this class
 
     def __init__(self, *entries: Any) -> None:
         name = type(self).__name__
@@ -40,7 +40,7 @@ class Relation:
         object.__setattr__(self, "entries", entries)
         object.__setattr__(self, "depth", 1 + max(getattr(entry, "depth", 0) for entry in entries))
         if self.depth > MAX_DEPTH:
-            raise InputError(f"{name}() is nested more than {MAX_DEPTH} deep; expected a flatter relation")
+            raise InputError(f"{name}() has more than {MAX_DEPTH} levels; expected at most {MAX_DEPTH}")
         object.__setattr__(self, "n_terms", count_terms(entries))
         if self.n_terms > MAX_TERMS:
             raise InputError(f"{name}() has {self.n_terms:,} terms; expected at most {MAX_TERMS:,}")
@@ -53,7 +53,7 @@ class Relation:
         return f"{type(self).__name__}({', '.join(map(repr, self.entries))})"
 
     def __str__(self) -> str:
-        """Return the text that :func:`yeastxr.parse_relation` makes an equal relation of."""
+        """Return text that :func:`yeastxr.parse_relation` converts to an equal relation."""
         if isinstance(self, Not):
             return f"!{_write_entry(self.entries[0])}"
         if len(self.entries) == 1:  # no operator would be left
@@ -77,17 +77,17 @@ class Relation:
 
 
 class And(Relation):
-    """Holds for a gene where every entry holds.
+    """Condition that holds for a gene if all entries hold.
 
     Parameters
     ----------
     *entries
-        TFs by their labels (a TF holds where it binds the gene), or relations.
+        Labels of TFs (a TF holds if it binds the gene), or relations.
 
     Raises
     ------
     InputError
-        If there is no entry, or one is neither a label nor a relation.
+        If there is no entry, or an entry is neither a label nor a relation.
 
     Examples
     --------
@@ -101,17 +101,17 @@ class And(Relation):
 
 
 class Or(Relation):
-    """Holds for a gene where at least one entry holds.
+    """Condition that holds for a gene if at least one entry holds.
 
     Parameters
     ----------
     *entries
-        TFs by their labels (a TF holds where it binds the gene), or relations.
+        Labels of TFs (a TF holds if it binds the gene), or relations.
 
     Raises
     ------
     InputError
-        If there is no entry, or one is neither a label nor a relation.
+        If there is no entry, or an entry is neither a label nor a relation.
 
     Examples
     --------
@@ -124,17 +124,17 @@ class Or(Relation):
 
 
 class Not(Relation):
-    """Holds for a gene where its one entry does not.
+    """Condition that holds for a gene if its entry does not.
 
     Parameters
     ----------
     *entries
-        One entry: a TF by its label, or a relation.
+        One entry: the label of a TF, or a relation.
 
     Raises
     ------
     InputError
-        If there is not one entry, or it is neither a label nor a relation.
+        If there is not exactly one entry, or it is neither a label nor a relation.
 
     Examples
     --------
@@ -151,7 +151,7 @@ class Not(Relation):
 
 
 def _join(operator: type[Relation], left: Any, right: Any) -> Any:
-    """Join two relations, or one and a label, by an operator; entries of that operator are joined to one list."""
+    """Join two entries by an operator; entries of the same operator are merged into one list."""
     entries: list[Any] = []
     for entry in map(to_label, (left, right)):
         if isinstance(entry, operator):
@@ -164,14 +164,14 @@ def _join(operator: type[Relation], left: Any, right: Any) -> Any:
 
 
 def _write_entry(entry: Any) -> str:
-    """Write an entry of a relation; And and Or of several entries are in parentheses."""
+    """Return an entry as text, with parentheses around And and Or of several entries."""
     if not isinstance(entry, Relation):
         return write_label(entry)
     return f"({entry})" if len(entry.entries) > 1 else str(entry)
 
 
 def write_label(label: Any) -> str:
-    """Write a TF's label as it stands in a text: integers and plain names as they are, other names in quotes."""
+    """Return a TF's label as text, with quotes if necessary."""
     if not isinstance(label, str):
         return str(label)
     plain = BARE_NAME.fullmatch(label) and label.lower() not in WORDS and escape_controls(label) == label
@@ -179,27 +179,27 @@ def write_label(label: Any) -> str:
 
 
 def to_label(entry: Any) -> Any:
-    """Return a label as plain Python, also out of an array without dimensions, and anything else as it is."""
+    """Convert a label, or a 0-dimensional array of it, to plain Python; return other objects unchanged."""
     return entry if type(entry) in (str, int) or isinstance(entry, Relation) else to_python(unwrap(entry))
 
 
 def is_label(value: Any) -> bool:
-    """Return whether a value is a TF's label: an integer or text."""
+    """Return whether a value is a label of a TF: an integer or a string."""
     return isinstance(value, str | int | np.integer) and not isinstance(value, bool)
 
 
 def describe_key(tf: object) -> str:
-    """Return how a message names the conditions of a TF."""
+    """Return the name of a TF's conditions in messages."""
     return f"tf_relationships[{format_value(tf)}]"
 
 
 def count_terms(entries: Iterable[Any]) -> int:
-    """Return how many TFs conditions name, repeats included."""
+    """Return how many TFs conditions name, including duplicates."""
     return sum(getattr(entry, "n_terms", 1) for entry in entries)
 
 
 def iterate_tfs(entries: Iterable[Any]) -> Iterator[Hashable]:
-    """Yield the TFs that conditions name, in order, repeats included: ``[And(5, Or(7, 8)), 5]`` gives 5, 7, 8, 5."""
+    """Yield the TFs that conditions name, in order, with duplicates: ``[And(5, Or(7, 8)), 5]`` yields 5, 7, 8, 5."""
     for entry in entries:
         if isinstance(entry, Relation):
             yield from entry.named
@@ -208,7 +208,7 @@ def iterate_tfs(entries: Iterable[Any]) -> Iterator[Hashable]:
 
 
 def list_steps(entries: Iterable[Any], operator: type[Relation]) -> tuple[list[Any], int]:
-    """Return how to evaluate entries that an operator joins, in postfix order, and the most values that wait."""
+    """Return the postfix program of entries that an operator joins, and its largest stack size."""
     steps: list[Any] = []
     most_waiting = 0
     for i, entry in enumerate(entries):
@@ -226,12 +226,12 @@ def list_steps(entries: Iterable[Any], operator: type[Relation]) -> tuple[list[A
 
 
 def check_label(label: Any, holder: str, key: object = None) -> None:
-    """Refuse what is no label; ``key`` is the TF whose conditions hold it, where there is no ``holder``."""
+    """Raise unless a value is a label; ``holder``, or the conditions of ``key``, name it in the message."""
     kind = type(label)
     if kind is int or kind is str:
         return
     if not is_label(label):
         raise InputTypeError(
-            f"{holder or describe_key(key)} holds {format_value(label)}; "
-            "expected a TF's label (an integer or text), And, Or or Not"
+            f"{holder or describe_key(key)} contains {format_value(label)}; "
+            "expected the label of a TF (an integer or a string), And, Or or Not"
         )

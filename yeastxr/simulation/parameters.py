@@ -1,7 +1,7 @@
-"""The parameters of each step, declared once: names, defaults, help, and what is allowed.
+"""The parameters of each step: names, defaults, help and validation.
 
-The functions of :mod:`yeastxr.simulation.steps`, :class:`yeastxr.SimulationSpec` and the command line take them from
-here.
+The functions of :mod:`yeastxr.simulation.steps`, :class:`yeastxr.SimulationSpec` and the command line use these
+declarations.
 """
 
 import json
@@ -43,7 +43,7 @@ from yeastxr.simulation.tables import LEAST_VARIANCE, MOST_HOPS
 LARGEST_NORMAL = 9.5  # above the largest normal number that the kernels draw
 MEASUREMENT_END = 2**24 - 1  # a measurement's number takes the upper 24 bits of the stream word
 HOP_DISTRIBUTIONS, PVALUE_RULES = ("uniform", "negative_binomial"), ("tutorial", "test")
-KEPT = ("hops", "adjusted")  # parameters that say which extra variables a dataset keeps; no step has them
+KEPT = ("hops", "adjusted")  # parameters that select extra variables; no step has them
 _HOP_MEANS = ("background_hops_mean", "unbound_experiment_hops_mean", "bound_experiment_hops_mean")
 LEAST_RESPONSIVENESS, MOST_RESPONSIVENESS = 1e-6, 0.99
 LEAST_CONCENTRATION, MOST_CONCENTRATION = 0.01, 1e6  # of beta distributions whose quantiles are tabulated
@@ -52,7 +52,7 @@ _TOTAL_END = 2**53  # float64 counts exactly up to here
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 FIXED = ("genes", "tfs", "replicates", "measurements", "hops", "adjusted")
-"""Parameters that all points have in common: they decide labels and lengths of dims, and which variables there are."""
+"""Parameters with the same value in all points of a sweep: they determine labels, lengths and variables."""
 
 _ALL_HOPS = ("hop_distribution", "promoter_dispersion", "seed")
 _TOTALS = ("total_experiment_hops", "total_background_hops")
@@ -89,19 +89,19 @@ SOURCES: dict[str, tuple[str, ...]] = {
     PERTURBATION: (MAGNITUDE, "positive_fraction", "batch_std"),
     "perturbation_pvalue": (MAGNITUDE, PERTURBATION, *_LARGE),
 }
-"""What each variable, and the coordinate ``bound_fraction``, is made of: parameters, and other variables.
+"""The parameters and variables that each variable, and the coordinate ``bound_fraction``, depends on.
 
-With :data:`FIXED` these are all parameters; a test compares them with what simulations give. A swept parameter is a dim
-of what it reaches, and of nothing else.
+With :data:`FIXED` these are all parameters; a test compares them with simulations. A swept parameter is a dimension of
+exactly the variables that depend on it.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """The base of each group: checks that run when a group is made, and conversion from and to plain values."""
+    """Base class of groups: validation on creation, and conversion from and to plain values."""
 
     def __post_init__(self) -> None:
-        """Check and normalise every field; each group does its own and passes on."""
+        """Check and normalize all fields; subclasses extend this."""
 
     @property
     def extends_tutorial(self) -> bool:
@@ -113,13 +113,13 @@ class Parameters:
             object.__setattr__(self, name, value)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the parameters as plain values that JSON holds.
+        """Return the parameters as plain values for JSON.
 
         Returns
         -------
         dict
-            From names to numbers, texts, lists and None. Parameters that extend the tutorial are left out where they
-            have their defaults, so that the tutorial's data keep their attributes.
+            A dict from names to numbers, strings, lists and None. Parameters that extend the tutorial are omitted at
+            their defaults, so that the attributes of the tutorial's data do not change.
         """
         values = self._list_values()
         if values.get("tf_relationships") is not None:
@@ -127,14 +127,14 @@ class Parameters:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def write_values(self) -> dict[str, str]:
-        """Return the JSON of each parameter; ``join_json`` makes that of :meth:`to_dict` of it."""
+        """Return the JSON of each parameter; ``join_json`` joins it to the JSON of :meth:`to_dict`."""
         values = self._list_values()
         if values.get("tf_relationships") is not None:
             values["tf_relationships"] = {str(tf): entries for tf, entries in values["tf_relationships"].items()}
         return {name: json.dumps(value, default=to_plain) for name, value in values.items()}
 
     def _list_values(self) -> dict[str, Any]:
-        """Return the parameters, but for those that extend the tutorial and have their defaults."""
+        """Return the parameters, except those that extend the tutorial and have their defaults."""
         return {
             field.name: getattr(self, field.name)
             for field in fields(self)
@@ -148,7 +148,7 @@ class Parameters:
 
     @classmethod
     def extract(cls, source: "Parameters | Mapping[str, Any]") -> Self:
-        """Take this group out of a specification, whose values are checked already, or out of a dict."""
+        """Extract this group from a specification, which is already validated, or from a dict."""
         names = [field.name for field in fields(cls)]
         if not isinstance(source, Parameters):
             return cls(**{name: source[name] for name in names if name in source})
@@ -158,62 +158,70 @@ class Parameters:
 
 
 def scale_chance(chance: float) -> int:
-    """Return the number below which 32 random bits lie with a chance, from 0 to 2**32."""
+    """Return the number below which 32 random bits lie with the given probability, from 0 to 2**32."""
     return round(chance * 2**32)
 
 
 def join_json(values: Mapping[str, str]) -> str:
-    """Return a JSON object of the JSON of its values."""
+    """Join the JSON of values to a JSON object."""
     return f"{{{', '.join(f'{json.dumps(name)}: {text}' for name, text in values.items())}}}"
 
 
 def fits_float32(value: float) -> bool:
-    """Return whether float32 holds a number: it does not become infinite."""
+    """Return whether a number is finite in float32."""
     return abs(value) <= _FLOAT32_MAX
 
 
 def make_help(text: str, option: Any = None, *, extends: bool = False) -> dict[str, Any]:
-    """Return a field's metadata for the command line: help, and the type of the option unless that has a format.
+    """Return a field's metadata for the command line: help, and the option type if it is a plain type.
 
-    ``extends`` says that the parameter extends the tutorial, which the default is.
+    ``extends`` marks parameters that extend the tutorial.
     """
     return {"help": text, "option": option, "extends": extends}
 
 
 @dataclass(frozen=True, kw_only=True)
 class PopulationParameters(Parameters):
-    """Step 1: which genes there are, which TFs, and how many genes each TF binds."""
+    """Step 1: genes, TFs, and the number of genes that each TF binds."""
 
-    genes: int | Collection[str] = field(metadata=make_help("How many genes, or their names, or 'yeast' for all ORFs."))
+    genes: int | Collection[str] = field(
+        metadata=make_help("Number of genes, or their names, or 'yeast' for all ORFs.")
+    )
     bound: float | Collection[float] | Mapping[str, float] = field(
         metadata=make_help("Bound fractions, each from 0 to 1, such as 0.1,0.2.", list[float])
     )
     n_sample: int | Collection[int] | None = field(
         default=None,
         metadata=make_help(
-            "How many TFs for each bound fraction, such as 100,100; one each by default, or for one fraction all "
-            "that have names.",
+            "Number of TFs for each bound fraction, such as 100,100 (default: 1, or for a single fraction the "
+            "number of names).",
             list[int],
         ),
     )
     tfs: Collection[str] | None = field(
         default=None,
         metadata=make_help(
-            "Names of the TFs, or 'yeast' for all with known motifs; integers from 0 by default.", list[str]
+            "Names of the TFs, or 'yeast' for all with known motifs (default: integers from 0).", list[str]
         ),
     )
-    replicates: int | None = field(default=None, metadata=make_help("How many replicates; none by default.", int))
+    replicates: int | None = field(
+        default=None, metadata=make_help("Number of replicates (default: no such dimension).", int)
+    )
     bound_concentration: float | None = field(
         default=None,
         metadata=make_help(
-            "Draw each TF's bound fraction from a beta distribution of this concentration; fixed by default.",
+            "Draw each TF's bound fraction from a beta distribution with this concentration (default: fixed).",
             float,
             extends=True,
         ),
     )
     measurements: int | None = field(
         default=None,
-        metadata=make_help("How many measurements share the truth of a replicate; none by default.", int, extends=True),
+        metadata=make_help(
+            "Number of measurements with the same truth in each replicate (default: no such dimension).",
+            int,
+            extends=True,
+        ),
     )
 
     def __post_init__(self) -> None:
@@ -234,10 +242,10 @@ class PopulationParameters(Parameters):
             default = len(tfs) if tfs is not None and len(bound) == 1 else 1
             counts = [default if self.n_sample is None else self.n_sample] * len(bound)
         else:
-            counts = check_sequence("n_sample", self.n_sample, "an integer of at least 1, or a list of them")
+            counts = check_sequence("n_sample", self.n_sample, "an integer of at least 1, or a list of such integers")
         if len(counts) != len(bound):
             raise InputError(
-                f"n_sample has {len(counts)} entries and bound has {len(bound)}; expected as many counts as fractions"
+                f"n_sample has {len(counts)} entries and bound has {len(bound)}; expected one count for each fraction"
             )
         n_sample = tuple(check_integer(f"n_sample[{i}]", n, least=1, most=POSITION_END) for i, n in enumerate(counts))
         if sum(n_sample) > POSITION_END:
@@ -266,7 +274,7 @@ class PopulationParameters(Parameters):
                 )
 
     def _check_bound(self) -> tuple[tuple[float, ...], tuple[str, ...] | None]:
-        """Return bound fractions and TF names; a dict from names to fractions, or a Series by names, gives both."""
+        """Return bound fractions and TF names; a dict or a Series with names contains both."""
         tfs = self._check_tf_names()
         value = unwrap(self.bound)
         names = find_names(value)
@@ -274,18 +282,20 @@ class PopulationParameters(Parameters):
             value = dict(zip(check_names("bound", names), check_sequence("bound", value, "fractions"), strict=True))
         if isinstance(value, Mapping):
             if tfs is not None and tfs != tuple(value):
-                raise InputError("bound and tfs both name TFs; expected the same names in the same order, or only one")
+                raise InputError("bound and tfs both name TFs; expected the same names and order, or only one of them")
             tfs = check_names("bound", list(value))
             value = list(value.values())
         elif isinstance(value, Real):
             value = [value]
-        fractions = check_sequence("bound", value, "a fraction from 0 to 1, a list of them, or a dict from TFs to them")
+        fractions = check_sequence(
+            "bound", value, "a fraction from 0 to 1, a list of fractions, or a dict from TFs to fractions"
+        )
         if not fractions:
             raise InputError("bound is empty; expected at least one fraction from 0 to 1")
         return tuple(check_number(f"bound[{i}]", b, least=0, most=1) for i, b in enumerate(fractions)), tfs
 
     def _check_tf_names(self) -> tuple[str, ...] | None:
-        """Return the names of TFs, of which one word stands for those of the catalog."""
+        """Return the names of TFs; a keyword stands for those of the catalog."""
         if not isinstance(self.tfs, str):
             return None if self.tfs is None else check_names("tfs", self.tfs)
         if self.tfs != YEAST:
@@ -294,32 +304,30 @@ class PopulationParameters(Parameters):
 
     @property
     def n_genes(self) -> int:
-        """How many genes there are."""
+        """The number of genes."""
         return self.genes if isinstance(self.genes, int) else len(self.genes)
 
     @property
     def tf_labels(self) -> Sequence[Hashable]:
-        """The labels of the TFs, which are their names or integers from 0."""
-        fields: Any = self  # of the types that checking gives them
+        """The labels of the TFs: names, or integers from 0."""
+        fields: Any = self  # types after validation
         return range(sum(fields.n_sample)) if self.tfs is None else fields.tfs
 
     @property
     def bound_fractions(self) -> list[float]:
-        """The bound fraction of each TF; where fractions are drawn, that of the specification's seed."""
+        """The bound fraction of each TF; random fractions depend on the seed of the specification."""
         return self.find_bound_fractions(getattr(self, "seed", None))
 
     def find_bound_fractions(self, seed: int | None) -> list[float]:
-        """Return the bound fraction of each TF; they are drawn if there is a concentration."""
-        fields: Any = self  # of the types that checking gives them
+        """Return the bound fraction of each TF, which is random if there is a concentration."""
+        fields: Any = self  # types after validation
         means = [fraction for fraction, n in zip(fields.bound, fields.n_sample, strict=True) for _ in range(n)]
         if self.bound_concentration is None:
             return means
         from yeastxr.simulation.extended import draw_bound_fractions
 
         if seed is None:
-            raise InputError(
-                "bound_concentration is given without a seed; expected one, from which fractions are drawn"
-            )
+            raise InputError("bound_concentration needs a seed to draw fractions; expected an integer")
         return draw_bound_fractions(means, self.bound_concentration, seed)
 
 
@@ -333,15 +341,17 @@ class BindingParameters(Parameters):
     )
     unbound_experiment_hops_range: tuple[int, int] = field(
         default=(0, 1),
-        metadata=make_help("The same for experiment hops of unbound pairs, such as 0,1.", list[int]),
+        metadata=make_help("First and last number of experiment hops of unbound pairs, such as 0,1.", list[int]),
     )
     bound_experiment_hops_range: tuple[int, int] = field(
         default=(1, 6),
-        metadata=make_help("The same for experiment hops of bound pairs, such as 1,6.", list[int]),
+        metadata=make_help("First and last number of experiment hops of bound pairs, such as 1,6.", list[int]),
     )
     total_background_hops: int = field(default=1000, metadata=make_help("Total number of background hops.", int))
     total_experiment_hops: int = field(default=76, metadata=make_help("Total number of experiment hops.", int))
-    pseudocount: float = field(default=1e-10, metadata=make_help("What keeps the enrichment finite.", float))
+    pseudocount: float = field(
+        default=1e-10, metadata=make_help("Pseudocount that keeps the enrichment finite.", float)
+    )
     hop_distribution: str = field(
         default="uniform",
         metadata=make_help("Distribution of hops: uniform (over the ranges) or negative_binomial.", str, extends=True),
@@ -360,20 +370,22 @@ class BindingParameters(Parameters):
     background_hops_dispersion: float = field(
         default=0.0,
         metadata=make_help(
-            "Dispersion d of background hops of mean m and variance m + d m^2; 0 is Poisson.", float, extends=True
+            "Dispersion d of background hops with mean m and variance m + d m^2; 0 is Poisson.", float, extends=True
         ),
     )
     experiment_hops_dispersion: float = field(
-        default=0.0, metadata=make_help("The same for experiment hops.", float, extends=True)
+        default=0.0, metadata=make_help("Dispersion of experiment hops.", float, extends=True)
     )
     promoter_dispersion: float = field(
         default=0.0,
         metadata=make_help(
-            "Variance of a gamma factor of mean 1 by which all hops of a gene's promoter vary.", float, extends=True
+            "Variance of a gamma factor with mean 1 that multiplies the mean of all hops of a gene.",
+            float,
+            extends=True,
         ),
     )
     hops: bool = field(
-        default=False, metadata=make_help("Keep experiment_hops and background_hops.", bool, extends=True)
+        default=False, metadata=make_help("Keep the variables experiment_hops and background_hops.", bool, extends=True)
     )
 
     def __post_init__(self) -> None:
@@ -396,19 +408,21 @@ class BindingParameters(Parameters):
         )
         self._check_distribution()
         if self.is_tabulated and self.pseudocount == 0:
-            raise InputError("pseudocount is 0 and hop_distribution is 'negative_binomial'; expected one above 0")
+            raise InputError(
+                "pseudocount is 0 and hop_distribution is 'negative_binomial'; expected a pseudocount above 0"
+            )
         if not self.is_tabulated and self.background_hops_range[0] == 0 and self.pseudocount == 0:
             raise InputError("pseudocount is 0 and background_hops_range starts at 0; expected one of them above 0")
-        # Tables are made when they are needed, and no longer than that.
+        # Tables are computed on demand.
         largest = float(self.effect(float(MOST_HOPS), 0.0)) if self.is_tabulated else self.largest_effect
         if not fits_float32(largest):
             raise InputError(
-                f"pseudocount is {self.pseudocount:g} and binding effects reach {largest:g}; "
-                "expected a pseudocount for which float32 can hold them"
+                f"pseudocount is {self.pseudocount:g} and binding effects reach {largest:g}, which is too large; "
+                "expected a pseudocount for which they fit into float32"
             )
 
     def _check_distribution(self) -> None:
-        """Check the parameters of the distribution of hops, and that they are those of the one that is chosen."""
+        """Check the parameters of the distribution of hops, and raise for those of the other distribution."""
         check_choice("hop_distribution", self.hop_distribution, HOP_DISTRIBUTIONS)
         check_flag("hops", self.hops)
         given = [name for name in _HOP_MEANS if getattr(self, name) is not None]
@@ -424,30 +438,30 @@ class BindingParameters(Parameters):
         given += [name for name in dispersions if getattr(self, name)]
         if not self.is_tabulated and given:
             raise InputError(
-                f"{', '.join(given)} and hop_distribution='uniform' do not go together; "
-                "expected hop_distribution='negative_binomial' with them"
+                f"{', '.join(given)} can't be used with hop_distribution='uniform'; "
+                "expected hop_distribution='negative_binomial'"
             )
         missing = [name for name in _HOP_MEANS if getattr(self, name) is None]
         if self.is_tabulated and missing:
             raise InputError(
-                f"hop_distribution is 'negative_binomial' without {', '.join(missing)}; expected a mean each"
+                f"hop_distribution is 'negative_binomial' without {', '.join(missing)}; expected all means"
             )
         ranges = [f.name for f in fields(BindingParameters) if f.name.endswith("_range")]
         changed = [name for name in ranges if getattr(self, name) != getattr(BindingParameters, name)]
         if self.is_tabulated and changed:
             raise InputError(
-                f"{', '.join(changed)} and hop_distribution='negative_binomial' do not go together; "
-                "expected means in place of ranges"
+                f"{', '.join(changed)} can't be used with hop_distribution='negative_binomial'; "
+                "expected means instead of ranges"
             )
 
     @property
     def is_tabulated(self) -> bool:
-        """Whether hops are drawn from tables of a negative binomial distribution, not from ranges."""
+        """Whether hops follow a tabulated negative binomial distribution instead of ranges."""
         return self.hop_distribution == "negative_binomial"
 
     @property
     def factors(self) -> tuple[float, float]:
-        """The factor of experiment hops, and what is added to background hops, of which the effect is the ratio."""
+        """The factor of experiment hops, and the number added to background hops; the effect is their ratio."""
         background_total = self.total_background_hops + self.pseudocount
         return background_total / (self.total_experiment_hops + self.pseudocount), self.pseudocount * background_total
 
@@ -473,22 +487,20 @@ class BindingParameters(Parameters):
 
 @dataclass(frozen=True, kw_only=True)
 class PvalueParameters(Parameters):
-    """Steps 2 and 3, p-values: their rule; for the tutorial's, from which |effect| on they are small, and how small."""
+    """Steps 2 and 3, p-values: their rule, and its limits of large effects and small p-values."""
 
     large_effect_percentile: float = field(
         default=0.9,
-        metadata=make_help("Quantile of absolute effects from which on a p-value is small.", float),
+        metadata=make_help("Quantile of absolute effects above which p-values are small.", float),
     )
     large_effect_upper_pval: float = field(default=0.2, metadata=make_help("Upper end of small p-values.", float))
     pvalues: str = field(
         default="tutorial",
-        metadata=make_help("Rule of p-values: tutorial (drawn) or test (tests of the effects).", str, extends=True),
+        metadata=make_help("Rule of p-values: tutorial (random) or test (tests of effects).", str, extends=True),
     )
     poisson_pseudocount: float = field(
         default=0.1,
-        metadata=make_help(
-            "What is added to the background hops of a binding test (pvalues=test).", float, extends=True
-        ),
+        metadata=make_help("Pseudocount of background hops in binding tests (pvalues=test).", float, extends=True),
     )
 
     def __post_init__(self) -> None:
@@ -506,19 +518,18 @@ class PvalueParameters(Parameters):
         if of_other:
             other = "tutorial" if self.tests_effects else "test"
             raise InputError(
-                f"{', '.join(of_other)} and pvalues={self.pvalues!r} do not go together; "
-                f"expected pvalues={other!r} with them"
+                f"{', '.join(of_other)} can't be used with pvalues={self.pvalues!r}; expected pvalues={other!r}"
             )
 
     @property
     def tests_effects(self) -> bool:
-        """Whether p-values are those of tests, and functions of what is tested; otherwise they are drawn."""
+        """Whether p-values come from tests of the effects; otherwise they are random."""
         return self.pvalues == "test"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResponseParameters(Parameters):
-    """Step 3, responses: which pairs respond; in the tutorial those that are bound."""
+    """Step 3, responses: the pairs that respond; in the tutorial these are the bound pairs."""
 
     responsive_fraction: float = field(
         default=1.0, metadata=make_help("Fraction of bound pairs that respond.", float, extends=True)
@@ -544,19 +555,19 @@ class ResponseParameters(Parameters):
             )
         if self.gene_responsiveness and not self.has_responses:
             raise InputError(
-                "gene_responsiveness is given, and exactly the bound pairs respond; "
-                "expected a responsive_fraction below 1 or an indirect_fraction above 0 with it"
+                "gene_responsiveness has no effect if exactly the bound pairs respond; "
+                "expected a responsive_fraction below 1 or an indirect_fraction above 0"
             )
 
     @property
     def has_responses(self) -> bool:
-        """Whether pairs that respond are not exactly those that are bound, as in the tutorial."""
+        """Whether the responsive pairs can differ from the bound pairs, unlike in the tutorial."""
         return self.responsive_fraction < 1 or self.indirect_fraction > 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class PerturbationParameters(Parameters):
-    """Step 3: means and standard deviations, and how binding and relations of TFs adjust the mean."""
+    """Step 3: means and standard deviations, and the adjustment of means by binding and relations of TFs."""
 
     unbound_mean: float = field(default=0.0, metadata=make_help("Mean perturbation effect of unbound pairs.", float))
     unbound_std: float = field(default=1.0, metadata=make_help("Standard deviation of unbound pairs.", float))
@@ -571,18 +582,20 @@ class PerturbationParameters(Parameters):
     positive_fraction: float | Collection[float] = field(
         default=0.5,
         metadata=make_help(
-            "Fraction of effects that are positive: for all TFs, or a list of one for each.", list[float], extends=True
+            "Fraction of positive effects: one value for all TFs, or one for each.", list[float], extends=True
         ),
     )
     batch_std: float = field(
         default=0.0,
         metadata=make_help(
-            "Standard deviation of an offset that all effects of a TF share in a measurement.", float, extends=True
+            "Standard deviation of an offset shared by all effects of a TF in a measurement.", float, extends=True
         ),
     )
     adjusted: bool = field(
         default=False,
-        metadata=make_help("Keep adjusted: where a pair responds and its conditions hold.", bool, extends=True),
+        metadata=make_help(
+            "Keep the variable adjusted: pairs that respond and whose conditions hold.", bool, extends=True
+        ),
     )
 
     def __post_init__(self) -> None:
@@ -597,15 +610,15 @@ class PerturbationParameters(Parameters):
         largest = max(values, key=lambda name: values[name])
         if not fits_float32(sum(values.values()) * LARGEST_NORMAL):
             raise InputError(
-                f"{largest} is {getattr(self, largest):g}; expected a number for which float32 can hold the effects"
+                f"{largest} is {getattr(self, largest):g}; expected a number for which effects fit into float32"
             )
 
     def _check_positive_fraction(self) -> float | tuple[float, ...]:
-        """Return the fraction of all TFs, or one for each."""
+        """Return the fraction for all TFs, or one for each."""
         value = unwrap(self.positive_fraction)
         if isinstance(value, Real):
             return check_number("positive_fraction", value, least=0, most=1)
-        fractions = check_sequence("positive_fraction", value, "a fraction from 0 to 1, or a list of them")
+        fractions = check_sequence("positive_fraction", value, "a fraction from 0 to 1, or a list of fractions")
         checked = tuple(check_number(f"positive_fraction[{i}]", f, least=0, most=1) for i, f in enumerate(fractions))
         return checked[0] if len(checked) == 1 else checked
 
@@ -623,7 +636,7 @@ class PerturbationParameters(Parameters):
         if isinstance(self.positive_fraction, tuple) and len(self.positive_fraction) != len(tfs):
             raise InputError(
                 f"positive_fraction has {len(self.positive_fraction)} entries; "
-                f"expected one, or {len(tfs)}, one for each TF"
+                f"expected 1, or {len(tfs)} (one for each TF)"
             )
         if self.tf_relationships is not None:
             self._set(tf_relationships=check_relationships(self.tf_relationships, tfs))
@@ -631,14 +644,14 @@ class PerturbationParameters(Parameters):
 
 @dataclass(frozen=True, kw_only=True)
 class MissingParameters(Parameters):
-    """Which perturbation effects are missing: NaN, as their p-values are."""
+    """Missing perturbation effects, which are NaN, like their p-values."""
 
     missing_gene_fraction: float = field(
         default=0.0,
-        metadata=make_help("Fraction of genes without perturbation effects of any TF.", float, extends=True),
+        metadata=make_help("Fraction of genes without perturbation effects for all TFs.", float, extends=True),
     )
     missing_pair_fraction: float = field(
-        default=0.0, metadata=make_help("Fraction of other pairs without one.", float, extends=True)
+        default=0.0, metadata=make_help("Fraction of other pairs without a perturbation effect.", float, extends=True)
     )
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Presets: named sets of parameters, each with what its number is chosen for and where that is from."""
+"""Presets: named sets of parameters, with a reason and a source for each value."""
 
 import html
 import textwrap
@@ -22,27 +22,27 @@ _OF_NEGATIVE_BINOMIAL = (
 
 @dataclass(frozen=True, repr=False)
 class Preset:
-    """A named set of parameters of a simulation, and where its numbers are from.
+    """A named set of parameters of a simulation, with sources.
 
-    In a terminal and in a notebook it shows as a table.
+    Its repr, in a terminal or a notebook, is a table.
 
     Parameters
     ----------
     name
-        What ``preset=`` takes.
+        The value for ``preset=``.
     description
-        What the data are like, in a sentence or two.
+        A description of the data in one or two sentences.
     parameters
-        Values by the names of parameters; read-only. All other parameters have their defaults.
+        A read-only dict from names of parameters to values. All other parameters have their defaults.
     sources
-        For each of these parameters the figure that it is chosen for, and where that figure is from.
+        The reason for each value, and its source.
 
     Examples
     --------
     >>> import yeastxr as yx
     >>> preset = yx.presets()["yeast"]
     >>> preset.parameters["genes"], preset.sources["total_background_hops"]
-    (6600, 'Hops of the background of that experiment.')
+    (6600, 'Total of that background.')
     """
 
     name: str
@@ -58,16 +58,16 @@ class Preset:
         return type(self), (self.name, self.description, dict(self.parameters), dict(self.sources))
 
     def fill(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the parameters of a simulation: those given, and the preset's for all others.
+        """Return the given parameters, completed with those of the preset.
 
-        Fractions and names come with their own numbers of TFs: where ``bound`` is given, ``n_sample`` is not the
-        preset's, and where ``tfs`` is, one bound fraction holds for as many TFs as there are names. Where another
-        ``hop_distribution`` is given, the parameters of the preset's distribution are left out.
+        If ``bound`` is given, ``n_sample`` does not come from the preset. If ``tfs`` is given, a single bound fraction
+        applies to all names. If a different ``hop_distribution`` is given, the parameters of the preset's distribution
+        are omitted.
 
         Parameters
         ----------
         values
-            Parameters by name, which take precedence.
+            Parameters by name, which override the preset.
 
         Returns
         -------
@@ -114,7 +114,7 @@ class Preset:
 
 
 class Presets(Mapping[str, Preset]):
-    """All presets by name, read-only; shows as a list of them."""
+    """All presets by name, read-only; its repr lists them."""
 
     def __init__(self, *presets: Preset) -> None:
         self._presets = {preset.name: preset for preset in presets}
@@ -147,18 +147,18 @@ _KANG = "Kang et al. 2020, doi:10.1101/gr.259655.119"
 _TUTORIAL = Preset(
     name="tutorial",
     description=(
-        "The data of the tutorial: uniform hops, p-values drawn by a rule, and responses of exactly the bound pairs "
-        "(method 1; max_mean_adjustment and tf_relationships make methods 2 to 4)."
+        "The data of the tutorial: uniform hops, p-values from a rule, and responses of exactly the bound pairs "
+        "(method 1; use max_mean_adjustment and tf_relationships for methods 2 to 4)."
     ),
     parameters={"genes": 1000, "bound": (0.1, 0.15, 0.2, 0.25, 0.3), "n_sample": (1, 1, 2, 2, 4)},
-    sources=dict.fromkeys(("genes", "bound", "n_sample"), "The tutorial's number."),
+    sources=dict.fromkeys(("genes", "bound", "n_sample"), "Value of the tutorial."),
 )
 
 _YEAST = Preset(
     name="yeast",
     description=(
-        "Data with figures of measured yeast: hops of calling cards with hot promoters, 2 to 4 % of pairs bound, few "
-        "of which respond, most responses indirect, p-values of tests, and missing genes."
+        "Data like those measured in yeast: calling cards hops with hot promoters, 2 to 4 % of pairs bound, few "
+        "of which respond, mostly indirect responses, p-values from tests, and missing genes."
     ),
     parameters={
         "genes": 6600,
@@ -183,28 +183,28 @@ _YEAST = Preset(
         "missing_pair_fraction": 0.005,
     },
     sources={
-        "genes": "Genes of yeast, in round numbers.",
+        "genes": "Rounded number of yeast genes.",
         "bound": "2 to 4 % of pairs are bound.",
-        "n_sample": f"The TFs of {_WU_LAI}.",
-        "bound_concentration": "Most TFs (some 94 %) bind 2 to 4 % of genes.",
-        "hop_distribution": "Hops vary by more than a Poisson distribution does.",
-        "background_hops_mean": f"The mean, in {_EXPERIMENT}.",
-        "unbound_experiment_hops_mean": "Together with the next parameter: mean 1.9 over all pairs of that experiment.",
+        "n_sample": f"Number of TFs in {_WU_LAI}.",
+        "bound_concentration": "About 94 % of TFs bind 2 to 4 % of genes.",
+        "hop_distribution": "Hops are overdispersed compared with a Poisson distribution.",
+        "background_hops_mean": f"Mean of {_EXPERIMENT}.",
+        "unbound_experiment_hops_mean": "With the next parameter, gives the mean 1.9 of all pairs of that experiment.",
         "bound_experiment_hops_mean": "Variance 10.6 of all pairs of that experiment.",
-        "background_hops_dispersion": "Variance 135 of that background, of which promoters make most.",
+        "background_hops_dispersion": "Variance 135 of that background, mostly due to promoters.",
         "experiment_hops_dispersion": "41 % of promoters without hops in that experiment, and its variance.",
         "promoter_dispersion": (
-            "Spearman correlation 0.64 of that experiment and its background; 7 % of promoters without background hops."
+            "Spearman correlation 0.64 of that experiment with its background; 7 % of promoters without hops in it."
         ),
-        "total_background_hops": "Hops of the background of that experiment.",
-        "total_experiment_hops": "Hops of that experiment.",
-        "pseudocount": "Not measured: adds about one hop, 1e-5 of all, to those of the background.",
-        "pvalues": "P-values of measured data are those of tests.",
-        "bound_mean": "Not measured: responses of 5 s.d. of the noise, most of which a test finds.",
+        "total_background_hops": "Total of that background.",
+        "total_experiment_hops": "Total of that experiment.",
+        "pseudocount": "Not measured: adds about one hop, 1e-5 of the total, to the background.",
+        "pvalues": "P-values of measured data come from tests.",
+        "bound_mean": "Not measured: responses of 5 s.d. of the noise, which tests usually detect.",
         "responsive_fraction": f"4 % of bound genes respond to a deletion, from 0 to 36 % by TF ({_WU_LAI}).",
         "indirect_fraction": f"318 responsive genes, the median of TFs ({_KANG}, figure 1B).",
-        "missing_gene_fraction": "With missing_pair_fraction, 7 to 8 % of genes are missing.",
-        "missing_pair_fraction": "A few more missing pairs.",
+        "missing_gene_fraction": "With missing_pair_fraction, gives 7 to 8 % missing genes.",
+        "missing_pair_fraction": "Few additional missing pairs.",
     },
 )
 
@@ -212,15 +212,16 @@ _PRESETS = Presets(_TUTORIAL, _YEAST)
 
 
 def presets() -> Mapping[str, Preset]:
-    """Return the presets: named sets of parameters, each with the source of its numbers.
+    """Return the presets: named sets of parameters, with sources.
 
-    :func:`yeastxr.simulate`, :meth:`yeastxr.SimulationSpec.from_preset` and the command line take their names. A
-    dataset's attributes hold all values, not the name, so a dataset can be made again after a preset has changed.
+    Pass a name to :func:`yeastxr.simulate`, :meth:`yeastxr.SimulationSpec.from_preset` or the command line. The
+    attributes of a dataset contain the values, not the name, so a dataset can be regenerated even if a later version
+    changes the preset.
 
     Returns
     -------
     collections.abc.Mapping
-        From names to :class:`yeastxr.Preset`; read-only. It shows as a list, and each preset as a table.
+        A read-only mapping from names to :class:`yeastxr.Preset`.
 
     Examples
     --------
@@ -234,9 +235,9 @@ def presets() -> Mapping[str, Preset]:
 
 
 def get_preset(name: str) -> Preset:
-    """Return a preset, or refuse an unknown name, naming the nearest."""
+    """Return a preset, or raise with a suggestion."""
     if not isinstance(name, str):
         raise InputTypeError(f"preset is {format_value(name)}; expected a name, such as {list(_PRESETS)[-1]!r}")
     if name not in _PRESETS:
-        raise InputError(f"preset is {format_value(name)}, which is not known; {suggest(name, _PRESETS)}")
+        raise InputError(f"preset is {format_value(name)}, which is unknown; {suggest(name, _PRESETS)}")
     return _PRESETS[name]

@@ -1,7 +1,7 @@
-"""Relations of TFs in files, YAML or JSON: read by one parser, which says where in a file something is wrong.
+"""Relations of TFs in YAML or JSON files: one parser for both, which reports the position of errors.
 
-JSON is read as YAML, of which it is a part but for two details, see :func:`_prepare`. The parser's events are taken one
-by one, not its trees: they hold no aliases, and their depth is limited before anything is built of them.
+JSON is read as YAML, of which it is a subset except for two details; see :func:`_prepare`. This module uses the events
+of the parser instead of its trees, so that it can reject aliases and limit the depth.
 """
 
 import re
@@ -16,40 +16,40 @@ from yeastxr.simulation.operators import MAX_DEPTH, And, Not, Or
 from yeastxr.simulation.relation_text import RelationError, is_relation_text, list_known, parse_text, show_line
 
 _MAX_BYTES = 64_000_000
-_MAX_LEVELS = 2 * MAX_DEPTH + 2  # an object and a list for each operator, in the list of a TF
+_MAX_LEVELS = 2 * MAX_DEPTH + 2  # an object and a list for each operator, inside the list of a TF
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,999})")
 _NO_LABEL = re.compile(r"|~|null|true|false|[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?", re.IGNORECASE)
 _PAIR = re.compile(r"\\\\|\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
 _OPERATORS = {"and": And, "or": Or, "not": Not}
 _FORMS = 'a TF, a relation such as "A & !B", {and: [...]}, {or: [...]} or {not: ...}'
-_QUOTES = "quotes around a relation that begins with '!', '&', '|', '*' or a quote"
+_QUOTES = "quotes around relations that begin with '!', '&', '|', '*' or a quote"
 
 
 def read_relations(path: str | Path, *, tfs: Collection[Hashable] | None = None) -> dict[Hashable, list[Any]]:
     r"""Read relations of TFs from a YAML or a JSON file.
 
-    The file has an object from each TF to a condition, or a list of conditions that must all hold. A condition is a TF,
-    a relation as text (:func:`~yeastxr.parse_relation`), or ``{and: [...]}``, ``{or: [...]}`` or ``{not: ...}`` of
-    conditions. In YAML a text that begins with ``!`` or ``&`` needs quotes.
+    The file contains an object that maps each TF to a condition, or to a list of conditions that must all hold. A
+    condition is a TF, a relation as text (:func:`~yeastxr.parse_relation`), or ``{and: [...]}``, ``{or: [...]}`` or
+    ``{not: ...}`` of conditions. In YAML, text that begins with ``!`` or ``&`` needs quotes.
 
     Parameters
     ----------
     path
         A file of at most 64 MB, in UTF-8.
     tfs
-        The labels of the TFs that there are; any label by default. A text that is one of them is that TF, and a key
-        that is an integer is a name if only the name is there.
+        The labels of all TFs; by default any label is valid. Text that equals a label is that TF, and an integer key is
+        a name if only the name is a label.
 
     Returns
     -------
     dict
-        From TFs to lists of conditions, for ``tf_relationships`` of :func:`~yeastxr.simulate`.
+        A dict from TFs to lists of conditions, for ``tf_relationships`` of :func:`~yeastxr.simulate`.
 
     Raises
     ------
     InputError
-        If the file can't be read, is of another form, names a TF twice or one that is not known, nests more than 100
-        deep, or has aliases of YAML. The message has the line and the column, and a note shows the line.
+        If the file can't be read, has another form, contains a duplicate or unknown TF, more than 100 levels of
+        nesting, or YAML aliases. The message states the line and the column, and a note shows the line.
 
     Examples
     --------
@@ -69,17 +69,17 @@ def read_relations(path: str | Path, *, tfs: Collection[Hashable] | None = None)
             raise InputError(f"path is {format_value(str(path))}, of {size:,} bytes; expected at most {_MAX_BYTES:,}")
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        reason = error.strerror or "it can't be read"
+        reason = error.strerror or "can't be read"
         raise InputError(f"path is {format_value(str(path))}: {reason}; expected a file of relations") from None
     except UnicodeDecodeError as error:
         raise InputError(
-            f"path is {format_value(path.name)}, whose byte {error.start:,} is not UTF-8; expected text in UTF-8"
+            f"path is {format_value(path.name)}, which is not UTF-8 at byte {error.start:,}; expected UTF-8 text"
         ) from None
     return _Reader(path.name, _prepare(text), list_known(tfs)).read()
 
 
 def _prepare(text: str) -> str:
-    """Return a text that YAML reads as JSON does: without tabs between parts, and without pairs of surrogates."""
+    """Convert JSON to text that YAML reads in the same way, without tabs between tokens and surrogate pairs."""
     if text.lstrip()[:1] in ("{", "["):
         text = text.replace("\t", " ")
     return _PAIR.sub(
@@ -90,7 +90,7 @@ def _prepare(text: str) -> str:
 
 @dataclass(slots=True)
 class _Node:
-    """A text, a list of nodes, or an object as a list of pairs of nodes; where it begins, from 0; whether in quotes."""
+    """A text, a list of nodes, or an object as a list of pairs of nodes; its position, from 0; whether it is quoted."""
 
     kind: str
     value: Any
@@ -100,7 +100,7 @@ class _Node:
 
 
 class _Reader:
-    """The state of reading one file: its name and text for messages, and the TFs that are known."""
+    """The state of reading one file: its name and text, for messages, and the labels of TFs."""
 
     def __init__(self, name: str, text: str, known: Collection[Hashable] | None) -> None:
         self._name, self._text, self._known = name, text, known
@@ -110,12 +110,12 @@ class _Reader:
         """Return the relations of the file."""
         root = self._build_tree()
         if root.kind != "object":
-            self._fail(root, "the file is no object", "expected one from TFs to conditions, such as 'GAL4: GAL80'")
+            self._fail(root, "the file is not an object", "expected TFs with conditions, such as 'GAL4: GAL80'")
         relations: dict[Hashable, list[Any]] = {}
         for key, node in root.value:
             tf = self._read_key(key)
             if tf in relations:
-                self._fail(key, f"the TF {format_value(tf)} is there twice", "expected it once")
+                self._fail(key, f"duplicate TF {format_value(tf)}", "expected each TF once")
             nodes = node.value if node.kind == "list" else [node]
             relations[tf] = [self._read_condition(entry) for entry in nodes]
         return relations
@@ -129,9 +129,9 @@ class _Reader:
             node = _Node("text", "", mark.line, mark.column)
             if kind == "AliasEvent" or getattr(event, "anchor", None) is not None:
                 what = "alias" if kind == "AliasEvent" else "anchor"
-                self._fail(node, f"{event.anchor!r} is an {what} of YAML", f"expected none, or {_QUOTES}")
+                self._fail(node, f"{event.anchor!r} is a YAML {what}", f"expected no {what}, or {_QUOTES}")
             if getattr(event, "tag", None) is not None:
-                self._fail(node, f"{event.tag!r} is a tag of YAML", f"expected none, or {_QUOTES}")
+                self._fail(node, f"{event.tag!r} is a YAML tag", f"expected no tags, or {_QUOTES}")
             if kind == "ScalarEvent":
                 node.value, node.quoted = event.value, event.style not in (None, "")
             elif kind in ("SequenceStartEvent", "MappingStartEvent"):
@@ -140,7 +140,7 @@ class _Reader:
                 stack.pop()
                 continue
             elif kind == "DocumentStartEvent" and root.value:
-                self._fail(node, "there is a second document", "expected one")
+                self._fail(node, "the file has a second document", "expected one")
             else:
                 continue
             parent = stack[-1].value
@@ -153,11 +153,13 @@ class _Reader:
             if node.kind != "text":
                 stack.append(node)
                 if len(stack) > _MAX_LEVELS:
-                    self._fail(node, f"relations are nested more than {MAX_DEPTH} deep", "expected flatter ones")
+                    self._fail(
+                        node, f"relations are nested more than {MAX_DEPTH} deep", f"expected at most {MAX_DEPTH}"
+                    )
         return root.value[0] if root.value else _Node("text", "", 0, 0)
 
     def _list_events(self) -> Iterator[Any]:
-        """Yield what YAML's parser finds, and refuse what it can't read."""
+        """Yield the events of the YAML parser, and convert its errors."""
         import yaml
 
         try:
@@ -165,11 +167,11 @@ class _Reader:
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
             position = (mark.line, mark.column) if mark else self._split(getattr(error, "position", 0))
-            problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it can't be read"
+            problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "can't be read"
             self._fail(_Node("text", "", *position), f"{problem}", f"expected YAML or JSON, with {_QUOTES}")
 
     def _read_key(self, node: _Node) -> Hashable:
-        """Return the TF that a key of the file is; JSON has integers in quotes there."""
+        """Return the TF of a key; in JSON, integer keys are quoted."""
         if node.kind != "text":
             self._fail(node, "a key is not a TF", "expected a name or an integer")
         label: Hashable = node.value
@@ -177,7 +179,9 @@ class _Reader:
             if _INTEGER.fullmatch(node.value):
                 label = int(node.value)
             elif not node.quoted and _NO_LABEL.fullmatch(node.value):
-                self._fail(node, f"{node.value!r} is no TF", "expected an integer or a name, in quotes if need be")
+                self._fail(
+                    node, f"{node.value!r} is not a TF", "expected an integer or a name, with quotes if necessary"
+                )
         return self._check_known(node, label)
 
     def _read_condition(self, node: _Node) -> Any:
@@ -185,10 +189,10 @@ class _Reader:
         if node.kind == "text":
             return self._read_text(node)
         if node.kind == "list":
-            self._fail(node, "a condition is a list in a list", f"expected {_FORMS}")
+            self._fail(node, "a condition is a nested list", f"expected {_FORMS}")
         names = [key.value for key, _ in node.value if key.kind == "text"]
         if len(node.value) != 1 or names not in [[name] for name in _OPERATORS]:
-            self._fail(node, "a condition is an object of another form", f"expected {_FORMS}")
+            self._fail(node, "a condition is an object with other keys", f"expected {_FORMS}")
         [(_, value)] = node.value
         nodes = value.value if value.kind == "list" else [value]
         try:
@@ -200,7 +204,7 @@ class _Reader:
             self._fail(node, problem, expected)
 
     def _read_text(self, node: _Node) -> Any:
-        """Return the TF or the relation that a text is; the label of a TF comes first."""
+        """Parse text as the label of a TF or, if there is no such label, as a relation."""
         text, known = node.value, self._known
         if not node.quoted and _INTEGER.fullmatch(text) and (known is None or text not in known or int(text) in known):
             return self._check_known(node, int(text))
@@ -223,25 +227,25 @@ class _Reader:
 
     def _check_known(self, node: _Node, label: Hashable) -> Hashable:
         if self._known is not None and label not in self._known:
-            self._fail(node, f"the TF {format_value(label)} is not known", suggest(label, self._known))
+            self._fail(node, f"unknown TF {format_value(label)}", suggest(label, self._known))
         return label
 
     def _join(self, line: int, column: int) -> int:
-        """Return the position of a line and a column, all from 0."""
+        """Return the position of a line and a column (all from 0)."""
         if self._lines is None:
             self._lines = [0, *(match.end() for match in re.finditer("\n", self._text))]
         return self._lines[min(line, len(self._lines) - 1)] + column
 
     def _split(self, position: int) -> tuple[int, int]:
-        """Return the line and the column of a position, all from 0."""
+        """Return the line and the column of a position (all from 0)."""
         return self._text.count("\n", 0, position), position - self._text.rfind("\n", 0, position) - 1
 
     def _fail(self, node: _Node, problem: str, expected: str) -> NoReturn:
-        """Refuse the file for what is wrong at a node."""
+        """Raise an error that states the position of a node."""
         error = _FileError(f"{self._name}, line {node.line + 1}, column {node.column + 1}: {problem}; {expected}")
         error.add_note(show_line(self._text, self._join(node.line, node.column)))
         raise error
 
 
 class _FileError(InputError):
-    """The file is refused; the message says where."""
+    """The file is invalid; the message states the position."""

@@ -1,4 +1,4 @@
-"""Relations of TFs as text, such as ``(GAL4 & !GAL80) | RAP1``: a parser by recursive descent, which evaluates nothing.
+"""Relations of TFs as text, such as ``(GAL4 & !GAL80) | RAP1``: a recursive descent parser without evaluation.
 
 The grammar, loosest first::
 
@@ -42,11 +42,11 @@ _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "'": "'"}
 _RELATION = re.compile(r"[&|!~()'\"]|\b(?:and|or|not)\b", re.IGNORECASE)
 _SYMBOLS = {"~": "!", **WORDS}
 _OPERAND = "a TF, '!' or '('"
-_WINDOW = 60  # letters of a line that a note shows on either side of an error
+_WINDOW = 60  # characters that a note shows on either side of an error
 
 
 class _Token(NamedTuple):
-    """A part of a text: its kind (TF, a symbol, or the end), its label if it is a TF, and where it is."""
+    """A token: its type (TF, symbol or end), its label if it is a TF, and its position."""
 
     kind: str
     label: Hashable
@@ -55,38 +55,38 @@ class _Token(NamedTuple):
 
 
 def is_relation_text(text: str) -> bool:
-    """Return whether a text has something that a relation has and a plain name has not: an operator or quotes."""
+    """Return whether a text contains an operator or quotes, so that it is a relation and not a plain name."""
     return _RELATION.search(text) is not None
 
 
 def parse_relation(text: str, *, tfs: Collection[Hashable] | None = None) -> And | Or | Not:
-    r"""Return the relation that a text describes.
+    r"""Parse a relation.
 
     ``!`` binds tighter than ``&``, and ``&`` tighter than ``|``; parentheses group. ``~`` and ``not`` mean ``!``,
-    ``and`` means ``&``, ``or`` means ``|``, in upper or lower case. A TF is an integer, or a name: letters, digits,
-    ``_``, ``.``, ``:`` and ``-``, beginning with a letter or ``_``. Any other name is in single or double quotes, and
-    so are names such as ``"12"`` and ``"not"``; within quotes, ``\`` escapes as in Python.
+    ``and`` means ``&``, ``or`` means ``|``, in upper or lower case. A TF is an integer or a name. A name consists of
+    letters, digits, ``_``, ``.``, ``:`` and ``-``, and begins with a letter or ``_``. All other names, such as ``"12"``
+    and ``"not"``, need single or double quotes; within quotes, ``\`` escapes as in Python.
 
     Parameters
     ----------
     text
-        At most 100,000 TFs, nested at most 100 deep. It may have several lines. What ``str`` and ``repr`` write of a
-        relation is understood.
+        The text, with at most 100,000 TFs and 100 levels of nesting, on one or more lines. It may be the ``str`` or the
+        ``repr`` of a relation.
     tfs
-        The labels of the TFs that there are; any label by default. Then a number without quotes may be a name, too, if
-        that is a label and the integer is not.
+        The labels of all TFs; by default any label is valid. A number without quotes is a name if only the name is a
+        label.
 
     Returns
     -------
     And, Or or Not
-        The relation; ``And`` of one TF for a text that is a TF alone. Operators of one kind in a row are one
-        relation, and parentheses begin another.
+        The relation; for a single TF, ``And`` of that TF. Consecutive equal operators form one relation; parentheses
+        start a new one.
 
     Raises
     ------
     InputError
-        If the text is no relation, or names a TF that is not known; the message has the character, from 1, or the line
-        and the column of a text of several lines, and a note shows the line.
+        If the text is not a relation, or names an unknown TF. The message states the character, from 1, or the line and
+        the column if there are several lines, and a note shows the line.
 
     Examples
     --------
@@ -102,22 +102,22 @@ def parse_relation(text: str, *, tfs: Collection[Hashable] | None = None) -> And
     if not isinstance(text, str):
         raise InputTypeError(f"text is {format_value(text)}; expected a relation such as 'GAL4 & !GAL80'")
     if len(text) > _MAX_LETTERS:
-        raise InputError(f"text has {len(text):,} letters; expected at most {_MAX_LETTERS:,}")
+        raise InputError(f"text has {len(text):,} characters; expected at most {_MAX_LETTERS:,}")
     return parse_text(text, list_known(tfs))
 
 
 def list_known(tfs: Any) -> dict[Hashable, None] | None:
-    """Return the labels of TFs as the keys of a dict, in order; None for any."""
+    """Return the labels of TFs as the keys of a dict, in order; None if any label is valid."""
     return None if tfs is None else dict.fromkeys(map(to_label, check_sequence("tfs", tfs, "a list of labels of TFs")))
 
 
 def parse_text(text: str, known: Collection[Hashable] | None) -> Any:
-    """Return the relation that a text is, of TFs that are known."""
+    """Parse a relation of the given TFs."""
     return _Parser(text, known).parse()
 
 
 class RelationError(InputError):
-    """A text is no relation: where, from 0, and the two halves of the sentence that says so."""
+    """A text is not a relation; holds the position, from 0, and both halves of the message."""
 
     position: int
     problem: str
@@ -130,7 +130,7 @@ def locate(text: str, position: int) -> tuple[int, int]:
 
 
 def show_line(text: str, position: int) -> str:
-    """Return the line of a position, or what is around it in a long one, and a caret below."""
+    """Return the line of a position, or part of a long line, with a caret below."""
     start = max(text.rfind("\n", 0, position) + 1, position - _WINDOW)
     end = text.find("\n", position)
     line = text[start : min(len(text) if end < 0 else end, position + _WINDOW)]
@@ -138,7 +138,7 @@ def show_line(text: str, position: int) -> str:
 
 
 class _Parser:
-    """The state of parsing one text: its tokens, of which one is looked at, and how many TFs there were."""
+    """The state of parsing one text: its tokens, the current token, and the number of TFs so far."""
 
     def __init__(self, text: str, known: Collection[Hashable] | None) -> None:
         self._text, self._known = text, known
@@ -148,21 +148,21 @@ class _Parser:
         self._n_terms = 0
 
     def parse(self) -> Any:
-        """Return the relation that the whole text is."""
+        """Parse the complete text."""
         entry = self._parse_any(0)
         if self._token.kind != "end":
-            self._refuse_token("expected '&', '|' or the end")
+            self._refuse_token("expected '&', '|' or the end of the text")
         return entry if isinstance(entry, Relation) else And(entry)
 
     def _scan(self) -> Iterator[_Token]:
-        """Yield the tokens of the text, but for the end."""
+        """Yield the tokens of the text, without the end."""
         position = 0
         while position < len(self._text):
             match = _TOKEN.match(self._text, position)
             if match is None:
                 letter = self._text[position]
                 if letter in "'\"":
-                    self._fail(f"has {letter} without another one", "expected quotes around a name", position)
+                    self._fail(f"has {letter} without a closing quote", "expected quotes around a name", position)
                 self._fail(f"has {format_value(letter)}", f"expected {_OPERAND}, or quotes around a name", position)
             part, start, position = match[0], position, match.end()
             if match.lastgroup == "space":
@@ -173,7 +173,7 @@ class _Parser:
                 yield _Token("TF", self._read_label(match.lastgroup, part, start), start, position)
 
     def _read_label(self, kind: str | None, part: str, start: int) -> Hashable:
-        """Return the label that a part of the text is, and refuse an unknown one."""
+        """Return the label of a token, or raise if it is unknown."""
         label: Hashable = part
         if kind == "quoted":
             label = _ESCAPE.sub(lambda match: self._unescape(match, start + 1), part[1:-1])
@@ -184,31 +184,31 @@ class _Parser:
                 self._fail(f"has {format_value(part, 40)}", "expected an integer, or quotes around a name", start)
             label = part if is_name else integer
         if self._known is not None and label not in self._known:
-            self._fail(f"names the TF {format_value(label)}, which is not known", suggest(label, self._known), start)
+            self._fail(f"names the TF {format_value(label)}, which is unknown", suggest(label, self._known), start)
         return label
 
     def _unescape(self, match: re.Match[str], start: int) -> str:
-        """Return the letter that an escape in quotes stands for."""
+        """Return the character of an escape sequence."""
         digits = match[1] or match[2] or match[3]
         if digits and int(digits, 16) <= 0x10FFFF:
             return chr(int(digits, 16))
         if match[4] not in _ESCAPED:
-            expected = "expected \\\\ for a backslash in a name"
+            expected = "expected \\\\ for a backslash"
             self._fail(f"has the escape {match[0]}", expected, start + match.start())
         return _ESCAPED[match[4]]
 
     def _advance(self) -> _Token:
-        """Return the token that is looked at, and look at the next one."""
+        """Return the current token, and move to the next one."""
         token = self._token
         self._token = next(self._tokens, self._end)
         return token
 
     def _parse_any(self, level: int) -> Any:
-        """Parse operands with ``|`` between them."""
+        """Parse operands separated by ``|``."""
         return self._parse_joined("|", Or, self._parse_all, level)
 
     def _parse_all(self, level: int) -> Any:
-        """Parse operands with ``&`` between them."""
+        """Parse operands separated by ``&``."""
         return self._parse_joined("&", And, self._parse_operand, level)
 
     def _parse_joined(self, symbol: str, operator: type[Relation], parse: Any, level: int) -> Any:
@@ -220,10 +220,10 @@ class _Parser:
         return entries[0] if len(entries) == 1 else self._build(operator, entries, start)
 
     def _parse_operand(self, level: int) -> Any:
-        """Parse a TF, a negation, or what is in parentheses."""
+        """Parse a TF, a negation or parentheses."""
         token = self._token
         if level > MAX_DEPTH:
-            self._fail(f"is nested more than {MAX_DEPTH} deep", "expected a flatter relation", token.start)
+            self._fail(f"has more than {MAX_DEPTH} levels", f"expected at most {MAX_DEPTH}", token.start)
         if token.kind == "!":
             self._advance()
             return self._build(Not, [self._parse_operand(level + 1)], token.start)
@@ -239,25 +239,25 @@ class _Parser:
             self._refuse_token(f"expected {_OPERAND}", token)
         self._n_terms += 1
         if self._n_terms > MAX_TERMS:
-            self._fail(f"has more than {MAX_TERMS:,} TFs", "expected at most as many", token.start)
+            self._fail(f"has more than {MAX_TERMS:,} TFs", f"expected at most {MAX_TERMS:,}", token.start)
         return self._advance().label
 
     def _parse_parentheses(self, level: int, *, several: bool = False) -> list[Any]:
-        """Parse what is in parentheses; several operands have commas between them."""
+        """Parse parentheses; several operands are separated by commas."""
         start = self._advance().start
         entries = [self._parse_any(level + 1)]
         while several and self._token.kind == ",":
             self._advance()
             entries.append(self._parse_any(level + 1))
         if self._token.kind == "end":
-            self._fail("has a '(' without a ')'", "expected one after what it holds", start)
+            self._fail("has a '(' without a ')'", "expected ')' after the operands", start)
         if self._token.kind != ")":
             self._refuse_token("expected '&', '|', ',' or ')'" if several else "expected '&', '|' or ')'")
         self._advance()
         return entries
 
     def _build(self, operator: type[Relation], entries: list[Any], start: int) -> Relation:
-        """Make a relation, or refuse it where it begins."""
+        """Create a relation; errors state where it begins."""
         try:
             return operator(*entries)
         except InputError as error:

@@ -1,7 +1,8 @@
-"""The relationships of TFs: which conditions each has, checked, as JSON, and as programs that a kernel evaluates.
+"""Relationships of TFs: validation, JSON, and compilation to programs for the kernel.
 
-A mapping from a TF to a list of conditions, all of which must hold for a gene: a plain TF (that TF binds the gene), or
-``And``, ``Or``, ``Not`` of conditions, nested at will, or such a relation as text. TFs are named by their labels.
+Relationships map a TF to a list of conditions, all of which must hold for a gene. A condition is a TF (that TF binds
+the gene), ``And``, ``Or`` or ``Not`` of conditions, nested to any depth, or such a relation as text. TFs are given by
+their labels.
 """
 
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Set
@@ -31,7 +32,7 @@ _MAX_TERMS_IN_ALL = 2_000_000
 
 
 class Relationships(Mapping[Hashable, tuple[Any, ...]]):
-    """Checked relationships, immutable: from TFs to tuples of conditions, all labels plain Python."""
+    """Validated relationships: an immutable mapping from TFs to tuples of conditions, with plain Python labels."""
 
     def __init__(self, conditions: dict[Hashable, tuple[Any, ...]], tfs: Set[Hashable]) -> None:
         self._conditions = conditions
@@ -51,13 +52,13 @@ class Relationships(Mapping[Hashable, tuple[Any, ...]]):
 
 
 def check_relationships(value: Any, tfs: Iterable[Hashable] | None) -> Relationships:
-    """Return TF relationships whose TFs are all among the labels of ``tfs``, or refuse them; an empty list is kept.
+    """Return validated TF relationships, whose TFs must be among ``tfs``; empty lists are kept.
 
-    None for ``tfs`` stands for any.
+    If ``tfs`` is None, any label is valid.
     """
     if not isinstance(value, Mapping):
         raise InputTypeError(
-            f"tf_relationships is {format_value(value)}; expected a dict from a TF to TFs, And, Or and Not"
+            f"tf_relationships is {format_value(value)}; expected a dict from TFs to conditions (TFs, And, Or, Not)"
         )
     known = None if tfs is None else dict.fromkeys(tfs if isinstance(tfs, range) else map(to_python, tfs))
     if isinstance(value, Relationships) and (known is None or value.tfs <= known.keys()):
@@ -76,7 +77,7 @@ def check_relationships(value: Any, tfs: Iterable[Hashable] | None) -> Relations
             raise InputError(f"{describe_key(tf)} has {own_terms:,} terms; expected at most {MAX_TERMS:,}")
         n_terms += own_terms
         if n_terms > _MAX_TERMS_IN_ALL:
-            raise InputError(f"tf_relationships has more than {_MAX_TERMS_IN_ALL:,} terms; expected at most as many")
+            raise InputError(f"tf_relationships has more than {_MAX_TERMS_IN_ALL:,} terms; expected fewer")
         for entry in conditions:
             if isinstance(entry, Relation):
                 named.update(entry.named)
@@ -92,36 +93,36 @@ def check_relationships(value: Any, tfs: Iterable[Hashable] | None) -> Relations
 
 
 def _to_condition(tf: Hashable, entry: Any, known: Collection[Hashable] | None) -> Any:
-    """Return an entry of a TF's conditions; text that is no TF's label, but has operators, is read as a relation."""
+    """Return a condition; text with operators that is not the label of a TF is parsed as a relation."""
     entry = to_label(entry)
     if not isinstance(entry, str) or (known and entry in known) or not is_relation_text(entry):
         return entry
     try:
         return parse_text(entry, known)
     except RelationError as error:
-        message = f"{describe_key(tf)} is {format_value(entry)}, which is no TF's label: {error}"
+        message = f"{describe_key(tf)} is {format_value(entry)}, which is not the label of a TF: {error}"
         refusal = InputError(message)
         refusal.add_note(show_line(entry, error.position))
         raise refusal from None
 
 
 def _refuse_unknown(relationships: Mapping[Hashable, Iterable[Any]], known: Collection[Hashable]) -> NoReturn:
-    """Refuse the first TF of relationships that is not known."""
+    """Raise for the first unknown TF."""
     for tf, entries in relationships.items():
         if tf not in known:
             raise InputError(
-                f"tf_relationships names the TF {format_value(tf)}, which is not known; {suggest(tf, known)}"
+                f"tf_relationships names the TF {format_value(tf)}, which is unknown; {suggest(tf, known)}"
             )
         for name in iterate_tfs(entries):
             if name not in known:
                 raise InputError(
-                    f"{describe_key(tf)} names the TF {format_value(name)}, which is not known; {suggest(name, known)}"
+                    f"{describe_key(tf)} names the TF {format_value(name)}, which is unknown; {suggest(name, known)}"
                 )
     raise AssertionError(relationships)
 
 
 def _collect_entries(tf: Hashable, entries: Any) -> Collection[Any]:
-    """Return the entries of a TF, of which one may stand alone, as a collection with an order."""
+    """Return the conditions of a TF, a single one or several, as an ordered collection."""
     entries = unwrap(entries)
     if isinstance(entries, str | int | np.integer | Relation) and not isinstance(entries, bool):
         return [entries]
@@ -129,23 +130,23 @@ def _collect_entries(tf: Hashable, entries: Any) -> Collection[Any]:
         return sorted(entries, key=repr)  # one order in every process
     if isinstance(entries, bytes | Mapping) or not isinstance(entries, Collection):
         raise InputTypeError(
-            f"{describe_key(tf)} is {format_value(entries)}; expected TFs, And, Or and Not, or a list of them"
+            f"{describe_key(tf)} is {format_value(entries)}; expected a TF, And, Or, Not, or a list of them"
         )
     return np.asarray(entries) if hasattr(entries, "__array__") else entries
 
 
 def to_json(relationships: Mapping[Hashable, Iterable[Any]]) -> dict[str, list[Any]]:
-    """Return relationships in a form that JSON holds: ``{"and": [...]}``, ``{"or": [...]}``, ``{"not": entry}``.
+    """Convert relationships to JSON values: ``{"and": [...]}``, ``{"or": [...]}``, ``{"not": entry}``.
 
     Parameters
     ----------
     relationships
-        From TFs to conditions: TFs, ``And``, ``Or``, ``Not``.
+        A dict from TFs to conditions: TFs, ``And``, ``Or``, ``Not``.
 
     Returns
     -------
     dict of str to list
-        The same, keys as text.
+        The converted relationships, with string keys.
 
     Examples
     --------
@@ -159,7 +160,7 @@ def to_json(relationships: Mapping[Hashable, Iterable[Any]]) -> dict[str, list[A
 
 
 def rename_tfs(relationships: Mapping[Hashable, Iterable[Any]], names: Mapping[str, str]) -> dict[Hashable, list[Any]]:
-    """Return relationships with other labels of the TFs that ``names`` has."""
+    """Rename the TFs of relationships."""
 
     def rename(entry: Any) -> Any:
         if isinstance(entry, Relation):
@@ -170,24 +171,24 @@ def rename_tfs(relationships: Mapping[Hashable, Iterable[Any]], names: Mapping[s
 
 
 def from_json(value: Any, *, named: bool) -> dict[Hashable, list[Any]]:
-    """Return relationships from their JSON form; the inverse of :func:`~yeastxr.simulation.relations.to_json`.
+    """Convert JSON values to relationships; the inverse of :func:`~yeastxr.simulation.relations.to_json`.
 
     Parameters
     ----------
     value
-        An object from a TF to a list of conditions. A TF or a condition may stand alone instead of a list of one.
+        An object that maps TFs to lists of conditions, or to a single condition.
     named
-        Whether TFs have names; otherwise they are integers, and the object's keys are read as such.
+        Whether TFs have names; otherwise keys are converted to integers.
 
     Returns
     -------
     dict
-        From TFs to lists of conditions.
+        A dict from TFs to lists of conditions.
 
     Raises
     ------
     InputError
-        If the form is another one.
+        If the value has another form.
 
     Examples
     --------
@@ -196,7 +197,7 @@ def from_json(value: Any, *, named: bool) -> dict[Hashable, list[Any]]:
     """
     if not isinstance(value, Mapping):
         raise InputTypeError(
-            f"tf_relationships is {format_value(value)}; expected an object from a TF to a list of conditions"
+            f"tf_relationships is {format_value(value)}; expected an object that maps TFs to lists of conditions"
         )
     made: dict[int, Relation] = {}
     relationships: dict[Hashable, list[Any]] = {}
@@ -209,14 +210,14 @@ def from_json(value: Any, *, named: bool) -> dict[Hashable, list[Any]]:
     return relationships
 
 
-AND, OR, NOT, TRUE = -1, -2, -3, -4  # instructions of programs, beside the columns to push, from 0
+AND, OR, NOT, TRUE = -1, -2, -3, -4  # instructions of programs; other codes, from 0, push a column
 
 
 class Programs(NamedTuple):
     """Conditions of several TFs in postfix order, for the kernel that evaluates them.
 
     ``code[starts[t] : starts[t + 1]]`` is the program of TF ``t``: columns to push, and instructions. It is empty
-    without conditions. ``n_waiting`` is the most values that wait at a time.
+    without conditions. ``n_waiting`` is the largest size of the stack.
     """
 
     code: np.ndarray
@@ -224,7 +225,7 @@ class Programs(NamedTuple):
     n_waiting: int
 
     def select(self, tfs: slice) -> "Programs":
-        """Return the programs of some of the TFs."""
+        """Return the programs of the selected TFs."""
         return self._replace(starts=self.starts[tfs.start : tfs.stop + 1])
 
 
@@ -234,9 +235,9 @@ def compile_conditions(
     *,
     assume_bound: bool = False,
 ) -> Programs:
-    """Compile the conditions of several TFs, given as TFs with their conditions, and the columns of named TFs.
+    """Compile the conditions of several TFs for the given columns of labels.
 
-    With ``assume_bound`` a TF that its own conditions name is bound there.
+    With ``assume_bound``, a TF is bound wherever its own conditions name it.
     """
     codes: dict[Any, int] = {And: AND, Or: OR, Not: NOT, **columns}
     code: list[int] = []
@@ -261,16 +262,16 @@ def _entry_to_json(entry: Any) -> Any:
 
 
 def to_plain(relation: Relation) -> dict[str, Any]:
-    """Return the JSON form of a relation, its entries as they are: for an encoder, which goes on with these."""
+    """Return the JSON form of a relation without converting its entries, for use in an encoder."""
     if isinstance(relation, Not):
         return {"not": relation.entries[0]}
     return {"and" if isinstance(relation, And) else "or": relation.entries}
 
 
 def _entry_from_json(value: Any, made: dict[int, Relation], level: int = 0) -> Any:
-    """Return an entry; ``made`` has the relations by identity, as aliases in YAML are one object many times."""
+    """Convert an entry; ``made`` caches relations by identity, because YAML aliases share objects."""
     if level > MAX_DEPTH:
-        raise InputError(f"tf_relationships is nested more than {MAX_DEPTH} deep; expected a flatter relation")
+        raise InputError(f"tf_relationships has more than {MAX_DEPTH} levels; expected at most {MAX_DEPTH}")
     if not isinstance(value, Mapping):
         return value
     if id(value) in made:
@@ -279,7 +280,7 @@ def _entry_from_json(value: Any, made: dict[int, Relation], level: int = 0) -> A
     operator = next(iter(value), None)
     if len(value) != 1 or operator not in classes:
         raise InputError(
-            f"tf_relationships holds {format_value(value)}; "
+            f"tf_relationships contains {format_value(value)}; "
             'expected {"and": [...]}, {"or": [...]} or {"not": ...}'
         )
     entries = value[operator] if isinstance(value[operator], list) else [value[operator]]

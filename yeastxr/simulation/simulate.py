@@ -1,4 +1,4 @@
-"""A whole simulation: its specification, and the dataset it makes."""
+"""Complete simulations: the specification, and its dataset."""
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -70,7 +70,7 @@ from yeastxr.simulation.steps import (
 )
 
 SPECIFICATION = "specification"  # the attribute that holds the complete specification as JSON
-PRESET = "preset"  # a name in place of parameters that are not given
+PRESET = "preset"  # a preset supplies omitted parameters
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -84,63 +84,64 @@ class SimulationSpec(
     BindingParameters,
     PopulationParameters,
 ):
-    """Everything that a simulated dataset depends on; checked when it is made, and immutable.
+    """All parameters of a simulated dataset, validated and immutable.
 
-    :meth:`from_preset` makes one of a preset and the parameters that differ from it.
+    :meth:`from_preset` combines a preset with other parameters.
 
     Parameters
     ----------
     genes
-        How many genes, or their names, or ``"yeast"``: all ORFs of :func:`yeastxr.names.genes`.
+        The number of genes, or their names, or ``"yeast"`` for all ORFs of :func:`yeastxr.names.genes`.
     bound
-        Bound fractions, each in [0, 1]: one, a list, or a dict from names of TFs. A Series or a DataArray with texts
-        along it is such a dict; integers along it are no names.
+        Bound fractions, each in [0, 1]: a number, a list, or a dict from names of TFs. A Series or a DataArray with
+        string labels is equivalent to a dict; integer labels are ignored.
     n_sample
-        How many TFs to draw for each bound fraction: a number for all, or a list. By default one each, or for one
-        fraction as many as ``tfs`` has names.
+        The number of TFs for each bound fraction: an integer or a list. The default is 1, or, for a single fraction,
+        the number of names in ``tfs``.
     tfs
-        The names of the TFs, ``sum(n_sample)`` of them, or ``"yeast"``: all of :func:`yeastxr.names.tfs`. Integers from
-        0 by default.
+        The ``sum(n_sample)`` names of the TFs, or ``"yeast"`` for all of :func:`yeastxr.names.tfs`. The default is
+        integers from 0.
     replicates
-        How many independent replicates; none (no such dim) by default.
+        The number of independent replicates. By default, there is no such dimension.
     bound_concentration
-        Draws each TF's bound fraction from a beta distribution, whose mean is its ``bound`` and whose two parameters
-        add up to this, from 0.01 to 1e6. By default the fractions are ``bound`` itself.
+        Draws the bound fraction of each TF from a beta distribution with mean ``bound`` and this concentration (the sum
+        of its two parameters), from 0.01 to 1e6. By default the fractions equal ``bound``.
     measurements
-        How many measurements of each replicate, which share its truth: labels, background hops, responses and signs.
-        Each has experiment hops and noise of its own. None (no such dim) by default.
+        The number of measurements of each replicate. They share labels, background hops, responses and signs, but not
+        experiment hops and noise. By default, there is no such dimension.
     background_hops_range
-        First and last number of background hops, at least 0; with 0 a pseudocount is needed.
+        First and last number of background hops, at least 0; a range from 0 needs a pseudocount.
     unbound_experiment_hops_range, bound_experiment_hops_range
         First and last number of experiment hops of unbound and of bound pairs, at least 0.
     total_background_hops, total_experiment_hops
-        The totals that the hops are fractions of, at least 1.
+        The total numbers of hops, at least 1.
     pseudocount
-        Keeps the ratio of hops finite, at least 0.
+        A number, at least 0, that keeps the enrichment finite.
     hop_distribution
         ``"uniform"`` draws hops from the ranges above, ``"negative_binomial"`` from distributions with the means below.
     background_hops_mean, unbound_experiment_hops_mean, bound_experiment_hops_mean
         Means of negative binomial hops, from 0 to 10,000.
     background_hops_dispersion, experiment_hops_dispersion
-        Dispersions d: counts of mean m have the variance ``m + d m^2`` given their gene's factor; 0 is Poisson.
+        Dispersions d: given the factor of their gene, counts with mean m have the variance ``m + d m^2``; 0 is Poisson.
     promoter_dispersion
-        Variance of a gamma factor of mean 1, by which the means of all hops of a gene are multiplied: background and
-        experiment, of all TFs.
+        Variance of a gamma factor with mean 1 that multiplies the means of all hops of a gene: background and
+        experiment hops of all TFs.
     hops
         Whether to keep the variables ``experiment_hops`` and ``background_hops``.
     large_effect_percentile
-        The quantile of ``|effect|``, over the genes of a TF, from which on a p-value is small, in [0, 1].
+        The quantile of ``|effect|``, over the genes of a TF, above which p-values are small, in [0, 1].
     large_effect_upper_pval
         The upper end of small p-values, in [0, 1].
     pvalues
-        ``"tutorial"`` draws p-values by the rule above. ``"test"`` tests: binding p-values are the probability of at
-        least as many experiment hops by a Poisson distribution whose mean the background hops give, perturbation
-        p-values that of at least as large an effect by the distribution of unbound pairs.
+        ``"tutorial"`` draws p-values by the rule above. ``"test"`` computes them: binding p-values are the probability
+        of at least as many experiment hops under a Poisson distribution with a mean proportional to the background
+        hops; perturbation p-values are the probability of an effect at least as large under the distribution of unbound
+        pairs.
     poisson_pseudocount
-        What is added to the background hops, of which that mean is a multiple, at least 0.
+        A pseudocount, at least 0, added to the background hops of that test.
     responsive_fraction, indirect_fraction
-        Fractions of bound and of unbound pairs that respond, in [0, 1]. Unless they are 1 and 0, the variable
-        ``responsive`` is kept, and decides the perturbation effect in place of the label.
+        Fractions of bound and of unbound pairs that respond, in [0, 1]. Unless they are 1 and 0, the dataset has the
+        variable ``responsive``, which determines the perturbation effect instead of the label.
     gene_responsiveness
         The correlation of a gene's responses to different TFs, from 0 to 0.99.
     unbound_mean, bound_mean
@@ -150,23 +151,23 @@ class SimulationSpec(
     max_mean_adjustment
         The increase of the mean of a bound pair that has the largest possible binding effect.
     tf_relationships
-        From a TF to a condition, or a list of conditions that must all hold: TFs, ``And``, ``Or``, ``Not``.
+        A dict from TFs to conditions, or lists of conditions that must all hold: TFs, ``And``, ``Or``, ``Not``.
     positive_fraction
-        The fraction of perturbation effects that are positive, in [0, 1]: one for all TFs, or a list of one for each.
+        The fraction of positive perturbation effects, in [0, 1]: one value for all TFs, or a list with one for each.
     batch_std
-        Standard deviation of an offset that is added to all effects of a TF in a measurement, at least 0.
+        Standard deviation, at least 0, of an offset added to all effects of a TF in a measurement.
     adjusted
-        Whether to keep the variable ``adjusted``: where a pair responds and its conditions hold.
+        Whether to keep the variable ``adjusted``: whether a pair responds and its conditions hold.
     missing_gene_fraction, missing_pair_fraction
-        Chances that a gene has no perturbation effects, and that another pair has none, in [0, 1]: effect and p-value
-        are NaN.
+        Probabilities that a gene has no perturbation effects, and that any other pair has none, in [0, 1]. Missing
+        effects and p-values are NaN.
     seed
-        An integer in [0, 2**64); drawn by default.
+        An integer in [0, 2**64). By default it is random.
 
     Raises
     ------
     InputError
-        If a parameter is invalid; the message names it, its value and what is allowed.
+        If a parameter is invalid. The message states its name, its value and the allowed values.
 
     Examples
     --------
@@ -179,19 +180,17 @@ class SimulationSpec(
     """
 
     seed: int | None = field(
-        default=None, metadata=make_help("An integer from 0 to 2**64 - 1; drawn and shown by default.", int)
+        default=None, metadata=make_help("Integer from 0 to 2**64 - 1 (default: random, and printed).", int)
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_tfs(self.tf_labels)
         if self.tests_effects and self.unbound_std == 0:
-            raise InputError(
-                "unbound_std is 0 and pvalues is 'test'; expected one above 0, as effects are tested against that noise"
-            )
+            raise InputError("unbound_std is 0 and pvalues is 'test'; expected a number above 0, the noise of the test")
         if self.batch_std and self.measurements is None:
             raise InputError(
-                f"batch_std is {self.batch_std:g} without measurements; expected measurements, which have batches"
+                f"batch_std is {self.batch_std:g} but there are no measurements; expected measurements with it"
             )
         self._set(seed=check_seed(self.seed))
 
@@ -205,27 +204,27 @@ class SimulationSpec(
         return f"SimulationSpec({', '.join(shown)})"
 
     def __hash__(self) -> int:
-        return hash((self.genes, self.bound, self.n_sample, self.seed))  # enough to tell most apart, and quick
+        return hash((self.genes, self.bound, self.n_sample, self.seed))  # a cheap hash of some parameters
 
     def to_json(self) -> str:
-        """Return the specification as JSON, from which :meth:`from_json` makes an equal one.
+        """Return the specification as JSON; the inverse of :meth:`from_json`.
 
         Returns
         -------
         str
-            One JSON object: every parameter by its name.
+            A JSON object with all parameters.
         """
         return join_json(self.write_values())
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Make a specification of the values that JSON or YAML hold.
+        """Create a specification from values read from JSON or YAML.
 
         Parameters
         ----------
         values
-            Parameters by name; ``tf_relationships`` as :func:`yeastxr.simulation.relations.to_json` writes it. A
-            ``preset`` may stand for those that are left out.
+            Parameters by name, with ``tf_relationships`` in the form of :func:`yeastxr.simulation.relations.to_json`. A
+            ``preset`` may supply omitted parameters.
 
         Returns
         -------
@@ -247,20 +246,20 @@ class SimulationSpec(
 
     @classmethod
     def from_preset(cls, preset: str, **values: Any) -> Self:
-        """Make a specification of a preset, and of parameters that take precedence.
+        """Create a specification from a preset and parameters that override it.
 
         Parameters
         ----------
         preset
             A name in :func:`yeastxr.presets`.
         **values
-            Parameters by name, which replace the preset's. ``bound`` and ``tfs`` come with their own number of TFs,
-            see :meth:`yeastxr.Preset.fill`.
+            Parameters that override the preset. ``bound`` and ``tfs`` also change the number of TFs; see
+            :meth:`yeastxr.Preset.fill`.
 
         Returns
         -------
         SimulationSpec
-            The specification, which holds values alone: it is the same after a preset has changed.
+            The specification. It contains all values, so later changes of the preset do not affect it.
 
         Raises
         ------
@@ -278,12 +277,12 @@ class SimulationSpec(
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Make a specification of JSON; the inverse of :meth:`to_json`.
+        """Create a specification from JSON; the inverse of :meth:`to_json`.
 
         Parameters
         ----------
         text
-            One JSON object of parameters by name.
+            A JSON object of parameters.
 
         Returns
         -------
@@ -293,7 +292,7 @@ class SimulationSpec(
         Raises
         ------
         InputError
-            If it is not JSON, a name is unknown, or a value is invalid.
+            If the text is not JSON, a name is unknown, or a value is invalid.
         """
         try:
             values = json.loads(text)
@@ -302,18 +301,18 @@ class SimulationSpec(
         return cls.from_dict(values)
 
     def simulate(self, chunks: Chunks = None) -> xr.Dataset:
-        """Make the dataset; see :func:`yeastxr.simulate`.
+        """Simulate the dataset; see :func:`yeastxr.simulate`.
 
         Parameters
         ----------
         chunks
-            None for NumPy; ``"auto"`` or a dict from dims to sizes for dask.
+            None for NumPy arrays; ``"auto"`` or a dict from dimensions to sizes for dask arrays.
 
         Returns
         -------
         xarray.Dataset
-            The five features, and the extra variables of the specification, with dims
-            ``([replicate,] [measurement,] gene, tf)``.
+            The five features and the extra variables of the specification, with dimensions ``([replicate,]
+            [measurement,] gene, tf)``.
         """
         sizes = get_sizes(self)
         lengths = chunk_sizes(sizes, chunks)
@@ -332,12 +331,12 @@ class SimulationSpec(
 
     @property
     def extras(self) -> list[str]:
-        """The names of the extra variables that a dataset of this specification has, in order."""
+        """The names of the extra variables of the dataset, in order."""
         wanted = {"responsive": self.has_responses, "adjusted": self.adjusted}
         return [name for name in EXTRA_NAMES if wanted.get(name, self.hops)]
 
     def _describe_steps(self, values: Mapping[str, str]) -> dict[str, dict[str, str]]:
-        """Return the parameters of the step that makes each variable, out of the JSON of each."""
+        """Return the JSON of the parameters of each variable's step."""
         binding, perturbation = describe_step(BindingParameters, values), describe_step(PerturbationParameters, values)
         pvalues, missing = PvalueParameters.pick(values), MissingParameters.pick(values)
         return {
@@ -353,7 +352,7 @@ class SimulationSpec(
         }
 
     def _make_draw_parameters(self) -> dict[str, Any]:
-        """Return the parameters of the draws of a block: those of the tutorial, or of what extends it."""
+        """Return the parameters for drawing a block, of the tutorial's or the extended model."""
         numbers = MeanModel.from_spec(self).numbers
         if not self.extends_tutorial:
             return {
@@ -379,9 +378,9 @@ class SimulationSpec(
         return {"model": model, "seed": self.seed}
 
     def _simulate_by_steps(self, chunks: Chunks) -> xr.Dataset:
-        """Make the same dataset step by step, with the graph that steps by hand have."""
+        """Simulate the same dataset step by step, with the dask graph of separate steps."""
         seed = check_seed(self.seed)
-        binding = replace(BindingParameters.extract(self), hops=False)  # steps by hand don't say what is kept
+        binding = replace(BindingParameters.extract(self), hops=False)  # separate steps do not select extra variables
         perturbation = PerturbationParameters.extract(self)
         of_pvalues, missing = PvalueParameters.extract(self), MissingParameters.extract(self)
         labels = make_labels(PopulationParameters.extract(self), seed, chunks)
@@ -407,7 +406,7 @@ class SimulationSpec(
 
 
 def check_parameter_names(values: Iterable[str]) -> None:
-    """Refuse a name that is neither a parameter of a simulation nor ``preset``, naming the nearest."""
+    """Raise for a name that is neither a parameter of a simulation nor ``preset``."""
     known = [*(field.name for field in fields(SimulationSpec)), PRESET]
     for name in values:
         if name not in known:
@@ -415,19 +414,19 @@ def check_parameter_names(values: Iterable[str]) -> None:
 
 
 def fill_parameters(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return parameters by name, where a ``preset`` gives those that are left out; refuse unknown and missing names."""
+    """Return parameters completed by a ``preset``, or raise for unknown and missing names."""
     check_parameter_names(values)
     filled = {name: value for name, value in values.items() if name != PRESET}
     if values.get(PRESET) is not None:
         filled = get_preset(values[PRESET]).fill(filled)
-    for name, expected in (("genes", "a count or names"), ("bound", "fractions from 0 to 1")):
+    for name, expected in (("genes", "a number or names"), ("bound", "fractions from 0 to 1")):
         if name not in filled:
             raise InputTypeError(f"{name} is missing; expected {expected}, or a preset")
     return filled
 
 
 def _fill_keywords(function: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Fill in what a preset says and the call does not; refuse unknown and missing parameters, naming the nearest."""
+    """Complete the parameters of a call with a preset, or raise for unknown and missing parameters."""
     bind = signature(function).bind
 
     @wraps(function)
@@ -487,35 +486,36 @@ def simulate(
     preset: str | None = None,
     chunks: Chunks = None,
 ) -> xr.Dataset:
-    """Simulate binding and perturbation data: the four steps in one call.
+    """Simulate binding and perturbation data, with all four steps in one call.
 
     :class:`yeastxr.SimulationSpec` describes each parameter in full.
 
     Parameters
     ----------
     genes
-        How many genes, or their names, or ``"yeast"``: all ORFs of :func:`yeastxr.names.genes`; required without a
-        preset.
+        The number of genes, or their names, or ``"yeast"`` for all ORFs of :func:`yeastxr.names.genes`. Required
+        without a preset.
     bound, n_sample, tfs, replicates
-        Bound fractions (required without a preset), how many TFs for each, names of the TFs, and how many replicates.
+        Bound fractions (required without a preset), the number of TFs for each, names of the TFs, and the number of
+        replicates.
     bound_concentration, measurements
-        Concentration of a beta distribution of bound fractions, and how many measurements of each replicate.
+        Concentration of a beta distribution of bound fractions, and the number of measurements of each replicate.
     background_hops_range, unbound_experiment_hops_range, bound_experiment_hops_range
         First and last number of hops.
     total_background_hops, total_experiment_hops, pseudocount
-        The totals that the hops are fractions of, and what keeps the ratio of hops finite.
+        Total numbers of hops, and a number that keeps the enrichment finite.
     hop_distribution
         ``"uniform"`` or ``"negative_binomial"``.
     background_hops_mean, unbound_experiment_hops_mean, bound_experiment_hops_mean
         Means of negative binomial hops.
     background_hops_dispersion, experiment_hops_dispersion, promoter_dispersion
-        Dispersions of hops, and the variance of a factor that all hops of a gene share.
+        Dispersions of hops, and the variance of a factor shared by all hops of a gene.
     hops
         Whether to keep ``experiment_hops`` and ``background_hops``.
     large_effect_percentile, large_effect_upper_pval
-        The quantile of ``|effect|`` from which on a p-value is small, and the upper end of small p-values.
+        The quantile of ``|effect|`` above which p-values are small, and the upper end of small p-values.
     pvalues, poisson_pseudocount
-        ``"tutorial"`` (drawn) or ``"test"``, and what is added to the background hops of a binding test.
+        ``"tutorial"`` (random) or ``"test"``, and a pseudocount of background hops in binding tests.
     responsive_fraction, indirect_fraction, gene_responsiveness
         Fractions of bound and of unbound pairs that respond, and the correlation of a gene's responses.
     unbound_mean, unbound_std, bound_mean, bound_std
@@ -528,25 +528,25 @@ def simulate(
     missing_gene_fraction, missing_pair_fraction
         Fractions of genes, and of other pairs, without perturbation effects.
     seed
-        An integer in [0, 2**64); drawn by default.
+        An integer in [0, 2**64). By default it is random.
     preset
-        A name in :func:`presets`, whose parameters hold where none are given here: ``"tutorial"`` or ``"yeast"``.
+        A name in :func:`presets`, which supplies omitted parameters: ``"tutorial"`` or ``"yeast"``.
     chunks
-        None for NumPy; ``"auto"`` or a dict from dims to sizes for dask, when nothing is computed yet. The values are
-        the same, bit for bit.
+        None for NumPy arrays; ``"auto"`` or a dict from dimensions to sizes for lazy dask arrays. The values are
+        bit-identical.
 
     Returns
     -------
     xarray.Dataset
         ``label`` (bool), ``binding_effect``, ``binding_pvalue``, ``perturbation_effect`` and ``perturbation_pvalue``
-        (float32) with dims ``([replicate,] [measurement,] gene, tf)``, and extra variables where parameters say so:
-        ``experiment_hops`` and ``background_hops`` (int32), ``responsive`` and ``adjusted`` (bool). The attributes hold
-        the specification, the seed and versions.
+        (float32) with dims ``([replicate,] [measurement,] gene, tf)``, and optional extra variables:
+        ``experiment_hops`` and ``background_hops`` (int32), ``responsive`` and ``adjusted`` (bool). The attributes
+        contain the specification, the seed and versions.
 
     Raises
     ------
     InputError
-        If a parameter is invalid; the message names it, its value and what is allowed.
+        If a parameter is invalid. The message states its name, its value and the allowed values.
 
     Examples
     --------
@@ -566,7 +566,7 @@ def simulate(
     try:
         return spec.simulate(chunks)
     except MemoryError as error:
-        raise MemoryError(f"{error}; expected a smaller simulation, or chunks='auto' and to save it") from None
+        raise MemoryError(f"{error}; simulate with chunks='auto' and save the dataset, or simulate less") from None
 
 
 def assemble(
@@ -580,21 +580,21 @@ def assemble(
     responsive: xr.DataArray | None = None,
     adjusted: xr.DataArray | None = None,
 ) -> xr.Dataset:
-    """Step 4: put the five features, and extra variables, together into one dataset.
+    """Step 4: combine the five features, and extra variables, in one dataset.
 
-    If the attributes of the arrays describe one simulation with one seed, and simulating that gives these values (for
-    dask: this graph), the dataset gets its specification: then it is identical to what :func:`simulate` returns.
+    If the attributes of the arrays describe one simulation with one seed, and it has the same values (for dask: the
+    same graph), the dataset gets its specification. It is then identical to the result of :func:`simulate`.
 
     Parameters
     ----------
     labels, binding_effect, binding_pvalue, perturbation_effect, perturbation_pvalue
-        The outcomes of the steps, dims ``(..., gene, tf)``, with the same coordinates; NumPy or dask.
+        The results of the steps, with dimensions ``(..., gene, tf)`` and the same coordinates; NumPy or dask.
     hops
-        The outcome of :func:`generate_hops`, to keep ``experiment_hops`` and ``background_hops``.
+        The result of :func:`generate_hops`, to keep ``experiment_hops`` and ``background_hops``.
     responsive
-        The outcome of :func:`generate_responses`, which the perturbation effects were drawn with.
+        The result of :func:`generate_responses` that the perturbation effects were drawn with.
     adjusted
-        Which pairs respond and have conditions that hold, the outcome of :func:`adjusted_pairs`, to keep it.
+        The result of :func:`adjusted_pairs`, to keep it.
 
     Returns
     -------
@@ -604,7 +604,7 @@ def assemble(
     Raises
     ------
     InputError
-        If an array has the wrong dtype or dims, or coordinates that differ from the labels'.
+        If an array has the wrong dtype or dimensions, or coordinates that differ from those of the labels.
 
     Examples
     --------
@@ -618,7 +618,9 @@ def assemble(
     True
     """
     if hops is not None and not isinstance(hops, xr.Dataset):
-        raise SchemaError(f"hops is of type {type(hops).__name__}; expected the xarray.Dataset of generate_hops")
+        raise SchemaError(
+            f"hops is of type {type(hops).__name__}; expected the xarray.Dataset that generate_hops returns"
+        )
     features = [labels, binding_effect, binding_pvalue, perturbation_effect, perturbation_pvalue]
     extras = {} if hops is None else {name: get_feature(hops, name) for name in EXTRA_NAMES[:2]}
     given = [*extras.items(), ("responsive", responsive), ("adjusted", adjusted)]
@@ -628,7 +630,7 @@ def assemble(
     arrays = {name: check_array(array, name).transpose(..., *CORE_DIMS) for name, array in arrays.items()}
     for name, array in arrays.items():
         if array.name in VARIABLE_BY_NAME and array.name != name:
-            raise SchemaError(f"{name} is an array called {array.name!r}; expected that one in its own place")
+            raise SchemaError(f"{name} is an array with the name {array.name!r}; expected the array of {name}")
     arrays = {name: match_to(array, name, arrays[LABEL], "labels") for name, array in arrays.items()}
     ds = _combine(arrays)
     others = {name: coord for array in arrays.values() for name, coord in array.coords.items() if name not in ds.coords}
@@ -636,15 +638,15 @@ def assemble(
 
 
 def _combine(arrays: Mapping[str, xr.DataArray]) -> xr.Dataset:
-    """Put features and extra variables together, in order, as variables over the coordinates of the labels."""
+    """Combine features and extra variables, in order, with the coordinates of the labels."""
     variables = {name: array.variable for name, array in arrays.items()}
     return xr.Dataset(variables, coords=arrays[LABEL].coords | make_feature_coordinate())
 
 
 def matches_spec(ds: xr.Dataset, spec: SimulationSpec) -> bool:
-    """Return whether a dataset has exactly the genes, TFs and replicates of a specification, in order; not the values.
+    """Return whether a dataset has exactly the genes, TFs and replicates of a specification, in order, ignoring values.
 
-    False for a selection, another order, other names, other bound fractions, or further dimensions.
+    False for a selection, a different order, names, bound fractions or additional dimensions.
     """
     expected = make_template(spec, None)
     if set(list_dims(ds)) != set(expected.dims):
@@ -669,7 +671,7 @@ def _make_attrs(spec: SimulationSpec, text: str | None = None) -> dict[str, Any]
 
 
 def _find_provenance(ds: xr.Dataset) -> dict[str, Any]:
-    """Return the attributes of the one simulation that made all arrays of a dataset, or none."""
+    """Return the attributes of the single simulation of all arrays, or an empty dict."""
     made_by: dict[str, Any] = {}
     extras = list_extras(ds)
     kept = {"hops": "experiment_hops" in extras, "adjusted": "adjusted" in extras}
@@ -688,7 +690,7 @@ def _find_provenance(ds: xr.Dataset) -> dict[str, Any]:
 
 
 def has_values_of(ds: xr.Dataset, spec: SimulationSpec) -> bool:
-    """Return whether a specification that matches a dataset gives its values, or its dask graph."""
+    """Return whether the simulation of a matching specification has the values, or the dask graph, of a dataset."""
     names = list_variables(ds)
     if names != [*FEATURE_NAMES, *spec.extras]:
         return False
@@ -714,6 +716,6 @@ def has_values_of(ds: xr.Dataset, spec: SimulationSpec) -> bool:
 
 
 def _get_names(ds: xr.Dataset, dim: str) -> list[str] | None:
-    """Return the names along a dim, or None where it has integers."""
+    """Return the names along a dimension, or None if labels are integers."""
     index = ds.indexes[dim]
     return [str(name) for name in index] if index.inferred_type == "string" else None

@@ -1,8 +1,8 @@
-"""The steps on labelled arrays: NumPy in, NumPy out; dask in, dask out, nothing computed.
+"""The steps as functions of labelled arrays, which keep dask arrays lazy.
 
-Dimensions are handled by name. A block of any array is a function of the positions it covers, see
-:mod:`yeastxr.simulation.draws`. Each public step checks its arguments and calls the function that does the work on
-parameters that are checked; :func:`yeastxr.simulate` calls those functions.
+Dimensions are addressed by name. Each block of an array is a function of its positions; see
+:mod:`yeastxr.simulation.draws`. Public steps validate their arguments, and then call a function with validated
+parameters, which :func:`yeastxr.simulate` calls directly.
 """
 
 import json
@@ -73,34 +73,35 @@ def generate_gene_population(
     seed: int | None = None,
     chunks: Chunks = None,
 ) -> xr.DataArray:
-    """Step 1: draw which genes each TF binds.
+    """Step 1: draw the genes that each TF binds.
 
-    Each TF binds exactly ``round(genes * bound)`` genes, every such set of genes being equally likely.
+    Each TF binds exactly ``round(genes * bound)`` genes. All sets of this size are equally likely.
 
     Parameters
     ----------
     genes
-        How many genes, or their names, or ``"yeast"``: all ORFs of :func:`yeastxr.names.genes`.
+        The number of genes, or their names, or ``"yeast"`` for all ORFs of :func:`yeastxr.names.genes`.
     bound
-        Bound fractions, each in [0, 1]: one, a list, or a dict from names of TFs. A Series or a DataArray with texts
-        along it is such a dict; integers along it are no names.
+        Bound fractions, each in [0, 1]: a number, a list, or a dict from names of TFs. A Series or a DataArray with
+        string labels is equivalent to a dict; integer labels are ignored.
     n_sample
-        How many TFs to draw for each bound fraction: a number for all, or a list. By default one each, or for one
-        fraction as many as ``tfs`` has names.
+        The number of TFs for each bound fraction: an integer or a list. The default is 1, or, for a single fraction,
+        the number of names in ``tfs``.
     tfs
-        The names of the TFs, ``sum(n_sample)`` of them, or ``"yeast"``: all of :func:`yeastxr.names.tfs`. Integers from
-        0 by default.
+        The ``sum(n_sample)`` names of the TFs, or ``"yeast"`` for all of :func:`yeastxr.names.tfs`. The default is
+        integers from 0.
     replicates
-        How many independent replicates to draw; none (no such dimension) by default.
+        The number of independent replicates. By default, there is no such dimension.
     bound_concentration
-        Draws each TF's fraction from a beta distribution, whose mean is its ``bound`` and whose two parameters add up
-        to this, from 0.01 to 1e6. The fraction is one of 256 levels, each the mean of an equally probable part.
+        Draws the bound fraction of each TF from a beta distribution with mean ``bound`` and this concentration (the sum
+        of its two parameters), from 0.01 to 1e6. The fraction is one of 256 levels: the means of equally probable parts
+        of the distribution.
     measurements
-        How many measurements share the labels; none (no such dimension) by default.
+        The number of measurements, which share the labels. By default, there is no such dimension.
     seed
-        An integer in [0, 2**64); drawn, and kept in the attributes, by default.
+        An integer in [0, 2**64). By default it is random, and stored in the attributes.
     chunks
-        None for NumPy; ``"auto"`` or a dict from dims to sizes for dask.
+        None for NumPy arrays; ``"auto"`` or a dict from dimensions to sizes for dask arrays.
 
     Returns
     -------
@@ -156,12 +157,12 @@ def make_labels(params: PopulationParameters, seed: int, chunks: Chunks) -> xr.D
 
 
 def describe_population(params: PopulationParameters, values: Mapping[str, str]) -> dict[str, str]:
-    """Return the parameters of step 1, out of the JSON of each, without names, which are in the coordinates."""
+    """Return the JSON of the parameters of step 1, without names, which are coordinates."""
     return {**PopulationParameters.pick(values), "genes": str(params.n_genes), "tfs": "null"}
 
 
 def describe_step(group: type[Parameters], values: Mapping[str, str]) -> dict[str, str]:
-    """Return the parameters of a step, out of the JSON of each, without those that say what a dataset keeps."""
+    """Return the JSON of the parameters of a step, without those that select extra variables."""
     return {name: value for name, value in group.pick(values).items() if name not in KEPT}
 
 
@@ -185,24 +186,24 @@ def generate_hops(
 ) -> xr.Dataset:
     """Step 2, first half: draw the hops of every pair.
 
-    ``"uniform"`` draws them from inclusive ranges. ``"negative_binomial"`` draws counts of mean ``m f`` and variance
-    ``m f + d (m f)^2``, by inversion of their distribution function: m is the mean of background hops, or of experiment
-    hops of unbound or bound pairs, d the dispersion, and f the factor of the gene's promoter. All hops of a gene share
-    that factor, background and experiment, of all TFs: one of 64 levels, each the mean of an equally probable part of a
-    gamma distribution with mean 1 and variance ``promoter_dispersion``. So hot promoters are hot in every experiment.
+    ``"uniform"`` draws them from inclusive ranges. ``"negative_binomial"`` draws counts with mean ``m f`` and variance
+    ``m f + d (m f)^2``, by inverting their distribution function: m is the mean of background hops, or of experiment
+    hops of unbound or bound pairs, d is the dispersion, and f is the factor of the gene's promoter. The background and
+    experiment hops of all TFs share this factor, so hot promoters are hot in every experiment. It is one of 64 levels:
+    the means of equally probable parts of a gamma distribution with mean 1 and variance ``promoter_dispersion``.
 
     Parameters
     ----------
     labels
         Labels from step 1, bool, dims ``(..., gene, tf)``; NumPy or dask.
     background_hops_range
-        First and last number of background hops, at least 0; with 0 a pseudocount is needed.
+        First and last number of background hops, at least 0; a range from 0 needs a pseudocount.
     unbound_experiment_hops_range, bound_experiment_hops_range
         First and last number of experiment hops of unbound and of bound pairs, at least 0.
     total_background_hops, total_experiment_hops
-        The totals that the hops are fractions of, at least 1; kept in the attributes, for enrichment and p-values.
+        Total numbers of hops, at least 1, stored in the attributes for enrichment and p-values.
     pseudocount
-        Kept in the attributes, for enrichment.
+        Stored in the attributes for enrichment.
     hop_distribution
         ``"uniform"`` draws hops from the ranges, ``"negative_binomial"`` from distributions with the means below.
     background_hops_mean, unbound_experiment_hops_mean, bound_experiment_hops_mean
@@ -210,15 +211,15 @@ def generate_hops(
     background_hops_dispersion, experiment_hops_dispersion
         Dispersions, from 0 (Poisson) to 100.
     promoter_dispersion
-        Variance of the factor of a promoter, from 0 to 100.
+        Variance of the promoter's factor, from 0 to 100.
     seed
-        An integer in [0, 2**64); drawn, and kept in the attributes, by default.
+        An integer in [0, 2**64). By default it is random, and stored in the attributes.
 
     Returns
     -------
     xarray.Dataset
         ``experiment_hops`` and ``background_hops``, int32, at least 0, dims ``(..., gene, tf)``; dask-backed if labels
-        are. :func:`generate_binding_effects` with the same parameters and seed has the effects of these hops.
+        are. :func:`generate_binding_effects` with the same parameters and seed returns the effects of these hops.
 
     Raises
     ------
@@ -253,7 +254,7 @@ def generate_hops(
 
 
 def make_hops(labels: xr.DataArray, params: BindingParameters, seed: int) -> dict[str, xr.DataArray]:
-    """Draw hops; the labels' dimensions are in order."""
+    """Draw hops for labels with ordered dimensions."""
     hops = {}
     for name, which in ((EXPERIMENT_HOPS, "experiment"), (BACKGROUND_HOPS, "background")):
         values = map_blocks(
@@ -287,24 +288,23 @@ def generate_binding_effects(
     promoter_dispersion: float = BindingParameters.promoter_dispersion,
     seed: int | None = None,
 ) -> xr.DataArray:
-    """Step 2: draw the hops of every pair and return their enrichment.
+    """Step 2: draw the hops of every pair, and return their enrichment.
 
     ``effect = (experiment / (total_experiment + pc)) / (background / (total_background + pc) + pc)``, the enrichment of
-    calling cards data, with hops as :func:`generate_hops` draws them, by default uniformly from inclusive ranges.
-    Computed in float64 and rounded once.
+    calling cards data. The hops are those of :func:`generate_hops`. The effect is computed in float64 and rounded once.
 
     Parameters
     ----------
     labels
         Labels from step 1, bool, dims ``(..., gene, tf)``; NumPy or dask.
     background_hops_range
-        First and last number of background hops, at least 0; with 0 a pseudocount is needed.
+        First and last number of background hops, at least 0; a range from 0 needs a pseudocount.
     unbound_experiment_hops_range, bound_experiment_hops_range
         First and last number of experiment hops of unbound and of bound pairs, at least 0.
     total_background_hops, total_experiment_hops
-        The totals that the hops are fractions of, at least 1.
+        Total numbers of hops, at least 1.
     pseudocount
-        Keeps the ratio finite, at least 0.
+        A number, at least 0, that keeps the enrichment finite.
     hop_distribution
         ``"uniform"`` draws hops from the ranges, ``"negative_binomial"`` from distributions with the means below.
     background_hops_mean, unbound_experiment_hops_mean, bound_experiment_hops_mean
@@ -312,9 +312,9 @@ def generate_binding_effects(
     background_hops_dispersion, experiment_hops_dispersion
         Dispersions, from 0 (Poisson) to 100.
     promoter_dispersion
-        Variance of the factor of a promoter, from 0 to 100.
+        Variance of the promoter's factor, from 0 to 100.
     seed
-        An integer in [0, 2**64); drawn, and kept in the attributes, by default.
+        An integer in [0, 2**64). By default it is random, and stored in the attributes.
 
     Returns
     -------
@@ -354,7 +354,7 @@ def generate_binding_effects(
 
 
 def make_binding_effects(labels: xr.DataArray, params: BindingParameters, seed: int) -> xr.DataArray:
-    """Draw binding effects; the labels' dimensions are in order."""
+    """Draw binding effects for labels with ordered dimensions."""
     inputs = [labels, *get_positions(labels)]
     if params.is_tabulated or MEASUREMENT in labels.dims:
         options: dict[str, Any] = {"dtype": np.float32, "params": params, "seed": seed}
@@ -385,40 +385,40 @@ def generate_pvalues(
     seed: int | None = None,
     feature: Literal["binding_pvalue", "perturbation_pvalue"] | None = None,
 ) -> xr.DataArray:
-    """Step 2 or 3: draw a p-value for every effect, or test it.
+    """Step 2 or 3: draw or compute a p-value for every effect.
 
     With ``pvalues="tutorial"``: uniform on [0, 1]; where ``|effect|`` is at least the TF's quantile over genes (linear
-    between order statistics), uniform on ``[0, large_effect_upper_pval]``. Within each of the two groups p-values do
-    not depend on the effect, as in the tutorial of yeastdnnexplorer: they are the outcome of a rule, not of a test.
+    between order statistics), uniform on ``[0, large_effect_upper_pval]``. Within each of these two groups, p-values do
+    not depend on the effect, as in the tutorial of yeastdnnexplorer: they come from a rule, not from a test.
 
-    With ``pvalues="test"`` nothing is drawn. The p-value of binding is ``P(N >= experiment_hops)`` of a Poisson number
-    N with the mean ``(background_hops + poisson_pseudocount) * total_experiment_hops / total_background_hops``, the
-    test of calling cards (Wang et al., Genome Research 21, 2011) with the pseudocount of ``callingcardstools``, as
-    :func:`yeastxr.analysis.enrichment` has it. It comes from a table made in 50-digit arithmetic.
-    The p-value of a perturbation effect is two-sided, ``P(|X| >= |effect|)`` of a normal number X with the mean and
-    standard deviation of unbound pairs: ``Q((|effect| - mean) / std) + Q((|effect| + mean) / std)``, with a relative
-    error below 1e-9. Both are rounded to float32.
+    With ``pvalues="test"``, nothing is random. The p-value of binding is ``P(N >= experiment_hops)`` for a Poisson
+    variable N with the mean ``(background_hops + poisson_pseudocount) * total_experiment_hops /
+    total_background_hops``, the test of calling cards (Wang et al., Genome Research 21, 2011) with the pseudocount of
+    ``callingcardstools``, as in :func:`yeastxr.analysis.enrichment`. It comes from a table computed in 50-digit
+    arithmetic. The p-value of a perturbation effect is two-sided, ``P(|X| >= |effect|)`` for a normal variable X with
+    the mean and standard deviation of unbound pairs: ``Q((|effect| - mean) / std) + Q((|effect| + mean) / std)``, with
+    a relative error below 1e-9. Both are rounded to float32.
 
     Parameters
     ----------
     effect
         ``binding_effect`` or ``perturbation_effect``, float32, dims ``(..., gene, tf)``; NumPy or dask.
     large_effect_percentile
-        Which quantile, in [0, 1].
+        The quantile of ``|effect|`` above which p-values are small, in [0, 1].
     large_effect_upper_pval
-        The upper end for large effects, in [0, 1].
+        The upper end of small p-values, in [0, 1].
     pvalues
         ``"tutorial"`` or ``"test"``.
     poisson_pseudocount
-        What is added to the background hops of a binding test, at least 0.
+        A pseudocount, at least 0, added to the background hops of a binding test.
     hops
-        The outcome of :func:`generate_hops`, which a binding test needs.
+        The result of :func:`generate_hops`, required by a binding test.
     unbound_mean, unbound_std
-        The distribution that a perturbation test assumes; by default that of the parameters in the effect's attributes.
+        The null distribution of a perturbation test. The default comes from the attributes of the effect.
     seed
-        An integer in [0, 2**64); drawn, and kept in the attributes, by default.
+        An integer in [0, 2**64). By default it is random, and stored in the attributes.
     feature
-        Which p-values to draw, as each has its own stream; derived from the effect's name by default.
+        The p-values to draw, as each has its own stream. By default they follow from the name of the effect.
 
     Returns
     -------
@@ -428,7 +428,7 @@ def generate_pvalues(
     Raises
     ------
     InputError
-        If an argument is invalid; if an effect is NaN (for dask, when it is computed).
+        If an argument is invalid, or an effect is NaN (for dask, on computation).
 
     Examples
     --------
@@ -452,52 +452,50 @@ def generate_pvalues(
     if params.tests_effects:
         useless = [key for key in useless if (key == "hops") != (name == "binding_pvalue")]
     if useless:
-        raise InputError(
-            f"{', '.join(useless)} and pvalues={pvalues!r} of {name} do not go together; expected it left out"
-        )
+        raise InputError(f"{', '.join(useless)} can't be used with pvalues={pvalues!r} of {name}; omit it")
     if not params.tests_effects:
         return make_pvalues(effect, name, params, seed)
     if name == "perturbation_pvalue":
         return make_perturbation_tests(effect, _find_unbound(effect, unbound_mean, unbound_std), params, seed)
     if not isinstance(hops, xr.Dataset):
-        raise InputTypeError(f"hops is {format_value(hops)}; expected the dataset of generate_hops, to test binding")
+        raise InputTypeError(
+            f"hops is {format_value(hops)}; expected the result of generate_hops, which binding tests need"
+        )
     arrays = {n: match_to(get_feature(hops, n), n, effect, "effect") for n in (EXPERIMENT_HOPS, BACKGROUND_HOPS)}
     return make_binding_tests(arrays, _find_binding_parameters(arrays[EXPERIMENT_HOPS]), params, seed)
 
 
 def _find_binding_parameters(hops: xr.DataArray) -> BindingParameters:
-    """Return the parameters in the attributes of hops, or refuse hops of unknown origin."""
+    """Return the parameters in the attributes of hops, or raise if there are none."""
     try:
         return BindingParameters.extract(json.loads(hops.attrs[PARAMETERS]))
     except (KeyError, TypeError, ValueError):
         raise InputError(
-            "hops has no parameters in its attributes; expected the dataset of generate_hops, unchanged"
+            "hops has no parameters in its attributes; expected the unmodified result of generate_hops"
         ) from None
 
 
 def _find_unbound(effect: xr.DataArray, mean: float | None, std: float | None) -> tuple[float, float]:
-    """Return the mean and the standard deviation that a perturbation test assumes."""
+    """Return the mean and the standard deviation of the null distribution of a perturbation test."""
     try:
         known = PerturbationParameters.pick(json.loads(effect.attrs[PARAMETERS]))
     except (KeyError, TypeError, ValueError, AttributeError):
         known = {}
     mean, std = known.get("unbound_mean") if mean is None else mean, known.get("unbound_std") if std is None else std
     if mean is None or std is None:
-        raise InputError(
-            "effect has no parameters in its attributes; expected unbound_mean and unbound_std, to test it"
-        )
+        raise InputError("effect has no parameters in its attributes; pass unbound_mean and unbound_std")
     std = check_number("unbound_std", std, least=0)
     if std == 0:
-        raise InputError("unbound_std is 0 and pvalues is 'test'; expected one above 0")
+        raise InputError("unbound_std is 0 and pvalues is 'test'; expected a number above 0")
     return check_number("unbound_mean", mean), std
 
 
 def make_binding_tests(
     hops: Mapping[str, xr.DataArray], binding: BindingParameters, params: PvalueParameters, seed: int
 ) -> xr.DataArray:
-    """Test the binding of all pairs, given hops of these parameters whose dimensions are in order."""
+    """Test the binding of all pairs for hops with ordered dimensions."""
     experiment, background = hops[EXPERIMENT_HOPS], hops[BACKGROUND_HOPS]
-    extended.make_tails(binding, params.poisson_pseudocount)  # refuses too many combinations now
+    extended.make_tails(binding, params.poisson_pseudocount)  # raises early for too many combinations
     pvalues = map_blocks(
         extended.find_binding_pvalues,
         experiment.dims,
@@ -512,7 +510,7 @@ def make_binding_tests(
 def make_perturbation_tests(
     effect: xr.DataArray, normal: tuple[float, float], params: PvalueParameters, seed: int
 ) -> xr.DataArray:
-    """Test all perturbation effects against a normal distribution; their dimensions are in order."""
+    """Test perturbation effects, with ordered dimensions, against a normal distribution."""
     pvalues = map_blocks(extended.find_tail_pvalues, effect.dims, [effect], dtype=np.float32, normal=normal)
     return _wrap(pvalues, effect, "perturbation_pvalue", params.write_values(), seed)
 
@@ -525,23 +523,24 @@ def generate_responses(
     gene_responsiveness: float = ResponseParameters.gene_responsiveness,
     seed: int | None = None,
 ) -> xr.DataArray:
-    """Step 3, first half: draw which pairs respond.
+    """Step 3, first half: draw the pairs that respond.
 
-    Bound pairs respond with the chance ``responsive_fraction``, unbound ones with ``indirect_fraction``. With
-    ``gene_responsiveness`` a gene has chances of its own: one of 64 levels, the same for all TFs, each the mean of an
-    equally probable part of a beta distribution whose mean is that chance. Two responses of a gene then have (up to the
-    levels) that correlation, the intra-class correlation of a beta-binomial distribution.
+    Bound pairs respond with probability ``responsive_fraction``, and unbound pairs with probability
+    ``indirect_fraction``. With ``gene_responsiveness``, each gene has its own probabilities, which are the same for all
+    TFs. They come from 64 levels: the means of equally probable parts of a beta distribution with that probability as
+    its mean. The responses of a gene to two TFs then have (up to the rounding to levels) this correlation, the
+    intra-class correlation of a beta-binomial distribution.
 
     Parameters
     ----------
     labels
         Labels from step 1, bool, dims ``(..., gene, tf)``; NumPy or dask.
     responsive_fraction, indirect_fraction
-        Fractions of bound and of unbound pairs that respond, in [0, 1]. With 1 and 0 exactly the bound pairs do.
+        Fractions of bound and of unbound pairs that respond, in [0, 1]. With 1 and 0, exactly the bound pairs respond.
     gene_responsiveness
         The correlation of the responses of a gene to different TFs, from 0 to 0.99.
     seed
-        An integer in [0, 2**64); drawn, and kept in the attributes, by default.
+        An integer in [0, 2**64). By default it is random, and stored in the attributes.
 
     Returns
     -------
@@ -570,7 +569,7 @@ def generate_responses(
 
 
 def make_responses(labels: xr.DataArray, params: ResponseParameters, seed: int) -> xr.DataArray:
-    """Draw which pairs respond; the labels' dimensions are in order."""
+    """Draw the pairs that respond for labels with ordered dimensions."""
     responsive = map_blocks(
         extended.draw_responses,
         labels.dims,
@@ -585,7 +584,7 @@ def make_responses(labels: xr.DataArray, params: ResponseParameters, seed: int) 
 def make_adjusted(
     labels: xr.DataArray, responsive: xr.DataArray | None, params: PerturbationParameters
 ) -> xr.DataArray:
-    """Return which pairs respond and have conditions that hold."""
+    """Return the pairs that respond and whose conditions hold."""
     return mark_adjusted(labels, params.tf_relationships or {}, responsive)
 
 
@@ -596,20 +595,20 @@ def mask_missing(
     missing_pair_fraction: float = MissingParameters.missing_pair_fraction,
     seed: int | None = None,
 ) -> xr.DataArray:
-    """Step 3, last: make perturbation effects or their p-values NaN where they are missing.
+    """Step 3, last part: set missing perturbation effects or p-values to NaN.
 
-    The same seed and fractions make the same pairs missing. P-values are drawn before, from complete effects.
+    Arrays with the same seed and fractions miss the same pairs. Generate p-values first, from complete effects.
 
     Parameters
     ----------
     array
         ``perturbation_effect`` or ``perturbation_pvalue``, float32, dims ``(..., gene, tf)``; NumPy or dask.
     missing_gene_fraction
-        The chance that a gene is missing, for all TFs and measurements of a replicate, in [0, 1].
+        The probability that a gene is missing, for all TFs and measurements of a replicate, in [0, 1].
     missing_pair_fraction
-        The chance that a pair of another gene is missing, in [0, 1].
+        The probability that a pair of any other gene is missing, in [0, 1].
     seed
-        An integer in [0, 2**64); drawn, and kept in the attributes, by default.
+        An integer in [0, 2**64). By default it is random, and stored in the attributes.
 
     Returns
     -------
@@ -639,7 +638,7 @@ def mask_missing(
 
 
 def mask_array(array: xr.DataArray, params: MissingParameters, seed: int) -> xr.DataArray:
-    """Make values NaN where they are missing; the array's dimensions are in order."""
+    """Set missing values to NaN in an array with ordered dimensions."""
     masked = map_blocks(
         extended.mask_block,
         array.dims,
@@ -659,8 +658,8 @@ def mask_array(array: xr.DataArray, params: MissingParameters, seed: int) -> xr.
 
 
 def make_pvalues(effect: xr.DataArray, name: str, params: PvalueParameters, seed: int) -> xr.DataArray:
-    """Draw the p-values of that name; the effects' dimensions are in order."""
-    all_genes = effect.chunk({GENE: -1}) if effect.chunks else effect  # a quantile is over all genes of a TF
+    """Draw the p-values of a feature for effects with ordered dimensions."""
+    all_genes = effect.chunk({GENE: -1}) if effect.chunks else effect  # quantiles are over all genes of a TF
     cutoffs = map_blocks(
         draws.compute_abs_quantiles,
         effect.dims,
@@ -698,17 +697,16 @@ def generate_perturbation_effects(
     largest_binding_effect: float | None = None,
     seed: int | None = None,
 ) -> xr.DataArray:
-    """Step 3: draw how a gene responds when a TF is perturbed.
+    """Step 3: draw the response of genes to the perturbation of TFs.
 
-    ``effect = sign * |normal(mean, std)|``, the sign being +1 with the chance ``positive_fraction`` and else -1,
-    independently for each pair. Where pairs that respond are not those that are bound, ``responsive`` says which ones
-    they are: read "responsive" for "bound" below.
-    The mean is ``unbound_mean`` or, for bound pairs, ``bound_mean``, and then:
+    ``effect = sign * |normal(mean, std)|``. The sign is +1 with probability ``positive_fraction`` and otherwise -1,
+    independently for each pair. If ``responsive`` is given, it replaces the labels: read "responsive" for "bound"
+    below. The mean is ``unbound_mean`` or, for bound pairs, ``bound_mean``, and then:
 
     1. no adjustment: ``max_mean_adjustment`` is 0 and there are no relationships;
     2. by binding: ``max_mean_adjustment * binding_effect / largest_binding_effect`` is added for bound pairs;
-    3. by related TFs: as 2, but only where all TFs that ``tf_relationships`` lists for the TF bind the gene too;
-       bound pairs for which they do not take the unbound mean (and keep the bound standard deviation);
+    3. by related TFs: as 2, but only where all TFs that ``tf_relationships`` lists for the TF also bind the gene; all
+       other bound pairs have the unbound mean (and the bound standard deviation);
     4. by boolean relations: as 3, with ``And``, ``Or`` and ``Not`` in the lists.
 
     Parameters
@@ -716,7 +714,8 @@ def generate_perturbation_effects(
     labels
         Labels from step 1, bool, dims ``(..., gene, tf)``; NumPy or dask.
     binding_effect
-        Effects from step 2, float32, the same dims and coordinates. NaN gives NaN where the mean depends on it.
+        Effects from step 2, float32, with the same dimensions and coordinates. NaN propagates if the mean depends on
+        it.
     unbound_mean, bound_mean
         Means of unbound and bound pairs, in units of the noise's standard deviation.
     unbound_std, bound_std
@@ -724,22 +723,22 @@ def generate_perturbation_effects(
     max_mean_adjustment
         The increase of the mean of a bound pair that has the largest possible binding effect.
     tf_relationships
-        From a TF to a condition, or a list of conditions that must all hold: TFs, ``And``, ``Or``, ``Not``. Conditions
-        are about which TFs bind the gene.
+        A dict from TFs to conditions, or lists of conditions that must all hold: TFs, ``And``, ``Or``, ``Not``.
+        Conditions refer to the TFs that bind the gene.
     positive_fraction
-        The fraction of positive effects, in [0, 1]: one for all TFs, or a list of one for each.
+        The fraction of positive effects, in [0, 1]: one value for all TFs, or a list with one for each.
     batch_std
-        Standard deviation of an offset, at least 0, that is added to all effects of a TF in a measurement.
+        Standard deviation, at least 0, of an offset added to all effects of a TF in a measurement.
     responsive
-        Which pairs respond, as :func:`generate_responses` draws it; by default those that are bound.
+        The result of :func:`generate_responses`. By default the bound pairs respond.
     adjustment_function
-        Any other rule: called with labels and binding effects, it returns the mean of each pair, a finite number. It
+        Any other rule: a function of labels and binding effects that returns the mean of each pair, a finite number. It
         replaces the means, ``max_mean_adjustment`` and ``tf_relationships``.
     largest_binding_effect
-        The binding effect of the largest adjustment; by default the largest that the effect's ranges of hops allow, or,
-        for effects of unknown origin, the largest observed.
+        The binding effect with the largest adjustment. The default is the largest that the parameters in the attributes
+        allow or, without these, the largest observed.
     seed
-        An integer in [0, 2**64); drawn, and kept in the attributes, by default.
+        An integer in [0, 2**64). By default it is random, and stored in the attributes.
 
     Returns
     -------
@@ -749,7 +748,7 @@ def generate_perturbation_effects(
     Raises
     ------
     InputError
-        If an argument is invalid, labels and effects don't match, or a relationship names an unknown TF.
+        If an argument is invalid, labels and effects do not match, or a relationship names an unknown TF.
 
     Examples
     --------
@@ -781,8 +780,8 @@ def generate_perturbation_effects(
         responsive = match_to(check_array(responsive, RESPONSIVE), RESPONSIVE, labels, "labels")
     if params.batch_std and MEASUREMENT not in labels.dims:
         raise InputError(
-            f"batch_std is {params.batch_std:g} and labels have no dimension 'measurement'; "
-            "expected measurements, which have batches"
+            f"batch_std is {params.batch_std:g} but labels have no dimension 'measurement'; "
+            "expected labels with measurements"
         )
     if adjustment_function is None:
         return make_perturbation_effects(labels, effect, params, seed, largest_binding_effect, responsive=responsive)
@@ -806,17 +805,17 @@ def generate_perturbation_effects(
 
 
 def _is_extended(labels: xr.DataArray, params: PerturbationParameters) -> bool:
-    """Return whether signs, batches or measurements are not those of the tutorial."""
+    """Return whether signs, batches or measurements differ from the tutorial."""
     return params.extends_tutorial or MEASUREMENT in labels.dims
 
 
 def _list_signs(labels: xr.DataArray, params: PerturbationParameters) -> xr.Variable:
-    """Return for each TF from which number on random bits make an effect negative."""
+    """Return for each TF the smallest number of random bits that makes an effect negative."""
     return chunk_like(TF, np.array(params.list_negative_from(labels.sizes[TF]), np.uint32), labels)
 
 
 def _draw_custom_block(responsive: np.ndarray, mean: np.ndarray, *others: np.ndarray, **options: Any) -> np.ndarray:
-    """Draw a block from the means of a user's rule."""
+    """Draw a block from the means of a user-defined rule."""
     draws.check_means(mean, *options["stds"], options["batch_std"])
     return extended.draw_effects_from_means(responsive, mean, *others, **options)
 
@@ -830,7 +829,7 @@ def make_perturbation_effects(
     *,
     responsive: xr.DataArray | None = None,
 ) -> xr.DataArray:
-    """Draw perturbation effects; the dimensions are in order, and relationships name TFs of the labels."""
+    """Draw perturbation effects for arrays with ordered dimensions and validated relationships."""
     active = evaluate_relationships(labels, params.tf_relationships or {}, responsive=responsive)
     largest_effect, limit = find_largest_effect(params.max_mean_adjustment, effect, largest)
     responses = labels if responsive is None else responsive
@@ -901,22 +900,22 @@ def _draw_perturbation_block(
 
 
 def _check_largest(effect: np.ndarray, limit: float) -> None:
-    """Refuse binding effects above what the parameters in their attributes allow."""
+    """Raise for binding effects above the limit of the parameters in their attributes."""
     if np.isfinite(limit) and effect.max() > limit:
         raise InputError(
-            f"binding_effect reaches {effect.max():g}, and the parameters in its attributes allow {limit:g}; "
-            "expected largest_binding_effect=, or effects without these attributes"
+            f"binding_effect reaches {effect.max():g}, but the parameters in its attributes allow only {limit:g}; "
+            "pass largest_binding_effect, or effects without these attributes"
         )
 
 
 def _choose_pvalues(effect: xr.DataArray, feature: str | None) -> str:
-    """Return which p-values belong to an effect."""
+    """Return the name of the p-values of an effect."""
     if feature is None:
         name = getattr(effect, "name", None)
         feature = next((pvalue for pvalue, own in _EFFECT_OF.items() if own == name), None)
         if feature is None and isinstance(effect, xr.DataArray):
             raise InputError(
-                f"effect is named {format_value(name)}, which does not say whose p-values to draw; "
+                f"effect is named {format_value(name)}, which does not determine its p-values; "
                 "expected 'binding_effect' or 'perturbation_effect', or pass feature='binding_pvalue' "
                 "or feature='perturbation_pvalue'"
             )
@@ -927,7 +926,7 @@ def _choose_pvalues(effect: xr.DataArray, feature: str | None) -> str:
 
 
 def _wrap(result: xr.Variable, like: xr.DataArray, name: str, made_by: Mapping[str, str], seed: int) -> xr.DataArray:
-    """Return a labelled array, with attributes that say what it is and what made it."""
+    """Return a labelled array with attributes that describe it and its parameters."""
     array = like.copy(deep=False, data=result.data)
     array.name = name
     array.attrs = make_attrs(name, made_by, seed)
@@ -935,13 +934,13 @@ def _wrap(result: xr.Variable, like: xr.DataArray, name: str, made_by: Mapping[s
 
 
 def make_attrs(name: str, made_by: Mapping[str, str], seed: int) -> dict[str, Any]:
-    """Return the attributes of a variable, with the JSON of each parameter of its step; adjusted pairs have no seed."""
+    """Return the attributes of a variable, with the JSON of its parameters; adjusted pairs have no seed."""
     own = {} if name == ADJUSTED else {"seed": str(seed)}
     return {**VARIABLE_BY_NAME[name].attrs, PARAMETERS: join_json({**made_by, **own})}
 
 
 def make_template(params: PopulationParameters, chunks: Chunks, seed: int | None = None) -> xr.DataArray:
-    """Return an array with the dimensions, coordinates and chunks of a population; its values mean nothing."""
+    """Return an array with the dimensions, coordinates and chunks of a population, and arbitrary values."""
     sizes = get_sizes(params)
     shape, blocks = tuple(sizes.values()), chunk_sizes(sizes, chunks)
     if blocks is None:
@@ -961,7 +960,7 @@ def get_sizes(params: PopulationParameters) -> dict[str, int]:
 
 
 def make_coordinates(params: PopulationParameters, seed: int | None = None) -> dict[str, Any]:
-    """Return the coordinates of a population; the seed, for bound fractions that are drawn, is the specification's."""
+    """Return the coordinates of a population; random bound fractions depend on the seed."""
     coords: dict[str, Any] = {
         name: (name, np.arange(n) if labels is None else to_text_array(labels))
         for name, n, labels in [

@@ -1,4 +1,4 @@
-"""Sweeps: simulations over grids of parameters as one dataset; and the specifications that attributes hold."""
+"""Sweeps: simulations over grids of parameters in one dataset, and specifications in attributes."""
 
 import json
 import math
@@ -38,21 +38,21 @@ from yeastxr.simulation.relations import from_json, to_json
 from yeastxr.simulation.simulate import PRESET, SPECIFICATION, SimulationSpec, check_parameter_names
 from yeastxr.simulation.steps import get_sizes
 
-SWEEP = "sweep"  # the attribute that holds a sweep as JSON: what points have in common, labels, and what these set
-METHOD = "method"  # the swept dim whose labels are the methods by name
+SWEEP = "sweep"  # the attribute with a sweep as JSON: common parameters, labels, and the parameters of labels
+METHOD = "method"  # the swept dimension whose labels are methods
 METHODS = ("none", "binding", "related", "boolean")
 
 _HOPS = "hop_distribution"
 _MOST_POINTS = 100_000
-_MOST_LETTERS = 60  # of a label that is made of a value
-_EXPECTED_PRESET = "expected it in the specification, SimulationSpec.from_preset(...)"
+_MOST_LETTERS = 60  # characters of a label formatted from a value
+_EXPECTED_PRESET = "pass it to SimulationSpec.from_preset instead"
 _RESERVED = {*CORE_DIMS, FEATURE, REPLICATE, MEASUREMENT, BOUND_FRACTION, SPLIT, *VARIABLE_BY_NAME}
 Values = Collection[float] | list[Any] | tuple[Any, ...] | Mapping[Any, Any]
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A grid of specifications: the one that points have in common, and what each label of each swept dim changes."""
+    """A grid of specifications: common parameters, and the parameters that each label of each dimension changes."""
 
     spec: SimulationSpec
     labels: Mapping[str, Sequence[Any]]
@@ -60,22 +60,22 @@ class Sweep:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The number of labels of each swept dim."""
+        """The number of labels of each swept dimension."""
         return tuple(map(len, self.labels.values()))
 
     @property
     def sizes(self) -> dict[str, int]:
-        """The dims of the dataset, in order, and their sizes."""
-        first = self.make_point(dict.fromkeys(self.labels, 0))  # `spec` may have other TFs than the points
+        """The dimensions of the dataset, in order, and their sizes."""
+        first = self.make_point(dict.fromkeys(self.labels, 0))  # the TFs of `spec` and of points may differ
         return dict(zip(self.labels, self.shape, strict=True)) | get_sizes(first)
 
     def list_positions(self) -> Iterator[dict[str, int]]:
-        """Yield the positions of each point along the swept dims, the last one varying fastest."""
+        """Yield the positions of each point along the swept dimensions; the last one varies fastest."""
         for index in np.ndindex(*self.shape):
             yield dict(zip(self.labels, index, strict=True))
 
     def make_point(self, positions: Mapping[str, int]) -> SimulationSpec:
-        """Return the specification at these positions; along other dims at that of what points have in common."""
+        """Return the specification at these positions; other dimensions use the common parameters."""
         values: dict[str, Any] = {}
         for dim, position in positions.items():
             values |= self.changes[dim][position]
@@ -86,7 +86,7 @@ class Sweep:
         return [self.make_point(positions) for positions in self.list_positions()]
 
     def locate(self, ds: xr.Dataset) -> dict[str, int] | None:
-        """Return the positions of the one point that a dataset is, by its scalar coordinates; None if it is none."""
+        """Return the positions of the point that scalar coordinates of a dataset select, or None."""
         positions = {}
         for dim, labels in self.labels.items():
             if dim in ds.dims:
@@ -100,7 +100,7 @@ class Sweep:
         return positions
 
     def narrow(self, ds: xr.Dataset) -> Self:
-        """Return the sweep over the labels alone that a dataset has, by its coordinates along swept dims."""
+        """Return the sweep restricted to the labels of a dataset."""
         kept: dict[str, list[int]] = {}
         for dim, labels in self.labels.items():
             own = map(to_python, ds.coords[dim].values.reshape(-1)) if dim in ds.coords else ()
@@ -111,11 +111,11 @@ class Sweep:
 
     @property
     def parameters(self) -> set[str]:
-        """The names of the parameters that swept dims change."""
+        """The names of all swept parameters."""
         return {name for changes in self.changes.values() for change in changes for name in change}
 
     def write_values(self) -> dict[str, Any]:
-        """Return the values of each swept dim as plain values, as the command line reads them from a file."""
+        """Return the values of each swept dimension as plain values, in the form of files for the command line."""
         values: dict[str, Any] = {}
         for dim, labels in self.labels.items():
             changes: list[Any] = [_to_plain(change) for change in self.changes[dim]]
@@ -126,7 +126,7 @@ class Sweep:
         return values
 
     def find_dims(self, name: str) -> tuple[str, ...]:
-        """Return the swept dims of a variable: those with a parameter that it depends on."""
+        """Return the swept dimensions of a variable: those with a parameter that it depends on."""
         reached, waiting = set[str](), [name]
         while waiting:
             source = waiting.pop()
@@ -136,20 +136,20 @@ class Sweep:
         return tuple(dim for dim, changes in self.changes.items() if any(reached & set(change) for change in changes))
 
     def _list_sources(self, name: str) -> tuple[str, ...]:
-        """Return what a variable is made of; what no point uses is left out."""
+        """Return the parameters that a variable depends on, omitting those that no point uses."""
         unused = set[str]()
         if name == BOUND_FRACTION and self._list_field("bound_concentration") == {None}:
             unused = {"seed"}
         elif name == MAGNITUDE and self._list_field("max_mean_adjustment") == {0}:
             unused = {BINDING}
         elif name == "perturbation_pvalue" and self._list_field("batch_std") == {0}:
-            unused = {PERTURBATION}  # signs do not matter where no offset is added
+            unused = {PERTURBATION}  # signs matter only with an offset
         elif name == "binding_pvalue" and self._list_field("pvalues") == {"test"}:
-            unused = {BINDING}  # the hops are tested
+            unused = {BINDING}  # p-values come from hops
         return tuple(source for source in SOURCES.get(name, ()) if source not in unused)
 
     def _list_field(self, name: str) -> set[Any]:
-        """Return the values that a field has in any point."""
+        """Return the values of a field in all points."""
         for changes in self.changes.values():
             if any(name in change for change in changes):
                 return {change.get(name, getattr(self.spec, name)) for change in changes}
@@ -157,7 +157,7 @@ class Sweep:
 
     @cached_property
     def extras(self) -> list[str]:
-        """The names of the extra variables of the dataset, in order: those that any point has."""
+        """The names of the extra variables of any point, in order."""
         first = self.make_point(dict.fromkeys(self.labels, 0)).extras
         has_responses = RESPONSIVE in self.spec.extras or any(
             RESPONSIVE in self.make_point({dim: i}).extras
@@ -168,7 +168,7 @@ class Sweep:
         return [name for name in VARIABLE_BY_NAME if name in first or (name == RESPONSIVE and has_responses)]
 
     def simulate(self, chunks: Chunks = "auto") -> xr.Dataset:
-        """Make the dataset: each variable of the points in which it differs, along their swept dims."""
+        """Simulate the dataset, with each variable along the swept dimensions that it depends on."""
         own: dict[str, Any] = {}
         if isinstance(chunks, Mapping):
             lengths = chunk_sizes(self.sizes, chunks) or {}
@@ -199,7 +199,7 @@ class Sweep:
         return xr.Dataset(variables, coordinates, attrs | {SWEEP: self.to_json()})
 
     def _stack(self, variables: list[xr.Variable], dims: Sequence[str]) -> xr.Variable:
-        """Stack the variables of points, in order, along swept dims."""
+        """Stack the variables of points, in order, along swept dimensions."""
         for dim in reversed(dims):
             n = len(self.labels[dim])
             variables = [xr.Variable.concat(variables[i : i + n], dim) for i in range(0, len(variables), n)]
@@ -208,7 +208,7 @@ class Sweep:
         return variable
 
     def to_json(self) -> str:
-        """Return the sweep as JSON: an object of the specification, labels, and fields where labels are not values."""
+        """Return the sweep as JSON: the specification, labels, and fields of labels that are not values."""
         named = {
             dim: [_to_plain(change) for change in changes]
             for dim, changes in self.changes.items()
@@ -219,7 +219,7 @@ class Sweep:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Make a sweep of JSON; the inverse of :meth:`to_json`."""
+        """Create a sweep from JSON; the inverse of :meth:`to_json`."""
         description = json.loads(text)
         spec, labels = SimulationSpec.from_dict(description[SPECIFICATION]), dict(description["values"])
         named = description.get("fields", {})
@@ -235,7 +235,7 @@ class Sweep:
 
 
 def _to_plain(change: Mapping[str, Any]) -> dict[str, Any]:
-    """Return fields of a specification as values that JSON holds."""
+    """Convert fields of a specification to JSON values."""
     return {
         name: to_json(value)
         if name == "tf_relationships" and value is not None
@@ -247,10 +247,10 @@ def _to_plain(change: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _from_plain(change: Mapping[str, Any], spec: SimulationSpec) -> dict[str, Any]:
-    """Return fields of a specification out of values that JSON holds."""
+    """Convert JSON values to fields of a specification."""
     check_parameter_names(change)
     if PRESET in change:
-        raise InputError(f"a point of the sweep has a preset; {_EXPECTED_PRESET}")
+        raise InputError(f"points of a sweep can't have a preset; {_EXPECTED_PRESET}")
     relations = change.get("tf_relationships")
     if relations is None:
         return dict(change)
@@ -258,7 +258,7 @@ def _from_plain(change: Mapping[str, Any], spec: SimulationSpec) -> dict[str, An
 
 
 def _take_variable(point: xr.Dataset, name: str) -> xr.Variable:
-    """Return a variable of a point; where exactly the bound pairs respond, these are its responses."""
+    """Return a variable of a point; ``responsive`` equals the label if exactly the bound pairs respond."""
     if name in point.variables:
         return point.variables[name]
     variable = point.variables[LABEL].copy(deep=False)
@@ -267,7 +267,7 @@ def _take_variable(point: xr.Dataset, name: str) -> xr.Variable:
 
 
 def _make_index(labels: Sequence[Any]) -> np.ndarray:
-    """Return labels as the array of an index: numbers, or texts."""
+    """Return labels as an array of numbers or strings for an index."""
     if isinstance(labels[0], str):
         return to_text_array(list(labels))
     if not all(isinstance(label, int) for label in labels):
@@ -278,42 +278,42 @@ def _make_index(labels: Sequence[Any]) -> np.ndarray:
 def sweep(
     spec: SimulationSpec, *, replicates: int | None = None, chunks: Chunks = "auto", **values: Values
 ) -> xr.Dataset:
-    """Simulate over a grid of parameters, each swept one a new leading dimension.
+    """Simulate over a grid of parameters; each swept parameter becomes a leading dimension.
 
-    All points share the seed, so they differ by the parameter alone (common random numbers). A variable has the swept
-    dims of the parameters that it depends on: labels, say, have none of ``bound_mean``. Each point equals the
-    simulation of its specification, bit for bit. If any point of a sweep over ``responsive_fraction`` or
-    ``indirect_fraction`` has the variable ``responsive``, all have it: where exactly the bound pairs respond, it is a
-    copy of ``label``, which that point's own simulation lacks.
+    All points share the seed, so they differ only by the parameter (common random numbers). A variable has only the
+    swept dimensions of parameters that it depends on: for example, labels do not depend on ``bound_mean``. Each point
+    is bit-identical to the simulation of its specification, with one exception: if any point of a sweep over
+    ``responsive_fraction`` or ``indirect_fraction`` has the variable ``responsive``, all points have it. In points
+    where exactly the bound pairs respond, it is a copy of ``label``.
 
     Parameters
     ----------
     spec
-        The specification that the points have in common.
+        The specification with the common parameters.
     replicates
-        How many replicates of each point; those of the specification by default.
+        The number of replicates of each point; by default that of the specification.
     chunks
-        As for :func:`yeastxr.simulate`, and sizes along swept dims, too; by default dask-backed, one label of each
-        swept dim in a chunk. ``None`` for NumPy.
+        As for :func:`yeastxr.simulate`, with sizes along swept dimensions, too. By default arrays are dask-backed, with
+        one label of each swept dimension per chunk. ``None`` for NumPy arrays.
     **values
-        By the name of a parameter, the values to sweep over: a list, or a dict from labels to values. Labels of a list
-        are its values, if they are numbers or texts; of a range ``(1, 6)`` it is ``"1-6"``. Relations need a dict.
-        Numbers become int64, uint64 or float64, whichever holds all of them exactly.
+        For the name of a parameter, the values to sweep over: a list, or a dict from labels to values. The labels of a
+        list are its values, if they are numbers or strings; the label of a range ``(1, 6)`` is ``"1-6"``. Relations
+        need a dict. Numbers become int64, uint64 or float64, the first that represents all of them exactly.
 
-        By any other name without slashes, a dict from labels to dicts of parameters: variants that differ in several of
-        them.
+        For any other name without slashes, a dict from labels to dicts of parameters: variants that differ in several
+        parameters.
 
         ``method`` takes a list of ``"none"`` (no adjustment), ``"binding"`` (by ``max_mean_adjustment``, without
         relations), ``"related"`` (relations in which all TFs that the conditions name must bind) and ``"boolean"`` (the
-        relations as they are), which the specification has what is needed for; or a dict with parameters that replace
-        those, such as ``{"binding": {}, "related": {"tf_relationships": {0: [1]}}}``.
+        unmodified relations), with the parameters of the specification; or a dict with parameters that replace those,
+        such as ``{"binding": {}, "related": {"tf_relationships": {0: [1]}}}``.
 
     Returns
     -------
     xarray.Dataset
-        With one dimension for each swept parameter before ``([replicate,] [measurement,] gene, tf)``. It has no single
-        specification; that of a point, ``ds.sel(bound_mean=3.0)``, is :func:`yeastxr.spec_of` of it. ``method`` is an
-        option of xarray's ``sel``, so write ``ds.sel({"method": "related"})``.
+        A dataset with a dimension for each swept parameter before ``([replicate,] [measurement,] gene, tf)``. It has no
+        single specification; select a point, ``ds.sel(bound_mean=3.0)``, and call :func:`yeastxr.spec_of`. ``method``
+        is a parameter of xarray's ``sel``, so write ``ds.sel({"method": "related"})``.
 
     Raises
     ------
@@ -343,7 +343,7 @@ def sweep(
 
 
 def make_sweep(spec: SimulationSpec, values: Mapping[str, Any]) -> Sweep:
-    """Return the sweep of a specification over values by dim, see :func:`sweep`, once they are checked."""
+    """Return the validated sweep of a specification; see :func:`sweep`."""
     known = {field.name for field in fields(spec)}
     labels: dict[str, list[Any]] = {}
     changes: dict[str, list[dict[str, Any]]] = {}
@@ -361,32 +361,32 @@ def make_sweep(spec: SimulationSpec, values: Mapping[str, Any]) -> Sweep:
 
 
 def _check_number(grid: Sweep) -> None:
-    """Refuse a sweep of too many points."""
+    """Raise for too many points."""
     n_points = math.prod(grid.shape)
     if n_points > _MOST_POINTS:
         raise InputError(f"the sweep has {n_points:,} points; expected at most {_MOST_POINTS:,}")
 
 
 def _check_overlaps(changes: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
-    """Refuse a parameter that two dims change."""
+    """Raise if two dimensions change the same parameter."""
     owners: dict[str, str] = {}
     for dim, listed in changes.items():
         for name in {name: None for change in listed for name in change}:
             if owners.setdefault(name, dim) != dim:
-                raise InputError(f"{name} is changed by both {owners[name]} and {dim}; expected it in one of them")
+                raise InputError(f"both {owners[name]} and {dim} change {name}; expected it in one of them")
 
 
 def _refuse(name: Hashable) -> None:
-    """Refuse a parameter that all points must have in common."""
+    """Raise for a parameter that must be the same in all points."""
     if name in FIXED:
         raise InputError(
-            f"a sweep over {name!r} is not possible, as all points of a labelled array have the same labels, lengths "
-            "and variables; expected it in the specification"
+            f"a sweep over {name!r} is not possible, because all points must have the same labels, lengths "
+            "and variables; set it in the specification"
         )
 
 
 def _list_values(name: str, given: Any) -> tuple[list[Any], list[dict[str, Any]]]:
-    """Return the labels of the values of a parameter, and the values; labels of a list are made later."""
+    """Return the labels, if any, and the values of a parameter."""
     _refuse(name)
     if isinstance(given, Mapping):
         return _check_labels(name, given), [{name: value} for value in given.values()]
@@ -397,15 +397,15 @@ def _list_values(name: str, given: Any) -> tuple[list[Any], list[dict[str, Any]]
 
 
 def _list_variants(dim: str, given: Any, known: Collection[str]) -> tuple[list[Any], list[dict[str, Any]]]:
-    """Return the labels of variants, and the parameters that each of them changes."""
+    """Return the labels of variants, and the parameters of each."""
     if not isinstance(given, Mapping):
         names = [name for name in (*sorted(known), METHOD) if name not in FIXED]
         raise InputError(f"a sweep over {format_value(dim)} is not possible; {suggest(dim, [*names, 'replicates'])}")
     if dim in _RESERVED:
-        raise InputError(f"a sweep over {dim!r} is not possible, as datasets have that name; expected another name")
+        raise InputError(f"a sweep over {dim!r} is not possible, because datasets use this name; choose another name")
     if not dim or dim != dim.strip() or not dim.isprintable() or set(dim) & set("/\\"):
         raise InputError(
-            f"a sweep over {format_value(dim)} is not possible; expected the name of a dimension: printable "
+            f"a sweep over {format_value(dim)} is not possible; expected a name of printable "
             "characters, without slashes and without spaces at either end"
         )
     labels = _check_labels(dim, given)
@@ -416,19 +416,19 @@ def _list_variants(dim: str, given: Any, known: Collection[str]) -> tuple[list[A
             )
         check_parameter_names(change)
         if PRESET in change:
-            raise InputError(f"{dim}[{format_value(label)}] has a preset; {_EXPECTED_PRESET}")
+            raise InputError(f"{dim}[{format_value(label)}] can't have a preset; {_EXPECTED_PRESET}")
         for name in change:
             _refuse(name)
     return labels, [dict(change) for change in given.values()]
 
 
 def _list_methods(spec: SimulationSpec, given: Any) -> tuple[list[Any], list[dict[str, Any]]]:
-    """Return the labels of methods, and the adjustment and relations of each; others in a dict are variants."""
+    """Return the labels of methods, and the parameters of each; other labels of a dict are variants."""
     if not isinstance(given, Mapping):
         methods = [unwrap(name) for name in check_sequence(METHOD, given, "a list of methods, or a dict")]
         for name in methods:
             if not isinstance(name, str) or name not in METHODS:
-                raise InputError(f"method {format_value(name)} is not known; {suggest(name, METHODS)}")
+                raise InputError(f"unknown method {format_value(name)}; {suggest(name, METHODS)}")
         given = {name: {} for name in methods}
     labels, changes = _list_variants(METHOD, given, ())
     named = zip(labels, changes, strict=True)
@@ -436,14 +436,14 @@ def _list_methods(spec: SimulationSpec, given: Any) -> tuple[list[Any], list[dic
 
 
 def _make_method(spec: SimulationSpec, method: str, change: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters that a method sets, with those that are given for it."""
+    """Return the parameters of a method, updated with the given ones."""
     relations = None
     if method in ("related", "boolean"):
         relations = change.get("tf_relationships", spec.tf_relationships)
         if relations is None:
             raise InputError(
-                f"method {method!r} needs tf_relationships, which the specification lacks; "
-                f"expected them there, or as method={{{method!r}: {{'tf_relationships': ...}}, ...}}"
+                f"method {method!r} needs tf_relationships, which the specification does not have; "
+                f"set them there, or pass method={{{method!r}: {{'tf_relationships': ...}}, ...}}"
             )
         if method == "related":
             relations = replace(spec, tf_relationships=relations).tf_relationships
@@ -451,9 +451,9 @@ def _make_method(spec: SimulationSpec, method: str, change: Mapping[str, Any]) -
     most = 0.0 if method == "none" else spec.max_mean_adjustment
     made = {"max_mean_adjustment": most, **change, "tf_relationships": relations}
     if change.get("tf_relationships") is not None and relations is None:
-        raise InputError(f"method {method!r} has no relations, and is given tf_relationships; expected it without them")
+        raise InputError(f"method {method!r} does not use tf_relationships; omit them")
     if method in ("none", "binding") and bool(unwrap(made["max_mean_adjustment"])) != (method == "binding"):
-        expected = "0" if method == "none" else "one that is not 0, in the specification or for this method"
+        expected = "0" if method == "none" else "a number other than 0, in the specification or for this method"
         raise InputError(
             f"max_mean_adjustment of method {method!r} is {format_value(made['max_mean_adjustment'])}; "
             f"expected {expected}"
@@ -462,26 +462,26 @@ def _make_method(spec: SimulationSpec, method: str, change: Mapping[str, Any]) -
 
 
 def _list_related(tf: Hashable, entries: Sequence[Any]) -> tuple[Hashable, ...]:
-    """Return the TFs that conditions name, all of which must bind by the method "related"."""
+    """Return the TFs that conditions name, all of which must bind in the method "related"."""
     waiting = list(entries)
     while waiting:
         entry = waiting.pop()
         if isinstance(entry, Not):
             raise InputError(
-                f"method 'related' can't be made of the conditions of TF {format_value(tf)}, which have Not; "
-                "expected relations of its own, as method={'related': {'tf_relationships': ...}, ...}"
+                f"method 'related' can't use the conditions of TF {format_value(tf)}, which contain Not; "
+                "pass other relations with method={'related': {'tf_relationships': ...}, ...}"
             )
         waiting += getattr(entry, "entries", ())
     return tuple(dict.fromkeys(iterate_tfs(entries)))
 
 
 def _check_labels(dim: str, given: Mapping[Any, Any]) -> list[Any]:
-    """Return the labels of a dict, texts or numbers, or refuse them."""
+    """Return the labels of a dict, strings or numbers, or raise."""
     if not given:
         raise InputError(f"{dim} is empty; expected at least one label with a value")
     labels = [to_python(label) for label in given]
     if not (all(isinstance(label, str) for label in labels) or all(map(_is_number, labels))):
-        raise InputTypeError(f"{dim} has the labels {format_value(labels)}; expected all texts, or all numbers")
+        raise InputTypeError(f"{dim} has the labels {format_value(labels)}; expected only strings or only numbers")
     return labels
 
 
@@ -490,7 +490,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _normalize(grid: Sweep) -> Sweep:
-    """Return a sweep whose values are as specifications hold them, and whose labels are numbers or texts, each once."""
+    """Return a sweep with normalized values and unique labels."""
     labels: dict[str, list[Any]] = {}
     changes: dict[str, list[dict[str, Any]]] = {}
     first = dict.fromkeys(grid.labels, 0)
@@ -500,8 +500,8 @@ def _normalize(grid: Sweep) -> Sweep:
         for point in points:
             if point.tf_labels != tfs:
                 raise InputError(
-                    f"{dim} has points of {len(tfs)} and of {len(point.tf_labels)} TFs, or of other names; "
-                    "expected the same TFs in all, as a labelled array has one length along a dimension"
+                    f"{dim} has points with {len(tfs)} and with {len(point.tf_labels)} TFs, or with different names; "
+                    "expected the same TFs in all points"
                 )
         changes[dim] = [
             {name: getattr(point, name) for name in change} for point, change in zip(points, listed, strict=True)
@@ -511,20 +511,20 @@ def _normalize(grid: Sweep) -> Sweep:
 
 
 def _make_checked_point(grid: Sweep, positions: Mapping[str, int]) -> SimulationSpec:
-    """Return the specification of a point; say how points with parameters of one distribution of hops are written."""
+    """Return the specification of a point; errors explain how to sweep over distributions of hops."""
     try:
         return grid.make_point(positions)
     except InputError as error:
         if _HOPS not in grid.changes or _HOPS not in str(error):
             raise
         raise InputError(
-            f"{error}, or variants with the parameters of each, such as hops_of={{'uniform': {{'{_HOPS}': 'uniform', "
+            f"{error}, or variants with all parameters, such as hops_of={{'uniform': {{'{_HOPS}': 'uniform', "
             "'background_hops_mean': None, ...}, ...}"
         ) from None
 
 
 def _make_labels(dim: str, given: Sequence[Any], changes: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Return labels that are numbers or texts: those that are given, or else texts of the values."""
+    """Return the given labels, or labels formatted from the values."""
     labels = list(given)
     if not (all(map(_is_number, labels)) or all(isinstance(label, str) for label in labels)):
         values = (label if _is_number(label) else change[dim] for label, change in zip(labels, changes, strict=True))
@@ -534,7 +534,7 @@ def _make_labels(dim: str, given: Sequence[Any], changes: Sequence[Mapping[str, 
     seen = set[Any]()
     for label in labels:
         if label in seen:
-            raise InputError(f"{dim} has {format_value(label)} more than once; expected distinct labels")
+            raise InputError(f"{dim} has {format_value(label)} more than once; expected unique labels")
         seen.add(label)
     if not isinstance(labels[0], str):
         _check_numbers(dim, labels)
@@ -542,20 +542,20 @@ def _make_labels(dim: str, given: Sequence[Any], changes: Sequence[Mapping[str, 
 
 
 def _check_numbers(dim: str, labels: Sequence[Any]) -> None:
-    """Refuse numbers that no one dtype holds exactly, as they would not find their points."""
+    """Raise for numbers that no single dtype represents exactly, because selection would fail."""
     try:
         exact = _make_index(labels).tolist() == list(labels) and all(isinstance(label, int | float) for label in labels)
     except (OverflowError, TypeError, ValueError):
         exact = False
     if not exact:
         raise InputError(
-            f"{dim} has the labels {format_value(labels)}, which neither int64, uint64 nor float64 holds exactly; "
-            "expected other values, or a dict from texts to values"
+            f"{dim} has the labels {format_value(labels)}, which neither int64, uint64 nor float64 represents; "
+            "expected other values, or a dict from strings to values"
         )
 
 
 def _write_value(name: str, value: Any) -> str:
-    """Return a short text of a value of a parameter, for a label."""
+    """Format a value of a parameter as a label."""
     if isinstance(value, tuple):
         text = ("-" if name.endswith("_range") else ", ").join(map(str, value))
     elif value is None or _is_number(value):
@@ -564,13 +564,13 @@ def _write_value(name: str, value: Any) -> str:
         text = ""
     if not text or len(text) > _MOST_LETTERS:
         raise InputError(
-            f"{name} has a value that is no short label, {format_value(value)}; expected a dict from labels to values"
+            f"{name} has a value without a short label, {format_value(value)}; expected a dict from labels to values"
         )
     return text
 
 
 def read_sweep(ds: xr.Dataset) -> Sweep | None:
-    """Return the sweep in a dataset's attributes; None for any other dataset."""
+    """Return the sweep in the attributes of a dataset, or None."""
     try:
         return _parse_sweep(ds.attrs[SWEEP])
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -582,7 +582,7 @@ def _parse_sweep(text: str) -> Sweep:
     return Sweep.from_json(text)
 
 
-@lru_cache(maxsize=8)  # plots read it many times, and relations of 20,000 TFs take a second
+@lru_cache(maxsize=8)  # plots read it repeatedly, and parsing the relations of 20,000 TFs takes a second
 def _parse_spec(text: str) -> SimulationSpec:
     return SimulationSpec.from_json(text)
 
@@ -593,23 +593,23 @@ def _parse_point(text: str, positions: tuple[tuple[str, int], ...]) -> Simulatio
 
 
 def spec_of(ds: xr.Dataset) -> SimulationSpec | None:
-    """Return the specification in a dataset's attributes, or None if there is none.
+    """Return the specification in the attributes of a dataset, or None.
 
     Parameters
     ----------
     ds
-        The dataset; only its attributes matter, and of a point of a sweep its coordinates along swept dims.
+        The dataset. Only its attributes are used and, for a point of a sweep, its coordinates along swept dimensions.
 
     Returns
     -------
     SimulationSpec or None
-        The specification of the dataset, if its attributes have one; of a point of a sweep, such as
-        ``ds.sel(bound_mean=3.0)``, that of the point. A sweep has several, and so None.
+        The specification of the dataset or, for a point of a sweep such as ``ds.sel(bound_mean=3.0)``, of the point.
+        None if there is no specification, or if a sweep has several.
 
     Raises
     ------
     SchemaError
-        If it is no dataset, or the attribute is not a specification.
+        If ``ds`` is not a dataset, or the attribute is not a specification.
 
     Examples
     --------
@@ -632,7 +632,7 @@ def spec_of(ds: xr.Dataset) -> SimulationSpec | None:
 
 
 def read_specs(ds: xr.Dataset) -> list[SimulationSpec]:
-    """Return every specification that the data may come from: one, those of a sweep, or none that can be read."""
+    """Return the specification, or all specifications of a sweep; empty if there is none."""
     try:
         spec = spec_of(ds)
         if spec is not None:

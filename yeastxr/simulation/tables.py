@@ -1,7 +1,8 @@
-"""Tables from which hops, levels of factors and p-values of tests come: distributions in 50-digit arithmetic.
+"""Tables of hops, levels of factors and p-values of tests, computed in 50-digit arithmetic.
 
-Python's decimal arithmetic and mpmath's logarithm of the gamma function lead to every number, which is then rounded to
-float64, float32 or an integer. So tables are the same on every machine. They are cached, and arrays are read-only.
+All numbers come from Python's decimal arithmetic and mpmath's logarithm of the gamma function, and are rounded to
+float64, float32 or an integer. Tables are therefore identical on every machine. They are cached, and their arrays are
+read-only.
 """
 
 import itertools
@@ -31,7 +32,7 @@ _Integrals = Callable[[Decimal], tuple[Decimal, Decimal, Decimal]]
 
 
 class HopTable(NamedTuple):
-    """The distribution of a count of hops, by level of the promoter's factor.
+    """The distribution of counts of hops, by level of the promoter's factor.
 
     The count of a word, 32 random bits, is the number of its level's thresholds that are at most the word. ``guide``
     has that number for the first word of each 256th of the range, and at last the largest count: a word's count is not
@@ -53,14 +54,14 @@ def make_gamma_levels(variance: float, levels: int = FACTOR_LEVELS) -> np.ndarra
     Parameters
     ----------
     variance
-        At least 0; 0 makes all of them 1.
+        At least 0; with 0, all levels are 1.
     levels
-        How many parts.
+        The number of parts.
 
     Returns
     -------
     numpy.ndarray
-        Shape (levels,), float64, in rising order; their mean is 1 up to rounding.
+        Array of shape (levels,), float64, in ascending order; their mean is 1 up to rounding.
 
     Raises
     ------
@@ -75,10 +76,7 @@ def make_gamma_levels(variance: float, levels: int = FACTOR_LEVELS) -> np.ndarra
     if variance == 0:
         return _freeze(np.ones(levels))
     if variance < LEAST_VARIANCE:
-        raise InputError(
-            f"a factor's variance (promoter_dispersion) is {variance:g}; "
-            f"expected 0, or a number of at least {LEAST_VARIANCE:g}"
-        )
+        raise InputError(f"promoter_dispersion is {variance:g}; expected 0, or a number of at least {LEAST_VARIANCE:g}")
     from scipy.special import gammaincinv
 
     with localcontext(_CONTEXT):
@@ -110,17 +108,17 @@ def make_beta_levels(mean: float, concentration: float, levels: int = FRACTION_L
     Parameters
     ----------
     mean
-        In [0, 1]; 0 and 1 make all levels that number.
+        In [0, 1]; with 0 or 1, all levels equal the mean.
     concentration
         Above 0: the sum of the distribution's two parameters, ``mean * concentration`` and
         ``(1 - mean) * concentration``.
     levels
-        How many parts.
+        The number of parts.
 
     Returns
     -------
     numpy.ndarray
-        Shape (levels,), float64 in [0, 1], in rising order; their mean is ``mean`` up to rounding.
+        Array of shape (levels,), float64 in [0, 1], in ascending order; their mean is ``mean`` up to rounding.
 
     Examples
     --------
@@ -135,19 +133,19 @@ def make_beta_levels(mean: float, concentration: float, levels: int = FRACTION_L
 
 @lru_cache(maxsize=2**16)
 def find_beta_level(mean: float, concentration: float, level: int, levels: int = FRACTION_LEVELS) -> float:
-    """Return one entry of :func:`make_beta_levels`, the same bits, without the work for all others.
+    """Return one entry of :func:`make_beta_levels`, bit-identical, without computing the others.
 
     Parameters
     ----------
     mean, concentration, levels
-        Those of the table.
+        Parameters of :func:`make_beta_levels`.
     level
         From 0 to ``levels - 1``.
 
     Returns
     -------
     float
-        The mean of that part, in [0, 1].
+        The mean of the part, in [0, 1].
 
     Examples
     --------
@@ -209,16 +207,16 @@ def make_hop_table(mean: float, dispersion: float, factors: tuple[float, ...] = 
     Parameters
     ----------
     mean
-        At least 0; times a factor it is the mean of that level.
+        At least 0; the mean of a level is this times its factor.
     dispersion
-        d of the variance ``m + d m^2`` of counts of mean m; 0 makes them Poisson.
+        d in the variance ``m + d m^2`` of counts with mean m; 0 is Poisson.
     factors
         The promoter's factor at each level.
 
     Returns
     -------
     HopTable
-        Thresholds are ``floor(2**32 cdf(count))``, and counts end where the cdf reaches ``1 - 2**-32``.
+        Thresholds are ``floor(2**32 cdf(count))``, up to the count where the cdf reaches ``1 - 2**-32``.
 
     Raises
     ------
@@ -261,14 +259,14 @@ def make_poisson_tails(
     total_background_hops, total_experiment_hops
         At least 1.
     pseudocount
-        At least 0; what is added to background hops.
+        At least 0; added to background hops.
 
     Returns
     -------
     numpy.ndarray
         float32 in [0, 1], shape (background counts, experiment counts): the probability of at least as many experiment
-        hops, if ``(background + pseudocount) * total_experiment_hops / total_background_hops`` are expected. Rounded to
-        float64 and then to float32, which makes 0 of what is below 7e-46.
+        hops, if ``(background + pseudocount) * total_experiment_hops / total_background_hops`` are expected. Values are
+        rounded to float64 and then to float32, so values below 7e-46 become 0.
 
     Raises
     ------
@@ -285,8 +283,8 @@ def make_poisson_tails(
     n_background, n_experiment = background_hops[1] - background_hops[0] + 1, last - first + 1
     if n_background * n_experiment > MOST_COMBINATIONS:
         raise InputError(
-            f"the hops have {n_background * n_experiment} combinations; "
-            f"expected at most {MOST_COMBINATIONS} with pvalues='test'"
+            f"the hops have {n_background * n_experiment:,} combinations; "
+            f"expected at most {MOST_COMBINATIONS:,} with pvalues='test'"
         )
     tails = np.zeros((n_background, n_experiment), np.float64)
     with localcontext(_CONTEXT):
@@ -342,8 +340,8 @@ def _tabulate_thresholds(mean: float, dispersion: float, factor: float) -> np.nd
         while cumulative < last:
             if len(thresholds) == MOST_HOPS:
                 raise InputError(
-                    f"hops of mean {float(m):g} and dispersion {dispersion:g} exceed {MOST_HOPS}; "
-                    "expected smaller means or dispersions (promoter_dispersion is one)"
+                    f"hops with mean {float(m):g} and dispersion {dispersion:g} exceed {MOST_HOPS:,}; "
+                    "expected smaller means or dispersions, including promoter_dispersion"
                 )
             thresholds.append(int(cumulative.to_integral_value(ROUND_FLOOR)))
             count += 1

@@ -1,8 +1,7 @@
-"""How a dataset lies in a store: its blocks, codecs and digests, and the records that identify it.
+"""The layout of a dataset in a store: blocks, codecs, digests, and the records that identify it.
 
-All features, and extra variables such as hops, are cut into the same blocks. A group ``yeastxr`` in the store holds a
-digest of each block that has been written, and what identifies the dataset; the root's attribute says, last of all,
-that nothing is missing.
+All features and extra variables have the same blocks. The group ``yeastxr`` of the store contains a digest of each
+written block, and the identity of the dataset. An attribute of the root, written last, marks the store as complete.
 """
 
 import json
@@ -34,7 +33,7 @@ from yeastxr.storage.metadata import (
     Document,
     compare,
     list_files,
-    mend,
+    merge_user_attrs,
     read_documents,
     read_files,
     write_document,
@@ -43,7 +42,7 @@ from yeastxr.storage.metadata import (
 
 _ENCODINGS = ("chunks", "shards", "compressors", "filters", "serializer", "fill_value")
 _SAFE_CODECS = {"bytes", "transpose", "blosc", "zstd", "gzip", "crc32c", "sharding_indexed", "vlen-utf8", "vlen-bytes"}
-_NAME_BYTES = 150  # file systems allow 255, of which zarr's partial files take some
+_NAME_BYTES = 150  # file systems allow 255, and partial files of zarr add a suffix
 _GROUP = {"zarr_format": 3, "node_type": "group"}
 Block = tuple[int, ...]
 
@@ -54,7 +53,7 @@ def index_block(block: Block) -> tuple[Any, ...]:
 
 
 def digest(values: np.ndarray) -> int:
-    """Return the 64-bit XXH3 of an array's values, TF by TF; never 0, which stands for a block that is not written."""
+    """Return the 64-bit XXH3 of an array's values, TF by TF; never 0, which marks a missing block."""
     import xxhash
 
     swapped = values.swapaxes(-1, -2) if values.ndim > 1 else values
@@ -109,7 +108,7 @@ class Layout:
         return prod(part.stop - part.start for part in self.get_region(block))
 
     def select(self, dims: Iterable[str]) -> "Layout":
-        """Return the blocks of a variable that has only some of the dimensions."""
+        """Return the blocks of a variable that has only a part of the dimensions."""
         given = set(dims)
         own = [dim for dim in self.sizes if dim in given]
         return Layout({dim: self.sizes[dim] for dim in own}, {dim: self.lengths[dim] for dim in own})
@@ -117,19 +116,19 @@ class Layout:
 
 @dataclass(frozen=True)
 class Group:
-    """Variables that have the same dimensions of a layout, and the blocks of those.
+    """Variables with the same dimensions, and their blocks.
 
-    Along dimensions that they lack, their blocks are the first ones of the layout; the others do not exist.
+    Along dimensions that they lack, they have only the first blocks of the layout.
     """
 
     names: tuple[str, ...]
     numbers: tuple[int, ...]  # of the variables, among all
-    axes: tuple[int, ...]  # of their dimensions, among those of the whole layout
+    axes: tuple[int, ...]  # of their dimensions, among those of the complete layout
     layout: Layout
-    ndim: int  # of the whole layout
+    ndim: int  # of the complete layout
 
     def expand(self, block: Block) -> Block:
-        """Return a block of these variables as one of the whole layout."""
+        """Convert a block of these variables to a block of the complete layout."""
         whole = [0] * self.ndim
         for axis, place in zip(self.axes, block, strict=True):
             whole[axis] = place
@@ -140,12 +139,12 @@ class Group:
         return (list(self.numbers), *self.expand(block))
 
     def list_blocks(self, wanted: np.ndarray) -> list[Block]:
-        """Return the blocks of which any of these variables is wanted, by a table of all variables and blocks."""
+        """Return the blocks in which any of these variables is needed, given a table of all variables and blocks."""
         return [block for block in self.layout.list_blocks() if wanted[self.index(block)].any()]
 
 
 def group_variables(dims: Mapping[str, Iterable[str]], layout: Layout) -> list[Group]:
-    """Return variables, given their dimensions by name, in groups of the same ones."""
+    """Group variables by their dimensions."""
     groups: dict[tuple[str, ...], list[tuple[int, str]]] = {}
     for number, (name, given) in enumerate(dims.items()):
         groups.setdefault(tuple(layout.select(given).sizes), []).append((number, name))
@@ -163,7 +162,7 @@ def group_variables(dims: Mapping[str, Iterable[str]], layout: Layout) -> list[G
 
 
 def choose_layout(ds: xr.Dataset, encoding: Mapping[str, Mapping[str, Any]]) -> Layout:
-    """Return the blocks to store a dataset in: as encoded, or its own chunks where they are even, else the default."""
+    """Choose the blocks of a store: from the encoding, the chunks of the dataset if they are even, or the default."""
     sizes = {dim: ds.sizes[dim] for dim in list_dims(ds)}
     chunks_of: dict[str, tuple[int, ...]] = {}
     for name in list_variables(ds):
@@ -193,7 +192,7 @@ def choose_layout(ds: xr.Dataset, encoding: Mapping[str, Mapping[str, Any]]) -> 
             if any(n % c for n, c in zip(own_layout.lengths.values(), divisors, strict=True)):
                 raise StoreError(
                     f"encoding[{name!r}] has {key} {format_value(chunks)}; "
-                    f"expected lengths that divide blocks of {own_layout.lengths}"
+                    f"expected lengths that divide the blocks of {own_layout.lengths}"
                 )
     return layout
 
@@ -212,26 +211,26 @@ def _check_lengths(name: str, chunks: Any, sizes: Mapping[str, int]) -> list[int
 
 
 def check_encoding(ds: xr.Dataset, encoding: Any) -> dict[str, Mapping[str, Any]]:
-    """Return the encodings, or refuse them."""
+    """Return the encodings, or raise if they are invalid."""
     if encoding is None:
         return {}
     if not isinstance(encoding, Mapping):
         raise InputTypeError(f"encoding is {format_value(encoding)}; expected a dict from variables to dicts")
     for name, values in encoding.items():
         if name not in ds.variables:
-            raise StoreError(
-                f"encoding names {format_value(name)}, which is no variable; {suggest(name, ds.variables)}"
-            )
+            raise StoreError(f"encoding has the unknown variable {format_value(name)}; {suggest(name, ds.variables)}")
         if not isinstance(values, Mapping):
             raise InputTypeError(f"encoding[{name!r}] is {format_value(values)}; expected a dict")
         for key in values if name in VARIABLE_BY_NAME else ():
             if key not in _ENCODINGS:
-                raise StoreError(f"encoding[{name!r}] has {format_value(key)}; {suggest(key, _ENCODINGS)}")
+                raise StoreError(
+                    f"encoding[{name!r}] has the unknown key {format_value(key)}; {suggest(key, _ENCODINGS)}"
+                )
     return dict(encoding)
 
 
 def choose_codecs(name: str, layout: Layout, encoding: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the codecs that pack and write best, see docs/design.md, unless others are given."""
+    """Return the given or default codecs; see docs/design.md."""
     from zarr.codecs import BloscCodec, TransposeCodec
 
     is_real = VARIABLE_BY_NAME[name].dtype.kind == "f"
@@ -239,7 +238,7 @@ def choose_codecs(name: str, layout: Layout, encoding: Mapping[str, Any]) -> dic
     axes = len(layout.sizes)
     defaults = {
         "chunks": tuple(layout.lengths.values()),
-        "filters": (TransposeCodec(order=(*range(axes - 2), axes - 1, axes - 2)),),  # TF by TF, as blocks are made
+        "filters": (TransposeCodec(order=(*range(axes - 2), axes - 1, axes - 2)),),  # TF by TF, like blocks
         "compressors": (BloscCodec(**packing, shuffle="bitshuffle"),),  # type: ignore[arg-type]
         "fill_value": 0,
     }
@@ -247,7 +246,7 @@ def choose_codecs(name: str, layout: Layout, encoding: Mapping[str, Any]) -> dic
 
 
 class ChunkRows:
-    """Where the digests of chunk files are: after those of the variables' values, a row for each chunk of a block."""
+    """The rows of digests of chunk files: after those of values, one row for each chunk of a block."""
 
     def __init__(self, chunk_shapes: Mapping[str, Sequence[int]], groups: Iterable[Group]) -> None:
         self._grids: dict[str, tuple[int, tuple[int, ...], Group]] = {}
@@ -272,14 +271,14 @@ class ChunkRows:
 
 @dataclass
 class Records:
-    """What a store knows of itself: what identifies its dataset, its layout, its metadata, and digests of its files."""
+    """The records of a store: the identity of its dataset, its layout, its metadata, and digests of its files."""
 
     identity: dict[str, Any]
     layout: Layout
     metadata: dict[str, Document]  # a copy of each document, by path
-    user_attrs: dict[str, list[str]]  # which of their attributes are the user's
+    user_attrs: dict[str, list[str]]  # the names of attributes set by the user
     files: dict[str, str]  # digests of the chunk files of all other arrays
-    digests: np.ndarray  # uint64, (rows, *blocks), see ChunkRows; 0 where nothing has been written
+    digests: np.ndarray  # uint64, (rows, *blocks), see ChunkRows; 0 for missing blocks
     readable: bool = True  # whether the digests could be read
     extends: str | None = None  # the specification before the last extension, as JSON
 
@@ -299,7 +298,7 @@ class Records:
 
     @cached_property
     def names(self) -> list[str]:
-        """The variables that are written block by block: features and extra variables, in order."""
+        """The variables written block by block: features and extra variables, in order."""
         return [name for name in VARIABLE_BY_NAME if name in self.metadata]
 
     @cached_property
@@ -309,7 +308,7 @@ class Records:
 
     @cached_property
     def existing(self) -> np.ndarray:
-        """Which blocks of which variables there are; those that lack a dimension have the first ones along it."""
+        """The existing blocks of each variable; variables that lack a dimension have only the first blocks along it."""
         existing = np.zeros((len(self.names), *self.layout.shape), bool)
         for group in self.groups:
             for block in group.layout.list_blocks():
@@ -318,18 +317,18 @@ class Records:
 
     @property
     def pair_bytes(self) -> int:
-        """How many bytes a pair has in all of them."""
+        """The number of bytes of a pair in all variables."""
         return sum(VARIABLE_BY_NAME[name].dtype.itemsize for name in self.names)
 
     @cached_property
     def rows(self) -> ChunkRows:
-        """Where the digests of chunk files are."""
+        """The rows of digests of chunk files."""
         documents = {name: self.metadata[name] for name in self.names}
         shapes = {name: d["chunk_grid"]["configuration"]["chunk_shape"] for name, d in documents.items()}
         return ChunkRows(shapes, self.groups)
 
     def get_file_digest(self, key: str) -> int | None:
-        """Return the digest of a chunk file; 0 if it is not known, None for a file that the store should not have."""
+        """Return the digest of a chunk file; 0 if it is unknown, None for a file that does not belong to the store."""
         try:
             place = self.rows.find(key)
             if place is not None:
@@ -341,19 +340,19 @@ class Records:
 
     @classmethod
     def read(cls, location: Location, *, without_digests: bool = False) -> "Records":
-        """Return the records of a store; raise StoreError if they are missing or can't be read.
+        """Return the records of a store; raise StoreError if they are missing or unreadable.
 
-        ``without_digests`` accepts digests that can't be read; they are then 0.
+        ``without_digests`` accepts unreadable digests, which are then 0.
         """
         document = read_documents(location, [RECORDS])[RECORDS]
         try:
             if document is None:
-                raise ValueError("no JSON object")
+                raise ValueError("not a JSON object")
             attrs = dict(document["attributes"])
             if attrs.pop("checksum") != _digest_json(attrs):
-                raise ValueError("they are not those that were written")
+                raise ValueError("they have changed since they were written")
             if {key: value for key, value in document.items() if key != "attributes"} != _GROUP:
-                raise ValueError("no zarr group")
+                raise ValueError("not a zarr group")
             layout = Layout(attrs["sizes"], attrs["blocks"])
             records = cls.create(attrs["made_of"], layout, attrs["metadata"], attrs["user_attrs"], attrs["files"])
             records.extends = attrs.get("extends")
@@ -363,17 +362,17 @@ class Records:
                 if not without_digests:
                     raise
                 records.readable = False
-        except Exception as error:  # whatever zarr raises for metadata that is not what it must be
+        except Exception as error:  # zarr raises many types of errors for invalid metadata
             raise StoreError(
-                f"store is {location.name}, whose records can't be read: {describe_error(error)}; expected those that "
-                "save wrote, or incomplete=True to open it unchecked"
+                f"store is {location.name}, whose records can't be read: {describe_error(error)}; repair the store, "
+                "or open it unchecked with incomplete=True"
             ) from None
         return records
 
     def write(self, location: Location) -> None:
-        """Write all records, so that a killed writer leaves the old ones or the new ones, and never neither.
+        """Write all records atomically: a killed writer leaves either the old or the new ones.
 
-        The new digests are written beside the old ones; one file then switches to them.
+        The new digests are written to a new file, and replacing one other file activates them.
         """
         import zarr
 
@@ -403,7 +402,7 @@ class Records:
             del group[before]
 
     def update(self, location: Location) -> None:
-        """Write the digests alone."""
+        """Write only the digests."""
         import zarr
 
         name = (read_documents(location, [RECORDS])[RECORDS] or {})["attributes"]["digests"]
@@ -411,29 +410,29 @@ class Records:
         array.with_config({"write_empty_chunks": True})[...] = self.digests
 
     def find_missing(self) -> np.ndarray:
-        """Return which blocks of which variables have not been written."""
+        """Return the missing blocks of each variable."""
         return (self.digests[: len(self.names)] == 0) & self.existing
 
 
 def _digest_json(value: Any) -> str:
-    """Return a digest of a value as JSON."""
+    """Return a digest of the JSON of a value."""
     import xxhash
 
     return str(xxhash.xxh3_64_hexdigest(json.dumps(value, sort_keys=True).encode()))
 
 
 def _read_digests(location: Location, name: str, document: Document, expected: np.ndarray) -> np.ndarray:
-    """Return the digests of a store, or fail."""
+    """Return the digests of a store, or raise."""
     import zarr
 
     path = f"{RECORDS}/{name}"
     if read_documents(location, [path])[path] != document:
-        raise ValueError("the metadata of the digests is not that which was written")
+        raise ValueError("the metadata of the digests has changed since it was written")
     if not wait(location.store.exists(f"{path}/c/{'/'.join('0' * expected.ndim)}")):
         raise ValueError("the digests are missing")
     values = np.asarray(zarr.open_array(location.store, path=path, mode="r")[...])
     if values.shape != expected.shape or values.dtype != expected.dtype:
-        raise ValueError(f"digests of the shape {values.shape}")
+        raise ValueError(f"the digests have the shape {values.shape}")
     return values
 
 
@@ -444,10 +443,10 @@ def digest_others(location: Location, names: Iterable[str]) -> dict[str, str]:
 
 
 def identify(ds: xr.Dataset, layout: Layout, encoding: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what identifies a dataset: its specification, its values, its coordinates, its layout.
+    """Return the identity of a dataset: its specification, values, coordinates and layout.
 
-    The values are None only where the dataset is what its specification simulates, label by label and value by value;
-    otherwise a token of them. The attribute alone proves nothing.
+    The values are None only if labels and values equal the simulation of the specification, which the attribute alone
+    does not prove. Otherwise they are a token.
     """
     own = list_variables(ds)
     names = [str(name) for name in ds.data_vars if name not in own]
@@ -474,7 +473,7 @@ def identify(ds: xr.Dataset, layout: Layout, encoding: Mapping[str, Any]) -> dic
 
 
 def is_simulated(ds: xr.Dataset) -> bool:
-    """Return whether a dataset is exactly what the specification in its attributes simulates."""
+    """Return whether a dataset equals the simulation of the specification in its attributes."""
     try:
         spec = spec_of(ds)
     except InputError:
@@ -486,7 +485,7 @@ def is_simulated(ds: xr.Dataset) -> bool:
 
 
 def _has_graph_of(ds: xr.Dataset, sweep: Sweep) -> bool:
-    """Return whether a dataset is exactly the lazy one of a sweep: its labels, and its dask graph."""
+    """Return whether a dataset has exactly the labels and the dask graph of a sweep."""
     chunks: dict[str, Any] = {}
     for name in list_variables(ds):
         if not ds[name].chunks:
@@ -503,7 +502,7 @@ def _has_graph_of(ds: xr.Dataset, sweep: Sweep) -> bool:
 
 
 def describe_differences(stored: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
-    """Describe in which fields the identity in a store differs from that of a dataset."""
+    """Describe the fields in which the identity in a store differs from that of a dataset."""
     pairs: dict[Hashable, tuple[Any, Any]] = {}
     for key in {**identity, **stored}:
         in_store, value = stored.get(key), identity.get(key)
@@ -524,34 +523,34 @@ def describe_differences(stored: Mapping[str, Any], identity: Mapping[str, Any])
 
 
 def read_root_attrs(location: Location) -> dict[str, Any]:
-    """Return the attributes of a yeastxr store, complete or unfinished, or refuse what is not such a store."""
+    """Return the attributes of a yeastxr store, complete or not, or raise if there is none."""
     if not location.exists():
         raise StoreNotFoundError(f"store is {location.name}, which does not exist; expected a yeastxr store")
     attrs = location.read_attrs()
     if attrs is None:
-        raise StoreError(f"store is {location.name}, which is not a zarr store; expected one that yeastxr saved")
+        raise StoreError(f"store is {location.name}, which is not a zarr store; expected a yeastxr store")
     if COMPLETE not in attrs:
-        raise StoreError(f"store is {location.name}, a zarr group that is not yeastxr's; expected one that it saved")
+        raise StoreError(f"store is {location.name}, a zarr group of another program; expected a yeastxr store")
     return attrs
 
 
 def check_storable(ds: xr.Dataset, layout: Layout, encoding: Mapping[str, Mapping[str, Any]]) -> Location:
-    """Refuse what can't be stored, or would come back changed: what is not in blocks is written to memory first.
+    """Raise for data that can't be stored, or would change: all data outside blocks are first written to memory.
 
-    Returns that place, with all metadata, and those coordinates and variables that are in memory.
+    Return that store in memory, with all metadata, and with coordinates and variables that are in memory.
     """
     for name, variable in ds.variables.items():
         if variable.dtype.kind == "S":
-            raise StoreError(f"{name} holds bytes; expected numbers or text, such as {name}.astype(str)")
+            raise StoreError(f"{name} contains bytes; expected numbers or strings, such as {name}.astype(str)")
         if variable.dtype.kind in "OT":
             if not isinstance(variable.dtype, np.dtype):
-                raise StoreError(f"{name} has the dtype {variable.dtype}; expected numbers or text")
+                raise StoreError(f"{name} has the dtype {variable.dtype}; expected numbers or strings")
             for item in np.asarray(variable.values).reshape(-1):
                 if not isinstance(item, str):
-                    raise StoreError(f"{name} holds {format_value(item)}; expected numbers or text")
+                    raise StoreError(f"{name} contains {format_value(item)}; expected numbers or strings")
         to_plain_attrs(variable.attrs, f"the attributes of {name}")
     if COMPLETE in ds.attrs:
-        raise StoreError(f"the dataset has the attribute {COMPLETE!r}, which is the store's own; expected it not there")
+        raise StoreError(f"the dataset has the attribute {COMPLETE!r}, which is reserved; remove it")
     to_plain_attrs(ds.attrs, "the attributes of the dataset")
     from zarr.storage import MemoryStore
 
@@ -566,32 +565,32 @@ def check_storable(ds: xr.Dataset, layout: Layout, encoding: Mapping[str, Mappin
             lost.append("an attribute of the dataset")
     except StoreError:
         raise
-    except Exception as error:  # whatever xarray and zarr raise for what they can't store
+    except Exception as error:  # xarray and zarr raise many types of errors for data that they can't store
         raise StoreError(f"the dataset can't be stored: {describe_error(error)}") from None
     if lost:
         raise StoreError(
-            f"{lost[0]} would not be read as it is saved; expected numbers, text or dates that zarr stores"
+            f"{lost[0]} would change when it is saved; expected numbers, strings or dates that zarr supports"
         )
     return memory
 
 
 def check_name(name: object) -> None:
-    """Refuse a name of a variable or dimension that zarr or a file system can't hold."""
+    """Raise for the name of a variable or dimension that zarr or a file system can't store."""
     if not isinstance(name, str):
-        raise StoreError(f"the dataset has a variable or dimension {format_value(name)}; expected names that are text")
+        raise StoreError(f"the dataset has a variable or dimension {format_value(name)}; expected strings as names")
     if name.lower() == RECORDS:
-        raise StoreError(f"the dataset has a variable {name!r}, which is the store's own; expected it not there")
+        raise StoreError(f"the dataset has a variable {name!r}, whose name is reserved; rename it")
     reserved = name.lower() == "zarr.json" or name.startswith("__") or not name.strip(".")
     size = len(name.encode("utf-8", "surrogatepass"))
     if reserved or size > _NAME_BYTES or any(c in "/\\" or ord(c) < 32 or "\ud800" <= c <= "\udfff" for c in name):
         raise StoreError(
-            f"the dataset has a variable {format_value(name)}, a name that zarr can't store; expected one "
+            f"the dataset has a variable {format_value(name)}, whose name zarr can't store; expected a name "
             f"without slashes and control characters, of at most {_NAME_BYTES} bytes"
         )
 
 
 def _is_same(stored: xr.Dataset, name: Hashable, variable: xr.Variable) -> bool:
-    """Return whether a variable was stored as it is; only values in memory are compared."""
+    """Return whether a variable was stored unchanged; only values in memory are compared."""
     if name not in stored.variables:
         return False
     copy = stored.variables[name]
@@ -608,21 +607,23 @@ def _is_same(stored: xr.Dataset, name: Hashable, variable: xr.Variable) -> bool:
 
 
 def _write_json(attrs: Mapping[Any, Any]) -> str:
-    """Write attributes in a form to compare."""
+    """Return attributes as JSON for comparison."""
     return json.dumps(to_plain_attrs(attrs, "the attributes"), sort_keys=True)
 
 
 def to_plain_attrs(attrs: Mapping[Any, Any], called: str) -> dict[str, Any]:
-    """Return attributes as JSON holds them, or refuse them."""
+    """Convert attributes to JSON values, or raise."""
     plain = {}
     for key, value in attrs.items():
         if not isinstance(key, str):
-            raise StoreError(f"{called} have the name {format_value(key)}; expected text")
+            raise StoreError(f"{called} have the name {format_value(key)}; expected a string")
         plain[key] = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
         try:
             json.dumps(plain[key]).encode()
         except (TypeError, ValueError, RecursionError):
-            raise StoreError(f"{called} have {key!r}: {format_value(value)}, which JSON can't hold") from None
+            raise StoreError(
+                f"{called} have {key!r}: {format_value(value)}; expected a value that JSON can represent"
+            ) from None
     return plain
 
 
@@ -634,10 +635,12 @@ def write_template(
     *,
     compute: bool = True,
 ) -> None:
-    """Write metadata, coordinates and other variables of a store that has none yet."""
+    """Write metadata, coordinates and other variables of a new store."""
     import zarr
 
-    zarr.create_group(location.store, attributes={COMPLETE: False}, overwrite=False)  # with the mark from the start
+    zarr.create_group(
+        location.store, attributes={COMPLETE: False}, overwrite=False
+    )  # marked as incomplete from the start
     write_others(ds, location, encoding, compute=compute)
     group = zarr.open_group(location.store, mode="r+", use_consolidated=False)
     for name in list_variables(ds):
@@ -658,7 +661,7 @@ def list_paths(ds: xr.Dataset) -> list[str]:
 
 
 def list_others(ds: xr.Dataset) -> list[str]:
-    """Return the names of the coordinates of a dataset, and of variables that the data model does not have."""
+    """Return the names of coordinates, and of variables outside the data model."""
     own = list_variables(ds)
     return [name for name in map(str, ds.variables) if name not in own]
 
@@ -666,7 +669,7 @@ def list_others(ds: xr.Dataset) -> list[str]:
 def write_others(
     ds: xr.Dataset, location: Location, encoding: Mapping[str, Mapping[str, Any]], *, compute: bool = True
 ) -> None:
-    """Write attributes, coordinates and variables that the data model does not have."""
+    """Write attributes, coordinates and variables outside the data model."""
     rest = ds.drop_vars(list_variables(ds)).assign_attrs({COMPLETE: False})
     own = {name: dict(values) for name, values in encoding.items() if name in rest.variables}
     options: dict[str, Any] = {"encoding": own, "compute": compute}
@@ -674,20 +677,20 @@ def write_others(
 
 
 def find_damaged_files(location: Location, records: Records) -> list[str]:
-    """Return the keys of chunks of coordinates and other variables that are missing, damaged or were not saved."""
+    """Return the keys of chunks of coordinates and other variables that are missing, damaged or unexpected."""
     names = [path for path in records.metadata if path and path not in records.names]
     files = digest_others(location, names)
     return sorted(key for key in {**files, **records.files} if files.get(key) != records.files.get(key))
 
 
 def restore_files(location: Location, records: Records, template: Mapping[str, bytes]) -> None:
-    """Write damaged chunks of coordinates and other variables from a template, or refuse before anything is written."""
+    """Write damaged chunks of coordinates and other variables from a template, or raise before writing anything."""
     damaged = find_damaged_files(location, records)
     for key in damaged:
         if key in records.files and key not in template:
             raise StoreError(
-                f"store is {location.name}, whose {key} is damaged and no simulation's; expected it saved again, as it "
-                "is not repaired"
+                f"store is {location.name}, whose {key} is damaged and not part of a simulation; save the dataset "
+                "again, because it can't be repaired"
             )
     for key in damaged:
         if key not in records.files:
@@ -698,29 +701,29 @@ def restore_files(location: Location, records: Records, template: Mapping[str, b
 
 
 def restore_documents(location: Location, records: Records) -> None:
-    """Write metadata that is not as the records have it, with the user's attributes; the store is then unfinished."""
+    """Restore changed metadata from the records, with the user's attributes; the store is then incomplete."""
     documents = read_documents(location, records.metadata)
     for path, saved in records.metadata.items():
         user = records.user_attrs.get(path, [])
         if not path or compare(path, saved, documents[path], user)[0]:
-            write_document(location, path, mend(saved, documents[path], user))
+            write_document(location, path, merge_user_attrs(saved, documents[path], user))
 
 
 def read_template(memory: Location, names: Iterable[str]) -> dict[str, bytes]:
-    """Return the chunk files of some arrays of a store in memory."""
+    """Return the chunk files of arrays in an in-memory store."""
     files = read_files(memory, [key for name in names for key in list_files(memory, name)])
     return {key: data.to_bytes() for key, data in files.items()}
 
 
 def mark(location: Location, *, complete: bool) -> None:
-    """Set the root's attribute that says whether everything is written."""
+    """Set the attribute of the root that marks the store as complete or incomplete."""
     import zarr
 
     zarr.open_group(location.store, mode="r+", use_consolidated=False).attrs[COMPLETE] = complete
 
 
 def check_codecs(location: Location) -> None:
-    """Refuse a store with codecs that could run code of its own, such as pickles, before anything is decoded."""
+    """Raise, before decoding anything, for codecs that could run code, such as pickles."""
     import zarr
 
     for name, array in zarr.open_group(location.store, mode="r", use_consolidated=False).arrays():
@@ -730,5 +733,5 @@ def check_codecs(location: Location) -> None:
                 codec_name.startswith("numcodecs.") and "pickle" not in codec_name
             ):
                 raise StoreError(
-                    f"store is {location.name}, whose {name} has the codec {format_value(codec_name)}; it is refused"
+                    f"store is {location.name}, whose {name} uses the forbidden codec {format_value(codec_name)}"
                 )

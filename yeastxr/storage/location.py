@@ -1,7 +1,7 @@
-"""Where a store lies: paths, URLs and zarr stores in one form, its lock, and which of its files are yeastxr's.
+"""The location of a store (a path, a URL or a zarr store), its lock, and the files that belong to it.
 
-Nothing but files that yeastxr or zarr made for a store is ever deleted: metadata and chunks of the arrays of the store,
-zarr's partial files beside them, and folders beside the store whose names contain ``.yeastxr-``.
+yeastxr deletes only files that it or zarr created for a store: metadata and chunks of its arrays, partial files of
+zarr, and folders beside the store whose names contain ``.yeastxr-``.
 """
 
 import os
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     import zarr.abc.store
 
 StoreLike = Any  # a path, a URL, or a zarr store
-COMPLETE = "yeastxr_complete"  # the root's attribute: False until everything is written
-RECORDS = "yeastxr"  # the group of the store's own records
+COMPLETE = "yeastxr_complete"  # attribute of the root: False until everything is written
+RECORDS = "yeastxr"  # the group of the records
 _EXPECTED = "expected a path, a URL such as file://, memory:// or s3://, or a zarr store"
 _RECORD_ARRAYS = (f"{RECORDS}/digests", f"{RECORDS}/digests-next")
-_PARTIAL = re.compile(r"[^/.]+\.[0-9a-f]{32}\.partial")  # zarr writes to such a file, and renames it
+_PARTIAL = re.compile(r"[^/.]+\.[0-9a-f]{32}\.partial")  # zarr writes to such files, and renames them
 _CHUNK = re.compile(r"c|(c[./])?[0-9]+([./][0-9]+)*")
-_SWAP_SECONDS = 5.0  # how long a reader waits for a writer that is between two renames
+_SWAP_SECONDS = 5.0  # seconds that a reader waits for a writer between two renames
 _T = TypeVar("_T")
 
 
 def wait(work: Awaitable[_T]) -> _T:
-    """Run zarr's asynchronous work to its end, on zarr's own loop, which every store is bound to."""
+    """Run a coroutine on the event loop of zarr, to which all stores are bound."""
     from zarr.core.sync import sync
 
     return sync(work)  # type: ignore[arg-type]
@@ -40,15 +40,15 @@ def wait(work: Awaitable[_T]) -> _T:
 
 @dataclass(frozen=True)
 class Location:
-    """A zarr store, its name in messages, and its folder (absolute, without links) if it is on this machine."""
+    """A zarr store, its name in messages, and its folder (absolute, with links resolved) if it is local."""
 
     store: "zarr.abc.store.Store"
     name: str
     path: Path | None = None
-    handle: Any = None  # what callers get back: an absolute path, or the zarr store
+    handle: Any = None  # the return value of public functions: an absolute path, or the zarr store
 
     def exists(self) -> bool:
-        """Return whether there is anything at all."""
+        """Return whether anything exists at this location."""
         if self.path is not None:
             return os.path.lexists(self.path)
         try:
@@ -57,7 +57,7 @@ class Location:
             raise StoreError(f"store is {self.name}, which can't be reached: {describe_error(error)}") from None
 
     def read_attrs(self) -> dict[str, Any] | None:
-        """Return the attributes of the zarr v3 group at this place, or None if there is none that can be read."""
+        """Return the attributes of the zarr v3 group at this location, or None if there is no readable group."""
         import zarr
 
         if self.path is not None and not self.path.is_file() and not (self.path / "zarr.json").is_file():
@@ -68,7 +68,7 @@ class Location:
             return None
 
     def classify(self) -> str:
-        """Return "nothing", "unfinished" or "complete"; refuse a place that holds anything but a yeastxr store."""
+        """Return "nothing", "unfinished" or "complete"; raise if the location contains anything but a yeastxr store."""
         if not self.exists():
             return "nothing"
         attrs = self.read_attrs()
@@ -78,12 +78,12 @@ class Location:
                 return "nothing"  # empty, or a writer was killed before its first file
         if attrs is None or COMPLETE not in attrs:
             raise StoreExistsError(
-                f"store is {self.name}, where something is that is not a yeastxr store; expected a new place"
+                f"store is {self.name}, which exists and is not a yeastxr store; choose another path"
             )
         return "complete" if attrs[COMPLETE] is True else "unfinished"
 
     def list_keys(self) -> tuple[list[str], list[str]]:
-        """Return the keys of the store's own files, and those of other files and of links that lead out of it."""
+        """Return the keys of the store's own files, and those of other files and links to the outside."""
         if self.path is None:
 
             async def list_all() -> list[str]:
@@ -98,26 +98,26 @@ class Location:
         return own, sorted({*keys, *strange}.difference(own))
 
     def check_links(self) -> None:
-        """Refuse to write to a folder with links to places outside it."""
+        """Raise if the folder contains links to the outside."""
         if self.path is not None and self.path.is_dir():
             for key in _walk(self.path)[1]:
                 if (self.path / key).is_symlink():
                     raise StoreError(
-                        f"store is {self.name}, where {key} is a link to another place; expected the store's own files"
+                        f"store is {self.name}, where {key} is a link to the outside; expected a regular file or folder"
                     )
 
     def check_own(self) -> None:
-        """Refuse to delete a store that holds files that are not the store's."""
+        """Raise if a store to delete contains other files."""
         foreign = self.list_keys()[1]
         if foreign:
             more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
             raise StoreExistsError(
-                f"store is {self.name}, which holds files that are not the store's own "
-                f"({', '.join(foreign[:3])}{more}); expected them elsewhere, as replacing it would delete them"
+                f"store is {self.name}, which contains files that do not belong to it "
+                f"({', '.join(foreign[:3])}{more}); move them elsewhere, because replacing the store would delete them"
             )
 
     def clear(self) -> None:
-        """Delete the store, the files that identify it last; refuse if there are other files."""
+        """Delete the store, with the files that identify it last; raise if there are other files."""
         self.check_own()
         if self.path is None:
             if self.exists():
@@ -129,25 +129,25 @@ class Location:
                 (self.path / key).unlink(missing_ok=True)
         for folder, _, _ in os.walk(self.path, topdown=False):
             if Path(folder) == self.path:
-                root.unlink(missing_ok=True)  # last: until now this was a yeastxr store
-            with suppress(OSError):  # not empty: a file was put there in the meantime
+                root.unlink(missing_ok=True)  # last, so that until then this is a yeastxr store
+            with suppress(OSError):  # not empty: a file was added in the meantime
                 Path(folder).rmdir()
 
     def sweep(self) -> None:
-        """Delete zarr's partial files, which killed writers leave."""
+        """Delete partial files of zarr that killed writers left behind."""
         if self.path is not None:
             for key in self.list_keys()[0]:
                 if key.endswith(".partial"):
                     (self.path / key).unlink(missing_ok=True)
 
     def get_sibling(self, role: str) -> "Location":
-        """Return the hidden folder beside a store for what will replace it ("new") or was replaced ("old")."""
+        """Return the hidden folder beside a store for its replacement ("new") or the replaced store ("old")."""
         assert self.path is not None
         path = self.path.with_name(f".{self.path.name}.yeastxr-{role}")
         return Location(_open_local(path), repr(str(path)), path, path)
 
     def recover(self) -> None:
-        """Finish a replacement that was killed between its renames; the caller holds the lock."""
+        """Finish a replacement that was interrupted between its renames; the caller holds the lock."""
         if self.path is None:
             return
         new, old = self.get_sibling("new"), self.get_sibling("old")
@@ -160,7 +160,7 @@ class Location:
             old.clear()
 
     def recover_to_read(self) -> None:
-        """Finish a replacement that was killed, if there is no store to read because of it."""
+        """Finish an interrupted replacement if it left no store to read."""
         if self.path is None or self.exists():
             return
         if any(self.get_sibling(role).exists() for role in ("new", "old")):
@@ -168,13 +168,13 @@ class Location:
                 self.recover()
 
     def replace_with(self, new: "Location", *, sync: bool) -> None:
-        """Put a complete store in the place of this one, which is deleted after that."""
+        """Replace this store with a complete one, and then delete the old one."""
         old = self.get_sibling("old")
         assert self.path is not None
         assert new.path is not None
         assert old.path is not None
         if old.exists():
-            raise StoreExistsError(f"store is {self.name}, and {old.name} is in the way; expected it moved elsewhere")
+            raise StoreExistsError(f"store is {self.name}, but {old.name} already exists beside it; move it elsewhere")
         self.path.rename(old.path)
         try:
             new.path.rename(self.path)
@@ -187,14 +187,14 @@ class Location:
 
     @contextmanager
     def lock(self, seconds: float = 0.0, *, make_parents: bool = False) -> Iterator[None]:
-        """Hold a folder for one writer; the lock of a writer that was killed is free again."""
-        if self.path is None:  # object stores have no locks; two writers of one specification write the same bytes
+        """Lock a folder for one writer; the operating system releases the lock of a killed writer."""
+        if self.path is None:  # object stores have no locks, but writers of the same specification write the same bytes
             yield
             return
         from filelock import FileLock, Timeout
 
         file = self.path.with_name(f".{self.path.name}.yeastxr-lock")
-        unwritable = StoreError(f"store is {self.name}, whose folder can't be written to; expected one that can")
+        unwritable = StoreError(f"store is {self.name}, whose folder is not writable; expected a writable folder")
         try:
             if make_parents:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -204,7 +204,7 @@ class Location:
             if not file.exists():
                 raise unwritable from None
             raise StoreExistsError(
-                f"store is {self.name}, which another process is writing; expected that to end first"
+                f"store is {self.name}, which another process is writing; wait for it to finish"
             ) from None
         except OSError:
             raise unwritable from None
@@ -216,9 +216,9 @@ class Location:
             lock.release()
 
     def check_shared(self) -> None:
-        """Refuse a store in this process's memory, which other processes do not share."""
+        """Raise for a store in the memory of this process, which other processes can't access."""
         store: Any = self.store
-        while hasattr(store, "_store"):  # wrappers of zarr
+        while hasattr(store, "_store"):  # zarr wrappers
             store = store._store
         base = type(store).__module__.partition(".")[0]
         protocol = getattr(getattr(store, "fs", None), "protocol", ())
@@ -226,13 +226,13 @@ class Location:
         in_memory = type(store).__name__.endswith("MemoryStore") or "memory" in protocol or in_obstore
         if in_memory or base == "icechunk":
             raise StoreError(
-                f"store is {self.name}, which other processes can't reach; expected a path or an object store, "
+                f"store is {self.name}, which other processes can't access; use a path or an object store, "
                 "or dask.config.set(scheduler='threads')"
             )
 
 
 def locate(store: StoreLike, *, storage_options: Mapping[str, Any] | None = None, read_only: bool = False) -> Location:
-    """Return where a store argument points, or refuse it; nothing is read or made. Zip files are only read."""
+    """Convert a store argument to a location, without reading or creating anything. Zip files are read-only."""
     from zarr.abc.store import Store
     from zarr.storage import FsspecStore, LocalStore, ZipStore
 
@@ -251,12 +251,12 @@ def locate(store: StoreLike, *, storage_options: Mapping[str, Any] | None = None
     url = urlparse(text) if "://" in text else None
     if url is None or url.scheme == "file":
         if url is not None and url.netloc not in ("", "localhost"):
-            raise InputError(f"store is {text!r}, a file on another machine; expected file:///... or a path")
+            raise InputError(f"store is {text!r}, a file on another host; expected file:///... or a path")
         given = text if url is None else unquote(url.path)
         handle, path = _resolve(given)
         if path.suffix == ".zip":
             if not read_only:
-                raise InputError(f"store is {given!r}, and zip files are only read; expected a folder to write to")
+                raise InputError(f"store is {given!r}, but zip files are read-only; expected a folder")
             return Location(
                 ZipStore(path, mode="r") if path.is_file() else _open_local(path), repr(given), path, handle
             )
@@ -273,19 +273,19 @@ def locate(store: StoreLike, *, storage_options: Mapping[str, Any] | None = None
         return Location(opened, repr(text), None, opened)
     except ImportError as error:
         raise InputError(
-            f"store is {text!r}, and {error.name or 'obstore'} is not installed; expected a path, "
-            "or: pip install 'yeastxr[cloud]'"
+            f"store is {text!r}, but {error.name or 'obstore'} is not installed; use a path, "
+            "or pip install 'yeastxr[cloud]'"
         ) from None
     except Exception as error:
         raise InputError(
-            f"store is {format_value(text)}, which is refused ({describe_error(error)}); {_EXPECTED}"
+            f"store is {format_value(text)}, which is invalid ({describe_error(error)}); {_EXPECTED}"
         ) from None
 
 
 def sync_to_disk(*paths: Path) -> None:
-    """Have the operating system write files, or the names in folders, to the disk."""
+    """Flush files, or the entries of folders, to the disk."""
     for path in paths:
-        with suppress(OSError):  # a system that can't sync folders, or a file that is gone
+        with suppress(OSError):  # the platform can't sync folders, or the file no longer exists
             descriptor = os.open(path, os.O_RDONLY)
             try:
                 os.fsync(descriptor)
@@ -294,11 +294,11 @@ def sync_to_disk(*paths: Path) -> None:
 
 
 def _resolve(text: str) -> tuple[Path, Path]:
-    """Return the absolute path, and that of what it leads to through links; a link to nothing stays a link."""
+    """Return the absolute path, and the path with links resolved; broken links are kept."""
     try:
         path = Path(os.path.normpath(Path.cwd() / Path(text).expanduser()))
     except (RuntimeError, OSError, ValueError) as error:
-        raise InputError(f"store is {text!r}, which is refused ({describe_error(error)}); {_EXPECTED}") from None
+        raise InputError(f"store is {text!r}, which is invalid ({describe_error(error)}); {_EXPECTED}") from None
     if path.is_symlink() and not path.exists():
         return path, path
     try:
@@ -308,7 +308,7 @@ def _resolve(text: str) -> tuple[Path, Path]:
 
 
 def _walk(root: Path) -> tuple[list[str], list[str]]:
-    """Return the keys of all files, and those of links that lead out."""
+    """Return the keys of all files, and those of links to the outside."""
     keys, strange = [], []
     for folder, folders, files in os.walk(root):
         base = Path(folder)
@@ -323,7 +323,7 @@ def _walk(root: Path) -> tuple[list[str], list[str]]:
 
 
 def _is_own(key: str, arrays: set[str]) -> bool:
-    """Return whether a key is that of metadata, a chunk or a partial file of the store's groups and arrays."""
+    """Return whether a key belongs to metadata, a chunk or a partial file of the store."""
     if key in ("zarr.json", f"{RECORDS}/zarr.json"):
         return True
     folder, _, name = key.rpartition("/")

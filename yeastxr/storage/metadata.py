@@ -1,7 +1,7 @@
-"""The metadata of a store, a document ``zarr.json`` for each group and array: what of it is ours, and what was changed.
+"""The metadata of a store (a document ``zarr.json`` for each group and array), and changes to it.
 
-The records hold a copy of each document. The attributes that yeastxr writes, and those that say how values are decoded,
-are ours; others are the user's, who may edit them in the store.
+The records contain a copy of each document. Attributes written by yeastxr, and those that affect decoding, must not
+change; users may edit all others in the store.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ def get_key(path: str) -> str:
 
 
 def read_files(location: Location, keys: Iterable[str]) -> dict[str, Any]:
-    """Return the bytes of some keys, as zarr's buffers; None for what is missing."""
+    """Return the bytes of keys as zarr buffers; None for missing keys."""
     from zarr.core.buffer import default_buffer_prototype
 
     keys = list(keys)
@@ -50,7 +50,7 @@ def read_files(location: Location, keys: Iterable[str]) -> dict[str, Any]:
 
 
 def write_file(location: Location, key: str, data: bytes) -> None:
-    """Write a file of a store, as a whole."""
+    """Write a file of a store."""
     from zarr.core.buffer import default_buffer_prototype
 
     wait(location.store.set(key, default_buffer_prototype().buffer.from_bytes(data)))
@@ -66,7 +66,7 @@ def list_files(location: Location, path: str) -> list[str]:
 
 
 def read_documents(location: Location, paths: Iterable[str]) -> dict[str, Document | None]:
-    """Return documents, by path; None for one that is missing or no JSON object."""
+    """Return documents by path; None if a document is missing or not a JSON object."""
     paths = list(paths)
     files = read_files(location, map(get_key, paths))
     documents: dict[str, Document | None] = {}
@@ -81,32 +81,32 @@ def read_documents(location: Location, paths: Iterable[str]) -> dict[str, Docume
 
 
 def write_document(location: Location, path: str, document: Mapping[str, Any]) -> None:
-    """Write a document, as a whole."""
+    """Write a document."""
     write_file(location, get_key(path), json.dumps(document, indent=2).encode())
 
 
 def list_user_attrs(ds: xr.Dataset) -> dict[str, list[str]]:
-    """Return the names of the attributes of a dataset, and of its variables, that are the user's."""
+    """Return the names of the user's attributes of a dataset and its variables."""
     attrs = {"": ds.attrs, **{str(name): variable.attrs for name, variable in ds.variables.items()}}
     names = {path: sorted(name for name in values if not _is_own(path, str(name))) for path, values in attrs.items()}
     return {path: listed for path, listed in names.items() if listed}
 
 
 def _is_own(path: str, name: str) -> bool:
-    """Return whether an attribute is one that yeastxr writes."""
+    """Return whether yeastxr writes an attribute."""
     if not path:
         return name in _ROOT
     return name == PARAMETERS or (path in VARIABLE_BY_NAME and name in VARIABLE_BY_NAME[path].attrs)
 
 
 def compare(path: str, saved: Document, document: Document | None, user: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return what of a document differs from the saved one: of ours, and of the user's attributes."""
+    """Return differences from the saved document, and separately those in the user's attributes."""
     called = path or "the root"
     if document is None or not isinstance(document.get("attributes", {}), dict):
         return [f"the metadata of {called} is missing or damaged"], []
     ours, theirs = list[str](), list[str]()
     ours += [
-        f"the metadata of {called} has another {format_value(key)} than was saved"
+        f"the metadata of {called} has a different {format_value(key)} than was saved"
         for key in {**saved, **document}
         if key not in ("attributes", "consolidated_metadata") and not _is_equal(saved, document, key)
     ]
@@ -122,7 +122,7 @@ def compare(path: str, saved: Document, document: Document | None, user: Iterabl
 
 
 def _is_equal(one: Mapping[str, Any], other: Mapping[str, Any], key: str) -> bool:
-    """Return whether a key is in two objects, with the same JSON."""
+    """Return whether two objects have the same JSON for a key."""
     if key not in one or key not in other:
         return False
     first, second = (json.dumps(values[key], sort_keys=True) for values in (one, other))
@@ -134,8 +134,8 @@ def _is_decoding(name: str, value: Any) -> bool:
     return name in _DECODING or (name == "units" and " since " in str(value))
 
 
-def mend(saved: Document, document: Document | None, user: Iterable[str]) -> Document:
-    """Return the saved document with the user's attributes as they are now, if they can be read."""
+def merge_user_attrs(saved: Document, document: Document | None, user: Iterable[str]) -> Document:
+    """Return the saved document with the current attributes of the user, if they are readable."""
     now = document.get("attributes") if document is not None else None
     if not isinstance(now, dict):
         return saved

@@ -1,7 +1,7 @@
-"""Datasets in zarr v3 stores: saved block by block so that a run that ends early can be resumed; opened, extended.
+"""Datasets in zarr v3 stores: save block by block, resume interrupted runs, open and extend.
 
-A store is made in this order: metadata and coordinates, records that identify the dataset, blocks with their digests,
-and last the root attribute that says that it is complete.
+A store is written in this order: metadata and coordinates, records that identify the dataset, blocks with their
+digests, and finally the attribute of the root that marks it as complete.
 """
 
 import json
@@ -65,7 +65,14 @@ from yeastxr.storage.layout import (
     write_template,
 )
 from yeastxr.storage.location import COMPLETE, Location, StoreLike, locate
-from yeastxr.storage.metadata import Document, compare, list_user_attrs, mend, read_documents, write_document
+from yeastxr.storage.metadata import (
+    Document,
+    compare,
+    list_user_attrs,
+    merge_user_attrs,
+    read_documents,
+    write_document,
+)
 from yeastxr.storage.verify import check_values, find_simulation
 from yeastxr.storage.writer import check_workers, find_absent, finish, write_missing
 
@@ -84,30 +91,31 @@ def save(
 ) -> Any:
     """Save a dataset as a zarr v3 store, block by block.
 
-    A dask-backed dataset is computed as it is written, by dask's scheduler: threads, or a ``distributed.Client``. At
-    most a few blocks are in memory. If the run ends early, the store is unfinished: ``open`` refuses it, and saving the
-    same dataset again resumes. A complete store of the same simulation, with the same attributes, is left as it is.
-    The dataset is not changed.
+    A dask-backed dataset is computed while it is written, by dask's scheduler: threads, or a ``distributed.Client``.
+    Only a few blocks are in memory at a time. If a run is interrupted, the store is incomplete: ``open`` raises an
+    error, and saving the same dataset again resumes. A complete store of the same simulation with the same attributes
+    is not rewritten. The dataset does not change.
 
     Parameters
     ----------
     ds
-        The dataset, dims ``(..., gene, tf)`` in any order; stored in that one. NumPy or dask.
+        The dataset, NumPy or dask, with dimensions in any order; stored as ``(..., gene, tf)``.
     store
         A path, a URL such as ``file://``, ``memory://`` or ``s3://`` (the extra ``cloud``), or a zarr store. ``~`` is
-        the home folder, links are followed, and missing folders are made.
+        the home folder, links are followed, and missing folders are created.
     overwrite
-        Whether to replace a yeastxr store. In a folder it stays until the new one is complete; elsewhere it is deleted
-        first, so a dataset that reads it must not be saved onto it. A store with files of other origin is refused.
+        Whether to replace a yeastxr store. In a folder, the old store exists until the new one is complete; in other
+        stores it is deleted first, so never save a dataset to the store from which it is read. Stores that contain
+        other files are not replaced.
     encoding
-        For each variable, zarr encodings that override the defaults: chunks, shards, compressors and so on.
+        A dict from variables to zarr encodings (chunks, shards, compressors and so on) that override the defaults.
     sync
-        Whether to wait until all files of a folder are on the disk before the store is marked as complete, so that it
-        survives a loss of power, too. It takes some 3 % of the time.
+        Whether to flush all files of a folder to the disk before the store is marked as complete, so that it also
+        survives a power failure. This takes about 3 % of the time.
     progress
-        Whether to show a bar on standard error; by default where that is a terminal.
+        Whether to show a progress bar on standard error; by default only in a terminal.
     storage_options
-        For object stores: what obstore takes.
+        Options of obstore for object stores.
 
     Returns
     -------
@@ -119,8 +127,7 @@ def save(
     SchemaError
         If the dataset does not follow the data model.
     StoreError
-        If something is in the way, another process is writing there, or the dataset can't be stored; then nothing is
-        changed.
+        If the store exists, another process is writing it, or the dataset can't be stored. Nothing changes then.
 
     Examples
     --------
@@ -145,8 +152,7 @@ def save(
                 return location.handle
             if not overwrite:
                 raise StoreExistsError(
-                    f"store is {location.name}, which exists already; "
-                    "expected a new place, or overwrite to replace the store"
+                    f"store is {location.name}, which already exists; choose another path or pass overwrite=True"
                 )
             location.check_own()
             if location.path is None:
@@ -176,7 +182,7 @@ def save(
 
 
 def _resume(ds: xr.Dataset, target: Location, records: Records, memory: Location) -> None:
-    """Bring metadata and coordinates of an unfinished store up to those of the dataset, whose attributes may be new."""
+    """Update metadata and coordinates of an incomplete store, as attributes of the dataset may have changed."""
     absent = find_absent(target, records)
     restore_files(target, records, read_template(memory, list_others(ds)))
     before = records.metadata
@@ -194,7 +200,7 @@ def _resume(ds: xr.Dataset, target: Location, records: Records, memory: Location
 
 
 def is_saved(ds: xr.Dataset, store: StoreLike, *, storage_options: Mapping[str, Any] | None = None) -> bool:
-    """Return whether a complete store holds a simulation already: the same specification, labels and attributes."""
+    """Return whether a complete store already contains the same simulation, with the same labels and attributes."""
     location = locate(store, storage_options=storage_options, read_only=True)
     if not location.exists() or (location.read_attrs() or {}).get(COMPLETE) is not True:
         return False
@@ -203,7 +209,7 @@ def is_saved(ds: xr.Dataset, store: StoreLike, *, storage_options: Mapping[str, 
 
 
 def _prepare(ds: xr.Dataset, encoding: Any) -> tuple[xr.Dataset, Layout, dict[str, Mapping[str, Any]], dict[str, Any]]:
-    """Return a dataset as it is stored, its layout, its encodings and its identity."""
+    """Return a dataset in its stored form, its layout, its encodings and its identity."""
     ds = convert_text(validate(ds), np.dtypes.StringDType())
     for label in (*ds.variables, *ds.dims):
         check_name(label)
@@ -212,14 +218,14 @@ def _prepare(ds: xr.Dataset, encoding: Any) -> tuple[xr.Dataset, Layout, dict[st
     plain = ds.transpose(*dims[:-2], ..., *CORE_DIMS, FEATURE, missing_dims="ignore").drop_encoding()
     own = list_variables(plain)
     for name, array in plain.variables.items():
-        if name not in own and array.chunks:  # zarr's chunks are even
+        if name not in own and array.chunks:  # chunks of zarr are even
             plain[name] = array.chunk({dim: max(sizes) for dim, sizes in array.chunksizes.items()})
     layout = choose_layout(plain, encodings)
     return plain, layout, encodings, identify(plain, layout, encodings)
 
 
 def _check_flags(**flags: Any) -> None:
-    """Refuse flags that are not True or False; ``progress`` may be None."""
+    """Raise unless flags are True or False; ``progress`` may be None."""
     for name, value in flags.items():
         if not isinstance(value, bool | np.bool_) and not (name == "progress" and value is None):
             expected = "True, False or None" if name == "progress" else "True or False"
@@ -227,7 +233,7 @@ def _check_flags(**flags: Any) -> None:
 
 
 def _find_records(location: Location, identity: dict[str, Any], *, overwrite: bool) -> Records | None:
-    """Return the records of an unfinished save of the same dataset, or None to start anew; else refuse."""
+    """Return the records of an incomplete save of the same dataset, or None to start again; otherwise raise."""
     try:
         records = Records.read(location)
     except StoreError:
@@ -235,20 +241,20 @@ def _find_records(location: Location, identity: dict[str, Any], *, overwrite: bo
         has_blocks = any(key.partition("/")[0] in VARIABLE_BY_NAME and not key.endswith(_NO_BLOCKS) for key in own)
         if has_blocks and not overwrite:
             raise StoreExistsError(
-                f"store is {location.name}, which holds blocks and no records of them; expected overwrite to replace it"
+                f"store is {location.name}, which has blocks without records; pass overwrite=True to replace it"
             ) from None
         return None
     differences = describe_differences(records.identity, identity)
     if differences and not overwrite:
         raise StoreExistsError(
-            f"store is {location.name}, which holds an unfinished save of something else ({'; '.join(differences)}); "
-            "expected the same again to finish it, or overwrite to replace it"
+            f"store is {location.name}, an incomplete save of another dataset ({'; '.join(differences)}); "
+            "save the same dataset again, or pass overwrite=True"
         )
     return None if differences else records
 
 
 def _holds(location: Location, ds: xr.Dataset, identity: dict[str, Any]) -> bool:
-    """Return whether a complete store holds all blocks of the same simulation, with the same labels and attributes."""
+    """Return whether a complete store contains all blocks of the same simulation, labels and attributes."""
     if identity["values"] is not None:
         return False
     try:
@@ -263,7 +269,7 @@ def _holds(location: Location, ds: xr.Dataset, identity: dict[str, Any]) -> bool
 
 
 def _list_attrs(ds: xr.Dataset) -> str:
-    """Return all attributes of a dataset as text, but for the version of the package."""
+    """Return all attributes of a dataset as text, except the version of the package."""
     attrs = {str(name): to_plain_attrs(variable.attrs, str(name)) for name, variable in ds.variables.items()}
     attrs[""] = {**to_plain_attrs(ds.attrs, "the attributes"), "yeastxr_version": None}
     return json.dumps(attrs, sort_keys=True)
@@ -281,28 +287,28 @@ def open(
     Parameters
     ----------
     store
-        A path, also of a zip file, a URL, or a zarr store.
+        A path of a folder or a zip file, a URL, or a zarr store.
     chunks
-        ``"stored"`` for dask with the store's own chunks; None for NumPy arrays that load when they are used;
+        ``"stored"`` for dask arrays with the chunks of the store; None for NumPy arrays that are read on use;
         ``"auto"`` for dask's choice, or sizes such as ``{"tf": 100}``.
     incomplete
-        Whether to open an unfinished store, too; what is missing is read as 0 and False.
+        Whether to open an incomplete store; missing blocks are read as 0 and False.
     storage_options
-        For object stores: what obstore takes.
+        Options of obstore for object stores.
 
     Returns
     -------
     xarray.Dataset
-        The dataset that was saved, identical.
+        A dataset identical to the saved one.
 
     Raises
     ------
     StoreNotFoundError
-        If there is no store.
+        If the store does not exist.
     StoreError
-        If it is not a yeastxr store, is unfinished, or can't be read; later, if a chunk to read is missing.
+        If it is not a yeastxr store, is incomplete, or can't be read; on reading, if a chunk is missing or damaged.
     SchemaError
-        If it lacks a variable, or one has the wrong dims or dtype.
+        If a variable is missing, or has the wrong dimensions or dtype.
 
     Examples
     --------
@@ -319,8 +325,8 @@ def open(
     attrs = read_root_attrs(location)
     if not incomplete and attrs[COMPLETE] is not True:
         raise StoreError(
-            f"store is {location.name}, which is unfinished; expected the same save again, or verify with repair, "
-            "to finish it, or incomplete=True to open it as it is"
+            f"store is {location.name}, which is incomplete; save the same dataset again or call verify(repair=True) "
+            "to complete it, or pass incomplete=True to open it unchanged"
         )
     import zarr
 
@@ -330,14 +336,16 @@ def open(
         raise InputError(
             f"chunks is {format_value(chunks)}; expected 'stored', 'auto', None or sizes such as {{'tf': 100}}"
         )
-    rechunk = isinstance(chunks, Mapping | str) and chunks != "stored"  # after opening: what is stored is read at once
+    rechunk = (
+        isinstance(chunks, Mapping | str) and chunks != "stored"
+    )  # after opening, so that stored chunks are read once
     records = _read_checked_records(location, incomplete, attrs[COMPLETE] is True)
     try:
         opened = StrictStore(location.store, location.name, records, partial=incomplete)
         check_codecs(Location(opened, location.name))
-        with zarr.config.set({"array.order": "F"}):  # TF by TF, as blocks are stored: reading need not transpose
+        with zarr.config.set({"array.order": "F"}):  # TF by TF, like stored blocks, so that reading does not transpose
             ds = xr.open_zarr(opened, consolidated=False, chunks={} if rechunk or chunks == "stored" else chunks)
-        # Short ones are read now: in chunks of their own they would not fit those of the features.
+        # Read short coordinates now: their chunks would not match those of the features.
         lazy = {name: coord for name, coord in ds.coords.items() if coord.variable.chunks}
         if short := [name for name, coord in lazy.items() if coord.ndim < 2 or name == BOUND_FRACTION]:
             others = [name for name in ds.variables if name not in short]
@@ -346,13 +354,13 @@ def open(
         ds = _rechunk(ds, chunks) if rechunk else ds
     except InputError:
         raise
-    except Exception as error:  # whatever readers raise for metadata that is not what it must be
+    except Exception as error:  # readers raise many types of errors for invalid metadata
         raise StoreError(f"store is {location.name}, which can't be read: {describe_error(error)}") from error
     ds.attrs.pop(COMPLETE, None)
     known = list(VARIABLE_BY_NAME)
     order = sorted(ds.data_vars, key=lambda name: known.index(str(name)) if name in known else len(known))
     encoding = ds.encoding
-    ds = xr.Dataset({name: ds.variables[name] for name in order}, ds.coords, ds.attrs)  # stores keep no order
+    ds = xr.Dataset({name: ds.variables[name] for name in order}, ds.coords, ds.attrs)  # stores have no order
     ds.encoding = encoding
     try:
         return validate(convert_text(ds))
@@ -361,7 +369,7 @@ def open(
 
 
 def _read_checked_records(location: Location, incomplete: bool, complete: bool) -> Records | None:
-    """Return the records of a store whose metadata is as they say, or refuse it; None to read it unchecked."""
+    """Return the records of a store after comparing its metadata, or raise; None to read it unchecked."""
     try:
         records = Records.read(location)
     except StoreError:
@@ -374,14 +382,14 @@ def _read_checked_records(location: Location, incomplete: bool, complete: bool) 
             damage, _ = compare(path, saved, documents[path], records.user_attrs.get(path, []))
             if damage:
                 raise StoreError(
-                    f"store is {location.name}, which can't be read: {damage[0]}; expected what was saved: "
-                    "yx.verify(path, repair=True) writes it again"
+                    f"store is {location.name}, which can't be read: {damage[0]}; "
+                    "yx.verify(path, repair=True) restores it"
                 )
     return records
 
 
 def _rechunk(ds: xr.Dataset, chunks: Any) -> xr.Dataset:
-    """Return a dataset with other chunks of what is chunked; "auto" is dask's choice for the features."""
+    """Return a dataset with new chunks of its dask arrays; "auto" is dask's choice for the features."""
     from dask.array.core import normalize_chunks
 
     if isinstance(chunks, str):
@@ -392,8 +400,7 @@ def _rechunk(ds: xr.Dataset, chunks: Any) -> xr.Dataset:
         for dim in chunks:
             if dim not in ds.dims:
                 raise InputError(
-                    f"chunks names the dimension {format_value(dim)}, which is not known; "
-                    f"{suggest(dim, map(str, ds.dims))}"
+                    f"chunks has the unknown dimension {format_value(dim)}; {suggest(dim, map(str, ds.dims))}"
                 )
     for name, variable in ds.variables.items():
         if variable.chunks:
@@ -403,7 +410,7 @@ def _rechunk(ds: xr.Dataset, chunks: Any) -> xr.Dataset:
 
 
 def find_unfinished_seed(store: StoreLike) -> int | None:
-    """Return the seed of an unfinished simulation, so that the command that began it, without a seed, finishes it."""
+    """Return the seed of an incomplete simulation, so that the same command without a seed can resume it."""
     location = locate(store)
     for place in (location, location.get_sibling("new")) if location.path is not None else (location,):
         attrs = (place.read_attrs() if place.exists() else None) or {}
@@ -427,25 +434,25 @@ def extend(
 ) -> Any:
     """Add TFs or replicates to a simulation in a store.
 
-    The outcome equals a larger simulation, as no value depends on how many TFs or replicates there are. Full blocks are
-    not touched; a last one that the end of the data cut short is written again, longer. If the run ends early, the same
-    call, or :func:`verify` with ``repair=True``, finishes it. Once it is finished, the same call with the names of the
-    TFs, or with replicates alone, changes nothing; without names it adds as many TFs again.
+    The result equals a larger simulation, because no value depends on the number of TFs or replicates. Full blocks do
+    not change; a shorter last block is rewritten. If the run is interrupted, the same call, or :func:`verify` with
+    ``repair=True``, completes it. After a complete run, the same call changes nothing if it names the new TFs or adds
+    only replicates; otherwise it adds more TFs.
 
     Parameters
     ----------
     store
         A path, a URL, or a zarr store.
     bound, n_sample, tfs
-        Bound fractions of the new TFs, how many for each, and their names where the others have names; not for a sweep
-        over ``bound``, ``n_sample`` or ``positive_fraction``.
+        Bound fractions of the new TFs, the number of TFs for each, and names, if TFs have names. Not available for a
+        sweep over ``bound``, ``n_sample`` or ``positive_fraction``.
     replicates
-        The number of replicates in all.
+        The new total number of replicates.
     tf_relationships
-        Conditions of the new TFs; not for a sweep over relations or methods, whose points have their own.
+        Conditions of the new TFs. Not available for a sweep over relations or methods.
     positive_fraction
-        Fractions of positive effects of the new TFs: one for all of them, or a list of one for each; by default that of
-        the others, where all have the same.
+        Fractions of positive effects of the new TFs: one value for all, or a list with one for each. The default is the
+        common value of the other TFs.
     sync, progress, storage_options
         As for :func:`save`.
 
@@ -457,7 +464,7 @@ def extend(
     Raises
     ------
     StoreError
-        If the labels or values in the store are not those of its specification, or nothing would be added.
+        If labels or values in the store differ from its specification, or nothing would be added.
     InputError
         If a parameter is invalid.
 
@@ -486,12 +493,12 @@ def extend(
             _finish_extension(location, records, old, sync=sync, progress=progress)
             return location.handle
         if before is not None and (tfs is not None or _list_tfs(before) == _list_tfs(old)):
-            return location.handle  # TFs with names, or replicates: not to be added again
+            return location.handle  # named TFs and replicates are not added twice
         if not complete and not _is_written(location, records):
             raise _describe_unfinished(location)
         spec = _enlarge(old, *added)
         if spec == old:
-            raise StoreError("extend is given nothing to add; expected bound fractions of new TFs, or more replicates")
+            raise StoreError("there is nothing to add; expected bound fractions of new TFs, or more replicates")
         sizes = spec.sizes if isinstance(spec, Sweep) else get_sizes(spec)
         layout = Layout({dim: sizes[dim] for dim in records.layout.sizes}, records.layout.lengths)
         ds = spec.simulate(chunks=layout.lengths)
@@ -499,7 +506,7 @@ def extend(
         own += sorted(map(str, records.identity.get("others", {})))
         if own:
             raise StoreError(
-                f"store is {location.name}, which has coordinates of its own ({', '.join(own)}); expected none"
+                f"store is {location.name}, which has additional coordinates ({', '.join(own)}); expected none"
             )
         check_workers(ds, location)
         check_values(location, records, old, records.existing)
@@ -509,7 +516,7 @@ def extend(
             if records.layout.get_region(block) == layout.get_region(block):
                 larger.digests[index_block(block)] = records.digests[index_block(block)]
         mark(location, complete=False)
-        larger.write(location)  # first: from here on, repairing the store makes the larger one
+        larger.write(location)  # first: from now on, repair completes the larger store
         restore_documents(location, larger)
         restore_files(location, larger, template)
         write_missing(ds, location, larger, progress=progress, title="extending")
@@ -520,11 +527,11 @@ def extend(
 def _find_extended(
     records: Records, added: tuple[Any, ...], spec: SimulationSpec | Sweep
 ) -> SimulationSpec | Sweep | None:
-    """Return what the last extension began with, if it added just this and made the specification; else None."""
+    """Return the specification before the last extension, if that was the same extension; otherwise None."""
     try:
         before = None if records.extends is None else type(spec).from_json(records.extends)
         return before if before is not None and _enlarge(before, *added) == spec else None
-    except (InputError, KeyError):  # refused for what there was before, which says nothing about what there is now
+    except (InputError, KeyError):  # invalid for the old specification, which says nothing about the current one
         return None
 
 
@@ -534,15 +541,15 @@ def _list_tfs(spec: SimulationSpec | Sweep) -> Sequence[Hashable]:
 
 
 def _describe_unfinished(location: Location) -> StoreError:
-    """Return the error of a store that is unfinished, but not as this extension leaves it."""
+    """Return the error for a store that is incomplete for a reason other than this extension."""
     return StoreError(
-        f"store is {location.name}, which is unfinished; expected verify with repair to finish it first, or the "
-        "extension that began"
+        f"store is {location.name}, which is incomplete; complete it with verify(repair=True), or rerun the "
+        "interrupted extension"
     )
 
 
 def _read_simulation(location: Location, complete: bool) -> tuple[Records, SimulationSpec | Sweep]:
-    """Return the records of a store and what it is a simulation of."""
+    """Return the records of a store, and its specification or sweep."""
     try:
         records = Records.read(location)
         return records, find_simulation(location, records)
@@ -553,7 +560,7 @@ def _read_simulation(location: Location, complete: bool) -> tuple[Records, Simul
 
 
 def _is_written(location: Location, records: Records) -> bool:
-    """Return whether an unfinished store lacks nothing, as where an extension ended before it wrote anything."""
+    """Return whether an incomplete store lacks no block, for example after an interrupted extension."""
     try:
         return not (records.find_missing() | find_absent(location, records)).any()
     except Exception:  # whatever zarr raises for metadata that is not what it must be
@@ -563,7 +570,7 @@ def _is_written(location: Location, records: Records) -> bool:
 def _finish_extension(
     location: Location, records: Records, spec: SimulationSpec | Sweep, *, sync: bool, progress: bool | None
 ) -> None:
-    """Write what an extension that ended early lacks."""
+    """Write the missing blocks of an interrupted extension."""
     ds = spec.simulate(chunks=records.layout.lengths)
     check_workers(ds, location)
     restore_documents(location, records)
@@ -576,7 +583,7 @@ def _finish_extension(
 def _enlarge_records(
     ds: xr.Dataset, layout: Layout, location: Location, records: Records
 ) -> tuple[Records, dict[str, bytes]]:
-    """Return the records of a larger simulation, without its blocks, and the files of its coordinates."""
+    """Return the records of a larger simulation, without digests of new blocks, and the files of its coordinates."""
     memory = check_storable(ds, layout, {})
     template = read_template(memory, list_others(ds))
     current, metadata, user_attrs = read_documents(location, records.metadata), {}, {}
@@ -585,7 +592,7 @@ def _enlarge_records(
         new = cast("Document", document)
         saved = records.metadata.get(path, new)
         user = records.user_attrs.get(path, [])
-        old = mend(saved, current.get(path), user)
+        old = merge_user_attrs(saved, current.get(path), user)
         attrs = {
             key: value for key, value in old["attributes"].items() if key in user or key not in saved["attributes"]
         }
@@ -602,18 +609,20 @@ def _enlarge_records(
 
 
 def _add_positive_fractions(old: SimulationSpec, given: Any, counts: list[Any]) -> dict[str, Any]:
-    """Return the positive fractions of old and new TFs, where they are not one for all."""
+    """Return the positive fractions of old and new TFs, if they differ between TFs."""
     before = old.list_positive_fractions(len(old.tf_labels))
     if given is None:
         if isinstance(old.positive_fraction, tuple):
-            raise InputError("positive_fraction is missing; expected those of the new TFs, as each TF has its own")
+            raise InputError(
+                "positive_fraction is missing; expected values for the new TFs, because they differ between TFs"
+            )
         return {}
     n_new = sum(check_integer(f"n_sample[{i}]", n, least=1) for i, n in enumerate(counts))
     group = PerturbationParameters(positive_fraction=given)
     if isinstance(group.positive_fraction, tuple) and len(group.positive_fraction) != n_new:
         raise InputError(
             f"positive_fraction has {len(group.positive_fraction)} entries; "
-            f"expected one, or {n_new}, one for each new TF"
+            f"expected 1, or {n_new} (one for each new TF)"
         )
     return {"positive_fraction": [*before, *group.list_positive_fractions(n_new)]}
 
@@ -626,13 +635,13 @@ def _enlarge(old: SimulationSpec | Sweep, *added: Any) -> SimulationSpec | Sweep
 def _enlarge_sweep(
     old: Sweep, bound: Any, n_sample: Any, tfs: Any, replicates: Any, tf_relationships: Any, positive_fraction: Any
 ) -> Sweep:
-    """Return the larger sweep; its points get the same TFs, so none of their parameters may be of each TF."""
+    """Return the larger sweep; all points get the same TFs, so swept parameters must not be per TF."""
     own = sorted({"bound", "n_sample", "positive_fraction"} & old.parameters)
     if own and len(check_sequence("bound", bound, "a list of fractions from 0 to 1")):
-        raise InputError(f"bound is given, and the store is a sweep over {', '.join(own)}; expected replicates alone")
+        raise InputError(f"bound can't be used with a sweep over {', '.join(own)}; expected only replicates")
     if tf_relationships is not None and "tf_relationships" in old.parameters:
         raise InputError(
-            "tf_relationships is given, and the points of the store have relations of their own, by "
+            "tf_relationships can't be used, because points of the store have different relations along "
             f"{_find_dim(old, 'tf_relationships')}; expected new TFs without conditions"
         )
     return replace(
@@ -672,28 +681,28 @@ def _enlarge_spec(
             "n_sample": [*check_sequence("n_sample", old.n_sample, "a list"), *counts],
         }
         if (tfs is None) != (old.tfs is None):
-            wanted = "names, as the others have them" if tfs is None else "no names, as the others have none"
+            wanted = "names, because other TFs have names" if tfs is None else "no names, because other TFs have none"
             raise InputError(f"tfs is {format_value(tfs)}; expected {wanted}")
         changes |= {} if tfs is None else {"tfs": [*(old.tfs or ()), *check_sequence("tfs", tfs, "a list of names")]}
         changes |= _add_positive_fractions(old, positive_fraction, counts)
     elif n_sample is not None or tfs is not None or positive_fraction is not None:
-        raise InputError("bound is missing; expected bound fractions of the new TFs")
+        raise InputError("bound is missing; expected fractions for the new TFs")
     if replicates is not None:
         if old.replicates is None:
             raise InputError(
-                f"replicates is {format_value(replicates)}; expected none, as the store has no such dimension"
+                f"replicates is {format_value(replicates)}; expected None, because the store has no such dimension"
             )
         changes["replicates"] = check_integer("replicates", replicates, least=old.replicates)
     if tf_relationships is not None:
         if not isinstance(tf_relationships, Mapping):
             raise InputTypeError(
-                f"tf_relationships is {format_value(tf_relationships)}; expected a dict from new TFs to lists"
+                f"tf_relationships is {format_value(tf_relationships)}; expected a dict from new TFs to conditions"
             )
         known = set(old.tf_labels)
         for tf in tf_relationships:
             if tf in known:
                 raise InputError(
-                    f"tf_relationships names the TF {format_value(tf)}, which is there already; expected new TFs"
+                    f"tf_relationships names the TF {format_value(tf)}, which already exists; expected new TFs"
                 )
         changes["tf_relationships"] = {**(old.tf_relationships or {}), **tf_relationships}
     return replace(old, **changes)

@@ -1,4 +1,4 @@
-"""Zarr stores that check: what is read is what was saved, at its place; and what is written is digested on the way."""
+"""Zarr stores that compare files with digests on reading, and compute digests on writing."""
 
 import json
 from collections.abc import AsyncIterator
@@ -14,10 +14,10 @@ from yeastxr.storage.metadata import get_key
 
 
 class StrictStore(WrapperStore[Store]):
-    """A store to read, which refuses chunks that are missing or not those that the records know.
+    """A read-only store that raises for chunks that are missing or differ from the records.
 
-    zarr by itself reads a missing chunk as zeros, and takes most damaged ones for values. ``name`` is for messages.
-    With ``partial``, chunks may be missing; with ``saved``, the records' copies of metadata are read.
+    zarr itself reads missing chunks as zeros, and decodes most damaged ones. ``name`` is the name in messages. With
+    ``partial``, chunks may be missing; with ``saved``, metadata comes from the records.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class StrictStore(WrapperStore[Store]):
         return StrictStore(store, self._name, self._records, partial=self._partial, saved=self._saved)
 
     async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
-        """Return the bytes of a key; None if there are none and none are expected."""
+        """Return the bytes of a key; None if it does not exist and is not expected."""
         if self._saved and self._records is not None and key in self._documents:
             document = self._records.metadata[self._documents[key]]
             return prototype.buffer.from_bytes(json.dumps(document).encode())
@@ -45,28 +45,28 @@ class StrictStore(WrapperStore[Store]):
         expected = None if self._records is None else self._records.get_file_digest(key)
         if data is None:
             if not self._partial and (expected or name in self._blocks):
-                self._refuse(f"lacks the chunk {key}")
+                self._refuse(f"is missing the chunk {key}")
         elif expected is None and name in self._names and name not in self._blocks:
-            self._refuse(f"has a chunk {key} that was not saved")
-        elif expected and byte_range is None and digest_file(data) != expected:  # of shards, parts are read
+            self._refuse(f"has the unexpected chunk {key}")
+        elif expected and byte_range is None and digest_file(data) != expected:  # parts of shards may be read
             self._refuse(f"has a damaged chunk {key}, or one that was changed since the store was opened")
         return data
 
     def _refuse(self, problem: str) -> None:
         raise StoreError(
-            f"store is {self._name}, which {problem}; expected what was saved: verify lists what is missing or "
-            "damaged, and yx.verify(path, repair=True) simulates it again"
+            f"store is {self._name}, which {problem}; verify lists missing and "
+            "damaged blocks, and yx.verify(path, repair=True) regenerates them"
         )
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        """Yield what is in a folder; in the root, only arrays and groups, as zarr warns of other files."""
+        """Yield the contents of a folder; in the root only arrays and groups, because zarr warns about other files."""
         async for name in super().list_dir(prefix):
             if prefix.strip("/") or name in ("zarr.json", *self._names) or await self.exists(get_key(name)):
                 yield name
 
 
 class DigestingStore(WrapperStore[Store]):
-    """A store to write, which keeps the digest of each file until it is taken."""
+    """A store that computes the digest of each written file."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store)

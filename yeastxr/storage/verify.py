@@ -1,4 +1,4 @@
-"""Verification of stores: each block against its digest, or against what its specification simulates; and repair."""
+"""Verification of stores, against digests or the specification, and repair."""
 
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -48,23 +48,23 @@ _INTACT, _MISSING, _DAMAGED = range(3)
 
 @dataclass(frozen=True)
 class Verification:
-    """The result of :func:`verify`; prints as a table, and is true if the store is complete and intact.
+    """The result of :func:`verify`; its repr is a table, and it is true if the store is complete and intact.
 
     Parameters
     ----------
     store
         The store's name.
     blocks
-        For each variable, how many blocks it has, and how many of them are intact, missing and damaged.
+        For each variable, the number of blocks, and how many of them are intact, missing and damaged.
     problems
-        One sentence for each block or coordinate that is missing or damaged.
+        A sentence for each missing or damaged block or coordinate.
     repaired
-        Whether the problems are repaired.
+        Whether the problems have been repaired.
     complete
         Whether the store is marked as complete.
     changes
-        One sentence for each attribute of the user's that was changed in the store since it was saved; these are no
-        problems, and repair leaves them.
+        A sentence for each user-defined attribute that has changed since the store was saved. These are not problems,
+        and repair keeps them.
 
     Examples
     --------
@@ -101,8 +101,8 @@ class Verification:
         elif self.whole:
             verdict = f"{self.store} is complete"
         else:
-            verdict = f"{self.store} is {'damaged' if self.complete else 'unfinished'}"
-        noted = [f"  left as it is: {change}" for change in self.changes[:20]]
+            verdict = f"{self.store} is {'damaged' if self.complete else 'incomplete'}"
+        noted = [f"  kept: {change}" for change in self.changes[:20]]
         return "\n".join([*lines, *shown_problems, *more, *noted, verdict])
 
 
@@ -114,18 +114,18 @@ def verify(
     progress: bool | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> Verification:
-    """Read every block of a store, and list those that are missing or damaged.
+    """Read all blocks of a store, and list those that are missing or damaged.
 
     Parameters
     ----------
     store
-        A path, a URL, or a zarr store; complete or unfinished.
+        A path, a URL, or a zarr store, complete or not.
     against
-        ``"digests"`` compares values with the digests that were written with them. ``"spec"`` simulates every block
-        again and compares bits, which finds values that were changed together with their digests, too.
+        ``"digests"`` compares values with the stored digests. ``"spec"`` regenerates every block and compares bits,
+        which also detects values that were changed together with their digests.
     repair
-        Whether to simulate and write the blocks that are missing or damaged, and only these; it also finishes an
-        unfinished store. Refused for a store whose labels or values are not those of its specification.
+        Whether to regenerate missing and damaged blocks, and only these. This also completes an incomplete store. It
+        raises an error if labels or values differ from the specification.
     progress
         Whether to show a bar on standard error; by default where that is a terminal.
     storage_options
@@ -134,13 +134,13 @@ def verify(
     Returns
     -------
     Verification
-        True if the store is complete and every block intact.
+        The result, which is true if the store is complete and all blocks are intact.
 
     Raises
     ------
     StoreError
-        If there is no yeastxr store, its records or its arrays' metadata can't be read, or what it holds is not what
-        its specification simulates where that is needed.
+        If there is no yeastxr store, if its records or the metadata of its arrays can't be read, or if repair needs a
+        simulation and the store differs from its specification.
 
     Examples
     --------
@@ -168,11 +168,14 @@ def verify(
         if simulated is not None:
             check_workers(simulated, location)
         states = _find_states(location, records, simulated if against == "spec" else None, progress)
-        problems = [*damage, *(f"{key}: not the file that was saved" for key in find_damaged_files(location, records))]
+        problems = [
+            *damage,
+            *(f"{key}: missing, damaged or unexpected" for key in find_damaged_files(location, records)),
+        ]
         if against == "spec" and simulated is not None:
             problems += _compare_with_simulation(records, simulated)
         if not records.readable:
-            problems.append("the records' digests can't be read")
+            problems.append("the digests in the records can't be read")
         group_of = {i: group for group in records.groups for i in group.numbers}
         for i, *whole in np.argwhere(states != _INTACT).tolist():
             state = "missing" if states[(i, *whole)] == _MISSING else "damaged"
@@ -191,25 +194,25 @@ def verify(
 
 
 def _count_states(states: np.ndarray) -> tuple[int, int, int, int]:
-    """Return how many blocks there are, and how many of them are intact, missing and damaged."""
+    """Return the number of blocks, and how many of them are intact, missing and damaged."""
     intact, missing, damaged = (int((states == code).sum()) for code in (_INTACT, _MISSING, _DAMAGED))
     return states.size, intact, missing, damaged
 
 
 def _read_store(location: Location, repair: bool) -> tuple[bool, Records]:
-    """Return whether a store is marked as complete, and its records; records tell a store whose root is damaged."""
+    """Return whether a store is marked as complete, and its records, which identify it even with a damaged root."""
     attrs = location.read_attrs() if location.exists() else None
     if attrs is None or COMPLETE not in attrs:
         try:
             return False, Records.read(location, without_digests=repair)
         except (StoreError, OSError):
-            read_root_attrs(location)  # says what is wrong
+            read_root_attrs(location)  # raises the error
             raise
     return attrs[COMPLETE] is True, Records.read(location, without_digests=repair)
 
 
 def _compare_metadata(location: Location, records: Records) -> tuple[list[str], list[str]]:
-    """Return what differs from the metadata that was saved: of ours, and of the user's attributes."""
+    """Return differences from the saved metadata, and separately those in the user's attributes."""
     documents = read_documents(location, records.metadata)
     damage, changes = list[str](), list[str]()
     for path, saved in records.metadata.items():
@@ -220,20 +223,20 @@ def _compare_metadata(location: Location, records: Records) -> tuple[list[str], 
 
 
 def _compare_with_simulation(records: Records, simulated: xr.Dataset) -> list[str]:
-    """Return what differs between the metadata that was saved and that of the simulation."""
+    """Return differences between the saved metadata and that of the simulation."""
     problems = []
     for name in records.names:
         saved, array = records.metadata[name], simulated[name].variable
         facts = {"dims": array.dims, "shape": array.shape, "dtype": str(array.dtype)}
         stored = {"dims": tuple(saved["dimension_names"]), "shape": tuple(saved["shape"]), "dtype": saved["data_type"]}
         problems += [
-            f"the {key} of {name} is not that of the specification" for key in facts if facts[key] != stored[key]
+            f"the {key} of {name} differs from the specification" for key in facts if facts[key] != stored[key]
         ]
     return problems
 
 
 class _Reader:
-    """Finds the state of a block of each feature: against digests, and against simulated values if there are any."""
+    """Finds the state of a block of each feature, by digests and, if available, simulated values."""
 
     def __init__(self, arrays: list[Any], digests: np.ndarray) -> None:
         self._arrays, self._digests = arrays, digests
@@ -259,7 +262,7 @@ class _Reader:
             if not _all_chunks_exist(array, region):
                 return _MISSING
             values = np.asarray(array[region])
-        except Exception:  # whatever a decoder raises for damaged bytes
+        except Exception:  # decoders raise many types of errors for damaged bytes
             return _DAMAGED
         if digest(values) != expected or (simulated is not None and digest(simulated) != expected):
             return _DAMAGED
@@ -316,7 +319,7 @@ def _repair(
     states: np.ndarray,
     progress: bool | None,
 ) -> None:
-    """Write again what is missing or damaged, simulated or from the records, and mark the store as complete."""
+    """Restore missing and damaged parts from a simulation or the records, and mark the store as complete."""
     saved = records.identity["coordinates"]
     own = [name for name in map(str, simulated.coords) if saved.get(name) == _digest_coordinate(simulated, name)]
     template = read_template(check_storable(simulated, records.layout, {}), own)
@@ -332,7 +335,7 @@ def _repair(
 
 
 def find_simulation(location: Location, records: Records) -> SimulationSpec | Sweep:
-    """Return the specification, or the sweep, of a store that has its labels, complete and in order, or refuse it."""
+    """Return the specification or the sweep of a store, or raise if its labels differ from it."""
     identity = records.identity
     attrs = {key: identity[key] for key in (SPECIFICATION, SWEEP) if identity.get(key) is not None}
     ds = xr.Dataset(attrs=attrs)
@@ -343,28 +346,28 @@ def find_simulation(location: Location, records: Records) -> SimulationSpec | Sw
     if scheme != SCHEME_VERSION:
         raise StoreError(
             f"store is {location.name}, simulated with random-number scheme {format_value(scheme)}; "
-            f"expected {SCHEME_VERSION}, that of this version of yeastxr"
+            f"expected {SCHEME_VERSION}, the version that this yeastxr supports"
         )
     sizes = spec.sizes if isinstance(spec, Sweep) else get_sizes(spec)
     stored = records.layout.sizes
     for dim in {**sizes, **stored}:
         if sizes.get(dim) != stored.get(dim):
             raise StoreError(
-                f"store is {location.name}, which has {stored.get(dim)} along {dim!r} where its specification has "
+                f"store is {location.name}, which has length {stored.get(dim)} along {dim!r}; its specification has "
                 f"{sizes.get(dim)}; expected a complete simulation"
             )
     simulated, saved = spec.simulate(chunks="auto"), records.identity["coordinates"]
     lacking = [name for name in list_variables(simulated) if name not in records.names]
     if lacking:
         raise StoreError(
-            f"store is {location.name}, which lacks {', '.join(lacking)} of its specification; "
+            f"store is {location.name}, which is missing {', '.join(lacking)} of its specification; "
             "expected a complete simulation"
         )
     for name in map(str, simulated.coords):
         if name != FEATURE and name in saved and saved[name] != _digest_coordinate(simulated, name):
             raise StoreError(
-                f"store is {location.name}, whose {name} is not that of its specification, in order; "
-                "expected a simulation with its own labels"
+                f"store is {location.name}, whose {name} differs from its specification; "
+                "expected the labels of the simulation"
             )
     for name in records.names:
         absent = set(simulated[name].dims) - set(records.metadata[name]["dimension_names"])
@@ -377,7 +380,7 @@ def find_simulation(location: Location, records: Records) -> SimulationSpec | Sw
 
 
 def simulate_again(spec: SimulationSpec | Sweep, records: Records) -> xr.Dataset:
-    """Return what a store holds, lazily and in its blocks; a variable has all dims that it has there."""
+    """Return the lazy simulation of a store, with its blocks and the dimensions of its variables."""
     ds = spec.simulate(chunks=records.layout.lengths)
     sizes = records.layout.sizes
     dims = {name: records.metadata[name]["dimension_names"] for name in records.names}
@@ -385,14 +388,14 @@ def simulate_again(spec: SimulationSpec | Sweep, records: Records) -> xr.Dataset
 
 
 def _digest_coordinate(ds: xr.Dataset, name: str) -> str | None:
-    """Return the digest of a coordinate as records hold it; None if there is no such coordinate."""
+    """Return the digest of a coordinate for the records; None if there is no such coordinate."""
     return f"{digest(ds.coords[name].values):016x}" if name in ds.coords else None
 
 
 def check_values(location: Location, records: Records, spec: SimulationSpec | Sweep, wanted: np.ndarray) -> None:
-    """Refuse a store in which blocks are not what the specification simulates, by their digests.
+    """Raise if the digests of blocks differ from the simulation of the specification.
 
-    They are simulated only if that is not known: the records of a dataset that was changed, or copied, say so.
+    Blocks are simulated only if the records do not already show that the values equal the simulation.
     """
     if records.identity.get("values") is None:
         return
@@ -405,8 +408,8 @@ def check_values(location: Location, records: Records, spec: SimulationSpec | Sw
     for_each_block(_digest_block, simulate_again(spec, records), records.layout, wanted, compare)
     if changed:
         raise StoreError(
-            f"store is {location.name}, whose values are not those of its specification "
-            f"({records.layout.describe(min(changed))}); expected a simulation that was not changed"
+            f"store is {location.name}, whose values differ from its specification "
+            f"({records.layout.describe(min(changed))}); expected an unmodified simulation"
         )
 
 

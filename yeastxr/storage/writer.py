@@ -1,7 +1,7 @@
-"""Blocks of a dataset to a store, several at a time: by threads for NumPy, by dask's scheduler for dask.
+"""Write the blocks of a dataset to a store in parallel: in threads for NumPy, with dask's scheduler for dask.
 
-Each block is one task that makes its part of all features, writes it and returns digests; memory is bounded by the
-blocks at work. The digests are recorded as the work goes on, so that a resumed save skips what is written.
+Each block is one task, which computes all features of the block, writes them and returns digests. Only the current
+blocks are in memory. Digests are recorded regularly, so that a resumed save skips written blocks.
 """
 
 import asyncio
@@ -29,9 +29,9 @@ Done = Callable[[Group, Block, np.ndarray], None]
 
 
 def get_record_interval() -> float:
-    """Return after how many seconds digests are recorded: ``YEASTXR_RECORD_SECONDS``, or 1.
+    """Return the interval, in seconds, at which digests are recorded: ``YEASTXR_RECORD_SECONDS``, or 1.
 
-    A resumed save writes again what a killed one wrote since it last recorded digests.
+    A resumed save rewrites the blocks that were written after the last record.
     """
     setting = os.environ.get("YEASTXR_RECORD_SECONDS", "1")
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]*)?", setting):
@@ -40,16 +40,16 @@ def get_record_interval() -> float:
 
 
 def open_arrays(store: Any, names: Iterable[str], mode: str = "r") -> list[Any]:
-    """Return the zarr arrays of some variables, in order; they are read TF by TF, as digests are computed."""
+    """Return the zarr arrays of variables, in order, transposed like digests (TF by TF)."""
     import zarr
 
     arrays = [zarr.open_array(store, path=name, mode=mode) for name in names]
-    # Every chunk is a file, so that a missing one is seen.
+    # Every chunk is a file, so that missing chunks can be detected.
     return [array.with_config({"write_empty_chunks": True, "order": "F"}) for array in arrays]
 
 
 class BlockWriter:
-    """Writes the missing features of a block and returns digests of values and files; it is sent to other processes."""
+    """Writes the missing features of a block, and returns digests of values and files; it can be pickled."""
 
     def __init__(self, store: Any, records: Records) -> None:
         from yeastxr.storage.strict import DigestingStore
@@ -83,7 +83,7 @@ class BlockWriter:
 def write_missing(
     ds: xr.Dataset, location: Location, records: Records, *, progress: bool | None, title: str = "writing"
 ) -> None:
-    """Write every block that the records lack, and record it; the dimensions are in the order of the layout."""
+    """Write and record all missing blocks; dimensions are in the order of the layout."""
     interval = get_record_interval()
     missing, variables = records.find_missing(), np.array(records.rows.variables)
     writer = BlockWriter(location.store, records)
@@ -103,25 +103,25 @@ def write_missing(
 
         try:
             for_each_block(writer, ds, records.layout, missing, record)
-            location.sweep()  # at the end, as workers may have been killed
+            location.sweep()  # at the end, because workers may have been killed
         finally:
             if pairs:
                 records.update(location)
 
 
 def count_pairs(groups: Iterable[Group], wanted: np.ndarray) -> int:
-    """Return the number of pairs in the blocks of groups of which any variable is wanted."""
+    """Return the number of pairs in blocks of groups in which any variable is needed."""
     return sum(group.layout.count_pairs(block) for group in groups for block in group.list_blocks(wanted))
 
 
 def finish(location: Location, records: Records, *, sync: bool) -> None:
-    """Mark a store as complete, once each of its blocks is seen and, by default, all is on the disk."""
+    """Mark a store as complete after checking that all blocks exist and, by default, flushing them to the disk."""
     absent = find_absent(location, records) | records.find_missing()
     if absent.any():
         name = records.names[np.argwhere(absent)[0][0]]
         raise StoreError(
-            f"store is {location.name}, which lacks {int(absent.sum())} blocks after writing, the first of {name}; "
-            "expected a place that all workers share, such as a network file system or an object store"
+            f"store is {location.name}, which is missing {int(absent.sum())} blocks, the first one of {name}; "
+            "expected a location that all workers share, such as a network file system or an object store"
         )
     if sync and location.path is not None:
         paths = [*location.path.rglob("*"), location.path]
@@ -132,7 +132,7 @@ def finish(location: Location, records: Records, *, sync: bool) -> None:
 
 
 def find_absent(location: Location, records: Records) -> np.ndarray:
-    """Return which blocks of which variables lack a chunk in the store, as this process sees it."""
+    """Return the blocks of each variable that lack a chunk in the store, as seen by this process."""
 
     async def list_keys(prefix: str) -> set[str]:
         return {key async for key in location.store.list_prefix(prefix)}
@@ -156,11 +156,11 @@ def list_chunk_keys(array: Any, region: tuple[slice, ...]) -> list[str]:
 
 
 def for_each_block(function: BlockFunction, ds: xr.Dataset, layout: Layout, wanted: np.ndarray, done: Done) -> None:
-    """Call a function with blocks of all variables, in parallel, and pass on each result as it comes.
+    """Call a function with blocks of all variables in parallel, and pass on results as they arrive.
 
-    Variables of the same dims are taken together: those blocks in which any of them is wanted, by a table of variables
-    and blocks. The function takes the plain arrays, ``block_id``, a 0 and the block, and ``group``; it returns some
-    uint64, followed by axes of length 1 for the block. Unlike :func:`yeastxr._blocks.for_each_block` it runs on the
+    Variables with the same dimensions are processed together, in all blocks in which a table of variables and blocks
+    marks any of them. The function gets the plain arrays, ``block_id`` (a 0 and the block) and ``group``. It returns
+    uint64 values with axes of length 1 for the block. Unlike in :func:`yeastxr._blocks.for_each_block`, it runs on the
     workers.
     """
     names = list_variables(ds)
@@ -196,7 +196,7 @@ def collect_in_threads(
 
 
 def check_workers(ds: xr.Dataset, location: Location) -> None:
-    """Refuse a store in this process's memory if dask computes a dataset in other processes."""
+    """Raise for a store in the memory of this process if dask computes in other processes."""
     import dask
 
     if any(ds[name].chunks for name in list_variables(ds)):
@@ -212,7 +212,7 @@ def _run_by_dask(
     blocks: list[Block],
     done: Callable[[Block, np.ndarray], None],
 ) -> None:
-    """Call a function with blocks of a group by dask's scheduler, which may be a cluster."""
+    """Call a function with blocks of a group in dask's scheduler, which may be a cluster."""
     if not blocks:
         return
     import dask.array as da
@@ -229,7 +229,7 @@ def _run_by_dask(
         token="block",
     )
     keys = {(result.name, 0, *block): block for block in blocks}
-    # A block's making and writing become one task.
+    # Computing and writing a block become one task.
     graph = result.__dask_optimize__(result.__dask_graph__(), list(keys))
     get = choose_scheduler([result], result.__dask_scheduler__)
     client = getattr(get, "__self__", None)

@@ -1,4 +1,4 @@
-"""Measured data: tables of binding and of perturbation, as a labelled dataset."""
+"""Convert tables of measured binding and perturbation data to a labelled dataset."""
 
 from yeastxr.tables.read import from_tables
 

@@ -1,4 +1,4 @@
-"""Which column of a table is what: the columns that the field uses, and names that users give."""
+"""Recognition of columns, by names used in the field and names given by users."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ VALUE_COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
         PVALUE: ("perturbation_pvalue", "pvalue", "pval"),
     },
 }
-"""The columns that are known, by table and quantity; of several in a table, the first one is read."""
+"""The recognized columns by table and quantity; the first one in a table is used."""
 
 LOG2 = "log2 fold change"
 UNITS = {"callingcards_enrichment": "1", **dict.fromkeys(_EFFECTS, LOG2)}
@@ -43,45 +43,45 @@ class Header:
     columns: Sequence[str]
 
     def check(self, column: str) -> str:
-        """Return a column's name, or refuse one that the table lacks or has twice."""
+        """Return a column's name, or raise if it is missing or duplicated."""
         times = list(self.columns).count(column)
         if times == 1:
             return column
         if times > 1:
-            raise InputError(f"{self.name} has {times} columns {column!r}; expected one")
+            raise InputError(f"{self.name} has {times} columns {column!r}; expected unique names")
         hint = suggest(column, self.columns)
         hint = f" ({hint})" if hint.startswith("did you mean") else ""
         raise InputError(f"{self.name} has no column {format_value(column)}{hint}; {self.list_columns()}")
 
     def refuse(self, holds: str, argument: str, usual: Collection[str]) -> InputError:
-        """Return the error of a table in which no column has a known name, with the nearest one."""
+        """Return the error for a table without a recognized column, with the most similar name."""
         hints = [suggest(name, self.columns) for name in usual]
         near = next((f" ({hint})" for hint in hints if hint.startswith("did you mean")), "")
         return InputError(
-            f"{self.name} has no column that is known to hold {holds}, such as {', '.join(usual)}; expected {argument} "
-            f"with its name{near}; {self.list_columns()}"
+            f"{self.name} has no recognized column of {holds}, such as {', '.join(usual)}; pass its name as {argument}"
+            f"{near}; {self.list_columns()}"
         )
 
     def list_columns(self) -> str:
         """Return the names of the columns for a message."""
         names = shorten(", ".join(format_value(name, 40) for name in self.columns), 300)
         if len(self.columns) == 1:
-            return f"its only column is {names}, so another delimiter= may separate its columns"
+            return f"its only column is {names}, so its delimiter may be different"
         return f"its columns are {names}"
 
 
 def split_by_table(name: str, value: object) -> dict[str, str | None]:
-    """Return what an argument says for each table: one text for both, or a dict by table."""
+    """Return the value of an argument for each table, from a string or a dict by table."""
     if value is None or isinstance(value, str):
         return dict.fromkeys(TABLES, value)
-    allowed = "a text, or a dict with a text for 'binding', 'perturbation' or both"
+    allowed = "a string, or a dict with strings for 'binding' or 'perturbation'"
     if not isinstance(value, Mapping):
         raise InputTypeError(f"{name} is {format_value(value)}; expected {allowed}")
     for table, text in value.items():
         if table not in TABLES:
-            raise InputError(f"{name} has the key {format_value(table)}; {suggest(table, TABLES)}")
+            raise InputError(f"{name} has the unknown key {format_value(table)}; {suggest(table, TABLES)}")
         if not isinstance(text, str):
-            raise InputTypeError(f"{name}[{table!r}] is {format_value(text)}; expected a text")
+            raise InputTypeError(f"{name}[{table!r}] is {format_value(text)}; expected a string")
     return {table: value.get(table) for table in TABLES}
 
 
@@ -90,8 +90,8 @@ def choose_label_columns(
 ) -> dict[str, str | None]:
     """Return the column of genes, or of TFs, of each table.
 
-    A known column that both tables have comes first, so that a table of locus tags and symbols fits one of symbols.
-    None for a table in ``optional`` that has none.
+    Recognized columns of both tables have priority, so that a table of locus tags and symbols matches a table of
+    symbols. Return None for a table in ``optional`` without such a column.
     """
     usual = LABEL_COLUMNS[argument]
     known = {table: [name for name in usual if name in header.columns] for table, header in headers.items()}

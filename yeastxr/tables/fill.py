@@ -1,4 +1,4 @@
-"""Arrays by gene and TF from the rows of tables, batch by batch, so memory does not depend on their number."""
+"""Arrays by gene and TF from the rows of tables, in batches, so that memory does not depend on the number of rows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,10 +17,11 @@ RULES = ("largest_effect", "mean", "refuse")
 
 @dataclass
 class Layout:
-    """Where a table's labels and values are, and the labels that it has.
+    """The columns of labels and values of a table, and its labels.
 
-    ``columns`` names the column of each quantity. ``tf`` names the column of TFs; a matrix has none, and neither has a
-    file that its TF names. Matrices have their own columns of genes. ``unlabelled`` counts rows without a gene or a TF.
+    ``columns`` contains the name of the column of each quantity. ``tf`` is the name of the column of TFs; it is None
+    for a matrix, and for a file named after its TF. Each matrix has its own column of genes. ``unlabelled`` counts rows
+    without a gene or a TF.
     """
 
     tables: Long | Wide
@@ -33,7 +34,7 @@ class Layout:
 
     @property
     def sources(self) -> list[Source]:
-        """The tables themselves."""
+        """The tables."""
         return list(self.tables.sources.values() if isinstance(self.tables, Wide) else self.tables.sources)
 
     def list_labels(self, source: Source) -> list[str]:
@@ -60,27 +61,27 @@ def collect_labels(layout: Layout) -> None:
                 index.add(own.list_used(), text=source.typed and not own.integers)
             layout.unlabelled += int(missing.sum())
         if not rows:
-            raise InputError(f"{name} has no rows; expected at least one below its header")
+            raise InputError(f"{name} has no rows; expected at least one row after the header")
     for axis, index in ((GENE, layout.genes), (TF, layout.tfs)):
         if not index.positions:
-            raise InputError(f"{layout.sources[0].header.name} has no {axis} in any row; expected labels")
+            raise InputError(f"{layout.sources[0].header.name} has no label of a {axis}; expected at least one")
 
 
 def list_matrix_tfs(source: Source) -> list[str]:
-    """Return the columns of a matrix that are TFs: all but those of genes."""
+    """Return the columns of TFs of a matrix: all except the column of genes."""
     skip = {source.index, *LABEL_COLUMNS[GENE]}
     tfs = [name for name in source.header.columns if name not in skip]
     if not tfs:
-        raise InputError(f"{source.header.name} has no column beside {source.index!r}; expected one for each TF")
+        raise InputError(f"{source.header.name} has only the column {source.index!r}; expected one for each TF")
     for tf in tfs:
         source.header.check(tf)
     return tfs
 
 
 def fill(layout: Layout, genes: dict[str, int], tfs: dict[str, int], rule: str) -> tuple[dict[str, np.ndarray], int]:
-    """Return an array ``[genes, TFs]`` for each quantity of a table, and how many rows repeat a pair.
+    """Return an array ``[genes, TFs]`` for each quantity of a table, and the number of duplicate rows.
 
-    Effects and p-values are float32, NaN where there is none; other quantities are float64.
+    Effects and p-values are float32, with NaN for missing values; other quantities are float64.
     """
     if isinstance(layout.tables, Wide):
         return _fill_matrices(layout.tables, genes, tfs), 0
@@ -132,7 +133,7 @@ def _read_rows(
 def _fill_largest(
     layout: Layout, genes: dict[str, int], tfs: dict[str, int], *, refuse: bool
 ) -> tuple[dict[str, np.ndarray], int]:
-    """Fill arrays with the row of each pair that has the largest effect."""
+    """Fill arrays with the row with the largest effect of each pair."""
     from yeastxr.tables.kernels import keep_largest
 
     shape = len(genes), len(tfs)
@@ -149,12 +150,12 @@ def _fill_largest(
         if more and refuse:
             names = [list(labels)[i] for labels, i in ((genes, gene[repeat]), (tfs, tf[repeat]))]
             raise InputError(
-                f"{source.header.name} has the gene {format_value(names[0])} and the TF {format_value(names[1])} once "
-                f"more in row {first + repeat:,}; expected each pair once, or duplicates='largest_effect' or 'mean'"
+                f"{source.header.name} has the gene {format_value(names[0])} and the TF {format_value(names[1])} again "
+                f"in row {first + repeat:,}; expected each pair once, or duplicates='largest_effect' or 'mean'"
             )
         repeats += more
         for name in values.keys() - {EFFECT, PVALUE}:
-            arrays[name][gene[kept], tf[kept]] = values[name][kept]  # of repeated positions the last one stays
+            arrays[name][gene[kept], tf[kept]] = values[name][kept]  # for repeated positions, the last one is kept
     return {name: arrays[name] for name in layout.columns}, repeats
 
 
@@ -185,7 +186,7 @@ def _fill_means(layout: Layout, genes: dict[str, int], tfs: dict[str, int]) -> t
 
 
 def _fill_matrices(tables: Wide, genes: dict[str, int], tfs: dict[str, int]) -> dict[str, np.ndarray]:
-    """Fill arrays from matrices; a gene that is there twice is refused."""
+    """Fill arrays from matrices; duplicate genes raise an error."""
     arrays, known = _make_arrays(tables.sources, (len(genes), len(tfs))), _to_arrow(genes)
     for quantity, source in tables.sources.items():
         name, first = source.header.name, 1

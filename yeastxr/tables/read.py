@@ -1,4 +1,4 @@
-"""Tables of binding and of perturbation as one dataset: labels are joined, values put where they belong."""
+"""Join tables of binding and of perturbation to one dataset."""
 
 import re
 import warnings
@@ -43,7 +43,7 @@ from yeastxr.tables.sources import Long, Wide, open_tables
 from yeastxr.tables.values import Labels
 
 JOINS = ("inner", "outer", "exact")
-_CONDITIONS = re.compile(  # words in the names of columns by which measurements of a pair differ
+_CONDITIONS = re.compile(  # words in names of columns that distinguish measurements of a pair
     r"(^|[^a-z])(replicates?|rep|measurements?|samples?|conditions?|time|timepoint|batch|experiment|strain|dataset)"
     r"([^a-z]|$)"
 )
@@ -68,88 +68,91 @@ def from_tables(
     decimal: str = ".",
     encoding: str = "utf-8",
 ) -> xr.Dataset:
-    r"""Make a dataset of measured data: tables of binding and of perturbation, joined by the labels of genes and TFs.
+    r"""Convert tables of measured binding and perturbation data to a dataset, joined by genes and TFs.
 
-    Files are read in batches, twice: first the labels, then the values. So memory holds about twice the dataset (for
-    ``duplicates="mean"`` four times), however long the tables are. It needs pyarrow, ``pip install 'yeastxr[tables]'``.
+    Files are read twice, in batches: first the labels, then the values. The peak memory is therefore about twice the
+    dataset (four times for ``duplicates="mean"``), for tables of any length. This function needs pyarrow (the extra
+    ``tables``).
 
     Parameters
     ----------
     binding, perturbation
-        Where the data are; the two may be one table that has both.
+        The tables; both arguments may be the same table.
 
-        - The path of a CSV or TSV file, perhaps compressed by gzip, or of a parquet file, with a row for each pair; or
-          of a folder of such files, each named by its TF if it has no column of TFs.
-        - A pandas or polars DataFrame, a pyarrow Table, or anything else with Arrow's PyCapsule interface; named levels
-          of the index of a pandas DataFrame are columns, and an index without a name is not.
+        - The path of a CSV or TSV file, optionally compressed with gzip, or a parquet file, with one row per pair; or
+          of a folder of such files, each named after its TF if it has no column of TFs.
+        - A pandas or polars DataFrame, a pyarrow Table, or any object with Arrow's PyCapsule interface. Named levels
+          of the index of a pandas DataFrame are columns; an index without a name is ignored.
         - A list of these.
         - A dict of matrices of genes by TFs, files or DataFrames, by quantity: ``{"effect": ..., "pvalue": ...}``, and
           ``experiment_hops``, ``background_hops`` and ``label`` for binding. Their first column, or a DataFrame's
           index, is genes; the others are TFs.
     gene, tf
-        The columns of genes and of TFs: one name, or a dict with names for ``"binding"`` and ``"perturbation"``. By
-        default the first that the tables share of ``target_locus_tag``, ``target_symbol``, ``gene``, and of
+        The columns of genes and of TFs: a name, or a dict with names for ``"binding"`` and ``"perturbation"``. The
+        default is the first common column among ``target_locus_tag``, ``target_symbol``, ``gene``, and among
         ``regulator_locus_tag``, ``regulator_symbol``, ``tf``.
     effect, pvalue
-        The columns of effects and p-values, likewise. By default the first of ``binding_effect``,
+        The columns of effects and p-values, in the same form. The default is the first of ``binding_effect``,
         ``callingcards_enrichment``, ``effect``, ``log2fc``, ``log2_shrunken_timecourses``, ``M`` and of
         ``binding_pvalue``, ``poisson_pval``, ``hypergeometric_pval``, ``pvalue``, ``pval`` for binding;
         ``perturbation_effect``, ``effect``, ... and ``perturbation_pvalue``, ``pvalue``, ``pval`` for perturbation. A
-        table must have effects or p-values; what it lacks is NaN.
+        table must have effects or p-values; the missing quantity becomes NaN.
     experiment_hops, background_hops
-        The columns of counts of the binding table; by default those of these names, if there are any.
+        The columns of counts of the binding table. The default is columns with these names, if they exist.
     units
-        The units of effects: a text, or a dict by table. By default those that the column implies,
-        ``"log2 fold change"`` for ``log2fc``, ``log2_shrunken_timecourses`` and ``M``, and ``"1"`` for
-        ``callingcards_enrichment``; else ``"arbitrary units"``.
+        The units of effects: a string, or a dict by table. The default depends on the column: ``"log2 fold change"``
+        for ``log2fc``, ``log2_shrunken_timecourses`` and ``M``, and ``"1"`` for ``callingcards_enrichment``, otherwise
+        ``"arbitrary units"``.
     label_from
-        What makes the variable ``label``: the largest p-value or false discovery rate of a bound pair, as
-        ``{"binding_pvalue": 0.001}``. Keys are ``binding_pvalue``, ``binding_fdr``, ``perturbation_pvalue`` and
-        ``perturbation_fdr``; all must hold. Rates are p-values adjusted among the genes of a TF in the dataset, by
-        Benjamini and Hochberg (:func:`yeastxr.analysis.adjust_pvalues`). A pair without the p-value is False. By
-        default there is a ``label`` only if the binding table has a column of that name, of true and false, or 1 and 0.
+        Thresholds that define the variable ``label``: the largest p-value or false discovery rate of a bound pair, such
+        as ``{"binding_pvalue": 0.001}``. Keys are ``binding_pvalue``, ``binding_fdr``, ``perturbation_pvalue`` and
+        ``perturbation_fdr``; all must hold. Rates are p-values adjusted over the genes of a TF in the dataset with the
+        method of Benjamini and Hochberg (:func:`yeastxr.analysis.adjust_pvalues`). A pair without a p-value is False.
+        By default there is a ``label`` only if the binding table has a column of that name, with true and false or 1
+        and 0.
     join
-        Which genes and TFs the dataset has: ``"inner"``, those of both tables, in the order of the binding table;
-        ``"outer"``, those of any of them, then those of perturbation alone; ``"exact"``, all, and it is an error if the
-        tables differ.
+        The genes and TFs of the dataset: ``"inner"`` for those in both tables, in the order of the binding table;
+        ``"outer"`` for all of them, with those only in the perturbation table last; ``"exact"`` for all, with an error
+        if the tables differ.
     duplicates
-        What becomes of several rows of a pair: ``"largest_effect"`` keeps the row with the largest \|effect|, of equal
-        ones that with the smallest p-value, then the first; ``"mean"`` takes means of effects, of p-values, and of
-        counts, rounded; ``"refuse"`` makes them an error. A gene that is twice in a matrix always is one.
+        How to combine rows of the same pair: ``"largest_effect"`` keeps the row with the largest \|effect|, then the
+        smallest p-value, then the first one; ``"mean"`` computes means of effects, p-values and counts (rounded);
+        ``"refuse"`` raises an error. Duplicate genes in a matrix always raise an error.
     delimiter
-        What separates columns of text; by default whichever of ``,``, tab, ``;`` and ``|`` the header has most.
+        The separator of columns in text files. The default is the most frequent of ``,``, tab, ``;`` and ``|`` in the
+        header.
     decimal
-        The decimal separator in text, ``"."`` or ``","``.
+        The decimal separator in text files, ``"."`` or ``","``.
     encoding
-        The encoding of text; files that begin with a byte-order mark are read as it says.
+        The encoding of text files; a byte-order mark takes precedence.
 
     Returns
     -------
     xarray.Dataset
-        Dims ``(gene, tf)``, in memory, without a specification.
+        A dataset with dimensions ``(gene, tf)``, in memory, without a specification.
 
-        - The four measures, float32; NaN where a table has no row or no value. p-values above 0 that float32 can't hold
-          are 1.2e-38.
+        - The four measures, float32, with NaN for missing rows or values. p-values above 0 below the range of float32
+          become 1.2e-38.
         - ``label``, bool, if there is one.
-        - ``experiment_hops`` and ``background_hops``, int32, if the table has them; 0 where it has no row, which NaN in
-          ``binding_effect`` and ``binding_pvalue`` tell from a count of 0.
-        - ``gene`` and ``tf`` are text, or integers where all labels of both tables are; ``feature`` names the features
-          that are there.
-        - Attributes name files, columns, units and rules, and count the labels and rows that did not match.
+        - ``experiment_hops`` and ``background_hops``, int32, if the table has them; 0 for missing rows, where
+          ``binding_effect`` and ``binding_pvalue`` are NaN.
+        - ``gene`` and ``tf`` are strings, or integers if all labels of both tables are; ``feature`` lists the features
+          of the dataset.
+        - Attributes contain files, columns, units and rules, and the numbers of labels and rows that did not match.
 
     Raises
     ------
     InputError
-        If a file can't be read, a column is missing, a value is no number, a p-value is outside [0, 1], a count is
-        negative or no integer, an effect is infinite, the tables share no gene or no TF, one column is read as two
-        quantities, the names of columns are given for matrices, ``label_from`` is given beside a column ``label``, or
-        an argument is not what it must be.
+        If a file can't be read, a column is missing, a value is not a number, a p-value is outside [0, 1], a count is
+        negative or not an integer, an effect is infinite, the tables share no gene or no TF, one column is used for two
+        quantities, names of columns are given for matrices, ``label_from`` is given in addition to a column ``label``,
+        or an argument is invalid.
 
     Warns
     -----
     TableWarning
-        If labels are in one table alone, rows have no label or repeat a pair, a table lacks effects or p-values, or a
-        folder holds other files or folders than tables, but for a README.
+        If labels are in only one table, rows have no label or are duplicates, a table lacks effects or p-values, or a
+        folder contains other files than tables (except a README).
 
     Examples
     --------
@@ -220,7 +223,7 @@ def from_tables(
 
 
 def _check_thresholds(label_from: object) -> dict[str, float]:
-    """Return the thresholds that make labels, or refuse them."""
+    """Return the thresholds of labels, or raise."""
     if label_from is None:
         return {}
     if not isinstance(label_from, Mapping) or not label_from:
@@ -230,29 +233,29 @@ def _check_thresholds(label_from: object) -> dict[str, float]:
         )
     for name in label_from:
         if name not in THRESHOLDS:
-            raise InputError(f"label_from has the key {format_value(name)}; {suggest(name, THRESHOLDS)}")
+            raise InputError(f"label_from has the unknown key {format_value(name)}; {suggest(name, THRESHOLDS)}")
     return {name: check_number(f"label_from[{name!r}]", value, least=0, most=1) for name, value in label_from.items()}
 
 
 def _check_text(delimiter: object, decimal: object, encoding: object) -> dict[str, Any]:
-    """Return how text is read, or refuse it."""
+    """Return the format of text files, or raise."""
     if delimiter is not None and not (isinstance(delimiter, str) and len(delimiter) == 1 and delimiter.isascii()):
         raise InputError(f"delimiter is {format_value(delimiter)}; expected one character such as ';'")
     check_choice("decimal", decimal, (".", ","))
     if delimiter == decimal:
-        raise InputError(f"delimiter and decimal are both {delimiter!r}; expected two characters")
+        raise InputError(f"delimiter and decimal are both {delimiter!r}; expected different characters")
     try:
         "x".encode(encoding)  # type: ignore[arg-type]
     except (LookupError, TypeError):
         text = format_value(encoding)
-        raise InputError(f"encoding is {text}; expected one that Python knows, such as 'latin-1'") from None
+        raise InputError(f"encoding is {text}; expected an encoding of Python, such as 'latin-1'") from None
     return {"delimiter": delimiter, "decimal": decimal, "encoding": encoding}
 
 
 def _make_layouts(
     tables: Mapping[str, Long | Wide], given: Mapping[str, Mapping[str, str | None]]
 ) -> dict[str, Layout]:
-    """Return where the labels and values of each table are; every file of a table must have its columns."""
+    """Return the columns of labels and values of each table; every file of a table must have them."""
     firsts = {table: value.sources[0].header for table, value in tables.items() if isinstance(value, Long)}
     stems = {
         table
@@ -280,32 +283,32 @@ def _make_layouts(
 
 
 def _refuse_columns(table: str, given: Mapping[str, str | None]) -> None:
-    """Refuse names of columns for matrices, whose columns are TFs."""
+    """Raise for names of columns for matrices, whose columns are TFs."""
     for name, column in given.items():
         if column is not None:
             other = TABLES[1 - TABLES.index(table)]
             raise InputError(
-                f"{name} names the column {format_value(column)}, and {table} is matrices, whose columns are TFs; "
-                f"expected no {name}, or {name}={{{other!r}: ...}} for the other table alone"
+                f"{name} names the column {format_value(column)}, but {table} has matrices, whose columns are TFs; "
+                f"omit {name}, or pass {name}={{{other!r}: ...}} for the other table only"
             )
 
 
 def _check_distinct(table: str, columns: Mapping[str, str | None]) -> None:
-    """Refuse a column that is read as two quantities."""
+    """Raise for a column that is used for two quantities."""
     used: dict[str, str] = {}
     for quantity, column in columns.items():
         if column is None:
             continue
         if column in used:
             raise InputError(
-                f"{table} has one column {format_value(column)} for {used[column]} and {quantity}; expected one for "
-                f"each, by {used[column]}= and {quantity}="
+                f"{table} uses the column {format_value(column)} for {used[column]} and {quantity}; pass a column for "
+                f"each, with {used[column]}= and {quantity}="
             )
         used[column] = quantity
 
 
 def _make_wide_layout(tables: Wide, gene: str | None) -> Layout:
-    """Return where the labels of matrices are: genes in the column named, in the index, or in the first column."""
+    """Return the columns of labels of matrices: genes are in the named column, the index or the first column."""
     sources = {}
     for quantity, source in tables.sources.items():
         known = [name for name in LABEL_COLUMNS[GENE] if name in source.header.columns]
@@ -315,17 +318,19 @@ def _make_wide_layout(tables: Wide, gene: str | None) -> Layout:
 
 
 def _check_label_from(thresholds: Mapping[str, float], layouts: Mapping[str, Layout]) -> None:
-    """Refuse thresholds of p-values that a table does not have, and those beside a column of labels."""
+    """Raise for thresholds of p-values that a table does not have, and for thresholds with a column of labels."""
     if thresholds and LABEL in layouts[BINDING_TABLE].columns:
         name = _name_tables(layouts[BINDING_TABLE])
         raise InputError(
-            f"label_from is given, and {name} has labels in {LABEL!r}; expected one of them, so leave out label_from, "
+            f"label_from is given, but {name} has labels in {LABEL!r}; expected only one of them: omit label_from, "
             f"or drop {LABEL!r}"
         )
     for name in thresholds:
         layout = layouts[name.partition("_")[0]]
         if PVALUE not in layout.columns:
-            raise InputError(f"label_from needs p-values, and {_name_tables(layout)} has none; expected pvalue=")
+            raise InputError(
+                f"label_from needs p-values, but {_name_tables(layout)} has none; pass their column with pvalue="
+            )
 
 
 def _name_tables(layout: Layout) -> str:
@@ -335,7 +340,7 @@ def _name_tables(layout: Layout) -> str:
 
 
 def _join(axis: str, labels: Mapping[str, Labels], join: str) -> tuple[dict[str, int], dict[str, int], list[str]]:
-    """Return the positions of the labels of both tables, and how many are in one of them alone, also as a sentence."""
+    """Return the positions of the labels of both tables, and the number of labels in only one table, also as text."""
     word = axis if axis == GENE else axis.upper()
     first, second = (labels[name].positions for name in TABLES)
     shared = [label for label in first if label in second]
@@ -349,26 +354,26 @@ def _join(axis: str, labels: Mapping[str, Labels], join: str) -> tuple[dict[str,
         lower = {label.lower() for label in first}
         hint = ", in the same case" if any(label.lower() in lower for label in second) else ""
         raise InputError(
-            f"the tables have no {word} in common, {' and '.join(some)}; expected names of one kind{hint}, in the "
-            f"columns that {axis}= says"
+            f"the tables have no {word} in common, {' and '.join(some)}; expected the same type of names{hint} in the "
+            f"columns given by {axis}="
         )
     if texts and join == "exact":
-        raise InputError(f"the tables have different {word}s, {' and '.join(texts)} alone; expected the same")
-    rule = "kept, with NaN" if join == "outer" else "left out"
-    notes = [f"{word}s of one table alone are {rule}: {', '.join(texts)}"] if texts else []
+        raise InputError(f"the tables have different {word}s, {' and '.join(texts)} only; expected the same {word}s")
+    rule = "kept with NaN" if join == "outer" else "dropped"
+    notes = [f"{word}s that are in only one table are {rule}: {', '.join(texts)}"] if texts else []
     chosen = [*first, *alone[TABLES[1]]] if join == "outer" else shared
     counts = {f"{axis}s_only_in_{name}": len(names) for name, names in alone.items()}
     return {label: position for position, label in enumerate(chosen)}, counts, notes
 
 
 def _list_some(names: list[str]) -> str:
-    """Return some names for a message."""
+    """Return the first names for a message."""
     text = ", ".join(shorten(format_value(name), 30) for name in names[:3])
     return f"{text}, ..." if len(names) > 3 else text
 
 
 def _make_index(labels: Mapping[str, int], indexes: list[Labels]) -> np.ndarray:
-    """Return labels as a coordinate: integers if all labels of both tables are."""
+    """Return labels as a coordinate, with integers if all labels of both tables are integers."""
     if all(index.integers for index in indexes):
         return np.array([int(label) for label in labels])
     return to_text_array(list(labels))
@@ -377,7 +382,7 @@ def _make_index(labels: Mapping[str, int], indexes: list[Labels]) -> np.ndarray:
 def _make_variable(
     table: str, quantity: str, values: np.ndarray | None, layout: Layout, units: str | None, coords: Mapping[str, Any]
 ) -> xr.DataArray:
-    """Return a variable of the dataset, a quantity of a table, with attributes that say where it is from."""
+    """Return a variable of the dataset, with attributes that describe its source."""
     name = f"{table}_{quantity}" if quantity in (EFFECT, PVALUE) else quantity
     variable, column = VARIABLE_BY_NAME[name], layout.columns.get(quantity)
     attrs: dict[str, Any] = variable.attrs
@@ -399,43 +404,43 @@ def _make_variable(
 
 
 def _describe_others(tables: Mapping[str, Long | Wide]) -> list[str]:
-    """Say what folders hold beside tables."""
+    """Warn about files in folders that are not tables."""
     others = {table: list(value.others) for table, value in tables.items() if isinstance(value, Long) and value.others}
     texts = [f"{len(names):,} of {table} ({_list_some(names)})" for table, names in others.items()]
-    return [f"other files and folders in a folder are left out: {', '.join(texts)}"] if texts else []
+    return [f"files and folders that are not tables are ignored: {', '.join(texts)}"] if texts else []
 
 
 def _describe_rows(layouts: Mapping[str, Layout], repeats: Mapping[str, int], rule: str) -> list[str]:
-    """Say what became of rows that have no label or repeat a pair, and which quantities tables lack."""
+    """Warn about rows without labels, duplicate rows, and missing quantities."""
     notes = []
     unlabelled = [f"{layout.unlabelled:,} of {table}" for table, layout in layouts.items() if layout.unlabelled]
     if unlabelled:
-        notes.append(f"rows without a gene or a TF are left out: {', '.join(unlabelled)}")
+        notes.append(f"rows without a gene or a TF are dropped: {', '.join(unlabelled)}")
     repeated = [f"{number:,} of {table}" for table, number in repeats.items() if number]
     if repeated:
-        kept = "a pair has the mean of its rows" if rule == "mean" else "the row with the largest |effect| stays"
-        notes.append(f"rows repeat a pair, and {kept}: {', '.join(repeated)}")
+        kept = "their mean is used" if rule == "mean" else "the row with the largest |effect| is used"
+        notes.append(f"several rows have the same pair, and {kept}: {', '.join(repeated)}")
         for table, number in repeats.items():
             names = _list_conditions(layouts[table]) if number else []
             if names:
                 some = f"columns {' and '.join(map(repr, names))}" if len(names) > 1 else f"a column {names[0]!r}"
-                notes.append(f"{table} has {some}, so select rows of one value for a pair to have one row")
+                notes.append(f"{table} has {some}; to keep one row per pair, select the rows with one value of it")
     for table, layout in layouts.items():
         for quantity, text in ((EFFECT, "effects"), (PVALUE, "p-values")):
             if quantity not in layout.columns:
-                notes.append(f"{table} has no column of {text}, which are NaN")
+                notes.append(f"{table} has no column of {text}, which become NaN")
     return notes
 
 
 def _list_conditions(layout: Layout) -> list[str]:
-    """Return up to three columns that are not read and whose names say that they tell measurements of a pair apart."""
+    """Return up to three unused columns whose names suggest that they distinguish measurements of a pair."""
     used = {layout.gene, layout.tf, *layout.columns.values()}
     free = [name for name in layout.sources[0].header.columns if name not in used]
     return [name for name in free if _CONDITIONS.search(name.lower())][:3]
 
 
 def _make_label(arrays: Mapping[str, xr.DataArray], thresholds: Mapping[str, float]) -> xr.DataArray:
-    """Return which pairs are bound: those whose p-values or rates are at most the thresholds."""
+    """Return the bound pairs, whose p-values or rates are at most the thresholds."""
     label: Any = True
     least = float(np.finfo(np.float32).tiny)  # which p-values above 0 are raised to
     for name, threshold in thresholds.items():

@@ -1,4 +1,4 @@
-"""What a table can be: files, folders, DataFrames and Arrow tables, all read as batches of columns."""
+"""Sources of tables: files, folders, DataFrames and Arrow tables, all read as batches of columns."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 ENDINGS = (*TEXT_ENDINGS, ".parquet")
 _ROWS = 1 << 17  # of a batch
 _ALLOWED = (
-    "the path of a file or folder, a pandas or polars DataFrame, a pyarrow Table, a list of them, or a dict of matrices"
+    "a path of a file or folder, a pandas or polars DataFrame, a pyarrow Table, a list of them, or a dict of matrices"
 )
 
 Batches = Iterator[Any]
@@ -24,24 +24,24 @@ Batches = Iterator[Any]
 
 @dataclass(frozen=True)
 class Source:
-    """One table.
+    """A single table.
 
     Parameters
     ----------
     header
-        What messages call it, and its columns.
+        Its name in messages, and its columns.
     title
-        What attributes call it: the name of a file without its folder.
+        Its name in attributes: the name of a file without its folder.
     read
-        Takes the names of columns of labels, then of numbers, and yields record batches.
+        A function of the names of columns of labels and of numbers that yields record batches.
     stem
-        The name of a file of a folder or list without its ending, which is the TF where no column is.
+        The name of a file of a folder or list without its suffix, which is the TF if there is no column of TFs.
     decimal
-        The decimal separator of numbers that are text.
+        The decimal separator of numbers in text.
     index
-        The column that holds the index of a DataFrame, or the genes of a matrix.
+        The column with the index of a DataFrame, or with the genes of a matrix.
     typed
-        Whether columns have types: in text, an integer may be a name, and in a table with types it is none.
+        Whether columns have types. In untyped text, an integer may be a name.
     """
 
     header: Header
@@ -55,7 +55,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Long:
-    """Tables with a row for each pair, and the names of what else their folders hold."""
+    """Tables with one row per pair, and the names of other files in their folders."""
 
     sources: list[Source]
     others: tuple[str, ...] = ()
@@ -69,14 +69,14 @@ class Wide:
 
 
 def open_tables(table: str, value: object, **text: Any) -> Long | Wide:
-    """Return what an argument holds, with the headers of all its tables read."""
+    """Return the tables of an argument, after reading their headers."""
     if isinstance(value, Mapping):
         if not value:
             raise InputError(f"{table} is an empty dict; expected a matrix for each quantity")
         known = VALUE_COLUMNS[table]
         for quantity in value:
             if quantity not in known:
-                raise InputError(f"{table} has the key {format_value(quantity)}; {suggest(quantity, known)}")
+                raise InputError(f"{table} has the unknown key {format_value(quantity)}; {suggest(quantity, known)}")
         matrices = {}
         for quantity, matrix in value.items():
             sources = _open(f"{table}[{quantity!r}]", matrix, text, wide=True)
@@ -96,17 +96,17 @@ def open_tables(table: str, value: object, **text: Any) -> Long | Wide:
 
 
 def _is_folder(value: object) -> bool:
-    """Tell whether an argument is the path of a folder."""
+    """Return whether an argument is the path of a folder."""
     return isinstance(value, str | os.PathLike) and Path(value).is_dir()
 
 
 def _is_table(path: Path) -> bool:
-    """Tell whether what a folder holds is a table, by its name."""
+    """Return whether a file in a folder is a table, by its name."""
     return path.name.lower().endswith(ENDINGS) and path.name[0] != "." and not path.is_dir()
 
 
 def _list_others(value: object) -> tuple[str, ...]:
-    """Return what a folder holds beside tables, but for hidden files and a README."""
+    """Return the files in a folder that are not tables, except hidden files and a README."""
     if not _is_folder(value):
         return ()
     paths = [path for path in sorted(Path(str(value)).iterdir()) if path.name[0] != "." and not _is_table(path)]
@@ -114,7 +114,7 @@ def _list_others(value: object) -> tuple[str, ...]:
 
 
 def _open(name: str, value: object, text: dict[str, Any], *, wide: bool = False) -> list[Source]:
-    """Return the tables of one value: several where it is a folder."""
+    """Return the tables of one value: several if it is a folder."""
     if isinstance(value, str | os.PathLike):
         path = check_path(name, value)
         if path.is_dir() and not wide:
@@ -123,13 +123,13 @@ def _open(name: str, value: object, text: dict[str, Any], *, wide: bool = False)
                 raise InputError(f"{name} is {str(path)!r}, a folder without tables; expected {', '.join(ENDINGS)}")
             return [_open_file(file, text) for file in files]
         if not path.is_file():
-            raise InputError(f"{name} is {str(path)!r}, and there is no such file; expected {_ALLOWED}")
+            raise InputError(f"{name} is {str(path)!r}, which does not exist; expected {_ALLOWED}")
         return [_open_file(path, text)]
     if type(value).__module__.partition(".")[0] == "pandas" and hasattr(value, "itertuples"):
         return [_open_pandas(name, value, wide)]
     if hasattr(value, "__arrow_c_stream__"):
         return [_open_arrow(name, value)]
-    hint = "; a LazyFrame has a method collect()" if hasattr(value, "collect_schema") else ""
+    hint = "; call collect() on a LazyFrame" if hasattr(value, "collect_schema") else ""
     raise InputTypeError(f"{name} is of type {type(value).__name__}; expected {_ALLOWED}{hint}")
 
 
@@ -142,7 +142,7 @@ def _open_file(path: Path, text: dict[str, Any]) -> Source:
         stem = stem[: -len(ending)] if stem.lower().endswith(ending) else stem
     if not parquet:
         if path.name.lower().endswith(".parquet"):
-            raise InputError(f"{path} is not parquet; expected that, or another ending for text")
+            raise InputError(f"{path} is not a parquet file; expected parquet, or another suffix for text")
         source = TextFile(path, **text)
         return Source(Header(str(path), source.columns), path.name, source.read, stem, text["decimal"], typed=False)
     import pyarrow as pa
@@ -178,7 +178,7 @@ def _open_arrow(name: str, value: Any) -> Source:
 def _open_pandas(name: str, frame: Any, wide: bool) -> Source:
     """Return the table of a pandas DataFrame; named levels of its index are columns, too.
 
-    An index without a name has the genes of a matrix, and what filters and sorts leave of row numbers in a long table.
+    An index without a name contains the genes of a matrix; in a long table it is ignored as row numbers.
     """
     import pyarrow as pa
 

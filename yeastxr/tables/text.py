@@ -1,4 +1,4 @@
-"""Delimited text: how it is encoded and separated, and its batches."""
+"""Delimited text: encoding, delimiters, and reading in batches."""
 
 import codecs
 import csv
@@ -11,23 +11,23 @@ from yeastxr.errors import InputError, describe_error, format_value
 
 NULLS = ("", "NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null", "None", "-")
 _DELIMITERS = (",", "\t", ";", "|")
-_HEAD = 1 << 20  # bytes in which a header must end
+_HEAD = 1 << 20  # largest size of a header in bytes
 _BLOCK = 2 << 20  # bytes of a batch
 
 
 class TextFile:
-    """A CSV or TSV file, perhaps compressed by gzip.
+    """A CSV or TSV file, optionally compressed with gzip.
 
     Parameters
     ----------
     path
         The file.
     delimiter
-        What separates columns; found in the header by default.
+        The separator of columns, by default detected in the header.
     decimal
         The decimal separator.
     encoding
-        How text is encoded; files that begin with the byte-order mark of UTF-16 are read as such.
+        The encoding of text; the byte-order mark of UTF-16 takes precedence.
     """
 
     def __init__(self, path: Path, *, delimiter: str | None, decimal: str, encoding: str) -> None:
@@ -38,7 +38,7 @@ class TextFile:
         self.columns = tuple(name.strip() for name in names)
 
     def _open(self) -> Any:
-        """Open the file as a stream of bytes, without compression."""
+        """Open the file as a stream of uncompressed bytes."""
         import pyarrow as pa
 
         with self._path.open("rb") as file:
@@ -46,7 +46,7 @@ class TextFile:
         return pa.input_stream(str(self._path), compression="gzip" if compressed else None)
 
     def _read_header(self) -> tuple[str, int]:
-        """Return the line with the names of columns, and how many lines it takes to be past it."""
+        """Return the line with the names of columns, and the number of lines to skip."""
         try:
             with self._open() as stream:
                 head = bytes(stream.read(_HEAD))
@@ -60,14 +60,16 @@ class TextFile:
             raise self._refuse_encoding() from None
         for name, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
             if "\0" in text and zeros.count(0) > len(zeros) / 2:
-                raise InputError(f"{self._path} looks like text encoded in UTF-16; expected encoding={name!r} for it")
+                raise InputError(f"{self._path} looks like UTF-16 text; pass encoding={name!r}")
         if "\0" in text:
-            raise InputError(f"{self._path} is not text; expected CSV or TSV, perhaps compressed by gzip, or parquet")
+            raise InputError(
+                f"{self._path} is not text; expected CSV or TSV, optionally compressed with gzip, or parquet"
+            )
         lines = re.split(r"\r\n|\n|\r", text)
         for number, line in enumerate(lines, 1):
             if line.strip():
                 if not any(map(str.strip, lines[number:])) and len(head) < _HEAD:
-                    raise InputError(f"{self._path} has no rows; expected at least one below its header")
+                    raise InputError(f"{self._path} has no rows; expected at least one row after the header")
                 return line, number
         raise InputError(f"{self._path} is empty; expected a header and rows")
 
@@ -75,14 +77,11 @@ class TextFile:
         usual = {"utf-8": "encoding='latin-1'", "utf8": "encoding='latin-1'", "utf-16": "encoding='utf-16-le'"}
         hint = usual.get(self._encoding.lower().replace("_", "-"), "another one")
         return InputError(
-            f"{self._path} is not text encoded in {self._encoding}; expected that, or the right encoding=, such as "
-            f"{hint}"
+            f"{self._path} is not {self._encoding} text; pass its encoding with encoding=, such as {hint}"
         )
 
     def _refuse_quotation(self) -> InputError:
-        return InputError(
-            f"{self._path} has a quotation mark that is not closed in its line; expected pairs of them, or none"
-        )
+        return InputError(f"{self._path} has a line with an unclosed quotation mark; expected pairs of quotation marks")
 
     def read(self, labels: Sequence[str], numbers: Sequence[str]) -> Iterator[Any]:
         """Yield record batches of some columns: labels as dictionaries of text, numbers as float64."""
@@ -121,7 +120,7 @@ class TextFile:
             yield from reader
 
     def _explain(self, error: Exception, numbers: Sequence[str]) -> None:
-        """Raise an error that says in which row reading failed, if it can be found."""
+        """Raise an error that states the row in which reading failed, if possible."""
         import pyarrow as pa
 
         text = str(error)
@@ -131,9 +130,9 @@ class TextFile:
             if line.count('"') % 2:
                 raise self._refuse_quotation() from None
             comma = self._delimiter == "," and int(found) > int(expected)
-            hint = ", and another delimiter than a decimal comma" if comma else ""
+            hint = ", and a delimiter that is not the decimal comma" if comma else ""
             raise InputError(
-                f"{self._path} has a line of {found} values, {format_value(line, 60)}; expected {expected}, as in its "
+                f"{self._path} has a line of {found} values, {format_value(line, 60)}; expected {expected}, as in the "
                 f"header{hint}"
             ) from None
         if "newlines_in_values" in text:
@@ -150,7 +149,7 @@ class TextFile:
 
 
 def refuse_text(array: Any, table: str, column: str, first: int, decimal: str = ".") -> None:
-    """Refuse an array of texts that holds one that is no number, and say in which row."""
+    """Raise for text that is not a number, and state its row."""
     for row, text in enumerate(array.to_pylist(), first):
         if text is None or text.strip() in NULLS:
             continue
@@ -160,15 +159,15 @@ def refuse_text(array: Any, table: str, column: str, first: int, decimal: str = 
             float(text.replace(decimal, "."))
         except ValueError:
             comma = decimal == "." and re.fullmatch(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*", text)
-            hint = ", or decimal=',' if that is a decimal comma" if comma else ""
+            hint = ", or decimal=',' for a decimal comma" if comma else ""
             raise InputError(
-                f"{table} holds {format_value(text, 40)} in row {row:,} of the column {column!r}; expected a number"
+                f"{table} contains {format_value(text, 40)} in row {row:,} of column {column!r}; expected a number"
                 f"{hint}"
             ) from None
 
 
 def _find_delimiter(header: str, path: Path) -> str:
-    """Return what separates most columns of a header."""
+    """Return the delimiter that gives the most columns in a header."""
     counts = {mark: len(next(csv.reader([header], delimiter=mark))) for mark in _DELIMITERS}
     usual = "\t" if ".tsv" in path.name.lower() else ","
     return max(_DELIMITERS, key=lambda mark: (counts[mark], mark == usual))

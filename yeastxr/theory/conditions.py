@@ -1,9 +1,9 @@
-"""The probability that conditions of And, Or and Not hold, given that of each TF to bind; exact for any nesting.
+"""The exact probability that conditions of And, Or and Not hold, given the probability that each TF binds.
 
-Parts that share no TF are independent, so their probabilities multiply. Where parts share TFs, one of these is taken as
-bound and as not bound in turn (Shannon's expansion), with results cached, so a TF that is named twice counts once. The
-cost is that of a binary decision diagram: proportional to the size of a relation that names each TF once, in the worst
-case exponential in the number of TFs that are named more than once.
+Parts that share no TF are independent, so their probabilities multiply. For parts that share TFs, Shannon's expansion
+conditions on one TF at a time, with cached results. The cost is that of a binary decision diagram: proportional to the
+size of a relation that names each TF once, and in the worst case exponential in the number of TFs that are named more
+than once.
 """
 
 from collections import Counter
@@ -33,7 +33,7 @@ Probability = TypeVar("Probability", float, Fraction)
 
 
 class _Plan(NamedTuple):
-    """How to compute a formula's probability: "and" or "or" of independent parts, "given" a TF, or that it "binds"."""
+    """The plan for the probability of a formula: "and" or "or" of independent parts, "given" a TF, or "binds"."""
 
     operator: str
     tf: Hashable
@@ -41,9 +41,9 @@ class _Plan(NamedTuple):
 
 
 def compute_probability(entries: Iterable[Any], bound: Mapping[Hashable, Probability]) -> Probability:
-    """Return the probability that all conditions hold for a gene, given that of each named TF to bind it.
+    """Return the probability that all conditions hold for a gene, given the probability that each named TF binds it.
 
-    TFs bind independently of each other. Without entries it is 1. Floats give a float, fractions an exact fraction.
+    TFs bind independently of each other. Without entries, the result is 1. Fractions give an exact fraction.
 
     >>> from yeastxr import And, Or
     >>> compute_probability([And(1, Or(1, 2))], {1: 0.25, 2: 0.5})
@@ -54,10 +54,10 @@ def compute_probability(entries: Iterable[Any], bound: Mapping[Hashable, Probabi
 
 
 def compute_importances(entries: Iterable[Any], bound: Mapping[Hashable, Probability]) -> dict[Hashable, float]:
-    """Return by how much more probable the conditions are if a TF binds than if not, for each that is named.
+    """Return the difference of the probability of conditions with and without binding of each named TF.
 
-    This is Birnbaum's importance (1969) of the parts of a system, the derivative of the probability by that of the TF:
-    one pass back over the expansion gives all.
+    This is the importance of the parts of a system by Birnbaum (1969), the derivative with respect to the probability
+    of the TF. A backward pass over the expansion computes all of them.
     """
     entries = tuple(entries)
     root, known, plans = _expand(entries, bound)
@@ -74,7 +74,7 @@ def compute_importances(entries: Iterable[Any], bound: Mapping[Hashable, Probabi
                 weights[part] += weight * share
         else:
             others = chances if operator == "and" else [1 - chance for chance in chances]
-            before, after = [1.0], [1.0]  # products of the chances before, and of those after, each part
+            before, after = [1.0], [1.0]  # products of the probabilities before and after each part
             for chance, last in zip(others[:-1], others[:0:-1], strict=True):
                 before.append(before[-1] * chance)
                 after.append(after[-1] * last)
@@ -86,10 +86,10 @@ def compute_importances(entries: Iterable[Any], bound: Mapping[Hashable, Probabi
 def count_genes(entries: Iterable[Any], tf: Hashable, bound: Mapping[Hashable, int], n: int) -> Counts:
     """Return the distribution of the number of genes, of n, that a TF binds and for which its conditions hold.
 
-    ``bound`` says how many genes each TF binds: sets of that size are equally likely, independent of those of other
-    TFs. Exact where the conditions split into parts that share no TF (but for very costly ones); otherwise the mean is
-    exact, and the variance and the third cumulant to leading order in n. Conditions that differ in names of TFs only
-    give the same object.
+    ``bound`` is the number of genes that each TF binds: sets of this size are equally likely, and independent of other
+    TFs. The distribution is exact if the conditions split into parts that share no TF (except for very costly ones).
+    Otherwise the mean is exact, and the variance and the third cumulant are correct to leading order in n. Conditions
+    that differ only in names of TFs give the same object.
     """
     entries = tuple(map(to_python, entries))
     root = _substitute(_join("and", [_normalize(entry, True) for entry in entries]), tf, True)
@@ -105,7 +105,7 @@ def count_genes(entries: Iterable[Any], tf: Hashable, bound: Mapping[Hashable, i
 
 
 def _plan_count(formula: Any) -> _Plan:
-    """Choose how to count the genes for which a formula holds; parts of "given" must not share TFs."""
+    """Return the plan to count the genes for which a formula holds; parts of "given" must not share TFs."""
     plan = _make_plan(formula)
     if plan.operator == "given" and not any(isinstance(part, bool) for part in plan.parts):
         binds, fails = plan.parts
@@ -139,10 +139,10 @@ def _count_formula(
 
 
 def _count_by_classes(formula: Any, bound: Mapping[Hashable, int], n: int) -> Counts | None:
-    """Return the distribution of the number of genes for which a formula holds, TF by TF; None where that is costly.
+    """Return the distribution of the number of genes for which a formula holds, TF by TF; None if it is costly.
 
-    Genes are classified by what remains of the formula once it is known which TFs of those taken so far bind them. A
-    state is the number of genes in each class; each TF splits the classes that depend on it.
+    Genes are classified by the remaining formula, given the binding of the TFs processed so far. A state is the number
+    of genes in each class; each TF splits the classes that depend on it.
     """
     classes, states, cost = [formula], np.array([[n]]), 0
     probabilities: np.ndarray = np.ones(1)
@@ -176,7 +176,7 @@ def _count_by_classes(formula: Any, bound: Mapping[Hashable, int], n: int) -> Co
         classes = list(columns)
         if not classes:
             return fix_count(0)
-        if (n + 1) ** len(classes) >= 2**63:  # states are merged by a number for each
+        if (n + 1) ** len(classes) >= 2**63:  # states are merged by an integer code
             return None
         states = np.stack(list(columns.values()), axis=1)
         keys = states @ (n + 1) ** np.arange(len(classes))
@@ -186,7 +186,7 @@ def _count_by_classes(formula: Any, bound: Mapping[Hashable, int], n: int) -> Co
 
 
 def _unite_counts(counts: Iterable[Counts], n: int) -> Counts | None:
-    """Return the number of genes, of n, in any of several independent sets; None where that is too costly."""
+    """Return the number of genes, out of n, in any of several independent sets; None if it is too costly."""
     neither = intersect_counts([negate_count(count, n) for count in counts], n)
     return None if neither is None else negate_count(neither, n)
 
@@ -196,9 +196,9 @@ def _compute_cumulants(
 ) -> tuple[float, float, float]:
     """Return the mean, variance and third cumulant of the number of genes that a TF binds and whose conditions hold.
 
-    To leading order they are n times those of ``F - sum(I (X - p))`` for one gene: F whether the TF binds and its
-    conditions hold, X whether a TF binds, p its chance and I its importance. The sum takes out what the fixed numbers
-    of bound genes determine.
+    To leading order they are n times those of ``F - sum(I (X - p))`` for one gene: F is 1 if the TF binds and its
+    conditions hold, X is 1 if a TF binds, p is its probability and I its importance. The sum removes the part
+    determined by the fixed numbers of bound genes.
     """
     p = {other: float(chance) for other, chance in chances.items()} | {tf: bound / n}
     conditional = compute_probability(entries, chances)
@@ -209,7 +209,7 @@ def _compute_cumulants(
     mean = float(bound * conditional) / n
     squares = sum(spreads[other] * weight**2 for other, weight in weights.items())
     cubes = sum(spreads[other] * (1 - 2 * p[other]) * weight**3 for other, weight in weights.items())
-    # The second derivative in the direction of spreads times weights, which holds all pairs of TFs.
+    # The second derivative in the direction of spreads times weights, which includes all pairs of TFs.
     moved = 0.0
     for step in (-_STEP, _STEP):
         at = {other: p[other] + step * spreads[other] * weights[other] for other in p}
@@ -226,9 +226,7 @@ def _expand(entries: Iterable[Any], bound: Mapping[Hashable, Any]) -> tuple[Any,
     entries = tuple(map(to_python, entries))
     for tf in iterate_tfs(entries):
         if tf not in bound:
-            raise InputError(
-                f"bound lacks the TF {format_value(tf)}, which a condition names; expected its probability"
-            )
+            raise InputError(f"bound has no TF {format_value(tf)}, which a condition names; expected its probability")
         if not 0 <= bound[tf] <= 1:
             raise InputError(
                 f"bound[{format_value(tf)}] is {format_value(bound[tf])}; expected a probability from 0 to 1"
@@ -247,7 +245,7 @@ def _order_plans(root: Any, make_plan: Callable[[Any], _Plan]) -> dict[Any, _Pla
     plans: dict[Any, _Plan] = {}
     ordered: dict[Any, _Plan] = {}
     stack = [root]
-    while stack:  # explicit, as an expansion may be deeper than Python's recursion limit
+    while stack:  # iterative, because an expansion may exceed Python's recursion limit
         formula = stack[-1]
         if isinstance(formula, bool) or formula in ordered:
             stack.pop()
@@ -293,7 +291,7 @@ class _Binds:
 
 
 class _Joined:
-    """Formulas, none of them constant, joined by "and" or by "or"; order and repeats don't matter."""
+    """Non-constant formulas joined by "and" or "or", ignoring order and duplicates."""
 
     __slots__ = ("_hash", "operator", "parts", "tfs")
 
@@ -310,7 +308,7 @@ class _Joined:
 
 
 def _normalize(entry: Any, holds: bool) -> Any:
-    """Return the formula that an entry holds, or that it fails, with every Not moved down to the TFs."""
+    """Return the formula that an entry holds or fails, with every Not moved to the TFs."""
     if isinstance(entry, Not):
         return _normalize(entry.entries[0], not holds)
     if isinstance(entry, And | Or):
@@ -321,7 +319,7 @@ def _normalize(entry: Any, holds: bool) -> Any:
 
 def _join(operator: str, parts: Iterable[Any]) -> Any:
     """Join formulas: simplify True and False, and flatten parts with the same operator."""
-    dominant = operator == "or"  # one part of this value decides the whole
+    dominant = operator == "or"  # one part with this value decides the result
     flat: set[Any] = set()
     for part in parts:
         if isinstance(part, bool):
@@ -337,7 +335,7 @@ def _join(operator: str, parts: Iterable[Any]) -> Any:
 
 
 def _make_plan(formula: Any) -> _Plan:
-    """Choose how to compute a formula's probability, and from which other formulas."""
+    """Return the plan for the probability of a formula, and the formulas that it needs."""
     if isinstance(formula, _Binds):
         return _Plan("binds", formula.tf, ())
     groups = _group_independent(formula.parts)
@@ -345,7 +343,7 @@ def _make_plan(formula: Any) -> _Plan:
         return _Plan(formula.operator, None, tuple(_join(formula.operator, group) for group in groups))
     counts = Counter(tf for part in formula.parts for tf in part.tfs)
     largest = max(counts.values())
-    # Of the TFs in the most parts the middle one: it cuts chains of TFs in half.
+    # The middle one of the TFs in the most parts, because it halves chains of TFs.
     candidates = sorted((tf for tf, n in counts.items() if n == largest), key=lambda tf: (str(type(tf)), tf))
     tf = candidates[len(candidates) // 2]
     return _Plan("given", tf, (_substitute(formula, tf, True), _substitute(formula, tf, False)))
@@ -361,7 +359,7 @@ def _substitute(formula: Any, tf: Hashable, binds: bool) -> Any:
 
 
 def _group_independent(parts: Iterable[Any]) -> list[list[Any]]:
-    """Group formulas that share TFs, directly or through others."""
+    """Group formulas that share TFs, directly or indirectly."""
     group_of: dict[Hashable, list[Any]] = {}
     groups: dict[int, list[Any]] = {}
     for part in parts:

@@ -1,7 +1,7 @@
-"""Distributions of the number of genes in a random set, where sets of one size are equally likely.
+"""Distributions of the number of genes in random sets, if sets of equal size are equally likely.
 
-Each TF binds a fixed number of genes. Conditions make sets of genes of such sets, and these are independent where they
-share no TF; their sizes follow from hypergeometric distributions.
+Each TF binds a fixed number of genes. Conditions combine such sets, which are independent if they share no TF; their
+sizes follow from hypergeometric distributions.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ class Counts:
 
     @classmethod
     def trim(cls, start: int, weights: np.ndarray) -> "Counts":
-        """Make one of weights: drop negligible ones at both ends, and scale the others to sum to 1."""
+        """Create a distribution from weights: drop negligible ones at both ends, and normalize the others."""
         kept = np.flatnonzero(weights > np.exp(-_ODDS) * weights.max())
         weights = weights[kept[0] : kept[-1] + 1]
         return cls(start + int(kept[0]), weights / weights.sum())
@@ -53,7 +53,7 @@ def fix_count(number: int) -> Counts:
 
 @lru_cache(maxsize=_CACHED)
 def negate_count(count: Counts, n: int) -> Counts:
-    """Return the number of the other genes, of n."""
+    """Return the distribution of the number of all other genes, out of n."""
     if count.is_fixed:
         return fix_count(n - count.start)
     return Counts(n + 1 - count.start - count.probabilities.size, count.probabilities[::-1])
@@ -61,12 +61,12 @@ def negate_count(count: Counts, n: int) -> Counts:
 
 @lru_cache(maxsize=_CACHED)
 def add_counts(one: Counts, other: Counts) -> Counts:
-    """Return the sum of two independent numbers."""
+    """Return the distribution of the sum of two independent numbers."""
     return Counts.trim(one.start + other.start, np.convolve(one.probabilities, other.probabilities))
 
 
 def intersect_counts(counts: Iterable[Counts], n: int) -> Counts | None:
-    """Return the number of genes, of n, in all of several independent sets; None where that is too costly."""
+    """Return the number of genes, out of n, in all of several independent sets; None if it is too costly."""
     first, *others = sorted(counts, key=lambda count: (count.probabilities.size, count.start, count.mean))
     for other in others:
         intersection = _intersect_two(first, other, n)
@@ -94,7 +94,8 @@ def draw_sizes(one: np.ndarray, other: np.ndarray, n: np.ndarray) -> tuple[np.nd
     """Return the possible sizes of intersections of two independent random sets of n genes, for arrays of their sizes.
 
     The result is a flat table: the index into the arrays, the size of the intersection, and its probability. Each
-    probability follows from its neighbour by their ratio, from the mode outwards. None if the table is too large.
+    probability follows from its neighbour by their ratio, from the mode outwards. Return None if the table is too
+    large.
     """
     variance = one * (n - one) * other / np.maximum(n, 1) * (n - other) / np.maximum(n, 1) / np.maximum(n - 1, 1)
     half = min(int(np.ceil(compute_reach(variance).max(initial=0))) + 1, int(np.minimum(one, other).max(initial=0)))
@@ -130,7 +131,7 @@ def approximate_count(n: int, mean: float, variance: float, third: float) -> Cou
     weights = np.convolve(np.exp(log), [1 - (shift - start), shift - start])
     weights = np.bincount((start + np.arange(weights.size)).clip(0, n), weights, minlength=n + 1)
     count = Counts.trim(0, weights)
-    for _ in range(20):  # tilt it until the mean is exact
+    for _ in range(20):  # tilt it to the exact mean
         deviation = count.numbers - count.mean
         square = float(count.probabilities @ deviation**2)
         if abs(count.mean - mean) <= 1e-14 * n or not square:
@@ -140,5 +141,5 @@ def approximate_count(n: int, mean: float, variance: float, third: float) -> Cou
 
 
 def compute_reach(variance: np.ndarray) -> np.ndarray:
-    """Return how far from its mean a sum of indicators lies with probability 4e-18, by Bernstein's inequality."""
+    """Return the deviation of a sum of indicators with probability 4e-18, by Bernstein's inequality."""
     return _ODDS / 3 + np.sqrt((_ODDS / 3) ** 2 + 2 * _ODDS * variance)

@@ -1,7 +1,7 @@
-"""Distributions of one number: finitely many values, uniforms from 0, folded normals, and mixtures of each.
+"""Distributions of a number: finitely many values, uniforms from 0, folded normals, and mixtures of each.
 
-Methods take numbers, arrays or DataArrays and return the same type, float64; a dask-backed DataArray stays lazy.
-NaN gives NaN.
+Methods accept numbers, arrays or DataArrays and return the same type, float64; dask-backed DataArrays stay lazy. NaN
+propagates.
 """
 
 from abc import ABC, abstractmethod
@@ -16,9 +16,9 @@ import xarray as xr
 from yeastxr.errors import InputError
 
 Kind = Literal["discrete", "continuous", "mixed"]
-_BATCH = 2**17  # points x components at a time: they stay in the processor's cache
-_REACH = 40.0  # standard deviations beyond which nothing is left in float64
-_GRID = 129  # points from which brackets of quantiles are chosen
+_BATCH = 2**17  # points x components at a time, which fit into the cache
+_REACH = 40.0  # standard deviations beyond which tails are 0 in float64
+_GRID = 129  # grid points for brackets of quantiles
 _NARROW = 1e-3  # in standard deviations
 _TINY = 5e-324
 
@@ -26,7 +26,8 @@ _TINY = 5e-324
 class Distribution(ABC):
     """A distribution of one number.
 
-    A discrete one has :meth:`pmf`, a continuous one :meth:`pdf`; a mixed one, atoms and a density, has neither.
+    Discrete distributions have :meth:`pmf`, and continuous ones :meth:`pdf`. Mixed distributions, with atoms and a
+    density, have neither.
 
     Examples
     --------
@@ -55,7 +56,7 @@ class Distribution(ABC):
     @property
     @abstractmethod
     def support(self) -> tuple[float, float]:
-        """The least and the most possible value; may be infinite."""
+        """The smallest and the largest possible value; may be infinite."""
 
     def cdf(self, x: Any) -> Any:
         """Return the probability of a value of at most x.
@@ -63,27 +64,27 @@ class Distribution(ABC):
         Parameters
         ----------
         x
-            Any shape.
+            Values of any shape.
 
         Returns
         -------
         float, numpy.ndarray or xarray.DataArray
-            In [0, 1]; like x.
+            Values in [0, 1], of the type of x.
         """
         return _apply(self._cdf, x)
 
     def sf(self, x: Any) -> Any:
-        """Return the probability of a value above x, of full relative precision in the upper tail.
+        """Return the probability of a value above x, with full relative precision in the upper tail.
 
         Parameters
         ----------
         x
-            Any shape.
+            Values of any shape.
 
         Returns
         -------
         float, numpy.ndarray or xarray.DataArray
-            In [0, 1]; like x.
+            Values in [0, 1], of the type of x.
         """
         return _apply(self._sf, x)
 
@@ -93,56 +94,56 @@ class Distribution(ABC):
         Parameters
         ----------
         x
-            Any shape.
+            Values of any shape.
 
         Returns
         -------
         float, numpy.ndarray or xarray.DataArray
-            At least 0, per unit of x; like x.
+            Values of at least 0, per unit of x, of the type of x.
 
         Raises
         ------
         InputError
-            If there is no density, because single values have probabilities.
+            If there is no density, because individual values have probabilities.
         """
         if self.kind != "continuous":
             self._refuse("density (pdf)")
         return _apply(self._pdf, x)
 
     def pmf(self, x: Any) -> Any:
-        """Return the probability of the value x itself.
+        """Return the probability of exactly the value x.
 
         Parameters
         ----------
         x
-            Any shape.
+            Values of any shape.
 
         Returns
         -------
         float, numpy.ndarray or xarray.DataArray
-            In [0, 1]; like x.
+            Values in [0, 1], of the type of x.
 
         Raises
         ------
         InputError
-            If there is none, because values have a density.
+            If there are no such probabilities, because values have a density.
         """
         if self.kind != "discrete":
-            self._refuse("probability of single values (pmf)")
+            self._refuse("probability of individual values (pmf)")
         return _apply(self._pmf, x)
 
     def quantile(self, q: Any) -> Any:
-        """Return the smallest value that a share q of the distribution does not exceed.
+        """Return the smallest value x with a cdf of at least q.
 
         Parameters
         ----------
         q
-            In [0, 1], any shape; elsewhere the result is NaN.
+            Values in [0, 1], of any shape; the result is NaN for other values.
 
         Returns
         -------
         float, numpy.ndarray or xarray.DataArray
-            Within the support; like q.
+            Values within the support, of the type of q.
         """
         return _apply(self._quantile_or_nan, q)
 
@@ -151,7 +152,11 @@ class Distribution(ABC):
         return np.where(valid, self._quantile(np.where(valid, q, 0.5)), np.nan)
 
     def _refuse(self, function: str) -> NoReturn:
-        advice = {"discrete": "expected pmf", "continuous": "expected pdf", "mixed": "expected cdf, as it has atoms"}
+        advice = {
+            "discrete": "expected pmf",
+            "continuous": "expected pdf",
+            "mixed": "expected cdf, because there are atoms",
+        }
         raise InputError(f"a {self.kind} distribution has no {function}; {advice[self.kind]}")
 
     @abstractmethod
@@ -177,9 +182,9 @@ class Lattice(Distribution):
     Parameters
     ----------
     values
-        Shape (n,), float64, in rising order, all different.
+        Array of shape (n,), float64, distinct and in ascending order.
     probabilities
-        Shape (n,), float64, above 0, sum 1.
+        Array of shape (n,), float64, above 0, with sum 1.
 
     Examples
     --------
@@ -195,12 +200,12 @@ class Lattice(Distribution):
 
     @classmethod
     def of(cls, values: Any, weights: Any) -> "Lattice":
-        """Make one of values in any order: merge equal ones, drop those of weight 0, scale weights to sum to 1.
+        """Create a distribution from values in any order: merge equal ones, drop weights of 0, normalize weights.
 
         Parameters
         ----------
         values, weights
-            Shape (n,); weights at least 0, not all of them 0.
+            Arrays of shape (n,); weights are at least 0, and not all 0.
         """
         values, weights = np.asarray(values, np.float64), np.asarray(weights, np.float64)
         distinct, positions = np.unique(values[weights > 0], return_inverse=True)
@@ -209,7 +214,7 @@ class Lattice(Distribution):
 
     def __post_init__(self) -> None:
         upto, above = np.cumsum(self.probabilities), np.cumsum(self.probabilities[::-1])[::-1]
-        upto[-1] = above[0] = 1.0  # exactly, not up to rounding
+        upto[-1] = above[0] = 1.0  # exactly, without rounding errors
         object.__setattr__(self, "_upto", np.concatenate([[0.0], np.minimum(upto, 1.0)]))
         object.__setattr__(self, "_above", np.concatenate([np.minimum(above, 1.0), [0.0]]))
 
@@ -234,7 +239,7 @@ class Lattice(Distribution):
 
     @property
     def support(self) -> tuple[float, float]:
-        """The least and the most value."""
+        """The smallest and the largest value."""
         return float(self.values[0]), float(self.values[-1])
 
     def _cdf(self, x: np.ndarray) -> np.ndarray:
@@ -258,9 +263,9 @@ class UniformMixture(Distribution):
     Parameters
     ----------
     ends
-        Shape (n,), float64, at least 0: the upper ends; an end of 0 is the value 0 itself.
+        Array of shape (n,), float64, at least 0: the upper ends; an end of 0 is the value 0.
     weights
-        Shape (n,), float64, at least 0, sum 1.
+        Array of shape (n,), float64, at least 0, with sum 1.
 
     Examples
     --------
@@ -274,12 +279,12 @@ class UniformMixture(Distribution):
 
     @classmethod
     def of(cls, ends: Any, weights: Any) -> "UniformMixture":
-        """Make one of upper ends in any order: merge equal ones, drop those of weight 0.
+        """Create a mixture from upper ends in any order: merge equal ones, drop weights of 0.
 
         Parameters
         ----------
         ends, weights
-            Shape (n,), both at least 0; weights not all 0, they are scaled to sum to 1.
+            Arrays of shape (n,), at least 0; weights are not all 0, and are normalized.
         """
         lattice = Lattice.of(ends, weights)
         return cls(lattice.values, lattice.probabilities)
@@ -334,7 +339,7 @@ class UniformMixture(Distribution):
 
 
 def _apply(function: Callable[[np.ndarray], np.ndarray], x: Any) -> Any:
-    """Apply a function of float64 arrays to a number, an array or a DataArray; NaN stays NaN."""
+    """Apply a function of float64 arrays to a number, an array or a DataArray; NaN propagates."""
 
     def evaluate(x: Any) -> Any:
         x = np.asarray(x, np.float64)
@@ -359,12 +364,12 @@ def folded_normal_mean(mean: Any, std: Any) -> Any:
     mean
         A number or an array.
     std
-        At least 0; a number, or an array like the mean.
+        A number or an array of at least 0, of the shape of the mean.
 
     Returns
     -------
     float or numpy.ndarray
-        Like the mean.
+        Values of the type of the mean.
 
     Examples
     --------
@@ -381,7 +386,7 @@ def folded_normal_mean(mean: Any, std: Any) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class _Components(Distribution):
-    """The components of the two mixtures of normals, merged where they are equal."""
+    """The components of the two mixtures of normals, with equal ones merged."""
 
     weights: np.ndarray
     means: np.ndarray
@@ -390,7 +395,7 @@ class _Components(Distribution):
     def __post_init__(self) -> None:
         weights, means, stds = np.broadcast_arrays(*(np.atleast_1d(a) for a in (self.weights, self.means, self.stds)))
         kept = weights > 0
-        # Folding drops the sign of the mean.
+        # Folding removes the sign of the mean.
         components = np.stack([np.abs(means[kept]), stds[kept]]).astype(np.float64)
         (means, stds), positions = np.unique(components, axis=1, return_inverse=True)
         weights = np.bincount(positions.reshape(-1), weights[kept])
@@ -410,11 +415,11 @@ class FoldedNormals(_Components):
     Parameters
     ----------
     weights
-        Shape (n,), at least 0, not all 0; they are scaled to sum to 1.
+        Array of shape (n,), at least 0 and not all 0; weights are normalized.
     means
-        Shape (n,); their signs are dropped.
+        Array of shape (n,); signs are ignored.
     stds
-        Shape (n,), at least 0; a component of 0 is the value ``|mean|`` itself.
+        Array of shape (n,), at least 0; a component with 0 is the value ``|mean|``.
 
     Examples
     --------
@@ -425,7 +430,7 @@ class FoldedNormals(_Components):
 
     @cached_property
     def atoms(self) -> Lattice | None:
-        """The distribution of the components without noise; None where there are none."""
+        """The distribution of the components without noise; None if there are none."""
         exact = self.stds == 0
         return Lattice.of(self.means[exact], self.weights[exact]) if exact.any() else None
 
@@ -436,7 +441,7 @@ class FoldedNormals(_Components):
 
     @cached_property
     def smooth(self) -> "FoldedNormals | None":
-        """The distribution of the components with noise; None where there are none."""
+        """The distribution of the components with noise; None if there are none."""
         noisy = self.stds > 0
         return FoldedNormals(self.weights[noisy], self.means[noisy], self.stds[noisy]) if noisy.any() else None
 
@@ -449,13 +454,13 @@ class FoldedNormals(_Components):
     def std(self) -> float:
         """The standard deviation."""
         means = folded_normal_mean(self.means, self.stds)
-        # Within and between components: only the first can cancel.
+        # Within and between components; only the first can suffer from cancellation.
         within = np.maximum(self.means**2 + self.stds**2 - means**2, 0)
         return float(np.sqrt(self.weights @ (within + (means - self.weights @ means) ** 2)))
 
     @property
     def support(self) -> tuple[float, float]:
-        """The least and the most value, which are 0 and infinity, or the least and the most atom."""
+        """The smallest and the largest value: 0 and infinity, or the outermost atoms."""
         return (0.0, np.inf) if self.atoms is None or self.smooth else self.atoms.support
 
     def density(self, x: np.ndarray) -> np.ndarray:
@@ -463,15 +468,15 @@ class FoldedNormals(_Components):
         return self._sum(_compute_density, x)
 
     def atom(self, x: np.ndarray) -> np.ndarray:
-        """Return the probability of the value x itself, which is above 0 only at atoms; float64, like x."""
+        """Return the probability of exactly the value x, which is above 0 only at atoms; float64, like x."""
         return self.atoms_weight * self.atoms._pmf(x) if self.atoms else np.zeros(x.shape)
 
     def upper_quantile(self, p: np.ndarray) -> np.ndarray:
-        """Return the smallest values that are exceeded with probability at most p, precise for the smallest p."""
+        """Return the smallest values that are exceeded with probability at most p, precise for very small p."""
         return np.where(p > 0, self._solve(np.maximum(p, _TINY), self._sf, -1), self.support[1])
 
     def _sum(self, function: Callable[..., np.ndarray], x: np.ndarray) -> np.ndarray:
-        """Add up a function of (x, mean, std) over the components with noise, batch by batch."""
+        """Sum a function of (x, mean, std) over the components with noise, in batches."""
         noisy = self.stds > 0
         weights, means, stds = self.weights[noisy], self.means[noisy], self.stds[noisy]
         flat, total = x.reshape(-1), np.zeros(x.size)
@@ -496,14 +501,14 @@ class FoldedNormals(_Components):
         return self.atom(x)
 
     def _quantile(self, q: np.ndarray) -> np.ndarray:
-        lower = q <= 0.5  # the smaller tail is the more precise one
+        lower = q <= 0.5  # the smaller tail is more precise
         values = np.where(lower, self._solve(np.clip(q, _TINY, 0.5), self._cdf, 1), self.upper_quantile(1 - q))
         return np.where(q <= 0, self.support[0], values)
 
     def _solve(self, goal: np.ndarray, tail: Callable[[np.ndarray], np.ndarray], direction: int) -> np.ndarray:
-        """Find the smallest values at which a tail reaches a goal, rising (direction 1) or falling (-1).
+        """Find the smallest values at which a tail reaches a goal, increasing (direction 1) or decreasing (-1).
 
-        Atoms are ends of brackets, so where the tail jumps over the goal the result is the atom itself.
+        Atoms are ends of brackets, so if the tail jumps over the goal, the result is exactly the atom.
         """
         from scipy.optimize.elementwise import find_root
 
@@ -513,7 +518,7 @@ class FoldedNormals(_Components):
         goals = goal.reshape(-1)
         grid = np.linspace(0, float(np.max(self.means + _REACH * self.stds)), _GRID)
         grid = np.union1d(grid, self.atoms.values) if self.atoms else grid
-        # The first grid point that is large enough; rounding may leave the last one just too small.
+        # The first grid point that is large enough; the last one may be too small by rounding.
         first = np.searchsorted(direction * tail(grid), direction * goals).clip(max=grid.size - 1)
         values = grid[first]
         inner = np.flatnonzero(first > 0)
@@ -525,21 +530,21 @@ class FoldedNormals(_Components):
 
 
 class SignedFoldedNormals(_Components):
-    """A mixture of ``sign * |normal(mean, std)|``, the sign +1 with a chance for each component, by default 1/2.
+    """A mixture of ``sign * |normal(mean, std)|``, with a probability of the sign +1 for each component (default: 1/2).
 
-    With equal chances it is symmetric about 0, and the density is
-    ``(phi((y - mean) / std) + phi((y + mean) / std)) / (2 std)``, summed over components.
+    With equal probabilities, it is symmetric about 0, and the density is ``(phi((y - mean) / std) + phi((y + mean) /
+    std)) / (2 std)``, summed over components.
 
     Parameters
     ----------
     weights
-        Shape (n,), at least 0, not all 0; they are scaled to sum to 1.
+        Array of shape (n,), at least 0 and not all 0; weights are normalized.
     means
-        Shape (n,); their signs are dropped.
+        Array of shape (n,); signs are ignored.
     stds
-        Shape (n,), at least 0; a component of 0 is the two values ``+-|mean|``.
+        Array of shape (n,), at least 0; a component with 0 is the two values ``+-|mean|``.
     positive
-        In [0, 1]: the chance of the sign +1; a number, or shape (n,).
+        The probability of the sign +1, in [0, 1]; a number, or an array of shape (n,).
 
     Examples
     --------
@@ -565,7 +570,7 @@ class SignedFoldedNormals(_Components):
         object.__setattr__(self, "sides", tuple(sides))
 
     sides: tuple[tuple[float, FoldedNormals], ...]
-    """The chance of a negative and of a positive sign, each with the distribution of the absolute value."""
+    """The probabilities of a negative and a positive sign, each with the distribution of the absolute value."""
 
     def magnitude(self) -> FoldedNormals:
         """Return the distribution of the absolute value."""
@@ -577,18 +582,18 @@ class SignedFoldedNormals(_Components):
 
     @property
     def mean(self) -> float:
-        """The mean, which is 0 where signs have equal chances."""
+        """The mean, which is 0 if both signs are equally likely."""
         (below, negative), (above, positive) = self.sides
         return 0.0 if below == above and negative is positive else above * positive.mean - below * negative.mean
 
     @property
     def std(self) -> float:
-        """The standard deviation, ``sqrt(mean^2 + std^2)`` of one component whose signs have equal chances."""
+        """The standard deviation; ``sqrt(mean^2 + std^2)`` for one component with equally likely signs."""
         return float(np.sqrt(self.weights @ (self.means**2 + self.stds**2) - self.mean**2))
 
     @property
     def support(self) -> tuple[float, float]:
-        """The least and the most value, which are 0 or infinite, or the outermost atoms."""
+        """The smallest and the largest value, which are 0 or infinite, or the outermost atoms."""
         (below, negative), (above, positive) = self.sides
         return (
             -negative.support[1] if below else positive.support[0],
@@ -602,7 +607,7 @@ class SignedFoldedNormals(_Components):
         return np.where(x < 0, 1 - self._tail(x), self._tail(x))
 
     def _tail(self, x: np.ndarray) -> np.ndarray:
-        """Return P(y > x) where x is at least 0, and P(y <= x) where it is below."""
+        """Return P(y > x) for x of at least 0, and P(y <= x) for negative x."""
         size = np.abs(x)
         (below, negative), (above, positive) = self.sides
         return np.where(x < 0, below * (negative._sf(size) + negative.atom(size)), above * positive._sf(size))
@@ -635,7 +640,7 @@ def _compute_cdf(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray
     center, width = mean / std, x / std
     probability = np.where(x > 0, ndtr(width - center) - ndtr(-width - center), 0.0)
     narrow = (x > 0) & (width * (1 + center) < _NARROW)
-    if narrow.any():  # the difference would cancel; two terms of its series are enough
+    if narrow.any():  # the difference would suffer from cancellation; two terms of its series are sufficient
         series = 2 * width * _phi(center) * (1 + width**2 * (center**2 - 1) / 6)
         probability = np.where(narrow, series, probability)
     return probability

@@ -1,6 +1,6 @@
-"""The distribution that every feature must have under a specification: overall, by status and by TF.
+"""The expected distribution of every feature under a specification: overall, by status and by TF.
 
-:mod:`yeastxr.theory` says what is exact.
+:mod:`yeastxr.theory` describes which results are exact.
 """
 
 from collections.abc import Hashable, Iterable, Mapping
@@ -58,7 +58,7 @@ GROUPS: Mapping[str, Mapping[str, bool]] = {
     "bound_active": {"label": True, "adjusted": True},
     "bound_inactive": {"label": True, "adjusted": False},
 }
-"""The groups of pairs that have distributions: names, and what to pass to :func:`distribution`."""
+"""The groups of pairs with distributions: names, and arguments of :func:`distribution`."""
 BINDING_PVALUE = "binding_pvalue"
 _MOMENTS = ("mean", "std", "magnitude_mean", "magnitude_std")
 
@@ -66,8 +66,8 @@ _MOMENTS = ("mean", "std", "magnitude_mean", "magnitude_std")
 def adjusted_probability(spec: SimulationSpec) -> xr.DataArray:
     """Return the probability that the conditions of a TF hold for a gene that it binds.
 
-    Exact for any nesting: TFs bind independently of each other, each a gene with probability
-    ``round(genes * bound) / genes``. A TF that its own conditions name is bound there.
+    It is exact for any nesting: TFs bind independently of each other, each with probability ``round(genes * bound) /
+    genes`` for a gene. Wherever its own conditions name a TF, it is bound.
 
     Parameters
     ----------
@@ -77,12 +77,12 @@ def adjusted_probability(spec: SimulationSpec) -> xr.DataArray:
     Returns
     -------
     xarray.DataArray
-        float64 in [0, 1], dims ``(tf,)``, with the coordinates of a dataset; 1 without conditions.
+        A float64 array in [0, 1], with the dimension ``tf`` and the coordinates of a dataset; 1 without conditions.
 
     Raises
     ------
     InputError
-        If it is not a specification.
+        If ``spec`` is not a specification.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def distribution(
     adjusted: bool | None = None,
     tf: Hashable = None,
 ) -> Distribution:
-    """Return the distribution that a feature has under a specification.
+    """Return the distribution of a feature under a specification.
 
     Parameters
     ----------
@@ -120,27 +120,27 @@ def distribution(
     feature
         The name of a feature.
     label
-        True: of bound pairs. False: of unbound pairs. None: of all.
+        True for bound pairs, False for unbound pairs, None for all pairs.
     adjusted
-        Only with ``label=True``. True: of bound pairs whose TF's conditions hold (of all bound pairs without
-        conditions). False: of those whose conditions fail. None: of both.
+        Only with ``label=True``: True for bound pairs whose TF's conditions hold (all bound pairs without conditions),
+        False for those whose conditions fail, None for both.
     tf
-        The label of one TF; all by default, every pair with equal weight.
+        The label of a TF. The default is all TFs, with equal weights of pairs.
 
     Returns
     -------
     Distribution
         ``label`` and ``binding_effect``: a :class:`~yeastxr.theory.distributions.Lattice`. p-values: a
-        :class:`~yeastxr.theory.distributions.UniformMixture`; with ``pvalues="test"`` a ``Lattice`` of binding, and a
-        :class:`~yeastxr.theory.tails.TailPvalues` of perturbation. ``perturbation_effect``: a
-        :class:`~yeastxr.theory.distributions.SignedFoldedNormals`, or a ``Lattice`` without noise. Of values that are
-        not missing.
+        :class:`~yeastxr.theory.distributions.UniformMixture`; with ``pvalues="test"`` a ``Lattice`` for binding, and a
+        :class:`~yeastxr.theory.tails.TailPvalues` for perturbation. ``perturbation_effect``: a
+        :class:`~yeastxr.theory.distributions.SignedFoldedNormals`, or a ``Lattice`` without noise. Distributions refer
+        to values that are not missing.
 
     Raises
     ------
     InputError
-        If the group has no pairs, the feature or the TF is unknown, or an argument is invalid; of perturbation with
-        ``batch_std``, as pairs of a TF then share an offset.
+        If the group has no pairs, the feature or the TF is unknown, or an argument is invalid; for perturbation with
+        ``batch_std``, because pairs of a TF share an offset.
 
     Examples
     --------
@@ -168,9 +168,9 @@ def large_fraction(
     adjusted: bool | None = None,
     tf: Hashable = None,
 ) -> float:
-    """Return the share of large effects: those at least the TF's quantile, whose p-values are small.
+    """Return the share of large effects, which reach the quantile of the TF and have small p-values.
 
-    With ties it is more than ``1 - large_effect_percentile``. Exact for the number of genes; about relations see
+    With ties, it exceeds ``1 - large_effect_percentile``. It is exact for the number of genes; for relations see
     :mod:`yeastxr.theory`.
 
     Parameters
@@ -190,7 +190,7 @@ def large_fraction(
     Raises
     ------
     InputError
-        As :func:`distribution`, and if the feature has no p-value, or p-values are those of tests.
+        As for :func:`distribution`, and if the feature has no p-value, or p-values come from tests.
 
     Examples
     --------
@@ -223,14 +223,14 @@ def expected(spec: SimulationSpec, *, by_tf: bool = False) -> xr.Dataset:
     -------
     xarray.Dataset
         float64. ``mean`` and ``std`` of the values, ``magnitude_mean`` and ``magnitude_std`` of their absolute values,
-        dims ``([tf,] feature, group)``; ``pairs``, the expected number of pairs in a replicate, dims ``([tf,] group)``.
-        NaN for groups without pairs, and for what theory does not know (perturbation with ``batch_std``). The
-        coordinate ``group`` holds the names in ``GROUPS``.
+        with dimensions ``([tf,] feature, group)``; ``pairs``, the expected number of pairs in a replicate, with
+        dimensions ``([tf,] group)``. NaN for groups without pairs, and for perturbation with ``batch_std``. The
+        coordinate ``group`` contains the names in ``GROUPS``.
 
     Raises
     ------
     InputError
-        If it is not a specification.
+        If ``spec`` is not a specification.
 
     Examples
     --------
@@ -243,7 +243,7 @@ def expected(spec: SimulationSpec, *, by_tf: bool = False) -> xr.Dataset:
     array([2000., 1600.,  400.,  330.,   70.])
     """
     kinds = classify_tfs(check_spec(spec))
-    # One TF stands for all of its kind.
+    # One TF represents all TFs of its kind.
     members: dict[object, list[Hashable] | None] = {kind: [tf] for tf, kind in kinds.items()} if by_tf else {None: None}
     counts, moments = {}, {}
     for kind, tfs in members.items():
@@ -261,7 +261,7 @@ def expected(spec: SimulationSpec, *, by_tf: bool = False) -> xr.Dataset:
 
 
 def find_spec(ds: xr.Dataset) -> SimulationSpec | None:
-    """Return a dataset's specification, if it has a valid one."""
+    """Return the specification of a dataset, if it is valid."""
     try:
         return spec_of(ds)
     except InputError:
@@ -271,10 +271,9 @@ def find_spec(ds: xr.Dataset) -> SimulationSpec | None:
 def find_distribution(
     data: xr.Dataset | SimulationSpec, quantity: str, *, tf: Hashable = None, **group: bool
 ) -> Distribution | None:
-    """Return the distribution of a quantity in a group of pairs, or None if there is no specification or no such pair.
+    """Return the distribution of a quantity in a group of pairs, or None without a specification or such pairs.
 
-    Of a dataset, only the TFs that it has count, each with equal weight; or that of one TF. The group is ``label`` and
-    ``adjusted``.
+    For a dataset, it refers to its TFs with equal weights, or to one TF. ``label`` and ``adjusted`` define the group.
     """
     spec = data if isinstance(data, SimulationSpec) else find_spec(data)
     if spec is None:
@@ -294,9 +293,9 @@ def compute_bin_probabilities(distribution: Distribution, edges: np.ndarray) -> 
 
 
 def compute_mean_magnitudes(spec: SimulationSpec, binding_effect: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the mean of |perturbation effect| given binding effects, by status; "bound" is one where none can fail.
+    """Return the mean of |perturbation effect| given binding effects, by status, or by label if no conditions can fail.
 
-    Where pairs respond by chance it is the mean over those that do and those that don't. Empty with ``batch_std``.
+    With random responses it is the mean over pairs that respond and pairs that do not. Empty with ``batch_std``.
     """
     if spec.batch_std:
         return {}
@@ -325,7 +324,7 @@ def _count_pairs_or_refuse(
     adjusted: bool | None = None,
     tfs: Iterable[Hashable] | None = None,
 ) -> dict[TFKind, Pairs]:
-    """Return the expected number of pairs of a group, or refuse a group without pairs."""
+    """Return the expected number of pairs of a group, or raise if there are none."""
     tfs = None if tfs is None else list(tfs)
     pairs = count_pairs(spec, label, adjusted, tfs)
     if not _sum_pairs(pairs):
@@ -342,7 +341,7 @@ def _sum_pairs(pairs: Mapping[TFKind, Pairs]) -> float:
 def _make_distribution(
     spec: SimulationSpec, quantity: str, pairs: Mapping[TFKind, Pairs], *, every: bool
 ) -> Distribution:
-    """Return the distribution of a quantity or of the label over pairs; ``every``: these are all pairs of their TFs."""
+    """Return the distribution of a quantity or the label over pairs; ``every`` means all pairs of their TFs."""
     if quantity.endswith("pvalue") and not spec.tests_effects:
         large = compute_large_fraction(spec, quantity, pairs, every=every)
         return UniformMixture.of([1.0, spec.large_effect_upper_pval], [1 - large, large])
@@ -390,12 +389,12 @@ def _compute_moments(spec: SimulationSpec, pairs: Mapping[TFKind, Pairs], *, eve
     for i, feature in enumerate(FEATURE_NAMES if _sum_pairs(pairs) else ()):
         try:
             parts = _list_moments(spec, feature, pairs, every=every)
-        except InputError:  # theory knows no distribution under these parameters
+        except InputError:  # there is no theory for these parameters
             continue
         weights, tilts, means, stds = np.array(parts).T
         weights = weights / weights.sum()
         mean, magnitude_mean = weights @ (tilts * means), weights @ means
-        # Within and between parts: only the first can cancel.
+        # Within and between parts; only the first can suffer from cancellation.
         spread = np.sqrt(weights @ (stds**2 + (means - magnitude_mean) ** 2))
         std = np.sqrt(weights @ (stds**2 + means**2) - mean**2) if (tilts < 1).any() else spread
         moments[i] = mean, std, magnitude_mean, spread
@@ -405,9 +404,9 @@ def _compute_moments(spec: SimulationSpec, pairs: Mapping[TFKind, Pairs], *, eve
 def _list_moments(
     spec: SimulationSpec, feature: str, pairs: Mapping[TFKind, Pairs], *, every: bool
 ) -> list[tuple[float, float, float, float]]:
-    """Return the parts of a feature's distribution over pairs, of which TFs share most.
+    """Return the parts of a feature's distribution over pairs, most of which TFs share.
 
-    Each has its weight, by how much more often than not it is positive, and the mean and s.d. of its magnitude.
+    Each part has a weight, the mean of its sign, and the mean and s.d. of its magnitude.
     """
     counts = [float(sum(column)) for column in zip(*pairs.values(), strict=True)]
     if feature == LABEL or (feature.endswith("pvalue") and not spec.tests_effects):

@@ -1,8 +1,8 @@
-"""The kinds of TFs and of pairs in a specification, how many of each to expect, and the distributions of their effects.
+"""The kinds of TFs and pairs in a specification, their expected numbers, and the distributions of their effects.
 
-A pair has one of three statuses, see :data:`yeastxr.schema.STATUSES`, by its label and by its TF's conditions; where
-pairs respond by chance, the effects of a status are a mixture. TFs that bind equally many genes and whose conditions
-are equally likely to hold are of one kind, and share cached results.
+The label and the conditions of the TF determine the status of a pair, see :data:`yeastxr.schema.STATUSES`; with random
+responses, the effects of a status are a mixture. TFs with equal numbers of bound genes and equal probabilities of
+conditions are of one kind, and share cached results.
 """
 
 from collections import Counter
@@ -28,29 +28,29 @@ from yeastxr.theory.pvalues import Group, compute_large_probabilities, rank_cuto
 
 _MOST_VALUES = 10**7
 _ROUNDING = 1e-14
-_COARSE = 2.0**10  # steps of float32 per s.d. below which stored values are taken one by one
+_COARSE = 2.0**10  # steps of float32 per s.d. below which stored values are enumerated
 _MOST_STEPS = 2**17
 _MOST_COMPONENTS, _NEAR = 2**13, 1e-3  # in s.d.
-_WIDEST = 9.0  # s.d. beyond which no value is drawn
+_WIDEST = 9.0  # limit of drawn values, in s.d.
 
 
 def binding_lattice(parameters: BindingParameters, *, bound: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return the possible binding effects of a pair, one for each combination of hops.
+    """Return the possible binding effects of a pair for all combinations of hops.
 
-    Combinations of uniform hops are equally likely. Negative binomial hops of one pair share the factor of the gene's
-    promoter: the probability of a combination is the mean over levels of the product of both counts' probabilities.
+    Combinations of uniform hops are equally likely. Negative binomial hops of a pair share the factor of the promoter:
+    the probability of a combination is the mean over levels of the product of the probabilities of both counts.
 
     Parameters
     ----------
     parameters
-        The hops' distribution, totals and pseudocount; a :class:`yeastxr.SimulationSpec` has them, too.
+        The distribution of hops, totals and pseudocount, for example a :class:`yeastxr.SimulationSpec`.
     bound
         Whether the pair is bound.
 
     Returns
     -------
     values, probabilities
-        float64, shape (n,): the effects, dimensionless, and their probabilities, which sum to 1.
+        Arrays of shape (n,), float64: dimensionless effects, and their probabilities, which sum to 1.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def tabulate_hops(
     """Return the possible background and experiment hops, and the probability of each combination.
 
     Arrays are int64 ``[background]`` and ``[experiment]``, and float64 ``[background, experiment]``. With ``level``,
-    probabilities are those of genes whose promoter's factor has that level.
+    probabilities are those of genes with that level of the promoter's factor.
     """
     if not parameters.is_tabulated:
         experiment = parameters.bound_experiment_hops_range if bound else parameters.unbound_experiment_hops_range
@@ -89,22 +89,21 @@ def tabulate_hops(
 
 def _check_size(combinations: int) -> None:
     if combinations > _MOST_VALUES:
-        raise InputError(f"the hops have {combinations} combinations; theory expects at most {_MOST_VALUES}")
+        raise InputError(f"the hops have {combinations:,} combinations; expected at most {_MOST_VALUES:,}")
 
 
 def slope_of_mean(binding: BindingParameters, perturbation: PerturbationParameters) -> float:
-    """Return by how much the mean of an active pair rises per unit of its binding effect.
+    """Return the increase of the mean of an active pair per unit of its binding effect.
 
     Parameters
     ----------
     binding, perturbation
-        The parameters of steps 2 and 3; a :class:`yeastxr.SimulationSpec` is both.
+        The parameters of steps 2 and 3, for example the same :class:`yeastxr.SimulationSpec`.
 
     Returns
     -------
     float
-        ``max_mean_adjustment`` over the largest binding effect that the ranges of hops allow, in units of the noise's
-        s.d.
+        ``max_mean_adjustment`` divided by the largest binding effect that the ranges of hops allow, in noise s.d.
 
     Examples
     --------
@@ -117,11 +116,11 @@ def slope_of_mean(binding: BindingParameters, perturbation: PerturbationParamete
 
 
 class TFKind(NamedTuple):
-    """TFs with equal distributions: ``bound`` genes each, for each of which conditions hold with chance ``adjusted``.
+    """TFs with equal distributions: they have ``bound`` genes, whose conditions hold with probability ``adjusted``.
 
-    ``active`` is the distribution of how many of them are bound_active: TFs that are named bind fixed numbers of genes,
-    so it is less spread than a binomial. ``indirect`` is the chance that conditions hold for a gene that is not bound
-    (1 where such genes don't respond), ``positive`` the chance that an effect is positive.
+    ``active`` is the distribution of the number of bound_active genes, which varies less than a binomial variable,
+    because TFs bind fixed numbers of genes. ``indirect`` is the probability that conditions hold for an unbound gene (1
+    if such genes do not respond), ``positive`` the probability of a positive effect.
     """
 
     bound: int
@@ -140,7 +139,7 @@ class Pairs(NamedTuple):
 
 
 def check_spec(spec: object) -> SimulationSpec:
-    """Return a specification, or refuse any other object."""
+    """Return a specification, or raise for any other object."""
     if not isinstance(spec, SimulationSpec):
         raise InputTypeError(f"spec is of type {type(spec).__name__}; expected a SimulationSpec")
     return spec
@@ -156,7 +155,7 @@ def classify_tfs(spec: SimulationSpec) -> dict[Hashable, TFKind]:
     conditions = spec.tf_relationships or {}
     signs = spec.list_positive_fractions(len(counts))
     kinds: dict[Hashable, TFKind] = {}
-    unconditional: dict[tuple[int, float], TFKind] = {}  # one object each: TFs may be many
+    unconditional: dict[tuple[int, float], TFKind] = {}  # shared objects, because there may be many TFs
     for (tf, count), positive in zip(counts.items(), signs, strict=True):
         entries = tuple(conditions.get(tf, ()))
         if not entries and (count, positive) in unconditional:
@@ -178,15 +177,15 @@ def classify_tfs(spec: SimulationSpec) -> dict[Hashable, TFKind]:
 
 @lru_cache(maxsize=16)
 def _count_kinds(spec: SimulationSpec, tfs: tuple[Hashable, ...] | None) -> dict[TFKind, int]:
-    """Return how many TFs there are of each kind, of all or of those with these labels."""
+    """Return the number of TFs of each kind, among all TFs or the given labels."""
     kinds = classify_tfs(spec)
     for tf in () if tfs is None else tfs:
         if tf not in kinds:
-            raise InputError(f"tf is {format_value(tf)}, which is not known; {suggest(tf, kinds)}")
+            raise InputError(f"tf is {format_value(tf)}, which is unknown; {suggest(tf, kinds)}")
     members = list(kinds.values() if tfs is None else map(kinds.__getitem__, tfs))
     counts: dict[TFKind, int] = {}
     objects = {id(kind): kind for kind in members}
-    for key, n_tfs in Counter(map(id, members)).items():  # kinds themselves take long to hash
+    for key, n_tfs in Counter(map(id, members)).items():  # kinds are slow to hash
         counts[objects[key]] = counts.get(objects[key], 0) + n_tfs
     return counts
 
@@ -197,12 +196,12 @@ def count_pairs(
     adjusted: bool | None = None,
     tfs: Iterable[Hashable] | None = None,
 ) -> dict[TFKind, Pairs]:
-    """Return the expected number of pairs of a group, by the kind of their TFs; refuse impossible arguments."""
+    """Return the expected number of pairs of a group by kind of TF, or raise for invalid arguments."""
     for name, value in {"label": label, "adjusted": adjusted}.items():
         if value is not None and not isinstance(value, bool | np.bool_):
             raise InputTypeError(f"{name} is {format_value(value)}; expected True, False or None")
     if adjusted is not None and not label:
-        raise InputError(f"adjusted is {adjusted} and label is {label}; expected label=True with it")
+        raise InputError(f"adjusted is {adjusted} and label is {label}; expected label=True")
     labels = None if tfs is None else tuple(to_python(unwrap(tf)) for tf in tfs)
     bound, unbound = label is None or bool(label), not label
     active, inactive = bound and (adjusted is None or bool(adjusted)), bound and not adjusted
@@ -267,13 +266,13 @@ def _make_magnitudes(binding: BindingParameters, model: MeanModel, *, bound: boo
 
 
 def _merge_near(weights: np.ndarray, means: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Merge components of many, whose means lie within 0.001 s.d., to ones of the same mean and variance.
+    """Merge many components with means within 0.001 s.d. to components of the same mean and variance.
 
-    The third moment is what that changes: probabilities by less than 1e-9.
+    This only changes the third moment, and probabilities by less than 1e-9.
     """
     if weights.size <= _MOST_COMPONENTS or std == 0:
         return weights, means, std
-    means = np.abs(means)  # as folding does
+    means = np.abs(means)  # like folding
     _, groups = np.unique(np.floor(means / (_NEAR * std)), return_inverse=True)
     merged = np.bincount(groups, weights)
     centres = np.bincount(groups, weights * means) / merged
@@ -284,8 +283,8 @@ def _merge_near(weights: np.ndarray, means: np.ndarray, std: np.ndarray) -> tupl
 def make_group_magnitudes(spec: SimulationSpec, kind: TFKind) -> tuple[FoldedNormals, ...]:
     """Return the distributions of |perturbation effect| by label and conditions, for the TFs of a kind.
 
-    They are those by status, but where pairs respond by chance: mixtures of pairs that respond, by their TF's
-    conditions, and of pairs that do not, which have the effects of unbound pairs.
+    They equal those by status, except for random responses: mixtures of pairs that respond, by their TF's conditions,
+    and of pairs that do not respond, which have the effects of unbound pairs.
     """
     return _mix_magnitudes(
         BindingParameters.extract(spec),
@@ -296,11 +295,11 @@ def make_group_magnitudes(spec: SimulationSpec, kind: TFKind) -> tuple[FoldedNor
     )
 
 
-Parts = list[tuple[float, FoldedNormals]]  # of a mixture: weights that sum to 1, and distributions
+Parts = list[tuple[float, FoldedNormals]]  # parts of a mixture: weights with sum 1, and distributions
 
 
 def list_magnitude_parts(spec: SimulationSpec, kind: TFKind) -> tuple[Parts, ...]:
-    """Return what the distributions of :func:`make_group_magnitudes` are mixtures of, few and the same for all TFs."""
+    """Return the parts of the mixtures of :func:`make_group_magnitudes`, which are few and the same for all TFs."""
     return _list_parts(
         BindingParameters.extract(spec),
         MeanModel.from_spec(spec),
@@ -330,7 +329,7 @@ def _list_parts(
 def _mix_magnitudes(
     binding: BindingParameters, model: MeanModel, responses: ResponseParameters, indirect: float, *, stored: bool
 ) -> tuple[FoldedNormals, ...]:
-    """Return the distributions by label and conditions; where they are ``stored`` and steps are coarse, atoms."""
+    """Return the distributions by label and conditions, with atoms for coarse steps of ``stored`` values."""
     parts = _list_parts(binding, model, responses, indirect, stored=stored)
     return tuple(_mix(part) if len(part) > 1 else part[0][1] for part in parts)
 
@@ -345,23 +344,23 @@ def _mix(parts: Parts) -> FoldedNormals:
 
 @lru_cache(maxsize=64)
 def _round_magnitudes(binding: BindingParameters, model: MeanModel, *, bound: bool = True) -> tuple[FoldedNormals, ...]:
-    """Return the distributions of stored |perturbation effect|, by status: where steps of float32 are coarse, atoms."""
+    """Return the distributions of stored |perturbation effect| by status, with atoms for coarse steps of float32."""
     return tuple(_round_coarse(magnitude) for magnitude in _make_magnitudes(binding, model, bound=bound))
 
 
 def _round_coarse(magnitude: FoldedNormals) -> FoldedNormals:
-    """Return a distribution with components whose noise spans few steps of float32 replaced by the values it has.
+    """Replace components whose noise spans few steps of float32 by their possible values.
 
-    Such values tie, which makes more effects large. Ties of other components are neglected, which would make a share of
-    at most step / s.d. / 5 more effects large.
+    Such values tie, so that more effects are large. Ties of other components are neglected; they affect at most a share
+    of step / s.d. / 5 of the effects.
     """
     means, stds = magnitude.means, magnitude.stds
     with np.errstate(over="ignore"):
         coarse = (stds > 0) & (stds < _COARSE * np.spacing((means + stds).astype(np.float32)))
         ends = [np.maximum(means - _WIDEST * stds, 0)[coarse], (means + _WIDEST * stds)[coarse]]
-        # Values of float32 that are not negative are ordered as their bits are.
+        # Non-negative values of float32 have the order of their bits.
         first, last = np.asarray(ends, np.float32).view(np.int32).astype(np.int64)
-    stop = np.maximum.accumulate(last + 1)  # components are in the order of their means
+    stop = np.maximum.accumulate(last + 1)  # components are sorted by mean
     start = np.maximum(first, np.append(0, stop[:-1]))
     if not coarse.any() or np.maximum(stop - start, 0).sum() > _MOST_STEPS:
         return magnitude
@@ -376,27 +375,27 @@ def _round_coarse(magnitude: FoldedNormals) -> FoldedNormals:
 
 
 def refuse_batches(spec: SimulationSpec) -> None:
-    """Refuse a specification whose perturbation effects have an offset by TF and measurement."""
+    """Raise for a specification whose perturbation effects have an offset by TF and measurement."""
     if spec.batch_std:
         raise InputError(
             f"batch_std is {spec.batch_std:g}, so perturbation effects of a TF share an offset in each measurement; "
-            "theory expects batch_std=0"
+            "expected batch_std=0"
         )
 
 
 def compute_large_fraction(spec: SimulationSpec, feature: str, pairs: Mapping[TFKind, Pairs], *, every: bool) -> float:
-    """Return which share of the effects of pairs (not none) is large; ``every``: these are all pairs of their TFs.
+    """Return the share of large effects among pairs (at least one); ``every`` means all pairs of their TFs.
 
     ``feature`` is an effect or its p-value.
     """
     if spec.tests_effects:
-        raise InputError("pvalues is 'test', where no effects count as large; expected pvalues='tutorial'")
+        raise InputError("pvalues is 'test', so there are no large effects; expected pvalues='tutorial'")
     binding, model = BindingParameters.extract(spec), MeanModel.from_spec(spec)
     percentile, n = spec.large_effect_percentile, spec.n_genes
     of_binding = feature.startswith("binding")
     rank = rank_cutoff(n, percentile)
     if every and not of_binding and not rank.weight and not any(d.atoms for d in _round_magnitudes(binding, model)):
-        return (rank.others + 1) / n  # no ties: the rank alone decides
+        return (rank.others + 1) / n  # without ties, only the rank matters
     if not of_binding:
         refuse_batches(spec)
     responses = ResponseParameters.extract(spec)

@@ -1,19 +1,19 @@
 """The distribution of p-values: the probability that an effect is large, so that its p-value is small.
 
-An effect is large if it is at least its TF's quantile of |effect| over genes, which are finitely many.
+An effect is large if it is at least the quantile of |effect| over the finite number of genes of its TF.
 
-The cutoff is ``X[k] + (X[k+1] - X[k]) w``, where X are the TF's n values of |effect| in rising order (from 0), k is the
-integer part of ``(n - 1) q`` and w the rest. Let r be ``(n - 1) q`` rounded up. If w is 0 the cutoff is X[r] itself. If
-not, it lies above X[k] and not above X[k+1] = X[r], or both are equal: no value lies in between, so a value that is at
-least the cutoff is at least X[r]. Either way **an effect is large if and only if it is at least the r-th order
-statistic**: at most n - 1 - r of the other genes' values are larger. That holds with ties, and makes the probability of
-a value to be large a tail of a sum of independent binomials, given how many genes follow which distribution: of the
-bound genes whose conditions hold, of those whose conditions fail, and of the unbound genes. Where the first number is
-random, the tail is averaged over its distribution.
+The cutoff is ``X[k] + (X[k+1] - X[k]) w``, where X are the n values of |effect| of the TF in ascending order (from 0),
+k is the integer part of ``(n - 1) q`` and w the fractional part. Let r be ``(n - 1) q`` rounded up. If w is 0, the
+cutoff is X[r]. Otherwise it is above X[k] and at most X[k+1] = X[r], or both are equal: there are no values in between,
+so a value that is at least the cutoff is at least X[r]. Either way **an effect is large if and only if it is at least
+the r-th order statistic**: at most n - 1 - r of the other genes' values are larger. This includes ties. The probability
+that a value is large is therefore a tail of a sum of independent binomials, given the number of genes with each
+distribution: bound genes whose conditions hold, bound genes whose conditions fail, and unbound genes. If the first
+number is random, the tail is averaged over its distribution.
 
-One exception: where w is a rounding error of ``(n - 1) q`` (55.00000000000001 of 100 genes and quantile 0.55), the
-cutoff may round to X[k], which makes one more effect large. Values are float32, so that takes a w below 2^-29; it is
-accounted for.
+There is one exception: if w is a rounding error of ``(n - 1) q`` (55.00000000000001 for 100 genes and quantile 0.55),
+the cutoff may round to X[k], so that one more effect is large. Because values are float32, this needs a w below 2^-29;
+it is taken into account.
 """
 
 import math
@@ -37,9 +37,9 @@ Chance = Callable[[np.ndarray], np.ndarray]  # from values to the probabilities 
 
 
 class Rank(NamedTuple):
-    """The rank of the cutoff among the n values of a TF: at most ``others`` values are larger than a large one.
+    """The rank of the cutoff among the n values of a TF: at most ``others`` values exceed a large value.
 
-    ``weight`` is the position of the cutoff between X[k] and X[k+1] where that is a rounding error; otherwise 0.
+    ``weight`` is the position of the cutoff between X[k] and X[k+1] if it is a rounding error; otherwise 0.
     """
 
     others: int
@@ -47,7 +47,7 @@ class Rank(NamedTuple):
 
 
 def rank_cutoff(n: int, percentile: float) -> Rank:
-    """Return the rank of the cutoff among n values; ``(n - 1) percentile`` is rounded as the kernel does.
+    """Return the rank of the cutoff among n values; ``(n - 1) percentile`` is rounded as in the kernel.
 
     >>> rank_cutoff(1000, 0.9)
     Rank(others=99, weight=0.0)
@@ -59,9 +59,9 @@ def rank_cutoff(n: int, percentile: float) -> Rank:
 
 @dataclass(frozen=True)
 class Group:
-    """Genes of a TF (``count`` of them) that each follow one of one or two distributions, by shares that sum to 1.
+    """A number ``count`` of genes of a TF with one or two distributions, with shares that sum to 1.
 
-    ``first`` is the distribution of how many follow the first one; None where genes are independent of each other.
+    ``first`` is the distribution of the number of genes with the first distribution; None for independent genes.
     """
 
     count: int
@@ -70,7 +70,7 @@ class Group:
     first: Counts | None = None
 
     def remove(self, distribution: int) -> "Group":
-        """Return the other genes, given that one gene follows the distribution at an index."""
+        """Return all other genes, given that one gene has the distribution at an index."""
         first = None
         if self.first is not None:
             numbers, start = self.first.numbers, self.first.start
@@ -82,7 +82,7 @@ class Group:
 def compute_large_probabilities(groups: Sequence[Group], percentile: float) -> list[list[float]]:
     """Return the probability that a value is large, for each distribution of each group of a TF's genes.
 
-    The error is about 1e-12. It is NaN for distributions that no gene follows.
+    The error is about 1e-12. The result is NaN for distributions without genes.
 
     >>> coin = Lattice.of([0.0, 1.0], [0.5, 0.5])
     >>> compute_large_probabilities([Group(2, (1.0,), (coin,))], 1.0)  # not large: 0, where the other gene has 1
@@ -99,14 +99,14 @@ def compute_large_probabilities(groups: Sequence[Group], percentile: float) -> l
                 continue
             others = [other.remove(j) if k == i else other for k, other in enumerate(groups)]
             chance = partial(_compute_chance, others=[other for other in others if other.count], rank=rank)
-            if not edges.size and isinstance(d, FoldedNormals):  # about the same for all: they differ by one gene
+            if not edges.size and isinstance(d, FoldedNormals):  # almost equal for all, because they differ by one gene
                 edges = _choose_edges(chance, groups)
             probabilities[-1].append(min(max(_average(chance, d, edges), 0.0), 1.0))
     return probabilities
 
 
 def _average(chance: Chance, d: FoldedNormals | Lattice, edges: np.ndarray) -> float:
-    """Return the mean of the chance of a value over its distribution."""
+    """Return the mean of the probability of a value over its distribution."""
     if isinstance(d, Lattice):
         return float(d.probabilities @ chance(d.values))
     atoms = float(d.atoms.probabilities @ chance(d.atoms.values)) if d.atoms else 0.0
@@ -117,12 +117,12 @@ def _average(chance: Chance, d: FoldedNormals | Lattice, edges: np.ndarray) -> f
 
 
 def average_chance(chance: Chance, d: FoldedNormals, parts: Sequence[FoldedNormals]) -> float:
-    """Return the mean of a chance that rises with the magnitude; the parts say where it does."""
+    """Return the mean of a probability that increases with the magnitude; the parts determine where."""
     return _average(chance, d, _choose_edges(chance, [Group(1, (1.0,), (part,)) for part in parts]))
 
 
 def _choose_edges(chance: Chance, groups: Sequence[Group]) -> np.ndarray:
-    """Return values in rising order, from 0, between which the chance is smooth; most of them where it rises."""
+    """Return ascending values, from 0, between which the probability is smooth, most of them where it increases."""
     parts = [
         (group.count * share, d)
         for group in groups
@@ -141,18 +141,18 @@ def _choose_edges(chance: Chance, groups: Sequence[Group]) -> np.ndarray:
         chances = chance(inner)
         low = inner[chances <= _NEGLIGIBLE].max(initial=low)
         high = inner[chances >= 1 - _NEGLIGIBLE].min(initial=high)
-    atoms = mixture.atoms.values if mixture.atoms else np.empty(0)  # the chance jumps there
+    atoms = mixture.atoms.values if mixture.atoms else np.empty(0)  # the probability jumps there
     return np.unique(np.concatenate([[0.0], np.linspace(low, high, _PANELS + 1), atoms[atoms < top], [top]]))
 
 
 def _integrate(chance: Chance, d: FoldedNormals, edges: np.ndarray) -> float:
-    """Integrate the chance of a value over a density, by Gauss and Legendre's rule on panels that are halved at need.
+    """Integrate the probability of a value over a density by adaptive Gauss-Legendre quadrature on panels.
 
-    A panel is accepted when its halves agree with it, and the density alone integrates to the distribution's share.
+    A panel is accepted if its halves agree with it, and the integral of the density agrees with the distribution.
     """
     at_edges, above = chance(edges), d.sf(edges)
     masses = above[:-1] - above[1:]
-    # The chance never falls: it is constant between equal values. Beyond the last edge the density is negligible.
+    # The probability is monotonic, hence constant between equal values. The density beyond the last edge is negligible.
     flat = (at_edges[1:] - at_edges[:-1] <= _NEGLIGIBLE) | (masses <= _NEGLIGIBLE**2)
     total = float(at_edges[1:][flat] @ masses[flat] + at_edges[-1] * above[-1])
     left, right = edges[:-1][~flat], edges[1:][~flat]
@@ -174,14 +174,14 @@ def _integrate(chance: Chance, d: FoldedNormals, edges: np.ndarray) -> float:
 
 @cache
 def _get_nodes() -> tuple[np.ndarray, np.ndarray]:
-    """Return the nodes and weights of Gauss-Legendre quadrature; numpy.polynomial takes a while to import."""
+    """Return the nodes and weights of Gauss-Legendre quadrature, importing numpy.polynomial lazily."""
     return np.polynomial.legendre.leggauss(10)
 
 
 def _integrate_panels(
     chance: Chance, d: FoldedNormals, left: np.ndarray, right: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the integrals of density times chance, and of the density alone, over panels."""
+    """Return the integrals of density times probability, and of the density, over panels."""
     nodes, weights = _get_nodes()
     half = (right - left) / 2
     x = (left + half)[:, None] + half[:, None] * nodes
@@ -190,10 +190,10 @@ def _integrate_panels(
 
 
 class _Genes(NamedTuple):
-    """Independent genes, each with a chance that its value is beyond a limit, for several limits.
+    """Independent genes with the probability that a value is beyond a limit, for several limits.
 
-    With two ``chances``, a random number of them (``first``) has the one, the others the other. ``log_scales`` are
-    logarithms of probabilities, per gene, of the event that the chances are conditional on.
+    With two ``chances``, a random number of genes (``first``) has the first one, and all others have the second one.
+    ``log_scales`` are logarithms of probabilities per gene of the condition of the chances.
     """
 
     n: int
@@ -202,14 +202,14 @@ class _Genes(NamedTuple):
     log_scales: tuple[np.ndarray, ...]
 
     def select(self, index: np.ndarray) -> "_Genes":
-        """Return the same for a selection of limits."""
+        """Return the genes for a selection of limits."""
         return self._replace(
             chances=tuple(chance[index] for chance in self.chances),
             log_scales=tuple(log_scale[index] for log_scale in self.log_scales),
         )
 
     def bound_sum(self, per_gene: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Return the least and the largest sum over genes of a function of their chances, shape (2, limits)."""
+        """Return the smallest and the largest sum over genes of a function of probabilities, shape (2, limits)."""
         if self.first is None:
             return np.stack([self.n * per_gene(self.chances[0])] * 2)
         one, two = (per_gene(chance) for chance in self.chances)
@@ -234,11 +234,11 @@ class _Genes(NamedTuple):
 
 
 def _compute_chance(v: np.ndarray, others: Sequence[Group], rank: Rank) -> np.ndarray:
-    """Return the probability that a value v is large, given the other genes."""
+    """Return the probability that a value v is large, given all other genes."""
     x = v.reshape(-1)
     chance = _compute_tail([_make_genes(group, x) for group in others], x.size, rank.others)
     if rank.weight:
-        # v is X[k], and large after all where X[k+1] is so near that the cutoff rounds to v, so where not all of the
+        # v is X[k], and also large if X[k+1] is so close that the cutoff rounds to v, that is, if not all of the
         # larger values are beyond that.
         near = x + np.spacing(x) / (2 * rank.weight)
         for sign, limit in ((1, x), (-1, near)):
@@ -249,7 +249,7 @@ def _compute_chance(v: np.ndarray, others: Sequence[Group], rank: Rank) -> np.nd
 
 
 def _make_genes(group: Group, x: np.ndarray, limit: np.ndarray | None = None) -> _Genes:
-    """Return genes whose values may be beyond a limit of at least x (x by default) and are not between both."""
+    """Return genes with values beyond a limit of at least x (default: x), and none between both."""
     above = [d.sf(x) for d in group.distributions]
     beyond = above if limit is None else [d.sf(limit) for d in group.distributions]
     if group.first is None:
@@ -260,9 +260,9 @@ def _make_genes(group: Group, x: np.ndarray, limit: np.ndarray | None = None) ->
 
 
 def _compute_tail(genes: Sequence[_Genes], size: int, most: int) -> np.ndarray:
-    """Return the probability that at most a number of genes are beyond each of ``size`` limits.
+    """Return the probability that at most a given number of genes are beyond each of ``size`` limits.
 
-    Bernstein's inequality bounds that number; between the bounds its characteristic function is inverted.
+    Bernstein's inequality bounds this number; between the bounds, its characteristic function is inverted.
     """
     everything = np.prod([part.transform(np.zeros(1))[:, 0].real for part in genes], axis=0) * np.ones(size)
     means = np.sum([part.bound_sum(lambda s: s) for part in genes], axis=0) * np.ones((2, size))
@@ -272,7 +272,7 @@ def _compute_tail(genes: Sequence[_Genes], size: int, most: int) -> np.ndarray:
     high = np.minimum(np.ceil(means[1] + reach), sum(part.n for part in genes))
     tail = np.where(high <= most, everything, 0.0)
     undecided = np.flatnonzero((low <= most) & (most < high))
-    # Limits with windows and variances of similar sizes share their frequencies.
+    # Limits with windows and variances of similar size share frequencies.
     classes = np.stack([np.frexp(high - low + 1)[1], np.frexp(variances[0] + 1)[1]])[:, undecided]
     for similar in np.unique(classes, axis=1).T:
         index = undecided[(classes == similar[:, None]).all(axis=0)]

@@ -9,15 +9,15 @@ from yeastxr.theory.pvalues import average_chance
 
 
 class TailPvalues(Distribution):
-    """P-values ``P(|X| >= a)`` of magnitudes ``a``, with ``|X|`` of one distribution and ``a`` of another.
+    """P-values ``P(|X| >= a)`` of magnitudes ``a``, where ``|X|`` and ``a`` have different distributions.
 
-    Where both are the same, p-values are uniform. Exact but for the rounding of p-values to float32, which counts only
-    for magnitudes without noise.
+    If both distributions are equal, p-values are uniform. The result is exact except for the rounding of p-values to
+    float32, which is taken into account only for magnitudes without noise.
 
     Parameters
     ----------
     null
-        The distribution of ``|X|``; it has noise.
+        The distribution of ``|X|``, with noise.
     magnitude
         The distribution of ``a``.
 
@@ -68,11 +68,11 @@ class TailPvalues(Distribution):
 
     @property
     def support(self) -> tuple[float, float]:
-        """0 and 1, or the least and the most p-value of magnitudes without noise."""
+        """0 and 1, or the smallest and the largest p-value of magnitudes without noise."""
         return (0.0, 1.0) if self._atoms is None or self.magnitude.smooth else self._atoms.support
 
     def _invert(self, x: np.ndarray) -> np.ndarray:
-        """Return the magnitudes that have these p-values."""
+        """Return the magnitudes of p-values."""
         return self.null.upper_quantile(np.clip(x, 0, 1))
 
     def _add(self, of_atoms: np.ndarray | float, of_smooth: np.ndarray | float) -> np.ndarray:
@@ -95,7 +95,7 @@ class TailPvalues(Distribution):
         return np.where(inside, self.magnitude.density(at) / self.null.density(at), 0.0)
 
     def _pmf(self, x: np.ndarray) -> np.ndarray:
-        assert self._atoms is not None  # a discrete distribution has nothing else
+        assert self._atoms is not None  # a discrete distribution has no other values
         return self._atoms._pmf(x)
 
     def _quantile(self, q: np.ndarray) -> np.ndarray:
@@ -104,7 +104,7 @@ class TailPvalues(Distribution):
         if self.magnitude.smooth is None:
             return self._atoms._quantile(q)
         low, high = np.zeros(q.shape), np.ones(q.shape)
-        for _ in range(60):  # bisection: the cdf jumps at atoms
+        for _ in range(60):  # bisection, because the cdf jumps at atoms
             middle = (low + high) / 2
             reached = self._cdf(middle) >= q
             low, high = np.where(reached, low, middle), np.where(reached, middle, high)

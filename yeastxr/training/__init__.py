@@ -1,4 +1,4 @@
-"""Train models on datasets: tensors, splits, batches, and torch's and Lightning's own kinds of datasets."""
+"""Train models on datasets: tensors, splits, batches, and datasets for torch and Lightning."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # These subclass classes of torch and Lightning, which take seconds to load.
+    # These subclass classes of torch and Lightning, whose import takes seconds.
     if name in ("BatchStream", "SampleDataset"):
         import_extra("torch", "torch")
         from yeastxr.training import loaders

@@ -1,4 +1,4 @@
-"""Batches of tensors for training, in a fixed order, from memory, dask, a store larger than memory, or a simulation."""
+"""Batches of tensors for training, in a reproducible order, from memory, dask, a store or a simulation."""
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,59 +35,59 @@ else:
     torch = LazyModule("torch", "torch")
 
 
-EPOCH_END = 2**32  # the random-number scheme counts epochs in 32 bits
+EPOCH_END = 2**32  # epochs have 32 bits in the random-number scheme
 
 
 class Batches:
-    """Iterable of pairs of tensors; each iteration is an epoch, which has every sample exactly once.
+    """Iterable of pairs of tensors; each iteration is an epoch, which contains every sample exactly once.
 
-    Threads read whole blocks of samples ahead into a buffer, where they are shuffled; batches are copies. The order
-    depends only on the sizes, the seed and the epoch, not on chunks, threads or where the data is stored.
+    Threads read blocks of samples ahead into a buffer, which shuffles them; batches are copies. The order depends only
+    on the sizes, the seed and the epoch, not on chunks, threads or the storage of the data.
 
     Parameters
     ----------
     data
-        A dataset, NumPy or dask, or what :func:`yeastxr.open` takes; a path is read without dask.
+        A dataset, NumPy or dask, or an argument of :func:`yeastxr.open`; paths are read without dask.
     batch_size
-        Samples in a batch, at least 1.
+        The number of samples per batch, at least 1.
     x, y
-        The features that a model gets and those that it predicts: a name, or a list of names for one more axis.
+        The features for the input and the target of a model: a name, or a list of names, which adds an axis.
     by
-        The dim whose positions are samples: ``"gene"``, ``"tf"``, or a leading dim, such as ``"replicate"``. Leading
-        dims multiply the genes or TFs.
+        The dimension of samples: ``"gene"``, ``"tf"``, or a leading dimension such as ``"replicate"``. With leading
+        dimensions, each gene or TF is a sample for each of their entries.
     split
-        A part of the dataset's split, such as ``"train"``; see :func:`yeastxr.split`. All by default.
+        A part of the dataset's split, such as ``"train"``; see :func:`yeastxr.split`. The default is all samples.
     shuffle
-        Whether to shuffle blocks, and samples within the buffer, anew each epoch.
+        Whether to shuffle blocks, and samples within the buffer, in each epoch.
     seed
-        The seed of the shuffling, an integer in [0, 2**64); drawn by default, and part of ``state_dict()``.
+        The seed for shuffling, an integer in [0, 2**64). By default it is random, and part of ``state_dict()``.
     drop_last
-        Whether to leave out a smaller last batch; all ranks then get the same number of batches.
+        Whether to drop a smaller last batch; all ranks then get the same number of batches.
     device
-        The device of the batches; the CPU by default. They go to a CUDA GPU from pinned memory, one batch ahead.
+        The device of the batches (default: the CPU). Batches are copied to a CUDA GPU from pinned memory, one batch
+        ahead.
     dtype
-        A floating-point torch dtype; ``torch.float32`` by default.
+        A floating-point torch dtype (default: ``torch.float32``).
     block
-        The number of samples that are read together; by default a plane of genes x TFs, at most 64 MB a feature.
+        The number of samples to read at a time. The default is a plane of genes x TFs, with at most 64 MB per feature.
     buffer
-        The number of samples that are shuffled together; by default as many blocks as make 64 MB a feature. Memory
-        holds two buffers.
+        The number of samples to shuffle together. The default is 64 MB per feature, rounded to blocks. There are two
+        buffers in memory.
     threads
-        The number of threads that read ahead; ``YEASTXR_THREADS`` or the cores by default.
+        The number of threads that read ahead (default: ``YEASTXR_THREADS``, or the number of cores).
     rank, world_size
-        Which share of the samples to take, of how many; those of ``torch.distributed`` by default.
+        The share of the samples to use, and the number of shares (default: those of ``torch.distributed``).
     missing
-        What becomes of missing values: they stay NaN (``"keep"``), are refused (``"refuse"``), or are filled with a
-        number.
+        How to treat missing values: keep NaN (``"keep"``), raise an error (``"refuse"``), or fill with a number.
     mask
         Whether batches are a :class:`yeastxr.MaskedPair`: ``x, y, x_mask, y_mask``, where masks are True for values
-        that are present. A loss of NaN is NaN, so one of data with missing values needs the mask.
+        that are present. A loss of NaN is NaN, so losses of data with missing values need the mask.
 
     Raises
     ------
     InputError
-        If an argument is invalid, there are fewer samples than a batch has, or values are missing and refused: here
-        where the data is in memory, else while batches are read.
+        If an argument is invalid, there are fewer samples than in a batch, or values are missing with
+        ``missing="refuse"``: immediately if the data are in memory, otherwise while batches are read.
 
     Examples
     --------
@@ -98,7 +98,7 @@ class Batches:
     (4, [(256, 2), (256, 2), (256, 2), (232, 2)])
     """
 
-    batch_sampler = None  # Lightning reads it where there is a sampler
+    batch_sampler = None  # Lightning reads it if there is a sampler
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class Batches:
         self._order = self._reader.make_order(bool(shuffle), self.seed, block, buffer, least=self.batch_size)
         self.rank, self.world_size = _resolve_ranks(rank, world_size)
         if shuffle and seed is None and self.world_size > 1:
-            raise InputError("seed is None, so each rank would draw its own; expected the same seed on all ranks")
+            raise InputError("seed is None, so ranks would use different seeds; expected the same seed on all ranks")
         first, last = self._get_share()
         if last - first < self.batch_size:
             raise InputError(
@@ -151,7 +151,7 @@ class Batches:
         return (last - first) // self.batch_size if self.drop_last else -(-(last - first) // self.batch_size)
 
     def __iter__(self) -> Iterator[Pair | MaskedPair]:
-        # A generator: an iterator begins its epoch with its first batch. Lightning makes one before it sets the epoch.
+        # A generator, so that epochs begin with a first batch: Lightning creates iterators before it sets the epoch.
         self._reader.check_process()
         self._now = epoch, first = self._epochs.begin()
         yield from self._read_batches(epoch, first, len(self))
@@ -165,29 +165,29 @@ class Batches:
         )
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next iteration that of an epoch, from its start.
+        """Set the epoch of the next iteration, which begins with its first batch.
 
         Parameters
         ----------
         epoch
-            At least 0; shuffled batches come in another order each epoch.
+            At least 0; each epoch has a different order of shuffled batches.
         """
         self._set_next(check_integer("epoch", epoch, least=0, most=EPOCH_END - 1), 0)
 
     @property
     def sampler(self) -> "EpochSetter":
-        """An object whose ``set_epoch`` Lightning calls."""
+        """The object whose ``set_epoch`` Lightning calls."""
         return EpochSetter(self)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the iteration is, so that :meth:`load_state_dict` continues with the next batch.
+        """Return the state of the iteration, so that :meth:`load_state_dict` continues with the next batch.
 
-        Workers of a ``DataLoader`` read ahead of the loop, so with them the state is the start of the next epoch.
+        With workers of a ``DataLoader``, which read ahead of the loop, this is the start of the next epoch.
 
         Returns
         -------
         dict
-            ``epoch``, ``batch``, and what the order depends on; plain numbers, for JSON and ``torch.save``.
+            ``epoch``, ``batch``, and the parameters of the order, as plain values for JSON and ``torch.save``.
         """
         epoch, batch = self._epochs.get_next()
         if self._now is not None and self._now[0] == epoch - 1 and self._now[1] < len(self):
@@ -195,27 +195,27 @@ class Batches:
         return {"epoch": epoch, "batch": batch, "order": self._describe_order()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue where :meth:`state_dict` was called: the next iteration gives the rest of that epoch.
+        """Restore the state of :meth:`state_dict`: the next iteration yields the rest of that epoch.
 
         Parameters
         ----------
         state
-            What :meth:`state_dict` returned.
+            The return value of :meth:`state_dict`.
 
         Raises
         ------
         InputError
-            If the state is not one, or is of batches in another order.
+            If it is not a valid state, or belongs to batches in a different order.
         """
         if not isinstance(state, Mapping) or not {"epoch", "batch", "order"} <= set(state):
-            raise InputError(f"state is {format_value(state)}; expected what state_dict() returned")
+            raise InputError(f"state is {format_value(state)}; expected the result of state_dict()")
         differences = [
             f"{key} {format_value(state['order'].get(key))}, not {value}"
             for key, value in self._describe_order().items()
             if state["order"].get(key) != value
         ]
         if differences:
-            raise InputError(f"state is of batches with {'; '.join(differences)}; expected a state of the same order")
+            raise InputError(f"state belongs to batches with {'; '.join(differences)}; expected the same parameters")
         self._set_next(int(state["epoch"]), int(state["batch"]))
 
     def order(self, epoch: int = 0) -> xr.Dataset:
@@ -229,7 +229,8 @@ class Batches:
         Returns
         -------
         xarray.Dataset
-            Along a dim ``sample``, int64: ``position`` along ``by``, and ``plane``, counted over the leading dims.
+            Variables along a dimension ``sample``, int64: ``position`` along ``by``, and ``plane``, the number of the
+            entry of leading dimensions.
         """
         windows, _ = self._order.cut_windows(check_integer("epoch", epoch, least=0, most=EPOCH_END - 1))
         samples = np.concatenate([self._order.order_samples(window, epoch) for window in windows])
@@ -237,12 +238,12 @@ class Batches:
         return xr.Dataset({"position": ("sample", position), "plane": ("sample", plane)})
 
     def _share_epochs(self) -> None:
-        """Count epochs where the workers of a ``DataLoader``, which are copies, see them, too."""
+        """Share the count of epochs with workers of a ``DataLoader``, which are copies of this object."""
         if not isinstance(self._epochs, SharedEpochs):
             self._epochs = SharedEpochs(self._epochs.get_next())
 
     def _iterate_share(self, worker: Any) -> Iterator[Pair | MaskedPair]:
-        """Return an iterator over consecutive batches for a worker of a ``DataLoader``; all together have each once."""
+        """Return an iterator over a worker's share of the batches in a ``DataLoader``."""
         self._reader.check_process()
         assert isinstance(self._epochs, SharedEpochs)
         epoch, first = self._epochs.begin(worker)
@@ -251,7 +252,7 @@ class Batches:
         return self._read_batches(epoch, start, end)
 
     def _set_next(self, epoch: int, batch: int) -> None:
-        """Set where the next iteration begins."""
+        """Set the start of the next iteration."""
         self._epochs.set_next((epoch, batch))
         self._now = None
 
@@ -260,7 +261,7 @@ class Batches:
         return share_samples(self._order.samples, self.rank, self.world_size, self.drop_last)
 
     def _describe_order(self) -> dict[str, Any]:
-        """Return what the order of the batches depends on."""
+        """Return the parameters of the order of batches."""
         order = self._order
         return {
             "seed": self.seed,
@@ -315,14 +316,14 @@ class Batches:
             threads.shutdown(cancel_futures=True)
 
     def _hand_over(self, epoch: int, tensors: "list[torch.Tensor]") -> Pair | MaskedPair:
-        """Count a batch, and return it."""
+        """Count and return a batch."""
         if self._now is not None and self._now[0] == epoch:
             self._now = (epoch, self._now[1] + 1)
         return make_pair(tensors, self._missing, mask=self._mask)
 
 
 class EpochSetter:
-    """Sets the epoch of batches for a loop that counts epochs itself; batches in the middle of that epoch stay there.
+    """Sets the epoch of batches for a loop that counts epochs; a position within that epoch is kept.
 
     Parameters
     ----------
@@ -342,7 +343,7 @@ class EpochSetter:
         self._batches = batches
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next iteration that of an epoch, from the batch that :meth:`Batches.load_state_dict` set.
+        """Set the epoch of the next iteration, which begins with the batch from :meth:`Batches.load_state_dict`.
 
         Parameters
         ----------
@@ -354,14 +355,14 @@ class EpochSetter:
 
 
 class SimulatedBatches(Batches):
-    """Batches of a simulation that is not stored: each block is simulated when it is read.
+    """Batches of a simulation without a store: each block is simulated when it is read.
 
-    Equal bit for bit to the batches of the stored simulation of the same specification.
+    Bit-identical to the batches of a stored simulation with the same specification.
 
     Parameters
     ----------
     spec
-        What to simulate; an epoch is all of its replicates.
+        The specification; an epoch contains all of its replicates.
     batch_size, **options
         As for :class:`Batches`.
 
@@ -382,46 +383,46 @@ class SimulatedBatches(Batches):
 
 
 def _resolve_ranks(rank: int | None, world_size: int | None) -> tuple[int, int]:
-    """Return which share to take of how many: as given, or as torch.distributed says."""
+    """Return the given rank and world size, or those of torch.distributed."""
     if rank is None and world_size is None:
         distributed = torch.distributed
         if not distributed.is_available() or not distributed.is_initialized():
             return 0, 1
         return distributed.get_rank(), distributed.get_world_size()
     if rank is None or world_size is None:
-        raise InputError("rank and world_size are given one without the other; expected both or neither")
+        raise InputError("only one of rank and world_size is given; expected both or neither")
     world_size = check_integer("world_size", world_size, least=1)
     return check_integer("rank", rank, least=0, most=world_size - 1), world_size
 
 
 class _Handover:
-    """Makes batches of rows of two buffers, in the order in which they are copied.
+    """Assembles batches from rows of two buffers, in the order in which they are copied.
 
-    Copies to a CUDA GPU run on a stream of their own, from pinned memory. A batch is kept back until the next one is
-    being copied, so that the device need not wait for it.
+    Copies to a CUDA GPU run on a separate stream, from pinned memory. Each batch is delayed until the next one is being
+    copied, so that the device does not wait for copies.
     """
 
     def __init__(self, device: "torch.device", dtype: "torch.dtype") -> None:
         self._device, self._dtype = device, dtype
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._last_use: dict[int, Any] = {}
-        self._batch: list[torch.Tensor] = []  # incomplete, with so many rows
+        self._batch: list[torch.Tensor] = []  # the incomplete batch, and its number of rows
         self._rows = 0
         self._finished: list[tuple[list[torch.Tensor], Any]] = []
 
     def allocate(self, shape: Sequence[int]) -> "torch.Tensor":
-        """Return float32 memory on the CPU for rows; pinned, where they go to a CUDA GPU."""
+        """Return float32 memory on the CPU for rows, pinned if they are copied to a CUDA GPU."""
         if self._stream is not None:
             return torch.empty(tuple(shape), dtype=torch.float32, pin_memory=True)
         return torch.from_numpy(allocate(shape))
 
     def wait_until_free(self, buffer: int) -> None:
-        """Wait until all copies out of a buffer are done."""
+        """Wait until all copies from a buffer are complete."""
         if buffer in self._last_use:
             self._last_use.pop(buffer).synchronize()
 
     def copy(self, buffer: int, rows: "Sequence[torch.Tensor]", size: int) -> None:
-        """Copy rows of a buffer to the current batch, which gets ``size`` rows in all."""
+        """Copy rows of a buffer to the current batch of ``size`` rows."""
         with nullcontext() if self._stream is None else torch.cuda.stream(self._stream):
             if not self._batch:
                 self._batch = [
@@ -442,7 +443,7 @@ class _Handover:
             self._batch = []
 
     def pop_finished(self, *, flush: bool = False) -> "Iterator[list[torch.Tensor]]":
-        """Yield the batches that are complete; the last one for a GPU is kept back unless flushed."""
+        """Yield complete batches; the last one for a GPU is delayed unless flushed."""
         while len(self._finished) > (0 if flush or self._stream is None else 1):
             tensors, event = self._finished.pop(0)
             if self._stream is not None:

@@ -1,4 +1,4 @@
-"""The epoch and batch at which the next iteration begins: for one process, or for a process and its workers."""
+"""The start (epoch and batch) of the next iteration, for one process, or for a process and its workers."""
 
 import json
 import multiprocessing
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-Start = tuple[int, int]  # an epoch, and the first batch of it that is still to come
+Start = tuple[int, int]  # an epoch, and the first of its remaining batches
 
 
 class Epochs:
@@ -21,7 +21,7 @@ class Epochs:
         self._next = start
 
     def get_next(self) -> Start:
-        """Return where the next iteration begins."""
+        """Return the start of the next iteration."""
         return self._next
 
     def set_next(self, start: Start) -> None:
@@ -29,40 +29,41 @@ class Epochs:
         self._next = start
 
     def begin(self) -> Start:
-        """Return where an iteration begins; the next one begins an epoch later."""
+        """Return the start of an iteration, and advance to the next epoch."""
         start = self._next
         self._next = (start[0] + 1, 0)
         return start
 
 
 class SharedEpochs(Epochs):
-    """Counts the epochs of a process and the workers of its ``DataLoader``, which are copies of it, in a small file.
+    """Counts the epochs of a process and the workers of its ``DataLoader``, in a small file.
 
-    The workers of one iteration begin one after the other, and must begin the same epoch. The first of them counts; the
-    others recognize the iteration by the random seed that all workers of a loader's iterator share and, as workers may
-    persist, by its number in their process. Processes with loaders of their own, such as ranks, have separate counts.
+    The workers of one iteration begin at different times, but must begin the same epoch. The first one increments the
+    count. The others recognize the iteration by the random seed, which all workers of an iterator share, and, because
+    workers may persist, by the number of the iteration in their process. Processes with separate loaders, such as
+    ranks, have separate counts.
     """
 
-    _REMEMBERED = 64  # iterations whose workers may still begin
+    _REMEMBERED = 64  # iterations that workers may still begin
 
     def __init__(self, start: Start = (0, 0)) -> None:
         self._owner, self._folder = os.getpid(), tempfile.mkdtemp(prefix="yeastxr-epochs-")
-        self._iterations = 0  # that this worker has begun
+        self._iterations = 0  # iterations that this worker has begun
         weakref.finalize(self, _remove_folder, self._folder, self._owner)
         self._path.write_text(json.dumps({"next": {str(self._owner): start}, "begun": []}))
 
     def get_next(self) -> Start:
-        """Return where the next iteration of this process begins."""
+        """Return the start of the next iteration of this process."""
         with self._edit() as (counts, process):
             return _to_start(counts["next"][process])
 
     def set_next(self, start: Start) -> None:
-        """Set where the next iteration of this process begins."""
+        """Set the start of the next iteration of this process."""
         with self._edit() as (counts, process):
             counts["next"][process] = start
 
     def begin(self, worker: Any = None) -> Start:
-        """Return where an iteration begins, which is the same for all workers that take part in it."""
+        """Return the start of an iteration, which is the same for all of its workers."""
         with self._edit() as (counts, process):
             start, iteration = counts["next"][process], None
             if worker is not None:
@@ -93,7 +94,7 @@ class SharedEpochs(Epochs):
 
     @contextmanager
     def _edit(self) -> Iterator[tuple[dict[str, Any], str]]:
-        """Yield the counts, which are written when they change, and the key of the process that has the loader."""
+        """Yield the counts, which are saved if they change, and the key of the process with the loader."""
         from filelock import FileLock
 
         parent = multiprocessing.parent_process()
@@ -109,7 +110,7 @@ class SharedEpochs(Epochs):
 
 
 def _is_worker() -> bool:
-    """Tell whether this process is a worker of a ``DataLoader``."""
+    """Return whether this process is a worker of a ``DataLoader``."""
     from torch.utils.data import get_worker_info
 
     return get_worker_info() is not None
@@ -120,6 +121,6 @@ def _to_start(pair: list[int]) -> Start:
 
 
 def _remove_folder(folder: str, owner: int) -> None:
-    """Remove the folder, in the process that made it."""
+    """Remove the folder in the process that created it."""
     if os.getpid() == owner:
         shutil.rmtree(folder, ignore_errors=True)

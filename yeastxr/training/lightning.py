@@ -1,4 +1,4 @@
-"""A LightningDataModule over splits and batches; it needs the extra ``lightning``."""
+"""A LightningDataModule for splits and batches; needs the extra ``lightning``."""
 
 from typing import Any
 
@@ -16,31 +16,31 @@ try:
     from lightning import LightningDataModule
 except ImportError as error:
     raise ImportError(
-        f"yeastxr.training.lightning needs lightning ({error}); expected: pip install 'yeastxr[lightning]'"
+        f"yeastxr.training.lightning needs lightning ({error}); pip install 'yeastxr[lightning]'"
     ) from None
 
 
 class YeastDataModule(LightningDataModule):
     """Training, validation and test batches of a dataset, for a ``lightning.Trainer``.
 
-    The split is the dataset's own where it has one; otherwise it is made once, from the seed, so the test set is the
-    same before and after training. Training batches are shuffled anew each epoch. Checkpoints hold the seed and the
-    position in the training batches, so a run that is resumed gets the batches that it would have got.
+    The module uses the split of the dataset, if there is one. Otherwise it splits once, with the seed, so that the test
+    set is the same before and after training. Training batches are shuffled in each epoch. Checkpoints contain the seed
+    and the position in the training batches, so that a resumed run gets the same batches as an uninterrupted one.
 
     Parameters
     ----------
     data
-        A dataset, NumPy or dask, or what :func:`yeastxr.open` takes.
+        A dataset, NumPy or dask, or an argument of :func:`yeastxr.open`.
     batch_size
-        Samples in a batch.
+        The number of samples per batch.
     by
-        The dim whose positions are samples, and that is split.
+        The dimension of samples, along which the dataset is split.
     train, val, test, stratify
-        Of the split, where the dataset has none; see :func:`yeastxr.split`.
+        Parameters of :func:`yeastxr.split`, for a dataset without a split.
     seed
-        Of the split and the shuffling, an integer in [0, 2**64); drawn, and kept as ``seed``, by default.
+        The seed for splitting and shuffling, an integer in [0, 2**64). By default it is random, and stored as ``seed``.
     **options
-        Of :class:`yeastxr.Batches`: ``x``, ``y``, ``missing``, ``mask``, ``buffer`` and so on.
+        Options of :class:`yeastxr.Batches`: ``x``, ``y``, ``missing``, ``mask``, ``buffer`` and so on.
 
     Raises
     ------
@@ -71,21 +71,21 @@ class YeastDataModule(LightningDataModule):
         super().__init__()
         for name in ("split", "shuffle", "device", "drop_last", "rank", "world_size"):
             if name in options:
-                raise InputError(f"{name} is given; expected it to be left to the trainer")
+                raise InputError(f"{name} can't be set, because the trainer sets it")
         self._source = data if isinstance(data, xr.Dataset) else open_store(data)
         self._split_options: dict[str, Any] = {"train": train, "val": val, "test": test, "by": by, "stratify": stratify}
         self._options: dict[str, Any] = {"batch_size": batch_size, "by": by, **options}
         self._training: Batches
         self._has_drawn_seed = seed is None
-        self._set_seed(check_seed(seed))  # invalid options are refused here, not once training begins
+        self._set_seed(check_seed(seed))  # raises for invalid options now, before training begins
 
     def setup(self, stage: str) -> None:
-        """Make all ranks use the same seed, where it was drawn.
+        """Use the same random seed on all ranks.
 
         Parameters
         ----------
         stage
-            What the trainer is about to do.
+            The stage of the trainer.
         """
         if self._has_drawn_seed and torch.distributed.is_available() and torch.distributed.is_initialized():
             seeds = [self.seed]
@@ -94,7 +94,7 @@ class YeastDataModule(LightningDataModule):
                 self._set_seed(seeds[0])
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint holds.
+        """Return the state for a checkpoint.
 
         Returns
         -------
@@ -104,7 +104,7 @@ class YeastDataModule(LightningDataModule):
         return {"seed": self.seed, "train": self._training.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue with the seed and the training batches of a checkpoint.
+        """Restore the seed and the training batches of a checkpoint.
 
         Parameters
         ----------
@@ -114,13 +114,13 @@ class YeastDataModule(LightningDataModule):
         Raises
         ------
         InputError
-            If the training batches of the checkpoint are others.
+            If the training batches of the checkpoint are different.
         """
         self._set_seed(state["seed"])
         self._training.load_state_dict(state["train"])
 
     def train_dataloader(self) -> Batches:
-        """Return the training batches, shuffled; all ranks get the same number. Each call continues with the epochs."""
+        """Return the shuffled training batches, the same number on all ranks; calls continue the count of epochs."""
         batches = self._make_training_batches()
         batches._epochs = self._training._epochs
         self._training = batches
@@ -135,18 +135,18 @@ class YeastDataModule(LightningDataModule):
         return self._make_batches("test")
 
     def predict_dataloader(self) -> Batches:
-        """Return the batches to predict, those of the test set."""
+        """Return the batches for prediction, which are those of the test set."""
         return self._make_batches("test")
 
     def _set_seed(self, seed: int) -> None:
-        """Split and shuffle by a seed."""
+        """Split and shuffle with a seed."""
         self.seed = self._options["seed"] = seed
         ds = self._source
         self.dataset = ds if SPLIT in ds.coords else split(ds, **self._split_options, seed=seed)
         self._training = self._make_training_batches()
 
     def _make_training_batches(self) -> Batches:
-        """Return training batches; a trainer that overfits a few of them needs the same ones each epoch."""
+        """Return training batches; a trainer that overfits a few batches gets the same ones in each epoch."""
         shuffle = not (self.trainer and self.trainer.overfit_batches)
         return Batches(self.dataset, split="train", shuffle=shuffle, drop_last=True, **self._options)
 

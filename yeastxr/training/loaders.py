@@ -24,11 +24,11 @@ from yeastxr.training.tensors import (
 
 
 class BatchStream(IterableDataset):
-    """Batches for ``torch.utils.data.DataLoader(stream, batch_size=None)``, whose workers share them.
+    """Batches for ``torch.utils.data.DataLoader(stream, batch_size=None)``, shared between workers.
 
-    Workers, whether forked or spawned and whether they persist, together give each batch of an epoch once: the same
-    batches as without workers, but interleaved. Each iteration of the loader is the next epoch, or the one that
-    ``set_epoch`` sets.
+    All workers together (forked or spawned, persistent or not) return each batch of an epoch once: the same batches as
+    without workers, but interleaved. Each iteration of the loader is the next epoch, or the one that ``set_epoch``
+    sets.
 
     Parameters
     ----------
@@ -67,13 +67,13 @@ class BatchStream(IterableDataset):
 
 
 class SampleDataset(Dataset):
-    """Samples by number, for a ``DataLoader`` with its own sampler.
+    """A map-style dataset for a ``DataLoader`` with its own sampler.
 
     Parameters
     ----------
     data
-        A dataset, NumPy or dask, or what :func:`yeastxr.open` takes. Where it is not in memory, access reads a block
-        and keeps the last two: :class:`yeastxr.Batches` is then faster.
+        A dataset, NumPy or dask, or an argument of :func:`yeastxr.open`. If it is not in memory, each access reads a
+        block, and the last two blocks are cached; :class:`yeastxr.Batches` is then faster.
     x, y, by, split, dtype, missing, mask
         As for :class:`yeastxr.Batches`.
 
@@ -129,7 +129,7 @@ class SampleDataset(Dataset):
         """Return copies of the tensors of one sample."""
         index = check_integer("index", index, least=-len(self)) if not isinstance(index, int) else index
         if not -len(self) <= index < len(self):
-            raise IndexError(f"index is {index}; expected one from {-len(self)} to {len(self) - 1}")
+            raise IndexError(f"index is {index}; expected an integer from {-len(self)} to {len(self) - 1}")
         plane, rank = divmod(index % len(self), len(self._order.positions))
         run, row = divmod(int(self._order.positions[rank]), self._order.block)
         tensors = self._cache.get((plane, run))
@@ -140,7 +140,7 @@ class SampleDataset(Dataset):
         return [tensor[row].to(self._dtype, copy=True) for tensor in tensors]
 
     def _read_block(self, plane: int, run: int) -> list[torch.Tensor]:
-        """Return the tensors of a block, whose positions that are no samples are not filled."""
+        """Return the tensors of a block; positions outside the samples are not filled."""
         start = run * self._order.block
         rows = min(self._order.block, self._order.length - start)
         buffers = [np.empty(shape, np.float32) for shape in self._reader.get_shapes(rows)]

@@ -1,8 +1,8 @@
-"""The order of samples in an epoch: which blocks are read together, and how their samples are shuffled.
+"""The order of samples in an epoch: windows of blocks, and shuffling within windows.
 
-A sample is a position along one dim, of one plane of genes x TFs where there are leading dims. Runs of positions make
-blocks; blocks, in a random order, are read together in windows as large as a buffer, and shuffled in it. All of this
-follows from sizes, the seed and the epoch; the data's chunks and the number of threads do not matter.
+A sample is a position along one dimension, in one plane of genes x TFs if there are leading dimensions. Runs of
+consecutive positions are blocks. Blocks are read in random order, in windows of the size of a buffer, and samples are
+shuffled within each window. The order depends only on sizes, the seed and the epoch, not on chunks and threads.
 """
 
 import os
@@ -24,9 +24,9 @@ from yeastxr.storage.store import open as open_store
 from yeastxr.training.split import get_part_positions, select_part
 from yeastxr.training.tensors import Selection, interleave, refuse_missing, refuse_nan
 
-_BLOCK_CELLS = 1 << 24  # 64 MB of float32: the most that is read at once, unless a single sample is more
+_BLOCK_CELLS = 1 << 24  # 64 MB of float32: the limit of a read, unless a single sample is larger
 _BUFFER_CELLS = 1 << 24  # of a feature, in one buffer
-_WASTEFUL = 4  # times that a chunk is read in an epoch
+_WASTEFUL = 4  # reads of a chunk per epoch
 
 
 class Piece(NamedTuple):
@@ -35,7 +35,7 @@ class Piece(NamedTuple):
     plane: int
     start: int
     stop: int
-    rows: np.ndarray  # of the buffer; -1 where the position is no sample
+    rows: np.ndarray  # of the buffer; -1 if the position is not a sample
 
 
 @dataclass(frozen=True)
@@ -58,18 +58,18 @@ class Order:
 
     @cached_property
     def _cuts(self) -> np.ndarray:
-        """Where each run of positions begins among the samples of a plane."""
+        """The start of each run of positions among the samples of a plane."""
         edges = np.append(np.arange(0, self.length, self.block), self.length)
         return np.searchsorted(self.positions, edges)
 
     def order_blocks(self, epoch: int) -> np.ndarray:
-        """Return blocks that hold samples in their order; block ``b`` is run ``b % runs`` of plane ``b // runs``."""
+        """Return blocks with samples in order; block ``b`` is run ``b % runs`` of plane ``b // runs``."""
         runs = len(self._cuts) - 1
         blocks = (np.arange(self.planes)[:, None] * runs + np.flatnonzero(np.diff(self._cuts))).reshape(-1)
         return self._shuffle(blocks, draws.Stream.SHUFFLE_BLOCKS, epoch)
 
     def cut_windows(self, epoch: int) -> tuple[list[np.ndarray], np.ndarray]:
-        """Return the blocks of each window, and where each window begins among the samples, and the last one ends."""
+        """Return the blocks of each window, and the borders of windows among the samples."""
         blocks = self.order_blocks(epoch)
         windows = [blocks[first : first + self.window] for first in range(0, len(blocks), self.window)]
         run_sizes = np.diff(self._cuts)
@@ -124,9 +124,9 @@ def share_samples(n: int, rank: int, world_size: int, drop_last: bool) -> tuple[
 class SampleReader:
     """Reads blocks of samples into rows of buffers, one for each selection of features, from memory, dask or a store.
 
-    ``data`` is a dataset, or what :func:`yeastxr.open` takes; ``by`` is the dim whose positions are samples; ``split``
-    is a part of the dataset's split, or None for all. With ``refuse``, samples with missing values are refused: here if
-    all are in memory, else when they are read.
+    ``data`` is a dataset, or an argument of :func:`yeastxr.open`; ``by`` is the dimension of samples; ``split`` is a
+    part of the dataset's split, or None for all. With ``refuse``, missing values raise an error: immediately if all
+    samples are in memory, otherwise on reading.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class SampleReader:
         ds = validate(data if isinstance(data, xr.Dataset) else open_store(data, chunks=None))
         dims = list(list_dims(ds))
         if by not in dims:
-            raise InputError(f"by is {format_value(by)}, which is no dim of the dataset; {suggest(by, dims)}")
+            raise InputError(f"by is {format_value(by)}, which is not a dimension of the dataset; {suggest(by, dims)}")
         self.by, self._lead, self._selections = by, dims[:-2], selections
         positions = None
         if split is not None:
@@ -159,7 +159,7 @@ class SampleReader:
                 refuse_missing(array if positions is None else array.isel({by: positions}), name)
 
     def make_order(self, shuffle: bool, seed: int, block: int | None, buffer: int | None, least: int) -> Order:
-        """Return the order of the samples, given the sizes of a block and a buffer; a window holds at least so many."""
+        """Return the order of the samples for the sizes of a block and a buffer, with a minimum size of windows."""
         cells = prod(self.row_shape)
         block = min(self._length, max(1, _BLOCK_CELLS // cells) if block is None else block)
         window = max(1, _BUFFER_CELLS // (block * cells)) if buffer is None else -(-buffer // block)
@@ -169,15 +169,15 @@ class SampleReader:
         return order
 
     def get_shapes(self, rows: int) -> list[tuple[int, ...]]:
-        """Return the shape of a buffer of so many rows, for each selection."""
+        """Return the shape of a buffer with a number of rows, for each selection."""
         return [(rows, *self.row_shape, *(() if scalar else (len(names),))) for names, scalar in self._selections]
 
     def check_process(self) -> None:
-        """Refuse to read files or compute in a forked process, which lacks the threads that would do it."""
+        """Raise in a forked process, which lacks the threads that read files and compute."""
         if os.getpid() != self._process and not self._is_in_memory:
             raise InputError(
-                "the data is not in memory, and this process was forked, which the threads that read it don't survive; "
-                "expected num_workers=0 (reading ahead in threads needs no workers), "
+                "the data are not in memory, and this process was forked, so it lacks the threads that read them; "
+                "use num_workers=0 (threads read ahead without workers), "
                 "multiprocessing_context='spawn', or data loaded with ds.load()"
             )
 
@@ -208,7 +208,7 @@ class SampleReader:
         self._check_missing(piece, columns)
 
     def _check_missing(self, piece: Piece, columns: Sequence[tuple[str, np.ndarray]]) -> None:
-        """Refuse samples with missing values, of a block that was read."""
+        """Raise for samples with missing values in a block."""
         if self._refuse and not self._is_in_memory:
             rows = piece.rows[piece.rows >= 0]
             for name, column in columns:
@@ -229,7 +229,7 @@ class SampleReader:
         return dict(zip(parts, values, strict=True))
 
     def _warn_of_waste(self, order: Order) -> None:
-        """Warn where chunks lie across the samples, so that every block reads many chunks for little of each."""
+        """Warn if chunks do not suit the order of samples, so that each block reads small parts of many chunks."""
         array = next(iter(self._arrays.values()))
         if self._is_in_memory or self.by in self._lead:
             return
@@ -238,8 +238,8 @@ class SampleReader:
         times = min(chunk, self._length) / order.block
         if times > _WASTEFUL:
             warnings.warn(
-                f"each chunk of {chunk:,} along {self.by!r} is read {times:.0f} times an epoch, for blocks of "
-                f"{order.block:,}; expected chunks of about {order.block:,} along {self.by!r} and whole along the "
+                f"each chunk of {chunk:,} along {self.by!r} is read {times:.0f} times per epoch, for blocks of "
+                f"{order.block:,}; use chunks of about {order.block:,} along {self.by!r} and of full length along the "
                 f"others, such as yx.save(ds.chunk({{{self.by!r}: {order.block}, "
                 f"{', '.join(f'{dim!r}: -1' for dim in self._row_dims)}}}), ...), or a larger block",
                 stacklevel=4,
@@ -247,8 +247,8 @@ class SampleReader:
 
 
 def _scatter(samples: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
-    """Copy samples to rows of a buffer: ``out[rows[i]] = samples[i]``, where the row is not below 0."""
-    if samples.strides[0] == samples.itemsize and len(samples) > 1:  # the samples lie side by side in memory
+    """Copy samples to rows of a buffer: ``out[rows[i]] = samples[i]``, where the row is at least 0."""
+    if samples.strides[0] == samples.itemsize and len(samples) > 1:  # the samples are contiguous in memory
         from yeastxr.training import kernels
 
         plane = samples.T

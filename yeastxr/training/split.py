@@ -1,4 +1,4 @@
-"""Exact splits into training, validation and test sets, kept with the dataset as a coordinate."""
+"""Exact splits into training, validation and test sets, stored as a coordinate of the dataset."""
 
 import json
 
@@ -27,35 +27,34 @@ def split(
 ) -> xr.Dataset:
     """Assign each gene, TF or replicate to training, validation or test, at random.
 
-    Parts are disjoint and complete, and their sizes correct to one (the largest remainders are rounded up). The
-    part of a gene depends only on the seed and its position, not on chunks, and is saved with the dataset. Splits along
-    different dims are independent.
+    Parts are disjoint and complete, and their sizes are exact up to rounding (the largest remainders are rounded up).
+    The part of a gene depends only on the seed and its position, not on chunks, and is saved with the dataset. Splits
+    along different dimensions are independent.
 
     Parameters
     ----------
     ds
         The dataset; NumPy or dask.
     train, val, test
-        The fraction of each part, at least 0; they sum to 1, so one that is not given is what the others leave. By
-        default 0.8, 0.1 and 0.1.
+        The fraction of each part, at least 0. They sum to 1, so one may be omitted. The default is 0.8, 0.1 and 0.1.
     by
-        The dim to split along: ``"gene"``, ``"tf"``, ``"replicate"`` or another dim of the dataset.
+        The dimension to split along: ``"gene"``, ``"tf"``, ``"replicate"`` or another dimension of the dataset.
     seed
-        An integer in [0, 2**64); drawn, and kept in the coordinate's attributes, by default.
+        An integer in [0, 2**64). By default it is random, and stored in the attributes of the coordinate.
     stratify
-        Whether each part gets its share of every number of bound pairs: genes by the number of TFs that bind them, TFs
-        by the number of genes they bind. This computes the labels.
+        Whether to stratify by the number of bound pairs: the number of TFs that bind a gene, or of genes that a TF
+        binds. This computes the labels.
 
     Returns
     -------
     xarray.Dataset
-        With the coordinate ``split`` along ``by``: ``"train"``, ``"val"`` or ``"test"``.
+        The dataset with the coordinate ``split`` along ``by``: ``"train"``, ``"val"`` or ``"test"``.
 
     Raises
     ------
     InputError
-        If fractions don't sum to 1, two are missing, there is no such dim, or a part of a fraction above 0 would be
-        empty.
+        If fractions do not sum to 1, two are missing, there is no such dimension, or a part with a fraction above 0
+        would be empty.
 
     Examples
     --------
@@ -70,7 +69,7 @@ def split(
     fractions = _complete_fractions(dict(zip(PARTS, (train, val, test), strict=True)))
     dims = list(list_dims(ds))
     if by not in dims:
-        raise InputError(f"by is {format_value(by)}, which is no dim of the dataset; {suggest(by, dims)}")
+        raise InputError(f"by is {format_value(by)}, which is not a dimension of the dataset; {suggest(by, dims)}")
     if stratify:
         get_label(ds, "split with stratify=True")
     seed = check_seed(seed)
@@ -78,7 +77,9 @@ def split(
     sizes = _round_sizes(n, list(fractions.values()))
     for (name, fraction), size in zip(fractions.items(), sizes, strict=True):
         if fraction and not size:
-            raise InputError(f"{name} is {fraction:g} of {n} along {by!r}, which is none; expected more, or {name}=0")
+            raise InputError(
+                f"{name} is {fraction:g} of {n} along {by!r}, less than one; expected a larger fraction, or {name}=0"
+            )
     order = np.argsort(draws.draw_keys(np.arange(n), stream=draws.Stream.SPLIT, seed=seed, dim=by), kind="stable")
     if stratify:
         n_bound = broadcast_dims(ds)[LABEL].sum([dim for dim in dims if dim != by]).values
@@ -102,18 +103,20 @@ def select_part(ds: xr.Dataset, part: str | None) -> xr.Dataset:
 
 
 def get_part_positions(ds: xr.Dataset, part: str) -> tuple[str, np.ndarray]:
-    """Return the dim of a dataset's split, and the positions along it of one part, in order."""
+    """Return the dimension of a dataset's split, and the positions of one part along it, in order."""
     if SPLIT not in ds.coords or ds.coords[SPLIT].ndim != 1:
-        raise SchemaError("the dataset has no coordinate 'split'; expected one, from ds.yeast.split()")
+        raise SchemaError("the dataset has no coordinate 'split'; add one with ds.yeast.split()")
     parts = ds.coords[SPLIT].values
     known = sorted({str(name) for name in parts}, key=lambda name: (PARTS.index(name) if name in PARTS else 3, name))
     if not isinstance(part, str) or part not in known:
-        raise InputError(f"split is {format_value(part)}, which is no part of the dataset's; {suggest(part, known)}")
+        raise InputError(
+            f"split is {format_value(part)}, which is not a part of the dataset's split; {suggest(part, known)}"
+        )
     return str(ds.coords[SPLIT].dims[0]), np.flatnonzero(parts == part)
 
 
 def _complete_fractions(values: dict[str, float | None]) -> dict[str, float]:
-    """Return the fraction of each part: the one that is missing is what the others leave."""
+    """Return the fraction of each part; a missing one is the remainder."""
     if all(value is None for value in values.values()):
         return dict(DEFAULT_FRACTIONS)
     fractions = {
@@ -126,14 +129,12 @@ def _complete_fractions(values: dict[str, float | None]) -> dict[str, float]:
         fractions[missing[0]] = max(0.0, round(1 - total, 12))
     elif not np.isclose(total, 1, rtol=0, atol=1e-9):
         missed = f", and {' and '.join(missing)} are not given" if len(missing) > 1 else ""
-        raise InputError(
-            f"{listed} sum to {total:g}{missed}; expected fractions that sum to 1, 0 for a part not wanted"
-        )
+        raise InputError(f"{listed} sum to {total:g}{missed}; expected fractions that sum to 1 (0 for no part)")
     return {name: fractions.get(name, 0.0) for name in values}
 
 
 def _round_sizes(n: int, fractions: list[float]) -> list[int]:
-    """Return whole sizes that sum to n, the largest remainders rounded up."""
+    """Return integer sizes that sum to n, rounding up the largest remainders."""
     exact = [n * fraction for fraction in fractions]
     sizes = [int(np.floor(size + 1e-9)) for size in exact]
     remainders = [size - whole for size, whole in zip(exact, sizes, strict=True)]
@@ -143,7 +144,7 @@ def _round_sizes(n: int, fractions: list[float]) -> list[int]:
 
 
 def _spread(sizes: list[int]) -> np.ndarray:
-    """Return codes of parts in an order in which each has its share of every stretch, to within one."""
+    """Return codes of parts in an order in which every stretch contains each part's share, to within one."""
     n, counts = sum(sizes), [0] * len(sizes)
     codes = np.empty(n, np.int64)
     for i in range(n):

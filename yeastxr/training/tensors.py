@@ -1,4 +1,4 @@
-"""Datasets to torch tensors of shape ``[..., genes, TFs, features]``, and back."""
+"""Convert datasets to torch tensors of shape ``[..., genes, TFs, features]``, and back."""
 
 import math
 import queue
@@ -43,18 +43,18 @@ Missing = float | Literal["keep", "refuse"]
 
 
 def to_dataarray(ds: xr.Dataset) -> xr.DataArray:
-    """Stack the selected features along a last dim ``feature``.
+    """Stack the selected features along a last dimension ``feature``.
 
     Parameters
     ----------
     ds
-        The dataset; its coordinate ``feature`` selects and orders. NumPy or dask.
+        The dataset, NumPy or dask; its coordinate ``feature`` selects and orders features.
 
     Returns
     -------
     xarray.DataArray
-        float32, dims ``(..., gene, tf, feature)``, labels as 0 and 1; dask-backed if the dataset is. Without the last
-        dim where ``feature`` is a scalar.
+        A float32 array with dimensions ``(..., gene, tf, feature)``, and labels as 0 and 1; dask-backed if the dataset
+        is. If ``feature`` is a scalar, there is no last dimension.
 
     Raises
     ------
@@ -89,42 +89,44 @@ def to_torch(
 ) -> "torch.Tensor":
     """Return the selected features as one tensor.
 
-    All threads fill it in one pass. A dataset that is not in memory is computed or read block by block, straight into
-    the tensor. Features go to a CUDA GPU in their own dtypes, a label as one byte, through pinned buffers.
+    All threads fill the tensor in one pass. A dataset that is not in memory is computed or read block by block,
+    directly into the tensor. Features are copied to a CUDA GPU in their stored dtypes (labels as one byte) through
+    pinned buffers.
 
     Parameters
     ----------
     ds
         The dataset; its coordinate ``feature`` selects and orders the columns.
     device
-        The tensor's device, such as ``"cuda"`` or ``"mps"``; the CPU by default.
+        The device of the tensor, such as ``"cuda"`` or ``"mps"`` (default: the CPU).
     dtype
         A floating-point torch dtype; ``torch.float32`` by default.
     out
-        A tensor to fill and return, of the result's shape and, for interleaved, contiguous; its device and dtype are
-        the defaults of ``device`` and ``dtype``. Filling memory again takes half the time of filling new memory.
+        A tensor of the same shape to fill and return; for an interleaved layout it must be contiguous. Its device and
+        dtype are the defaults of ``device`` and ``dtype``. Reusing memory takes half the time of filling new memory.
     layout
-        ``"interleaved"`` for contiguous memory; ``"planar"`` for a view of the same shape whose memory lies feature by
-        feature, which is faster to fill, and to read single features from.
+        ``"interleaved"`` for contiguous memory; ``"planar"`` for a view of the same shape with contiguous features,
+        which is faster to fill, and to read single features from.
     features
-        Names of features, instead of those the dataset selects; a single name as text gives no last axis.
+        Names of features, instead of the selection of the dataset. A single string returns a tensor without the last
+        axis.
     missing
-        What becomes of missing values: they stay NaN (``"keep"``), are refused (``"refuse"``), or are filled with a
-        number. Where they matter, a mask is ``~to_torch(ds).isnan()``, of a tensor that keeps them.
+        How to treat missing values: keep NaN (``"keep"``), raise an error (``"refuse"``), or fill with a number. To get
+        a mask, use ``~to_torch(ds).isnan()``.
 
     Returns
     -------
     torch.Tensor
-        Shape ``[..., genes, TFs, features]``; interleaved, strides end in ``(TFs * features, features, 1)``. Without
-        the last axis where the selection is a single name.
+        A tensor of shape ``[..., genes, TFs, features]``; if interleaved, its strides end in ``(TFs * features,
+        features, 1)``. For a single name, there is no last axis.
 
     Raises
     ------
     SchemaError
-        If the dataset does not follow the data model, or a feature is not known.
+        If the dataset does not follow the data model, or a feature is unknown.
     InputError
-        If the device is not available, the dtype is not a floating-point one, ``out`` does not fit, or values are
-        missing and refused: at once where they are in memory, else once the first block of them is read.
+        If the device is not available, the dtype is not a floating-point dtype, ``out`` does not fit, or values are
+        missing with ``missing="refuse"``: immediately if they are in memory, otherwise while blocks are read.
 
     Examples
     --------
@@ -158,7 +160,7 @@ def to_torch(
     elif out.dtype == dtype and out.device.type == device.type and device.index in (None, out.device.index):
         columns = out.detach()[..., None] if scalar else out.detach()
     else:
-        raise InputError(f"out is {out.dtype} on {out.device}; expected {dtype} on {device}, as device and dtype say")
+        raise InputError(f"out is {out.dtype} on {out.device}; expected {dtype} on {device}, like device and dtype")
     if device.type == "cuda":
         fill_on_device(arrays, columns)
     elif device.type == "cpu":
@@ -172,7 +174,7 @@ def to_torch(
 
 
 class Pair(NamedTuple):
-    """The input of a model and its target; unpacks as ``x, y``.
+    """The input and the target of a model; unpacks as ``x, y``.
 
     Parameters
     ----------
@@ -192,14 +194,14 @@ class Pair(NamedTuple):
 
 
 class MaskedPair(NamedTuple):
-    """The input of a model and its target, and where values of each are present; unpacks as ``x, y, x_mask, y_mask``.
+    """The input and the target of a model, with masks; unpacks as ``x, y, x_mask, y_mask``.
 
     Parameters
     ----------
     x, y
         Tensors of the same samples, float32 by default.
     x_mask, y_mask
-        Bool tensors of the same shapes, on the same device: False where a value is missing.
+        Bool tensors of the same shapes on the same device, which are False for missing values.
 
     Examples
     --------
@@ -242,18 +244,18 @@ def xy(
     device, dtype, missing
         As for :func:`to_torch`.
     mask
-        Whether to return masks, too: where the values of ``x`` and of ``y`` are present.
+        Whether to return masks of the values that are present in ``x`` and ``y``.
 
     Returns
     -------
     Pair or MaskedPair
-        ``x`` and ``y``, each ``[..., genes, TFs]``, or ``[..., genes, TFs, features]`` for a list of names; and with
-        ``mask`` ``x_mask`` and ``y_mask``, bool, of the same shapes.
+        ``x`` and ``y``, each ``[..., genes, TFs]``, or ``[..., genes, TFs, features]`` for a list of names; and, with
+        ``mask``, the bool tensors ``x_mask`` and ``y_mask`` of the same shapes.
 
     Raises
     ------
     InputError
-        If a feature or part is not known, or as for :func:`to_torch`.
+        If a feature or part is unknown, or as for :func:`to_torch`.
 
     Examples
     --------
@@ -272,22 +274,20 @@ def xy(
 
 
 def make_pair(tensors: "Sequence[torch.Tensor]", missing: Missing, *, mask: bool) -> Pair | MaskedPair:
-    """Return x and y, of which no one else has the memory, with missing values filled, and with masks if wanted."""
+    """Return x and y in separate memory, with missing values filled, and with masks if requested."""
     masks = [~tensor.isnan() for tensor in tensors] if mask else []
     fill_missing(tensors, missing)
     return MaskedPair(*tensors, *masks) if mask else Pair(*tensors)
 
 
 def check_missing(missing: object) -> Missing:
-    """Return what becomes of missing values: keep, refuse, or a number as a float."""
+    """Return the treatment of missing values: keep, refuse, or a number as a float."""
     if isinstance(missing, str) and missing in ("keep", "refuse"):
         return missing  # type: ignore[return-value]
     try:
         return check_number("missing", missing)
     except InputError:
-        raise InputError(
-            f"missing is {format_value(missing)}; expected 'keep', 'refuse', or a finite number to fill in"
-        ) from None
+        raise InputError(f"missing is {format_value(missing)}; expected 'keep', 'refuse', or a finite number") from None
 
 
 def fill_missing(tensors: "Sequence[torch.Tensor]", missing: Missing) -> None:
@@ -298,7 +298,7 @@ def fill_missing(tensors: "Sequence[torch.Tensor]", missing: Missing) -> None:
 
 
 def refuse_missing(array: xr.DataArray, name: str) -> xr.DataArray:
-    """Refuse an array with missing values: at once if it is in memory, else when a block of it is computed."""
+    """Raise for missing values in an array: immediately if it is in memory, otherwise when its blocks are computed."""
     if array.dtype.kind != "f":
         return array
     if not array.chunks:
@@ -311,12 +311,12 @@ def refuse_missing(array: xr.DataArray, name: str) -> xr.DataArray:
 
 
 def refuse_nan(values: np.ndarray, name: str) -> np.ndarray:
-    """Return an array, or refuse it if it has a NaN."""
+    """Return an array, or raise if it contains NaN."""
     n = int(np.count_nonzero(np.isnan(values))) if values.dtype.kind == "f" else 0
     if n:
         raise InputError(
-            f"{name} has missing values, {n:,} of {values.size:,} in what was read; expected none, missing='keep', "
-            "or a number to fill in"
+            f"{name} has {n:,} missing values of {values.size:,} in a block; expected none, missing='keep', "
+            "or missing=NUMBER to fill them"
         )
     return values
 
@@ -330,25 +330,25 @@ def from_torch(
     features: Sequence[str] | None = None,
     dims: Sequence[str] | None = None,
 ) -> xr.Dataset:
-    """Return a tensor's columns as a dataset; the inverse of :func:`to_torch`.
+    """Convert a tensor to a dataset; the inverse of :func:`to_torch`.
 
     Parameters
     ----------
     tensor
-        Shape ``[..., genes, TFs, features]``, on any device.
+        A tensor of shape ``[..., genes, TFs, features]``, on any device.
     like
-        A dataset of the same sizes whose coordinates and attributes the result gets.
+        A dataset of the same sizes, whose coordinates and attributes are used for the result.
     genes, tfs
-        Names of the genes and TFs; integers from 0 by default.
+        Names of the genes and TFs (default: integers from 0).
     features
-        The feature of each column, in their order; by default those that ``like`` selects, or all.
+        The features along the last axis, in order; by default those that ``like`` selects, or all.
     dims
-        Names of the leading dims; by default those of ``like``, or ``replicate``.
+        Names of the leading dimensions; by default those of ``like``, or ``replicate``.
 
     Returns
     -------
     xarray.Dataset
-        The features as variables in their own dtypes; a label is True where its column is not 0.
+        A dataset with the features as variables of their dtypes; labels are True where the tensor is not 0.
 
     Raises
     ------
@@ -375,11 +375,11 @@ def from_torch(
     n_lead = tensor.ndim - 3
     if dims is None:
         dims = [REPLICATE][:n_lead] if like is None else list(list_dims(like)[:-2])
-    dims = check_sequence("dims", dims, "names of the leading dims of the tensor")
+    dims = check_sequence("dims", dims, "names of the leading dimensions of the tensor")
     dims = list(check_names("dims", dims)) if dims else dims
     if len(dims) != n_lead or not {*CORE_DIMS, FEATURE}.isdisjoint(dims):
         raise InputError(
-            f"dims is {format_value(list(dims))}; expected {n_lead} names for the leading dims of the tensor"
+            f"dims is {format_value(list(dims))}; expected {n_lead} names for the leading dimensions of the tensor"
         )
     all_dims = [*dims, *CORE_DIMS]
     array = tensor.detach().to(device="cpu", dtype=torch.float32).numpy()
@@ -396,7 +396,9 @@ def from_torch(
         if labels is not None:
             checked = check_names(dim + "s", labels)
             if len(checked) != sizes[dim]:
-                raise InputError(f"{dim}s has {len(checked)} names; the tensor has {sizes[dim]} along that axis")
+                raise InputError(
+                    f"{dim}s has {len(checked)} names; expected {sizes[dim]}, the length of that axis of the tensor"
+                )
             coords[dim] = to_text_array(checked)
     ds = xr.Dataset(variables, coords=coords).assign_coords(
         {FEATURE: make_feature_coordinate()[FEATURE].sel({FEATURE: names})}
@@ -404,38 +406,38 @@ def from_torch(
     if like is None:
         return ds
     if genes is not None or tfs is not None:
-        raise InputError("like is given together with genes or tfs; expected one source of names")
+        raise InputError("like excludes genes and tfs; expected only one source of names")
     for dim, n in sizes.items():
         if like.sizes.get(dim) != n:
-            raise SchemaError(f"like has {like.sizes.get(dim, 0)} labels along {dim!r}; the tensor has {n}")
+            raise SchemaError(f"like has {like.sizes.get(dim, 0)} labels along {dim!r}; expected {n}, as in the tensor")
     coords_like = {name: coord.copy() for name, coord in like.coords.items() if FEATURE not in coord.dims}
     return ds.assign_coords(coords_like).assign_attrs(like.attrs)
 
 
 def _list_selected(ds: xr.Dataset) -> list[str]:
-    """Return the names in the coordinate ``feature``, of a dataset that may lack the variables."""
+    """Return the names in the coordinate ``feature`` of a dataset, whose variables need not exist."""
     return [str(name) for name in np.atleast_1d(ds.coords[FEATURE].values)]
 
 
 class Selection(NamedTuple):
-    """Names of features, and whether they are one feature that gets no axis of its own."""
+    """Names of features, and whether they are a single feature without an axis."""
 
     names: list[str]
     scalar: bool
 
 
 def select_features(argument: str, names: Any) -> Selection:
-    """Return the features that an argument selects by one name or a list of names, or refuse it."""
+    """Return the features that an argument selects by a name or a list of names, or raise."""
     if isinstance(names, str):
         return Selection([check_feature(names).name], True)
-    names = check_sequence(argument, names, "a feature's name, or a list of names")
+    names = check_sequence(argument, names, "the name of a feature, or a list of names")
     if not names:
         raise InputError(f"{argument} is empty; expected at least one feature")
     return Selection([check_feature(name).name for name in names], False)
 
 
 def resolve_device(device: Any) -> "torch.device":
-    """Return the device, the CPU for None, or refuse one that is not available."""
+    """Return the device (the CPU for None), or raise if it is not available."""
     make = torch.device
     try:
         resolved = make("cpu" if device is None else device)
@@ -443,16 +445,16 @@ def resolve_device(device: Any) -> "torch.device":
         raise InputError(f"device is {format_value(device)}; expected a torch device such as 'cpu' or 'cuda'") from None
     if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
         raise InputError(
-            f"device is {str(resolved)!r}, but torch finds {torch.cuda.device_count()} CUDA GPUs here; "
-            "expected one of those or 'cpu'"
+            f"device is {str(resolved)!r}, but torch finds {torch.cuda.device_count()} CUDA GPUs; "
+            "expected one of these or 'cpu'"
         )
     if resolved.type == "mps" and not torch.backends.mps.is_available():
-        raise InputError("device is 'mps', but torch finds no such GPU here; expected 'cpu'")
+        raise InputError("device is 'mps', but torch finds no such GPU; expected 'cpu'")
     return resolved
 
 
 def resolve_dtype(dtype: Any) -> "torch.dtype":
-    """Return the floating-point dtype, float32 for None, or refuse it."""
+    """Return the floating-point dtype (float32 for None), or raise."""
     if dtype is None:
         return torch.float32
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
@@ -463,7 +465,7 @@ def resolve_dtype(dtype: Any) -> "torch.dtype":
 
 
 def _check_out(out: Any, shape: tuple[int, ...], layout: str) -> None:
-    """Refuse a tensor that cannot hold the result."""
+    """Raise for a tensor that does not fit the result."""
     if not isinstance(out, torch.Tensor):
         raise InputTypeError(f"out is of type {type(out).__name__}; expected a torch.Tensor")
     if tuple(out.shape) != shape:
@@ -475,7 +477,7 @@ def _check_out(out: Any, shape: tuple[int, ...], layout: str) -> None:
 def _allocate_tensor(
     arrays: list[xr.DataArray], layout: str, device: "torch.device", dtype: "torch.dtype"
 ) -> "torch.Tensor":
-    """Return a tensor ``[..., genes, TFs, features]`` that is not filled yet."""
+    """Return an uninitialized tensor ``[..., genes, TFs, features]``."""
     *lead, genes, tfs = arrays[0].shape
     tf_major = layout == "planar" and not _is_gene_major(arrays[0])
     if layout == "interleaved":
@@ -483,7 +485,7 @@ def _allocate_tensor(
     else:
         shape = (len(arrays), *lead, tfs, genes) if tf_major else (len(arrays), *lead, genes, tfs)
     if device.type == "cpu" and dtype == torch.float32:
-        # Planes are filled in long runs, which map the pages as they go; rows are filled here and there.
+        # Planes are filled in long runs, which map pages in order; rows are filled in small parts.
         ready = allocate(shape, count_threads()) if layout == "interleaved" else np.empty(shape, np.float32)
         tensor = torch.from_numpy(ready)
     else:
@@ -494,7 +496,7 @@ def _allocate_tensor(
 
 
 def _is_gene_major(array: xr.DataArray) -> bool:
-    """Tell whether an array in memory lies gene by gene; simulated ones lie TF by TF."""
+    """Return whether an array in memory is contiguous by gene; simulated arrays are contiguous by TF."""
     return is_in_memory(array) and not array.chunks and bool(array.values.flags.c_contiguous)
 
 
@@ -502,10 +504,10 @@ _PAGE = 1 << 21  # bytes of a huge page
 
 
 def allocate(shape: Sequence[int], threads: int = 1) -> np.ndarray:
-    """Return float32 memory that is not zeroed, but present in memory.
+    """Return uninitialized float32 memory with mapped pages.
 
-    NumPy asks for huge pages, as torch.empty does not. Touched by all threads before kernels write to them, they are
-    mapped four times as fast.
+    NumPy requests huge pages, unlike torch.empty. Touching them in all threads before kernels write is four times
+    faster.
     """
     array = np.empty(shape, np.float32)
     pages = array.reshape(-1)[:: _PAGE // array.itemsize]
@@ -518,8 +520,8 @@ _CAST_CELLS = 1 << 22  # of all features: 16 MB of float32
 
 
 def _fill(arrays: list[xr.DataArray], out: "torch.Tensor") -> None:
-    """Fill ``out[..., i]``, on the CPU, with feature i."""
-    threads = 1 if arrays[0].chunks else count_threads()  # blocks of dask come from several threads already
+    """Fill ``out[..., i]`` on the CPU with feature i."""
+    threads = 1 if arrays[0].chunks else count_threads()  # several threads already process blocks of dask
 
     def fill_region(region: Region, planes: list[np.ndarray]) -> None:
         target = out[region]
@@ -541,13 +543,13 @@ def _fill(arrays: list[xr.DataArray], out: "torch.Tensor") -> None:
 
 
 _SLAB_TFS = 256  # for one thread at a time
-_FUSED_ITEMS = (1, 4, 4, 4, 4)  # bytes of an item of each plane that the fused kernel takes: a label and four float32
+_FUSED_ITEMS = (1, 4, 4, 4, 4)  # bytes per item of the planes for the fused kernel: a label and four float32
 
 
 def interleave(planes: Sequence[np.ndarray], out: np.ndarray, threads: int = 1) -> None:
     """Fill ``out[..., i]`` with plane i, where planes are ``(..., genes, TFs)``, in any order in memory.
 
-    All features of a dataset that lie TF by TF go through a fused kernel, anything else through strided assignment.
+    If all features are contiguous by TF, a fused kernel copies them; otherwise this uses strided assignment.
     """
     *lead, n_genes, n_tfs, _ = out.shape
 
@@ -587,17 +589,17 @@ def _assign(columns: Sequence[np.ndarray], out: np.ndarray) -> None:
                 tile[..., i].T[...] = column[t : t + tile_tfs, g : g + tile_genes]
 
 
-_BUS_THREADS = 8  # as many as saturate a bus
+_BUS_THREADS = 8  # enough to saturate the bus
 
 
 def fill_on_device(
     arrays: Sequence[xr.DataArray], out: "torch.Tensor", *, pinned: bool = True, buffer_bytes: int = 1 << 23
 ) -> None:
-    """Fill ``out[..., i]`` on a device with feature i, each value crossing the bus in its own dtype.
+    """Fill ``out[..., i]`` on a device with feature i, transferring values in their stored dtype.
 
-    Planes are cut into slabs. A slab is copied to one of a thread's two buffers in pinned memory, and sent from there
-    while the other buffer is filled; the device casts it and puts it in its place. Without pinned memory (for devices
-    that have none, and for tests), transfers wait.
+    Planes are cut into slabs. A thread copies a slab to one of its two buffers in pinned memory, and sends it while it
+    fills the other buffer; the device casts the values and stores them. Without pinned memory (on devices that do not
+    support it, and in tests), transfers are synchronous.
     """
     threads = min(count_threads(), _BUS_THREADS)
     senders = [_Sender(out.device, pinned, buffer_bytes) for _ in range(threads)]
@@ -622,7 +624,7 @@ def fill_on_device(
             for i, plane in enumerate(planes)
             for index, tfs in cut_slabs(lead, n_genes, n_tfs, buffer_bytes // plane.itemsize)
         ]
-        # Blocks of dask come from several threads already.
+        # Several threads already process blocks of dask.
         run_in_threads(send, slabs, 1 if arrays[0].chunks else threads)
 
     for_each_block(arrays, fill_region)
@@ -631,7 +633,7 @@ def fill_on_device(
 
 
 class _Sender:
-    """Sends planes to a device: two buffers, a stream, and for each buffer an event that says when it is free."""
+    """Sends planes to a device: two buffers, a stream, and an event for each buffer that signals when it is free."""
 
     def __init__(self, device: "torch.device", pinned: bool, buffer_bytes: int) -> None:
         self._device, self._pinned, self._buffer_bytes = device, pinned, buffer_bytes
@@ -640,10 +642,10 @@ class _Sender:
         self._stream = torch.cuda.Stream(device) if pinned else None
         self._free = [torch.cuda.Event() if pinned else None for _ in range(2)]
         if self._stream is not None:
-            self._stream.wait_stream(torch.cuda.current_stream(device))  # the target may still be in use
+            self._stream.wait_stream(torch.cuda.current_stream(device))  # the target memory may still be in use
 
     def send(self, plane: np.ndarray, target: "torch.Tensor") -> None:
-        """Copy a plane to its place on the device; on return the plane may change."""
+        """Copy a plane to the device; on return, the caller may change the plane."""
         self._turn ^= 1
         event = self._free[self._turn]
         if event is not None:
@@ -660,13 +662,13 @@ class _Sender:
                 event.record(self._stream)
 
     def finish(self) -> None:
-        """Make what follows on the device wait for all that was sent."""
+        """Make later work on the device wait for all transfers."""
         if self._stream is not None:
             torch.cuda.current_stream(self._device).wait_stream(self._stream)
-            self._stream.synchronize()  # so that buffers and device memory are free for others
+            self._stream.synchronize()  # so that buffers and device memory can be reused
 
     def _get_buffer(self, like: np.ndarray) -> "torch.Tensor":
-        """Return this turn's buffer in the shape and dtype of an array; it grows where a slab needs it."""
+        """Return the current buffer with the shape and dtype of an array, enlarging it if necessary."""
         buffer = self._buffers[self._turn]
         if buffer is None or buffer.numel() < like.nbytes:
             buffer = torch.empty(max(self._buffer_bytes, like.nbytes), dtype=torch.uint8, pin_memory=self._pinned)

@@ -57,6 +57,19 @@ class View:
         """Bring the view up to date."""
         raise NotImplementedError
 
+    def hide(self) -> None:
+        """Show nothing, and offer nothing to take away, until something else is read: it may fail."""
+        self.has_table = self.has_picture = False
+        for part in self.layout:
+            part.visible = False
+
+    def reveal(self, state: State) -> None:
+        """Show what was read."""
+        self.has_table = self.has_picture = True
+        for part in self.layout:
+            part.visible = True
+        self.page.downloads.refresh(self, state)
+
     def name_file(self, state: State) -> str:
         """Return the name of files with what is shown, without their ending."""
         return self.name
@@ -89,21 +102,10 @@ def make_figure_place() -> Any:
     return pn.pane.Bokeh(sizing_mode="stretch_width", min_width=260, stylesheets=[STYLES])
 
 
-def make_data_table(title: str, **settings: Any) -> Any:
-    """Return a table of many rows, of which the browser gets a page at a time."""
-    return pn.widgets.Tabulator(
-        pd.DataFrame(),
-        pagination="remote",
-        page_size=15,
-        disabled=True,
-        selectable=False,
-        show_index=False,
-        sizing_mode="stretch_width",
-        layout="fit_data_table",
-        label=title,
-        stylesheets=[STYLES],
-        **settings,
-    )
+def make_checkbox(title: str, *, value: bool = False, **settings: Any) -> Any:
+    """Return a checkbox whose title belongs to it, as that of a group of one does; its value is a list of titles."""
+    settings = {"margin": (5, 10), "stylesheets": [STYLES]} | settings
+    return pn.widgets.CheckBoxGroup(options=[title], value=[title] if value else [], **settings)
 
 
 def make_start_button(start: Callable[..., None]) -> Any:

@@ -9,11 +9,11 @@ import xarray as xr
 
 from yeastxr.errors import InputError
 from yeastxr.explore.figures import Figure, LinkedFigure
+from yeastxr.explore.rows import RowsTable
 from yeastxr.explore.source import MOST_READ_AT_ONCE
 from yeastxr.explore.state import State
 from yeastxr.explore.text import escape, make_facts, make_table
-from yeastxr.explore.views.base import View, make_data_table, make_figure_place, make_grid, make_html
-from yeastxr.explore.views.profiles import show_rows
+from yeastxr.explore.views.base import View, make_figure_place, make_grid, make_html
 from yeastxr.export.selection import make_cells
 from yeastxr.export.tables import quote_label
 from yeastxr.plot.style import (
@@ -57,9 +57,9 @@ class PairsView(View):
             for plane, quantity in (("binding_pair", "binding effects"), ("perturbation_pair", "perturbation effects"))
         }
         self._places = [make_figure_place() for _ in (*self._curves, *self._scatters)]
-        self._count = make_html()
-        self._table = make_data_table("genes of both TFs")
-        self.layout.objects = [self._facts, make_grid(*self._places), self._count, self._table]
+        titles = {plane: _title_scatter(quantity) for plane, quantity in _SCATTERS.items()}
+        self._rows = RowsTable(page, GENE, titles)
+        self.layout.objects = [self._facts, make_grid(*self._places), self._rows.layout]
 
     @classmethod
     def applies(cls, source: Any) -> bool:
@@ -69,12 +69,15 @@ class PairsView(View):
     def show(self, state: State) -> None:
         """Read both TFs if they are others, and show the selection."""
         if state.tf == state.other:
+            self._key = None
+            self.hide()
             raise InputError("both TFs are the same; expected two different ones")
         key = (state.tf, state.other, *sorted(state.point.items()))
         if key == self._key:
             self._show_selection(state)
             return
         self._key = None
+        self.hide()
 
         def read(report_share: Callable[[float], None]) -> xr.Dataset:
             return self.source.take_tfs([state.tf, state.other], state.point)
@@ -82,6 +85,7 @@ class PairsView(View):
         def finish(part: xr.Dataset) -> None:
             self._key = key
             self._draw(part, state)
+            self.reveal(state)
 
         self.page.run(read, finish, at_once=2 * self.source.count_read(TF) <= MOST_READ_AT_ONCE)
 
@@ -138,7 +142,7 @@ class PairsView(View):
         labels = None if state.box is None else genes[GENE]
         for figure in self._scatters.values():
             figure.show(labels, np.empty(0))
-        show_rows(self._count, self._table, genes, len(self._genes), GENE, selected=state.box is not None)
+        self._rows.show(genes, len(self._genes), state.box)
 
     def make_table(self) -> pd.DataFrame:
         """Return the selected genes, those that both TFs bind first."""
@@ -205,6 +209,11 @@ def _draw_curves(genes: pd.DataFrame, end: str, name: str) -> Any:
     return draw_overlay(layers, f"Effects of perturbing the {which} TF", "", xlabel, dims[1].label, {"ylim": (0, 1)})
 
 
+def _title_scatter(quantity: str) -> str:
+    words = quantity.replace("_", " ")
+    return f"{words[0].upper()}{words[1:]}s of both TFs"
+
+
 def _draw_scatter(genes: pd.DataFrame, quantity: str, names: tuple[str, ...]) -> Any:
     """Draw a quantity of the second TF over that of the first, a point for each gene."""
     hv = load_holoviews()
@@ -225,6 +234,4 @@ def _draw_scatter(genes: pd.DataFrame, quantity: str, names: tuple[str, ...]) ->
                 matplotlib={"s": 10, "linewidth": 0},
             )
         )
-    words = quantity.replace("_", " ")
-    title = f"{words[0].upper()}{words[1:]}s of both TFs"
-    return draw_overlay(layers, title, "", f"first: {names[0]}", f"second: {names[1]}")
+    return draw_overlay(layers, _title_scatter(quantity), "", f"first: {names[0]}", f"second: {names[1]}")

@@ -10,12 +10,12 @@ import xarray as xr
 from yeastxr import analysis, plot
 from yeastxr.errors import InputError
 from yeastxr.explore.figures import Figure, LinkedFigure
+from yeastxr.explore.rows import RowsTable
 from yeastxr.explore.selection import Box
 from yeastxr.explore.source import MOST_READ_AT_ONCE
 from yeastxr.explore.state import State
 from yeastxr.explore.text import escape, make_facts
-from yeastxr.explore.views.base import View, make_data_table, make_figure_place, make_grid, make_html
-from yeastxr.export.selection import make_cell
+from yeastxr.explore.views.base import View, make_figure_place, make_grid, make_html
 from yeastxr.export.tables import to_dataframe
 from yeastxr.plot.sample import draw_sample
 from yeastxr.schema import BINDING, GENE, LABEL, MEASURES, PERTURBATION, TF
@@ -24,23 +24,20 @@ from yeastxr.simulation.operators import iterate_tfs
 from yeastxr.simulation.relations import check_relationships
 from yeastxr.theory.features import find_spec
 
-PICTURES: dict[str, Callable[[xr.Dataset], Any]] = {
-    "effects": lambda ds: plot.binding_vs_perturbation(ds, title="Perturbation over binding"),
-    "binding": lambda ds: plot.volcano(ds, "binding", title="Binding: p-values over effects"),
-    "perturbation": lambda ds: plot.volcano(ds, title="Perturbation: p-values over effects"),
-    "binding_effect": lambda ds: plot.binding_histogram(ds, title="Binding effects"),
-    "perturbation_effect": lambda ds: plot.perturbation_histogram(ds, title="Perturbation effects"),
+_TITLES = {
+    "effects": "Perturbation over binding",
+    "binding": "Binding: p-values over effects",
+    "perturbation": "Perturbation: p-values over effects",
+    "binding_effect": "Binding effects",
+    "perturbation_effect": "Perturbation effects",
 }
-
-
-def show_rows(count: Any, table: Any, rows: pd.DataFrame, total: int, key: str, *, selected: bool) -> None:
-    """Show rows in a table, from its first page on, and how many of all they are; ``key`` is the column of labels."""
-    plural = "genes" if key == GENE else "TFs"
-    words = f"{len(rows):,} of {total:,} {plural} selected" if selected else f"All {total:,} {plural}"
-    hint = "Reset a plot to select all." if selected else "Draw a rectangle in a plot to select some."
-    count.object = f'<h3>{words}</h3><p class="note">{hint}</p>'
-    table.page = 1
-    table.value = rows.assign(**{key: [str(make_cell(label)) for label in rows[key]]})
+PICTURES: dict[str, Callable[[xr.Dataset], Any]] = {
+    "effects": lambda ds: plot.binding_vs_perturbation(ds, title=_TITLES["effects"]),
+    "binding": lambda ds: plot.volcano(ds, "binding", title=_TITLES["binding"]),
+    "perturbation": lambda ds: plot.volcano(ds, title=_TITLES["perturbation"]),
+    "binding_effect": lambda ds: plot.binding_histogram(ds, title=_TITLES["binding_effect"]),
+    "perturbation_effect": lambda ds: plot.perturbation_histogram(ds, title=_TITLES["perturbation_effect"]),
+}
 
 
 class ProfileView(View):
@@ -65,14 +62,11 @@ class ProfileView(View):
         self._facts = make_html()
         self._places = {plane: make_figure_place() for plane in PICTURES}
         self._extra = make_figure_place()
-        self._count = make_html()
-        self._table = make_data_table("pairs")
-        self._table.on_click(self._follow)
+        self._rows = RowsTable(page, self.key, _TITLES, self._follow)
         self.layout.objects = [
             self._facts,
             make_grid(*self._places.values(), self._extra),
-            self._count,
-            self._table,
+            self._rows.layout,
         ]
 
     def show(self, state: State) -> None:
@@ -83,6 +77,7 @@ class ProfileView(View):
             self._show_selection(state.box)
             return
         self._shown = None
+        self.hide()
 
         def read(report_share: Callable[[float], None]) -> xr.Dataset:
             return self._read(position, state)
@@ -90,6 +85,7 @@ class ProfileView(View):
         def finish(part: xr.Dataset) -> None:
             self._shown = key
             self._draw(part, state)
+            self.reveal(state)
 
         self.page.run(read, finish, at_once=self.source.count_read(self.dim) <= MOST_READ_AT_ONCE)
 
@@ -126,7 +122,8 @@ class ProfileView(View):
         for plane, figure in self._figures.items():
             labels = None if box is None else pairs[self.key]
             figure.show(labels, pairs[quantities.get(plane, BINDING)].to_numpy())
-        show_rows(self._count, self._table, pairs, len(self._pairs), self.key, selected=box is not None)
+        hidden = [name for name in pairs if name in self._part.coords and self.key not in self._part[name].dims]
+        self._rows.show(pairs, len(self._pairs), box, hidden)
 
     def make_table(self) -> pd.DataFrame:
         """Return the selected pairs, the most strongly bound first."""
@@ -161,12 +158,9 @@ class ProfileView(View):
         ]
         return lines
 
-    def _follow(self, event: Any) -> None:
+    def _follow(self, label: str) -> None:
         """Show the gene or the TF of a row whose name is clicked."""
-        if event.column != self.key:
-            return
-        position = self.source.find(self.key, str(event.value))
-        self.page.go(view=self.key, **{self.key: position})
+        self.page.go(view=self.key, **{self.key: self.source.find(self.key, label)})
 
 
 _DESCRIPTIONS = {

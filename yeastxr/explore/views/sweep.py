@@ -31,6 +31,7 @@ from yeastxr.explore.views.base import (
     MOST_READ_UNASKED,
     View,
     describe_reading,
+    make_checkbox,
     make_figure_place,
     make_grid,
     make_html,
@@ -55,6 +56,7 @@ _PARTS = 50  # in which a dataset is read, so that the work can be seen and ende
 _MOST_KEPT = 2  # TFs
 _MOST_POINTS = 20  # replicates that are points; of more there is a band
 _MOST_ROWS = 200  # of the table on the page
+_ALL_TITLE = "Mean of all TFs"
 _AVERAGED = (REPLICATE, MEASUREMENT)  # dims that differ by chance alone
 VALUE, LEAST, MOST, THEORY = "value", "least", "most", "theory"
 
@@ -89,18 +91,12 @@ class SweepView(View):
             "colour": _make_select("Colour by", {"nothing": "", **colours}, 160),
         }
         self._defaults = {"statistic": next(iter(statistics.values())), **_choose_dims(self.source, colours.values())}
-        self._all = pn.widgets.Checkbox(
-            label="Mean of all TFs",
-            value=False,
-            visible=self.source.n_pairs <= MOST_READ_UNASKED,
-            margin=(25, 10, 5, 10),
-            stylesheets=[STYLES],
-        )
+        self._all = make_checkbox(_ALL_TITLE, visible=self.source.n_pairs <= MOST_READ_UNASKED, margin=(25, 10, 5, 10))
         for name, widget in self._widgets.items():
             widget.param.watch(partial(self._choose, name), "value")
         self._all.param.watch(partial(self._choose, "tfs"), "value")
         self._heading, self._note, self._html_table = make_html(), make_html(), make_html()
-        self._start = make_start_button(lambda _: self._read(self.page.state))
+        self._start = make_start_button(lambda _: self.page.call_later(lambda: self._read(self.page.state)))
         self._place = make_figure_place()
         self.layout.objects = [
             self._heading,
@@ -119,7 +115,7 @@ class SweepView(View):
         """Read what the statistic needs, or offer to do so if it takes long."""
         chosen = self._sync(state)
         tf = None if chosen["tfs"] else state.tf
-        who = "Mean of all TFs" if tf is None else f"TF {self.source.get_label(TF, tf)}"
+        who = _ALL_TITLE if tf is None else f"TF {self.source.get_label(TF, tf)}"
         self._heading.object = f"<h2>{escape(who)} along {escape(chosen['x'])}</h2>"
         n_read = self._count_read(tf)
         waits = n_read > _MOST_READ and tf is not None and (tf, chosen["statistic"]) not in self._values
@@ -305,7 +301,7 @@ class SweepView(View):
         try:
             for name, widget in self._widgets.items():
                 widget.value = chosen[name]
-            self._all.value = chosen["tfs"]
+            self._all.value = [_ALL_TITLE] if chosen["tfs"] else []
         finally:
             self._syncing = False
         if problems:

@@ -1,11 +1,11 @@
 "use strict";
 
-// Buttons that copy or save the text beside them.
+// Buttons that copy or save text.
 for (const frame of document.querySelectorAll(".code")) {
   const text = () => frame.querySelector("pre").textContent;
   const [copy, save] = frame.querySelectorAll("button");
   copy.addEventListener("click", async () => {
-    const done = (await copied(text())) ? "Copied" : "Select and copy by hand";
+    const done = (await copied(text())) ? "Copied" : "Select and copy manually";
     const before = copy.textContent;
     copy.textContent = done;
     document.getElementById("message").textContent = done;
@@ -22,7 +22,7 @@ async function copied(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
-  } catch { // not allowed for files in some browsers: the old way
+  } catch { // some browsers do not allow this for local files: use the old way
     const area = Object.assign(document.createElement("textarea"), { value: text });
     document.body.append(area);
     area.select();
@@ -32,7 +32,7 @@ async function copied(text) {
   }
 }
 
-// The table of TFs: sorted by its heads, filtered by name, a limited number of rows at a time.
+// The table of TFs: sorted by columns, filtered by name, with a limited number of rows.
 const table = document.getElementById("tf-table");
 if (table) {
   const body = table.tBodies[0], most = Number(table.dataset.most);
@@ -53,15 +53,15 @@ if (table) {
       row.firstChild.scope = "row";
       return row;
     }));
-    const rest = found.length > most ? `; ${most} are shown, sort or filter to see others` : "";
-    count.textContent = all + (wanted ? `; ${found.length} found` : "") + rest;
+    const rest = found.length > most ? `; showing ${most}, sort or filter to see others` : "";
+    count.textContent = all + (wanted ? `; ${found.length} match` : "") + rest;
   };
   heads.forEach((head, at) => head.querySelector("button").addEventListener("click", () => {
     const down = head.getAttribute("aria-sort") === "ascending";
     heads.forEach((other) => other.setAttribute("aria-sort", other === head ? (down ? "descending" : "ascending") : "none"));
     const cells = columns[at];
     const compare = numeric[at] ? (x, y) => x - y : (x, y) => x.localeCompare(y, "en", { numeric: true });
-    order.sort((a, b) => { // what is missing comes last, what is equal stays in the order of the dataset
+    order.sort((a, b) => { // missing values come last; ties keep the order of the dataset
       const [x, y] = [cells[a], cells[b]];
       if (x === "" || y === "") return (x === "") - (y === "") || a - b;
       return (down ? -1 : 1) * compare(x, y) || a - b;
@@ -72,7 +72,7 @@ if (table) {
   show();
 }
 
-// On paper: what is folded is opened, and figures, which keep the size they have on the screen, are made to fit.
+// For printing: open details, and scale figures, which keep their size on the screen, to the page.
 const PAPER = 680; // pixels between the margins of A4
 let folded = [];
 addEventListener("beforeprint", () => {
