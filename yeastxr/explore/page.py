@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -92,7 +92,10 @@ class Explorer(Viewer):
             self._changes_note, self._back, visible=False, sizing_mode="stretch_width", stylesheets=[STYLES]
         )
         self._progress = pn.indicators.Progress(value=0, max=100, visible=False, sizing_mode="stretch_width")
-        self._body = pn.Column(sizing_mode="stretch_width", stylesheets=[STYLES])
+        self._places = {
+            view.name: pn.Column(visible=False, sizing_mode="stretch_width", stylesheets=[STYLES])
+            for view in VIEW_CLASSES
+        }
         self.downloads = Downloads(self)
         self._fill_selectors()
         self._selector_row = pn.FlexBox(*self._selectors.values(), sizing_mode="stretch_width", stylesheets=[STYLES])
@@ -102,7 +105,7 @@ class Explorer(Viewer):
             self._selector_row,
             self._message,
             self._progress,
-            self._body,
+            *self._places.values(),
             self.downloads.layout,
             sizing_mode="stretch_width",
             stylesheets=[STYLES],
@@ -141,6 +144,9 @@ class Explorer(Viewer):
         """Show another dataset, with the same genes and TFs or others, from now on."""
         self.source = source
         self._views = {name: view for name, view in self._views.items() if view.keeps_source}
+        for name, place in self._places.items():
+            if name not in self._views:
+                place.clear()
         sizes, opened = source.ds.sizes, self.opened
         self.state = self.state.change(
             tf=min(self.state.tf, sizes[TF] - 1),
@@ -281,19 +287,22 @@ class Explorer(Viewer):
         self.state = state
         self.tell("")
         self._sync()
-        with self._explain_errors():
+        is_new = self._document is not None and state.view not in self._views
+        # Bokeh would look through all models of the page for each part of a new view.
+        with self._explain_errors(), self._document.models.freeze() if is_new else nullcontext():
             view = self._get_view(state.view)
             self._place(view)
             view.show(state)
         self.downloads.refresh(self._shown, state)
 
     def _place(self, view: View) -> None:
-        """Show a view's layout; those of others stay on the page, hidden, since drawing them anew takes seconds."""
-        kept = [other.layout for other in self._views.values()]
-        for layout in sorted(kept, key=lambda layout: layout is view.layout):  # the browser draws what is not hidden
-            layout.visible = layout is view.layout
-        if list(self._body) != kept:
-            self._body.objects = kept
+        """Show a view in its place; those of others stay on the page, hidden, since drawing them anew takes seconds."""
+        for name, place in self._places.items():
+            place.visible = place.visible and name == view.name  # the browser draws what is not hidden
+        place = self._places[view.name]
+        if list(place) != [view.layout]:
+            place.objects = [view.layout]
+        place.visible = True
         self._shown = view
 
     def _find_parts(self, state: State) -> Any:
