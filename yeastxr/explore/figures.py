@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from yeastxr.errors import shorten
 from yeastxr.explore.selection import PLANES, Box
 from yeastxr.plot.style import load_holoviews, shorten_name
 
 HEIGHT = 360  # pixels
+_LEGEND_WIDTH = 18  # letters of an item: two fit a phone
 _LABEL_WIDTH = 46  # letters of a line of an axis' label
 _PADDING = 0.04  # of a figure's ranges, as of pictures
 Select = Callable[[Box | None], None]
@@ -44,6 +46,9 @@ class Figure:
             for legend in self.model.legend:
                 legend.ncols = min(2, len(legend.items)) or 1  # a phone has no room for more
             self._layers = layers
+        for legend in self.model.legend:
+            for item in legend.items:
+                item.label = {"value": shorten(str(item.label["value"]), _LEGEND_WIDTH)}
         for axis in self.model.xaxis:
             axis.axis_label = wrap_label(axis.axis_label)
         self.model.html_attributes = {"role": "img", "aria-label": f"{shorten_name(name)}: {self.description}"}

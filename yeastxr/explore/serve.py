@@ -156,7 +156,13 @@ def serve(
     if open_browser:
         server.io_loop.call_later(0.3, lambda: _open(url))
     if start:
-        server.run_until_shutdown()
+        try:
+            server.start()
+            server.io_loop.start()  # a SIGTERM ends the process, even if nobody reads what it prints
+        except KeyboardInterrupt:
+            tell("Stopped.")
+        finally:
+            server.stop()
     return server
 
 
