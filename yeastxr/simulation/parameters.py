@@ -309,7 +309,7 @@ class PopulationParameters(Parameters):
 
     @property
     def tf_labels(self) -> Sequence[Hashable]:
-        """The labels of the TFs: names, or integers from 0."""
+        """The labels of the TFs, which are names, or integers from 0."""
         fields: Any = self  # types after validation
         return range(sum(fields.n_sample)) if self.tfs is None else fields.tfs
 

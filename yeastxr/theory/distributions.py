@@ -460,7 +460,7 @@ class FoldedNormals(_Components):
 
     @property
     def support(self) -> tuple[float, float]:
-        """The smallest and the largest value: 0 and infinity, or the outermost atoms."""
+        """The smallest and the largest value, which are 0 and infinity, or the outermost atoms."""
         return (0.0, np.inf) if self.atoms is None or self.smooth else self.atoms.support
 
     def density(self, x: np.ndarray) -> np.ndarray:
