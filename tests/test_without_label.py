@@ -97,7 +97,7 @@ WORKS: dict[str, Callable[[xr.Dataset], Any]] = {
     "open": with_path("data.zarr", save_and_open),
     "report": with_path("page.html", lambda ds, path: yx.report(ds, path)),
     "save": with_path("data.zarr", save_and_open),
-    "explore.explore": lambda ds: ds.yeast.explore(),
+    "ds.yeast.explore": lambda ds: ds.yeast.explore(),
     "fit_spec": lambda ds: yx.fit_spec(FITTED, seed=1),
     "rename": rename,
     "spec_of": yx.spec_of,

@@ -365,7 +365,8 @@ def test_check__table_shows_itself() -> None:
     assert ds.attrs["level"] == 0.001
 
 
-def test_check__statistics_name_their_kind() -> None:
+def test_check__statistics_name_their_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
     table = yx.check(simulate())
     rows = {row.name: row for row in table.rows}
     mean, distribution = (rows[f"|perturbation effect|, unbound: {name}"] for name in ("mean", "distribution"))

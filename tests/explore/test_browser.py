@@ -213,7 +213,7 @@ def test_unknown_name__is_a_sentence(watched: Watched) -> None:
     page.get_by_label("TF", exact=True).fill("GAL5")
     page.keyboard.press("Enter")
     page.get_by_text("did you mean 'GAL4'?").wait_for()
-    page.get_by_label("replicate").select_option("1")
+    page.get_by_label("replicate", exact=True).select_option("1")
     page.get_by_text("did you mean").wait_for(state="detached")
     page.wait_for_url(re.compile(r"at\.replicate=1"))
 

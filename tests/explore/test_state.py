@@ -123,7 +123,7 @@ def test_source__finds_labels_by_text() -> None:
     assert Source(yx.simulate(genes=5, bound=[0.5] * 2, tfs=[" a", "b"], seed=1), "").find("tf", "A ") == 0
     same = Source(yx.simulate(genes=5, bound=[0.5] * 2, tfs=["a", "A"], seed=1), "")
     assert (same.find("tf", "a"), same.find("tf", "A")) == (0, 1)
-    with pytest.raises(InputError, match="TF 'b' is not in the dataset; known are 'a', 'A'"):
+    with pytest.raises(InputError, match="TF 'b' is not in the dataset; expected one of 'a', 'A'"):
         same.find("tf", "b")
 
 
