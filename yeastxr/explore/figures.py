@@ -1,6 +1,6 @@
 """Pictures as figures of the page: as wide as there is room, described for screen readers, and with a selection.
 
-Drawing a figure anew takes bokeh some 0.1 s, and its zoom is lost. Where another picture has the same layers, its data
+Drawing a figure anew takes bokeh about 0.1 s, and its zoom is lost. Where another picture has the same layers, its data
 replace those of the figure.
 """
 

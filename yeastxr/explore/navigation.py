@@ -15,8 +15,8 @@ class Navigation(JSComponent):
     page_title = param.String(doc="The title of the browser's tab.")
     links = param.List(doc="Title, query and whether it is shown (current), of each view.")
     query = param.String(doc="The query of the URL for what is shown.")
-    visited = param.String(doc="The query that somebody asked for last.")
-    visits = param.Integer(doc="How many times a query was asked for.")
+    visited = param.String(doc="The query of the link that was followed last.")
+    visits = param.Integer(doc="How many times a link was followed.")
     owns_page = param.Boolean(default=True, doc="Whether the URL and the theme are ours; not so in a notebook.")
 
     _esm = read_asset("navigation.js")

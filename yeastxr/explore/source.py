@@ -24,7 +24,7 @@ from yeastxr.schema import (
     validate,
 )
 
-MOST_READ_AT_ONCE = 10**7  # pairs that are read while the page waits: some 0.5 s
+MOST_READ_AT_ONCE = 10**7  # pairs that are read while the page waits: about 0.5 s
 _MOST_KEPT = 16  # parts of a dataset in memory
 Point = Mapping[str, int]
 """Positions along leading dims, by dim."""

@@ -1,4 +1,4 @@
-"""A form for the parameters and relations of a simulation, which is made again whenever one of them changes."""
+"""A form for the parameters and relations of a simulation, which runs again whenever one of them changes."""
 
 import json
 import math
