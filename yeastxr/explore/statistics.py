@@ -32,7 +32,8 @@ class Statistic:
     """A number for each TF, or one each for bound and unbound genes.
 
     ``compute`` takes a dataset in memory and the rules of response. ``expect`` takes a specification, a TF, those rules
-    and whether groups are counted separately, and returns the number of each group. ``code`` makes ``value`` of ``part``.
+    and whether groups are counted separately, and returns the number of each group. ``code`` makes ``value`` of
+    ``part``.
     """
 
     title: str
