@@ -328,6 +328,8 @@ class Fuzz:
         figure = self.pick(".bk-Figure")
         figure.scroll_into_view_if_needed()
         area = figure.bounding_box()
+        if area is None:  # it is gone
+            return
         x, y = (
             [area[side] + area[size] * self.random.uniform(0.1, 0.95) for _ in range(2)]
             for side, size in (("x", "width"), ("y", "height"))
