@@ -52,7 +52,7 @@ class Window:
         self.wait(n_figures)
 
     def wait(self, n_figures: int) -> None:
-        """Wait until so many plots are drawn, and nothing changes."""
+        """Wait until a number of plots are drawn and nothing changes."""
         self.page.locator(f":nth-match(.bk-Figure:visible, {n_figures})").wait_for()
         self.page.wait_for_timeout(1500)
         self.page.wait_for_function("Bokeh.documents.every((document) => document.is_idle)")

@@ -2,7 +2,6 @@
 
 import random
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,10 +12,10 @@ import pandas as pd
 import pytest
 
 import yeastxr as yx
+from tests.browser import CHROMIUM
 from tests.explore.common import MARKUP, TFS, serve, simulate
 from yeastxr.explore.selection import Box
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt install chromium")
 PATIENCE = 30_000  # ms; machines that test are slow
 VISIT = "query => { history.pushState({}, '', query); dispatchEvent(new PopStateEvent('popstate')) }"

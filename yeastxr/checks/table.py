@@ -119,7 +119,7 @@ class CheckTable:
 
     def __repr__(self) -> str:
         terminal = shutil.get_terminal_size((_UNLIMITED, 0)).columns
-        cells = [_HEAD, *map(_format_cells, self.rows)]
+        cells = [_HEAD, *map(format_cells, self.rows)]
         widths = {i: max(len(row[i]) for row in cells) for i in range(len(_HEAD))}
         hidden = []
         for column in _HIDDEN_FIRST:
@@ -143,7 +143,7 @@ class CheckTable:
             "<tr>"
             + "".join(
                 f'<td style="text-align:{_get_alignment(i)}">{html.escape(t)}</td>'
-                for i, t in enumerate(_format_cells(r)[:-1])
+                for i, t in enumerate(format_cells(r)[:-1])
             )
             + f'<td style="padding-left:1em;font-weight:bold;color:{_COLOUR[r.passed]}">{get_verdict(r)}</td></tr>'
             for r in self.rows
@@ -175,7 +175,8 @@ def get_verdict(row: Check) -> str:
     return {True: "pass", False: "FAIL", None: "n/a"}[row.passed]
 
 
-def _format_cells(row: Check) -> tuple[str, ...]:
+def format_cells(row: Check) -> tuple[str, ...]:
+    """Return a row as texts: name, expected, observed, statistic with its kind, p-value, verdict."""
     statistic, pvalue = ("" if math.isnan(number) else f"{number:.3g}" for number in (row.statistic, row.pvalue))
     if statistic and row.kind:
         statistic = f"{row.kind} {statistic}"

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from yeastxr.errors import InputError, format_value, suggest
+from yeastxr.errors import InputError, format_value
 from yeastxr.explore.source import Point, Source
 from yeastxr.names.catalog import YEAST, list_genes, list_tfs
 from yeastxr.simulation.operators import iterate_tfs
 from yeastxr.simulation.parameters import PopulationParameters
 from yeastxr.simulation.presets import get_preset
-from yeastxr.simulation.relations import from_json
-from yeastxr.simulation.simulate import PRESET, SimulationSpec
+from yeastxr.simulation.relations import from_json, rename_tfs
+from yeastxr.simulation.simulate import PRESET, SimulationSpec, check_parameter_names
 from yeastxr.theory.features import find_spec
 
 MOST_PAIRS = 2_000_000  # of a simulation on the page
@@ -69,14 +69,8 @@ def apply_changes(base: SimulationSpec, changes: Mapping[str, str]) -> Simulatio
     ('A', 'B', 'TF3')
     """
     start: Any = find_start(base, changes)  # of the types that checking gives its fields
-    known = [field.name for field in fields(SimulationSpec)]
-    values: dict[str, Any] = {}
-    for name, text in changes.items():
-        if name == PRESET:
-            continue
-        if name not in known:
-            raise InputError(f"{format_value(name)} is not a parameter of a simulation; {suggest(name, known)}")
-        values[name] = _parse(name, text)
+    check_parameter_names(changes)
+    values: dict[str, Any] = {name: _parse(name, text) for name, text in changes.items() if name != PRESET}
     genes = values.get("genes")
     if isinstance(start.genes, tuple) and type(genes) is int and 1 <= genes <= len(start.genes):
         values["genes"] = start.genes[:genes]
@@ -179,11 +173,8 @@ def _select_tfs(spec: SimulationSpec, kept: int) -> tuple[SimulationSpec, int]:
     counts = np.bincount(np.searchsorted(ends, rows, side="right"), minlength=len(counted))
     bound: Any = spec.bound
     names = {labels[row]: str(labels[row]) for row in rows}
-    kept_relations = {
-        names[tf]: [_rename(entry, names) for entry in entries]
-        for tf, entries in relations.items()
-        if {tf, *iterate_tfs(entries)} <= names.keys()
-    }
+    whole = {tf: entries for tf, entries in relations.items() if {tf, *iterate_tfs(entries)} <= names.keys()}
+    kept_relations = rename_tfs(whole, names)
     positive = spec.positive_fraction
     small = replace(
         spec,
@@ -194,11 +185,6 @@ def _select_tfs(spec: SimulationSpec, kept: int) -> tuple[SimulationSpec, int]:
         tf_relationships=kept_relations or None,
     )
     return small, len(relations) - len(kept_relations)
-
-
-def _rename(entry: Any, names: Mapping[Any, str]) -> Any:
-    """Return a condition whose TFs have names instead of integers."""
-    return type(entry)(*(_rename(part, names) for part in entry.entries)) if hasattr(entry, "entries") else names[entry]
 
 
 def write_spec(spec: SimulationSpec) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import panel as pn
 
 from yeastxr.errors import InputError, format_value
+from yeastxr.explore.changes import RELATIONS
 from yeastxr.explore.relation_lines import parse_lines, write_lines
 from yeastxr.explore.style import STYLES
 from yeastxr.explore.text import escape
@@ -29,7 +30,6 @@ from yeastxr.simulation.parameters import (
 from yeastxr.simulation.relations import from_json, to_json
 from yeastxr.simulation.simulate import SimulationSpec
 
-RELATIONS = "tf_relationships"
 GROUPS: dict[str, tuple[type[Parameters], bool]] = {
     "Perturbation and relations": (PerturbationParameters, True),
     "Genes and TFs": (PopulationParameters, False),

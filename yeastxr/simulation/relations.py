@@ -159,7 +159,7 @@ def to_json(relationships: Mapping[Hashable, Iterable[Any]]) -> dict[str, list[A
     return {str(tf): [_entry_to_json(entry) for entry in entries] for tf, entries in relationships.items()}
 
 
-def rename_tfs(relationships: Mapping[Hashable, Iterable[Any]], names: Mapping[str, str]) -> dict[Hashable, list[Any]]:
+def rename_tfs(relationships: Mapping[Hashable, Iterable[Any]], names: Mapping[Any, str]) -> dict[Hashable, list[Any]]:
     """Rename the TFs of relationships."""
 
     def rename(entry: Any) -> Any:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from yeastxr._blocks import is_in_memory
 from yeastxr.checks.check import Visit
-from yeastxr.checks.table import CheckTable, count_noun, get_verdict
+from yeastxr.checks.table import CheckTable, count_noun, format_cells
 from yeastxr.errors import InputError, format_value
 from yeastxr.explore.figures import Figure
 from yeastxr.explore.source import Source
@@ -215,27 +215,13 @@ def _format_checks(ds: xr.Dataset, checks: CheckTable) -> str:
         if len(rows) <= _MOST_CHECKS
         else f"; here are {_MOST_CHECKS:,} of {len(rows):,}, the table to download has all"
     )
-    cells = (
-        (
-            row.name,
-            get_verdict(row),
-            row.expected,
-            row.observed,
-            _format_number(row.statistic),
-            _format_number(row.pvalue),
-        )
-        for row in rows[:_MOST_CHECKS]
-    )
+    cells = ((name, verdict, *rest) for name, *rest, verdict in map(format_cells, rows[:_MOST_CHECKS]))
     head = ("check", "verdict", "expected", "observed", "statistic", "p-value")
     table = make_table(head, cells, f"{checks.summary}{few}", "FAIL")
     opened = " open" if checks.failed else ""
     parts.append(f"<details{opened}><summary>{len(rows):,} checks</summary>{table}</details>")
     parts.append("<h2>Plots</h2>")
     return "".join(parts)
-
-
-def _format_number(number: float) -> str:
-    return "" if number != number else f"{number:.3g}"
 
 
 def _get_title(picture: Any) -> str:

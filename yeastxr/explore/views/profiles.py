@@ -16,8 +16,9 @@ from yeastxr.explore.source import MOST_READ_AT_ONCE
 from yeastxr.explore.state import State
 from yeastxr.explore.text import escape, make_facts
 from yeastxr.explore.views.base import View, make_figure_place, make_grid, make_html
-from yeastxr.export.tables import to_dataframe
+from yeastxr.export.tables import quote_label, to_dataframe
 from yeastxr.plot.sample import draw_sample
+from yeastxr.plot.style import lay_out
 from yeastxr.schema import BINDING, GENE, LABEL, MEASURES, PERTURBATION, TF
 from yeastxr.simulation.adjustment import evaluate_relationships
 from yeastxr.simulation.operators import iterate_tfs
@@ -118,10 +119,9 @@ class ProfileView(View):
 
     def _show_selection(self, box: Box | None) -> None:
         pairs = self.make_table()
-        quantities = {BINDING: BINDING, PERTURBATION: PERTURBATION}
         for plane, figure in self._figures.items():
             labels = None if box is None else pairs[self.key]
-            figure.show(labels, pairs[quantities.get(plane, BINDING)].to_numpy())
+            figure.show(labels, pairs[PERTURBATION if plane == PERTURBATION else BINDING].to_numpy())
         hidden = [name for name in pairs if name in self._part.coords and self.key not in self._part[name].dims]
         self._rows.show(pairs, len(self._pairs), box, hidden)
 
@@ -132,14 +132,10 @@ class ProfileView(View):
 
     def make_picture(self) -> Any:
         """Return the plots of the profile."""
-        from yeastxr.plot.style import lay_out
-
         return lay_out([make(self._part) for make in PICTURES.values()], 3)
 
     def name_file(self, state: State) -> str:
         """Return the name of files with what is shown."""
-        from yeastxr.export.tables import quote_label
-
         return f"{self.name}-{quote_label(self.source.get_label(self.dim, getattr(state, self.dim)))}"
 
     def make_code(self, state: State) -> list[str]:

@@ -27,7 +27,7 @@ from yeastxr.explore.state import State
 from yeastxr.explore.style import STYLES
 from yeastxr.explore.text import escape, make_table
 from yeastxr.explore.views.base import View, make_figure_place, make_grid, make_html
-from yeastxr.plot.scatter import MAX_POINTS, are_points
+from yeastxr.plot.scatter import MAX_POINTS
 from yeastxr.plot.style import GREY, customize, draw_line, lay_out
 from yeastxr.qc.bins import find_span, list_limits, round_up
 from yeastxr.schema import BINDING, CORE_DIMS, LABEL, PERTURBATION, list_dims
@@ -233,8 +233,6 @@ class SimulateView(View):
             if picture is None:
                 continue
             figure = self._figures[name]
-            if name == "effects" and not are_points(self._after, MAX_POINTS):
-                figure = Figure(_DESCRIPTIONS[name])  # markers of bins have sizes, which can't be replaced
             if figure.draw(picture, "Simulation") or place.object is not figure.model:
                 place.object = figure.model
         rows = [
